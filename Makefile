@@ -1,0 +1,48 @@
+# make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
+# make test   every test, by trial, with a real ActiveMQ (installed by apt when root and missing)
+# make check  the gate: ruff, mypy, tests
+
+PYTHON ?= python3
+VENV ?= .venv
+# "-e" follows the working tree; empty installs a copy, as users do
+EDITABLE ?= -e
+BIN := $(VENV)/bin
+ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
+TESTS ?= tests
+
+.PHONY: run test check lint types install parts clean
+
+run: $(VENV)/installed
+	@$(BIN)/smsconnector demo --config conf/demo.yaml
+
+test: $(VENV)/installed parts
+	$(BIN)/trial $(TESTS)
+
+check: lint types test
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+install: $(VENV)/installed
+
+# compat: an editable install that lets twistd find the plugins (setuptools' default way hides them)
+$(VENV)/installed: setup.py pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat $(EDITABLE) '.[test,demo]'
+	@touch $@
+
+parts:
+	@if [ -e $(ACTIVEMQ) ] && command -v java >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing ActiveMQ and a JDK for the integration tests ..."; \
+	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends activemq default-jdk-headless) >/dev/null \
+	    || echo "apt-get failed: the tests with ActiveMQ will be skipped"; \
+	else echo "the tests with ActiveMQ will be skipped; to run them: apt-get install activemq default-jdk-headless"; fi
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

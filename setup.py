@@ -1,0 +1,51 @@
+"""The distribution. ``pip install .`` brings the package, both twistd plugins and the console script.
+
+``packages`` names ``twisted.plugins`` by hand: it is a package of another distribution that we add modules
+to, has no ``__init__.py`` here, and ``find_packages`` therefore leaves it out.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+TEST = [
+    "hypothesis>=6.100",
+    "smpp.pdu3==0.6",  # the independent codec that ours is compared with
+    "mypy>=1.11",
+    "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
+    "ruff>=0.6",
+    "types-PyYAML",
+]
+DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine without ActiveMQ
+
+setup(
+    name="smsconnector",
+    version="0.1.0",
+    description="SMS connector: HTTP in, SMPP out, delivery reports on ActiveMQ over STOMP",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["smsconnector", "smsconnector.*"]), "twisted.plugins"],
+    package_data={"smsconnector": ["store/schema/*.sql", "py.typed"]},
+    install_requires=[
+        "Twisted[tls]>=26.10",
+        "klein>=24.8",
+        "PyYAML>=6.0",
+        "pydantic>=2.7,<3",
+        "stompest>=2.3,<3",
+        "attrs>=23.1",
+    ],
+    extras_require={"test": TEST + DEMO, "demo": DEMO},
+    entry_points={"console_scripts": ["smsconnector = smsconnector.cli:main"]},
+    zip_safe=False,
+    classifiers=[
+        "Framework :: Twisted",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: Telephony",
+    ],
+)

@@ -1,0 +1,252 @@
+"""The configuration: YAML in, checked models out; every error at once, with its path and what is allowed.
+
+1. ``load`` reads the file with PyYAML's safe loader.
+2. ``${NAME}`` in any string is replaced from the environment; a variable that is not set is an error.
+3. The models below check types, ranges and names; what they refuse comes back as one ``ConfigurationError``.
+
+Times are seconds unless the name says otherwise. Secrets never show in an error or a log.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from smsconnector.errors import ConfigurationError
+from smsconnector.sinks.failover import FailoverURI
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ENDPOINT = re.compile(r"^(tcp|tls):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
+
+
+class Section(BaseModel):
+    """A key that is not known is an error: it is a typing mistake far more often than a wish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HTTP(Section):
+    endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
+    base_path: str = Field(default="/msg-client", pattern=r"^(/[A-Za-z0-9._~-]+)+$")
+    api_keys: list[SecretStr] = []
+    maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)
+    idle_timeout: Seconds = 60.0
+    default_channel: Name | None = None
+    webhook_channel: Name | None = None
+
+    @field_validator("endpoints")
+    @classmethod
+    def _are_endpoints(cls, endpoints: list[str]) -> list[str]:
+        for endpoint in endpoints:
+            kind = endpoint.split(":", 1)[0]
+            if kind not in ("tcp", "tcp6", "ssl", "unix", "systemd"):
+                raise ValueError(
+                    f"{endpoint!r} is no server endpoint: write tcp:PORT:interface=ADDRESS, "
+                    "ssl:PORT:privateKey=FILE:certKey=FILE, unix:PATH or systemd:domain=INET:index=0"
+                )
+        return endpoints
+
+
+class StoreSection(Section):
+    path: str = Field(default="smsconnector.db", min_length=1)
+
+
+class RetrySection(Section):
+    attempts: int = Field(default=8, ge=1, le=1000)
+    initial: Seconds = 2.0
+    maximum: Seconds = 300.0
+
+
+class BindSection(Section):
+    name: Name
+    endpoint: str
+    system_id: str = Field(max_length=15)  # SMPP 3.4 section 5.2.1: 16 octets with its NUL
+    password: SecretStr | None = None
+    password_file: str | None = None
+    system_type: str = Field(default="", max_length=12)
+    mode: Literal["transceiver", "transmitter", "receiver"] = "transceiver"
+    window: int = Field(default=50, ge=1, le=10_000)
+    throughput: float = Field(default=0, ge=0)
+    registered_delivery: Literal["final", "failure", "none"] = "final"
+    source: str = ""
+    service_type: str = Field(default="", max_length=5)
+    account: Name | None = None
+    bind_timeout: Seconds = 10.0
+    response_timeout: Seconds = 30.0
+    enquire_link_interval: Seconds = 30.0
+    drain_timeout: Seconds = 5.0
+    short_code_digits: int = Field(default=6, ge=0, le=20)
+    short_code_ton: int = Field(default=3, ge=0, le=6)
+    short_code_npi: int = Field(default=0, ge=0, le=18)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, endpoint: str) -> str:
+        found = _ENDPOINT.match(endpoint)
+        if not found or not 0 < int(found[3]) < 65_536:
+            raise ValueError(f"{endpoint!r} is no SMSC endpoint: write tcp:HOST:PORT or tls:HOST:PORT")
+        return endpoint
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> "BindSection":
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file exclude each other: leave one out")
+        return self
+
+    @property
+    def address(self) -> tuple[bool, str, int]:
+        """(tls, host, port)."""
+        found = _ENDPOINT.match(self.endpoint)
+        assert found is not None
+        return found[1] == "tls", found[2].strip("[]"), int(found[3])
+
+    def secret(self) -> str:
+        """The password, from wherever it is."""
+        if self.password_file is not None:
+            return Path(self.password_file).read_text("utf-8").strip()
+        return self.password.get_secret_value() if self.password is not None else ""
+
+
+class SMPPChannelSection(Section):
+    type: Literal["smpp"]
+    binds: list[BindSection] = Field(min_length=1)
+    unknown_outcome: Literal["resend", "hold"] = "resend"
+    lifetime: Seconds = 259_200.0  # 72 h
+    maximum_segments: int = Field(default=10, ge=1, le=255)
+    retry: RetrySection = RetrySection()
+
+    @field_validator("binds")
+    @classmethod
+    def _have_own_names(cls, binds: list[BindSection]) -> list[BindSection]:
+        names = [bind.name for bind in binds]
+        if len(set(names)) < len(names):
+            raise ValueError("every bind needs a name of its own")
+        return binds
+
+
+ChannelSection = SMPPChannelSection
+
+
+class EventsSection(Section):
+    sink: Literal["stomp"] = "stomp"
+    uri: str = "failover:(tcp://127.0.0.1:61613)"
+    login: str | None = None
+    passcode: SecretStr | None = None
+    virtual_host: str | None = None
+    ca_file: str | None = None
+    delivery_report: str = Field(default="delivery-report", min_length=1)
+    incoming_message: str = Field(default="incoming-message", min_length=1)
+
+    @field_validator("uri")
+    @classmethod
+    def _is_uri(cls, uri: str) -> str:
+        FailoverURI.parse(uri)
+        return uri
+
+
+class Configuration(Section):
+    http: HTTP = HTTP()
+    store: StoreSection = StoreSection()
+    channels: dict[Name, ChannelSection] = Field(min_length=1)
+    events: EventsSection = EventsSection()
+    stop_timeout: Seconds = 15.0
+    incoming_timeout: Seconds = 300.0
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "Configuration":
+        for key in ("default_channel", "webhook_channel"):
+            name = getattr(self.http, key)
+            if key == "default_channel" and name is not None and name not in self.channels:
+                raise ValueError(f"http.{key} names {name!r}, but the channels are: {', '.join(self.channels)}")
+        return self
+
+    @property
+    def default_channel(self) -> str:
+        """Where texts go that name no channel: as configured, else the first one."""
+        return self.http.default_channel or next(iter(self.channels))
+
+
+def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
+    """The checked configuration in that file. Raises ConfigurationError with every problem at once."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ConfigurationError([("", f"{path} can't be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([("", f"{path} is not UTF-8 text")]) from None
+    return parse(text, environment)
+
+
+def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
+    """The same from the text itself."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "the text is not YAML"
+        raise ConfigurationError([(place, f"not valid YAML: {problem}")]) from None
+    if not isinstance(data, dict):
+        raise ConfigurationError([("", "the file must hold a mapping with the keys http, store, channels, events")])
+    problems: list[tuple[str, str]] = []
+    data = _substitute(data, "", os.environ if environment is None else environment, problems)
+    try:
+        configuration = Configuration.model_validate(data)
+    except ValidationError as error:
+        problems += [_explain(one) for one in error.errors(include_url=False)]
+    if not problems:
+        problems += _check_files(configuration)
+    if problems:
+        raise ConfigurationError(problems)
+    return configuration
+
+
+def _substitute(value: Any, path: str, environment: Mapping[str, str], problems: list[tuple[str, str]]) -> Any:
+    if isinstance(value, str):
+        for name in _VARIABLE.findall(value):
+            if name not in environment:
+                problems.append((path, f"the environment variable {name} is not set"))
+        return _VARIABLE.sub(lambda found: environment.get(found[1], ""), value)
+    if isinstance(value, dict):
+        return {
+            key: _substitute(one, f"{path}.{key}" if path else str(key), environment, problems)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_substitute(one, f"{path}[{index}]", environment, problems) for index, one in enumerate(value)]
+    return value
+
+
+def _explain(error: Any) -> tuple[str, str]:
+    """One of pydantic's errors as (path, sentence)."""
+    path = ""
+    for part in error["loc"]:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part != "[key]":
+            path += f".{part}" if path else str(part)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "no such key: look for a typing mistake"
+    elif error["type"] == "missing":
+        message = "missing: this key is required"
+    return path, message
+
+
+def _check_files(configuration: Configuration) -> list[tuple[str, str]]:
+    """What only the file system can say."""
+    problems = []
+    for name, channel in configuration.channels.items():
+        for index, bind in enumerate(channel.binds):
+            try:
+                bind.secret()
+            except (OSError, UnicodeDecodeError) as error:
+                path = f"channels.{name}.binds[{index}].password_file"
+                problems.append((path, f"{bind.password_file} can't be read: {error}"))
+    return problems

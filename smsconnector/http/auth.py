@@ -1,0 +1,47 @@
+"""API keys: with keys configured, every request must bring one; without, the door is open (bind it to loopback).
+
+A key comes as ``Authorization: Bearer KEY``, as ``X-API-Key: KEY``, or as the password of HTTP Basic, which is
+the form that providers' webhook URLs can carry.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+
+from twisted.web.http import Request
+
+from smsconnector.errors import InvalidRequest
+
+
+class KeyRing:
+    """The configured keys; compared in constant time."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = [key.encode() for key in keys]
+
+    def check(self, request: Request) -> None:
+        """Raises InvalidRequest (401) unless the request brings a key."""
+        if not self._keys:
+            return
+        given = _given(request)
+        fits = [hmac.compare_digest(given, key) for key in self._keys]
+        if not any(fits):
+            request.setHeader("WWW-Authenticate", 'Bearer realm="smsconnector"')
+            raise InvalidRequest("unauthorized", "No valid API key: send it as Authorization: Bearer KEY.", status=401)
+
+
+def _given(request: Request) -> bytes:
+    headers = request.requestHeaders
+    plain = headers.getRawHeaders(b"x-api-key")
+    if plain:
+        return plain[0].strip()
+    kind, _, value = (headers.getRawHeaders(b"authorization") or [b""])[0].strip().partition(b" ")
+    if kind.lower() == b"bearer":
+        return value.strip()
+    if kind.lower() == b"basic":
+        try:
+            return base64.b64decode(value, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""

@@ -1,0 +1,77 @@
+"""Answers of the HTTP door: JSON, and one form for every error."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.web.http import Request
+
+from smsconnector.errors import InvalidRequest
+from smsconnector.lifecycle import MessageState, SegmentState
+from smsconnector.messages import Message
+
+RETRY_AFTER = "5"  # seconds, with 503
+
+
+def refuse(request: Request, error: InvalidRequest) -> bytes:
+    """``{"error": {"code", "message", "field"}}`` with the error's status."""
+    request.setResponseCode(error.status)
+    if error.status == 503:
+        request.setHeader("Retry-After", RETRY_AFTER)
+    return give(request, {"error": {"code": error.code, "message": error.message, "field": error.field}})
+
+
+def give(request: Request, data: Any) -> bytes:
+    """That as JSON."""
+    request.setHeader("Content-Type", "application/json")
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def representation(message: Message) -> dict[str, Any]:
+    """A message that has just been accepted."""
+    return {
+        "MessageSID": message.sid,
+        "channel": message.channel,
+        "From": message.source,
+        "To": message.destination,
+        "Body": "".join(message.segments),
+        "Alphabet": message.alphabet,
+        "Segments": len(message.segments),
+        "DeliveryStatus": "QUEUED",
+        "ProviderStatusCode": None,
+        "AcceptedAt": timestamp(message.accepted_at),
+        "ExpiresAt": timestamp(message.expires_at),
+        "FinalAt": None,
+    }
+
+
+def found(row: dict[str, Any]) -> dict[str, Any]:
+    """A message as the store found it."""
+    return {
+        "MessageSID": row["sid"],
+        "channel": row["channel"],
+        "From": row["source"],
+        "To": row["destination"],
+        "Body": "".join(part[1] for part in row["parts"]),
+        "Alphabet": row["alphabet"],
+        "Segments": row["segments"],
+        "DeliveryStatus": _status(row),
+        "ProviderStatusCode": row["code"],
+        "AcceptedAt": timestamp(row["accepted_at"]),
+        "ExpiresAt": timestamp(row["expires_at"]),
+        "FinalAt": timestamp(row["final_at"]),
+    }
+
+
+def _status(row: dict[str, Any]) -> str:
+    """DELIVERED or FAILED when final; before that SENT when the network has taken all of it, else QUEUED."""
+    if row["state"] != MessageState.ACTIVE:
+        return MessageState(row["state"]).name
+    return "SENT" if all(part[2] >= SegmentState.SENT for part in row["parts"]) else "QUEUED"
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """ISO 8601 in UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,221 @@
+"""What applications and providers post, checked: octets in, plain records out.
+
+No HTTP machinery here: a handler hands over the body's octets. Everything that is wrong raises InvalidRequest
+with a stable code, one sentence that says what to do, and the field's name.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from smsconnector.errors import InvalidRequest, TextError
+from smsconnector.messages import Finality
+from smsconnector.sms import alphabet
+
+MAXIMUM_FIELDS = 100  # Twilio posts about thirty
+NUMBER_DIGITS = 20  # SMPP 3.4 section 4.4.1: destination_addr is 21 octets with its NUL
+SENDER_SEPTETS = 11  # GSM 03.40 9.1.2.5: an alphanumeric address has 11 septets at most
+_DECORATION = str.maketrans("", "", " -().\u00a0\u2011")
+_NUMBER = re.compile(r"\+?[0-9]{3,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """The body of ``/send``; addresses are normalised."""
+
+    to: str
+    body: str
+    source: str | None
+    channel: str | None
+
+
+def parse_send(octets: bytes) -> SendRequest:
+    """JSON with To, Body and, optional, From and channel. Fields we don't know are left alone."""
+    data = _json_object(octets)
+    to = _string(data, "To")
+    body = _string(data, "Body")
+    if not body:
+        raise InvalidRequest("empty_text", "Body is empty: give the text to send.", "Body")
+    if "\0" in body:
+        raise InvalidRequest("invalid_text", "Body holds a NUL character: take it out.", "Body")
+    return SendRequest(normal_number(to, "To"), body, _source(_optional(data, "From")), _optional(data, "channel"))
+
+
+def normal_number(text: str, field: str) -> str:
+    """A number as the SMSC wants it: digits only. Plus, spaces, dashes, dots and brackets are taken off, and the
+    international prefix 00."""
+    number = text.translate(_DECORATION).strip()
+    if not _NUMBER.fullmatch(number):
+        raise InvalidRequest(
+            "invalid_number",
+            f"{field} is not a phone number: write 3 to {NUMBER_DIGITS} digits, as in +923001234567.",
+            field,
+        )
+    number = number.removeprefix("+")
+    return number.removeprefix("00") if len(number) > 10 else number
+
+
+def _source(text: str | None) -> str | None:
+    """From: a number or short code, or an alphanumeric sender of up to 11 GSM characters."""
+    if text is None or text == "":
+        return None
+    plain = text.translate(_DECORATION).strip()
+    if re.fullmatch(r"\+?[0-9]{1,20}", plain):
+        return plain.removeprefix("+")
+    text = text.strip()
+    if not text or alphabet.foreign_to_gsm7(text) or alphabet.septet_count(text) > SENDER_SEPTETS or not text.isascii():
+        raise InvalidRequest(
+            "invalid_sender",
+            f"From is neither a number of up to {NUMBER_DIGITS} digits nor a name of up to {SENDER_SEPTETS} "
+            "letters, digits and spaces.",
+            "From",
+        )
+    return text
+
+
+def _json_object(octets: bytes) -> dict[str, Any]:
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequest("wrong_encoding", "The body is not UTF-8: encode it as UTF-8.") from None
+    try:
+        data = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise InvalidRequest("malformed_json", "The body is nested too deep: send one flat JSON object.") from None
+    except ValueError as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidRequest("malformed_json", f"The body is not valid JSON{where}: send one JSON object.") from None
+    if not isinstance(data, dict):
+        raise InvalidRequest("malformed_json", "The body must be a JSON object with To and Body.")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest("duplicate_field", f"{twice[:64]} is given more than once: give it once.", twice[:64])
+    return data
+
+
+def _string(data: dict[str, Any], name: str) -> str:
+    if name not in data:
+        raise InvalidRequest("missing_field", f"{name} is missing: it is required.", name)
+    value = data[name]
+    if not isinstance(value, str):
+        raise InvalidRequest("invalid_field", f"{name} must be a string.", name)
+    return value
+
+
+def _optional(data: dict[str, Any], name: str) -> str | None:
+    return None if data.get(name) is None else _string(data, name)
+
+
+def text_refused(error: TextError) -> InvalidRequest:
+    """What segmentation says of a text, as the client's error."""
+    return InvalidRequest(error.code, str(error), "Body")
+
+
+# --- forms -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveRequest:
+    """The form of ``/receive``."""
+
+    body: str
+    source: str
+    destination: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationRequest:
+    """The form of ``/delivery-notification``; ``code`` is the ProviderStatusCode."""
+
+    sid: str
+    finality: Finality
+    status: str
+    code: str
+
+
+# The contract's words, and Twilio's others (its "Message Status Values").
+PROVIDER_STATUS: dict[str, Finality] = {
+    "delivered": Finality.DELIVERED,
+    "read": Finality.DELIVERED,
+    "undelivered": Finality.FAILED,
+    "failed": Finality.FAILED,
+    "canceled": Finality.FAILED,
+    "queued": Finality.PROGRESS,
+    "sent": Finality.PROGRESS,
+    "accepted": Finality.PROGRESS,
+    "sending": Finality.PROGRESS,
+    "scheduled": Finality.PROGRESS,
+}
+
+
+def parse_receive(octets: bytes, content_type: str) -> ReceiveRequest:
+    """The form fields Body (may be empty), From, To and SmsSid (or Twilio's MessageSid)."""
+    form = parse_form(octets, content_type)
+    body = _form_field(form, "Body", may_be_empty=True)
+    sid = _identifier(_form_field(form, "SmsSid", "MessageSid"), "SmsSid")
+    return ReceiveRequest(body, _form_field(form, "From"), _form_field(form, "To"), sid)
+
+
+def parse_notification(octets: bytes, content_type: str) -> NotificationRequest:
+    """The form fields MessageSid and SmsStatus (or MessageStatus), and ErrorCode if there."""
+    form = parse_form(octets, content_type)
+    sid = _identifier(_form_field(form, "MessageSid", "SmsSid"), "MessageSid")
+    status = _form_field(form, "SmsStatus", "MessageStatus")
+    finality = PROVIDER_STATUS.get(status.lower())
+    if finality is None:
+        raise InvalidRequest(
+            "invalid_field",
+            f"SmsStatus is not one of delivered, undelivered, failed, queued, sent: {status[:32]!r}.",
+            "SmsStatus",
+        )
+    return NotificationRequest(sid, finality, status, form.get("ErrorCode") or status)
+
+
+def _identifier(text: str, field: str) -> str:
+    """An id goes into headers of the queue's messages: printable ASCII, up to 128 characters."""
+    if len(text) > 128 or not text.isascii() or not text.isprintable():
+        raise InvalidRequest("invalid_field", f"{field} is no id: give at most 128 printable ASCII characters.", field)
+    return text
+
+
+def parse_form(octets: bytes, content_type: str) -> dict[str, str]:
+    """application/x-www-form-urlencoded, in UTF-8, each field once."""
+    kind = content_type.split(";", 1)[0].strip().lower()
+    if kind not in ("", "application/x-www-form-urlencoded"):
+        raise InvalidRequest(
+            "wrong_content_type",
+            "Post the fields as application/x-www-form-urlencoded.",
+        )
+    try:
+        pairs = parse_qsl(
+            octets.decode("utf-8"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAXIMUM_FIELDS,
+        )
+    except UnicodeDecodeError:
+        raise InvalidRequest("wrong_encoding", "The form is not UTF-8: encode it as UTF-8.") from None
+    except ValueError:
+        raise InvalidRequest("too_many_fields", f"The form has more than {MAXIMUM_FIELDS} fields.") from None
+    return _unique(pairs)
+
+
+def _form_field(form: dict[str, str], name: str, other: str | None = None, may_be_empty: bool = False) -> str:
+    value = form.get(name)
+    if value is None and other is not None:
+        value = form.get(other)
+    if value is None:
+        raise InvalidRequest("missing_field", f"{name} is missing: it is required.", name)
+    if not value and not may_be_empty:
+        raise InvalidRequest("missing_field", f"{name} is empty: it is required.", name)
+    return value

@@ -1,0 +1,92 @@
+"""One connection that is kept: made, handshaken, and made again when it ends.
+
+1. ``startService`` asks ``connect`` for a connection: a Deferred of a protocol.
+2. The protocol makes its handshake itself and says ``established`` when it is good. Only that resets the pace:
+   a peer that takes connections and then refuses the bind is not hammered.
+3. Whatever ends the connection is told by ``ended``, once per connection, with the reason; the next attempt
+   follows after the back-off's delay, or after ``pace`` seconds for refusals that an operator has to mend.
+
+Every change is one line in the log: which link, why, and when it will be tried again.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+
+class BackOff:
+    """Exponential, with jitter and a cap. Delays in seconds."""
+
+    def __init__(
+        self, initial: float = 0.5, maximum: float = 60.0, factor: float = 2.0, source: random.Random | None = None
+    ) -> None:
+        self._initial, self._maximum, self._factor = initial, maximum, factor
+        self._random = source or random.Random()
+        self._next = initial
+
+    def delay(self) -> float:
+        """The next delay: between half and the whole of the present step, so that many don't come at once."""
+        step = self._next
+        self._next = min(step * self._factor, self._maximum)
+        return step * (0.5 + self._random.random() / 2)
+
+    def reset(self) -> None:
+        self._next = self._initial
+
+
+class Link(Service):
+    """Keeps one connection, from ``startService`` to ``stopService``. ``connect`` makes an attempt."""
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, title: str, connect: Callable[[], "Deferred[Any]"], back_off: BackOff
+    ) -> None:
+        self._clock, self.title, self._connect, self._back_off = clock, title, connect, back_off
+        self._attempt: Deferred[Any] | None = None
+        self._timer: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._try()
+
+    def stopService(self) -> None:
+        """Make no further attempt. A connection that stands is its protocol's to close."""
+        super().stopService()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    def established(self) -> None:
+        """The handshake is good."""
+        self._back_off.reset()
+
+    def ended(self, reason: str, pace: float = 0.0) -> None:
+        """The connection is over; try again unless stopped. ``pace``: wait at least that many seconds."""
+        if not self.running:
+            return
+        delay = max(self._back_off.delay(), pace)
+        level = self.log.error if pace else self.log.warn
+        level("{title}: {reason}; next attempt in {delay:.1f} s", title=self.title, reason=reason, delay=delay)
+        self._timer = self._clock.callLater(delay, self._try)
+
+    def _try(self) -> None:
+        self._timer = None
+        self._attempt = self._connect()
+        self._attempt.addCallbacks(self._connected, self._failed)
+
+    def _connected(self, _protocol: Any) -> None:
+        self._attempt = None
+
+    def _failed(self, failure: Failure) -> None:
+        self._attempt = None
+        if failure.check(CancelledError) is None or self.running:
+            self.ended(f"no connection ({failure.getErrorMessage() or type(failure.value).__name__})")

@@ -1,0 +1,135 @@
+"""The words that the rooms exchange: what a message, a segment, an outcome, a receipt and an event are.
+
+Plain frozen records of the standard library. Times are integers in milliseconds since the Unix epoch; texts
+are ``str``; addresses are ``str`` as the SMSC sees them (digits without ``+``, or an alphanumeric sender).
+
+Ids: ``Segment.id`` is one rising series per database, and a message's id is the id of its first segment, so
+``message_id == segment.id - (segment.number - 1)`` and the order of ids is the order of acceptance.
+"""
+
+import enum
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text on its way to a handset (MT), as accepted at the door and already split."""
+
+    sid: str
+    channel: str
+    source: str | None
+    destination: str
+    alphabet: str  # "gsm7", "ucs2", ...: how every segment is encoded
+    segments: tuple[str, ...]  # the text of each segment, in order; joined they are the body
+    accepted_at: int  # ms
+    expires_at: int  # ms; after this a message without final outcome is reported FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What a channel submits in one go: one submit_sm, or one request to an HTTP provider."""
+
+    id: int
+    number: int  # 1-based
+    count: int
+    text: str
+    alphabet: str
+    source: str | None
+    destination: str
+    expires_at: int  # ms
+    attempts: int = 0  # submits that ended in a temporary refusal or an unknown outcome so far
+
+    @property
+    def message_id(self) -> int:
+        return self.id - self.number + 1
+
+    @property
+    def reference(self) -> int:
+        """The concatenation reference of the message, to be cut to 8 or 16 bits (GSM 03.40 9.2.3.24.1)."""
+        return self.message_id
+
+
+class Verdict(enum.IntEnum):
+    """What became of one submit."""
+
+    ACCEPTED = 1  # the SMSC took it and gave an id
+    RETRY = 2  # temporary refusal: try again later, an attempt is counted
+    REFUSED = 3  # permanent refusal
+    UNKNOWN = 4  # no response came: it may or may not have been sent (law 5)
+    DONE = 5  # the SMSC took it, and no receipt was asked for: this is the end
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of submitting ``segment`` on ``account`` (the SMSC account whose ids are comparable)."""
+
+    segment: Segment
+    verdict: Verdict
+    account: str
+    smsc_id: str | None = None  # ACCEPTED: as the SMSC wrote it
+    code: int | str | None = None  # command_status or the provider's word, for the report
+
+
+class Finality(enum.IntEnum):
+    """What a receipt says about its segment."""
+
+    PROGRESS = 0
+    DELIVERED = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A delivery receipt (SMPP) or status notification (HTTP provider), read but not yet matched."""
+
+    account: str
+    smsc_id: str  # as it was written
+    finality: Finality
+    code: int | str  # ProviderStatusCode: the raw err or network_error_code, else the status word
+    status: str  # the status word, for the timeline
+    received_at: int  # ms
+    destination: str = ""  # the handset's number, if the receipt says so (its source_addr); "" unknown
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSegment:
+    """One part of a text from a handset (MO); ``count`` 1 means it is whole."""
+
+    channel: str
+    account: str
+    source: str
+    destination: str
+    text: str
+    received_at: int  # ms
+    reference: int = 0
+    number: int = 1
+    count: int = 1
+    sid: str | None = None  # the provider's id (SmsSid); None: we make one
+
+
+DELIVERY_REPORT = "delivery_report"
+INCOMING_MESSAGE = "incoming_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE; ``body`` is the JSON text,
+    ASCII only and without NUL; ``event_id`` is stable over every repeat."""
+
+    id: int
+    event_id: str
+    kind: str
+    jms_type: str
+    body: str
+
+
+_sid_counter = int.from_bytes(os.urandom(3), "big")
+
+
+def new_sid(now_ms: int) -> str:
+    """A MessageSID: ``SM`` and 32 hexadecimal digits; the first twelve are the time, so that an index over
+    them grows at its end; a counter and 56 random bits make it unique and not guessable."""
+    global _sid_counter  # noqa: PLW0603 — one process-wide counter is the point
+    _sid_counter = (_sid_counter + 1) & 0xFFFFFF
+    return f"SM{now_ms & 0xFFFFFFFFFFFF:012x}{_sid_counter:06x}{os.urandom(7).hex()}"

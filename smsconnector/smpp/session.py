@@ -1,0 +1,346 @@
+"""The ESME's side of one SMPP session, without I/O: calls, octets and ``now`` in; octets and events out.
+
+The law of the session is ``STEPS``, after SMPP 3.4 section 2.2:
+
+    OPEN --bind sent--> BINDING --bind_resp ok--> BOUND --unbind, either side--> UNBINDING --> CLOSED
+
+1. ``start`` queues the bind; ``receive`` reads what came and gives events; ``data_to_send`` gives what is to
+   be written, everything of one turn in one piece.
+2. ``submit`` takes a rendered body and the caller's token into the window. The token comes back exactly once:
+   in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``.
+3. ``Delivered`` hands over a deliver_sm or data_sm; the caller answers with ``respond`` when it is on disk.
+4. ``tick`` says what time alone brings: time-outs, enquire_link, the end of a drain. One timer calls it.
+
+Times are seconds, as floats, of any clock that only rises.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from smsconnector.errors import FramingError, PDUError
+from smsconnector.smpp import pdu as codec
+from smsconnector.smpp.constants import (
+    DEFAULT_MAX_PDU,
+    HEADER_OCTETS,
+    MAX_SEQUENCE,
+    RESPONSE,
+    CommandId,
+    Status,
+    Tag,
+    command_name,
+)
+from smsconnector.smpp.pdu import PDU, Framer
+
+
+class State(enum.Enum):
+    OPEN = "open"
+    BINDING = "binding"
+    BOUND = "bound"
+    UNBINDING = "unbinding"
+    CLOSED = "closed"
+
+
+STEPS: dict[State, frozenset[State]] = {
+    State.OPEN: frozenset({State.BINDING, State.CLOSED}),
+    State.BINDING: frozenset({State.BOUND, State.CLOSED}),
+    State.BOUND: frozenset({State.UNBINDING, State.CLOSED}),
+    State.UNBINDING: frozenset({State.CLOSED}),
+    State.CLOSED: frozenset(),
+}
+
+BINDS = {
+    "transceiver": CommandId.bind_transceiver,
+    "transmitter": CommandId.bind_transmitter,
+    "receiver": CommandId.bind_receiver,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """One bind's parameters. Times in seconds; ``window`` in submit_sm under way; ``maximum_pdu`` in octets."""
+
+    system_id: str
+    password: str
+    system_type: str = ""
+    mode: str = "transceiver"
+    interface_version: int = 0x34
+    addr_ton: int = 0
+    addr_npi: int = 0
+    address_range: str = ""
+    window: int = 50
+    bind_timeout: float = 10.0
+    response_timeout: float = 30.0
+    enquire_link_interval: float = 30.0
+    drain_timeout: float = 5.0
+    maximum_pdu: int = DEFAULT_MAX_PDU
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The bind is good. ``interface_version`` is the SMSC's sc_interface_version, if it said."""
+
+    smsc_system_id: str
+    interface_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BindRefused:
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The response to a submit."""
+
+    token: Any
+    status: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No response within ``response_timeout``: the window slot is free, the outcome is unknown."""
+
+    token: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A deliver_sm or data_sm from the SMSC: to be answered with ``respond``."""
+
+    pdu: PDU
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A PDU that could not be parsed and has been answered with an error; for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session is over: close the connection. ``outstanding`` holds the tokens that were never answered."""
+
+    reason: str
+    outstanding: tuple[Any, ...]
+
+
+Event = Bound | BindRefused | Answered | Unanswered | Delivered | Rejected | Closed
+
+
+class Session:
+    """One session, from connect to close. Make a new one for a new connection."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.settings = settings
+        self.state = State.OPEN
+        self._framer = Framer(settings.maximum_pdu)
+        self._out: list[bytes] = []
+        self._window: dict[int, tuple[Any, float]] = {}
+        self._sequence = 0
+        self._since = 0.0  # when the present state began
+        self._last_received = 0.0
+        self._enquired_at: float | None = None
+        self._asked_to_unbind: int | None = None  # the sequence_number of the SMSC's unbind
+        self._unbind_sent = False
+        self._transmits = settings.mode != "receiver"
+
+    # --- calls ----------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Connected: send the bind (section 4.1)."""
+        settings = self.settings
+        self._step(State.BINDING, now)
+        self._last_received = now
+        fields = {
+            "system_id": settings.system_id,
+            "password": settings.password,
+            "system_type": settings.system_type,
+            "interface_version": settings.interface_version,
+            "addr_ton": settings.addr_ton,
+            "addr_npi": settings.addr_npi,
+            "address_range": settings.address_range,
+        }
+        self._out.append(codec.encode(PDU(BINDS[settings.mode], 0, self._next_sequence(), fields)))
+
+    @property
+    def room(self) -> int:
+        """How many submits may be sent now."""
+        if self.state is not State.BOUND or not self._transmits:
+            return 0
+        return self.settings.window - len(self._window)
+
+    @property
+    def outstanding(self) -> int:
+        """How many submits wait for their response."""
+        return len(self._window)
+
+    def submit(self, body: bytes, token: Any, now: float) -> None:
+        """Send a rendered submit_sm body. The caller has looked at ``room``."""
+        sequence = self._next_sequence()
+        self._window[sequence] = (token, now)
+        self._out.append(codec.with_body(CommandId.submit_sm, sequence, body))
+
+    def respond(self, pdu: PDU, status: int = 0) -> None:
+        """Answer a deliver_sm or data_sm; message_id is unused and NUL (section 4.6.2)."""
+        if self.state is not State.CLOSED:
+            self._out.append(codec.with_body(pdu.command_id | RESPONSE, pdu.sequence_number, b"\0", status))
+
+    def unbind(self, now: float) -> list[Event]:
+        """Take no more submits; unbind when the window is empty or ``drain_timeout`` is over."""
+        if self.state is State.BOUND:
+            self._step(State.UNBINDING, now)
+            return self._drained(now)
+        return self.connection_lost("stopped") if self.state is not State.UNBINDING else []
+
+    def connection_lost(self, reason: str) -> list[Event]:
+        """The transport is gone, or the session must end. Gives ``Closed`` once, then nothing."""
+        if self.state is State.CLOSED:
+            return []
+        outstanding = tuple(token for token, _ in self._window.values())
+        self._window.clear()
+        self.state = State.CLOSED
+        return [Closed(reason, outstanding)]
+
+    def data_to_send(self) -> bytes:
+        """All octets queued since the last call."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # --- octets ---------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """What came from the SMSC. A broken command_length gets a generic_nack and closes (section 4.3)."""
+        if self.state is State.CLOSED:
+            return []
+        self._last_received = now
+        self._enquired_at = None
+        events: list[Event] = []
+        try:
+            pdus, lost = self._framer.feed(data), None
+        except FramingError as error:
+            pdus, lost = error.pdus, error  # type: ignore[attr-defined]
+        for octets in pdus:
+            if self.state is State.CLOSED:
+                return events
+            self._receive_pdu(octets, now, events)
+        if lost is not None:
+            self._out.append(codec.bare(CommandId.generic_nack, 0, Status.ESME_RINVCMDLEN))
+            events += self.connection_lost(str(lost))
+        return events
+
+    def _receive_pdu(self, octets: bytes, now: float, events: list[Event]) -> None:
+        command_id, status, sequence = codec.header(octets)
+        if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
+            self._answered(sequence, status, octets, now, events)
+        elif command_id in (CommandId.deliver_sm, CommandId.data_sm):
+            self._delivered(octets, command_id, sequence, events)
+        elif command_id == CommandId.enquire_link:
+            self._out.append(codec.bare(CommandId.enquire_link_resp, sequence))
+        elif command_id == CommandId.unbind:
+            self._asked_to_unbind = sequence
+            if self.state is State.BOUND:
+                self._step(State.UNBINDING, now)
+            events += self._drained(now)
+        elif command_id == CommandId.unbind_resp:
+            if self._unbind_sent:
+                events += self.connection_lost("unbound")
+        elif command_id == BINDS[self.settings.mode] | RESPONSE:
+            self._bind_answered(octets, status, now, events)
+        elif not command_id & RESPONSE and command_id not in (CommandId.alert_notification, CommandId.outbind):
+            self._out.append(codec.bare(CommandId.generic_nack, sequence, Status.ESME_RINVCMDID))
+            events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
+
+    def _answered(self, sequence: int, status: int, octets: bytes, now: float, events: list[Event]) -> None:
+        entry = self._window.pop(sequence, None)
+        if entry is None:
+            if self.state is State.BINDING and sequence == 1:  # a bind that was answered with generic_nack
+                events.append(BindRefused(status))
+                events += self.connection_lost("bind refused")
+            return
+        end = octets.find(0, HEADER_OCTETS)
+        message_id = octets[HEADER_OCTETS : end if end >= 0 else None].decode("latin-1")
+        events.append(Answered(entry[0], status, message_id))
+        if self.state is State.UNBINDING and not self._window:
+            events += self._drained(now)
+
+    def _delivered(self, octets: bytes, command_id: int, sequence: int, events: list[Event]) -> None:
+        if self.state not in (State.BOUND, State.UNBINDING):
+            self._out.append(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RINVBNDSTS))
+            return
+        try:
+            events.append(Delivered(codec.decode(octets)))
+        except PDUError as error:
+            self._out.append(codec.with_body(command_id | RESPONSE, sequence, b"\0", error.command_status))
+            events.append(Rejected(f"answered {command_name(command_id)} with an error: {error}"))
+
+    def _bind_answered(self, octets: bytes, status: int, now: float, events: list[Event]) -> None:
+        if self.state is not State.BINDING:
+            return
+        if status != Status.ESME_ROK:
+            events.append(BindRefused(status))
+            events += self.connection_lost("bind refused")
+            return
+        response = codec.decode(octets)
+        self._step(State.BOUND, now)
+        version = response.tlv_int(Tag.sc_interface_version)
+        events.append(Bound(response.fields["system_id"], version))
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Event]:
+        """What is due: at most once a second is enough, a few times a second is exact."""
+        settings = self.settings
+        if self.state is State.BINDING and now - self._since >= settings.bind_timeout:
+            return self.connection_lost(f"no answer to the bind within {settings.bind_timeout:g} s")
+        if self.state not in (State.BOUND, State.UNBINDING):
+            return []
+        if self._enquired_at is not None:
+            if now - self._enquired_at >= settings.response_timeout:
+                return self.connection_lost(f"no answer to enquire_link within {settings.response_timeout:g} s")
+        elif now - self._last_received >= settings.enquire_link_interval:
+            self._enquired_at = now
+            self._out.append(codec.bare(CommandId.enquire_link, self._next_sequence()))
+        events = self._expired(now)
+        if self.state is State.UNBINDING:
+            events += self._drained(now)
+        return events
+
+    def _expired(self, now: float) -> list[Event]:
+        """Free the slots of submits whose response is overdue; the dict is in the order of sending."""
+        limit = now - self.settings.response_timeout
+        overdue = []
+        for sequence, (_, sent_at) in self._window.items():
+            if sent_at > limit:
+                break
+            overdue.append(sequence)
+        return [Unanswered(self._window.pop(sequence)[0]) for sequence in overdue]
+
+    def _drained(self, now: float) -> list[Event]:
+        """In UNBINDING: go on when nothing is outstanding, or when waiting any longer helps nobody."""
+        waited = now - self._since
+        if self._window and waited < self.settings.drain_timeout:
+            return []
+        if self._asked_to_unbind is not None:
+            self._out.append(codec.bare(CommandId.unbind_resp, self._asked_to_unbind))
+            return self.connection_lost("the SMSC sent unbind")
+        if not self._unbind_sent:
+            self._unbind_sent = True
+            self._out.append(codec.bare(CommandId.unbind, self._next_sequence()))
+        elif waited >= 2 * self.settings.drain_timeout:
+            return self.connection_lost("no answer to unbind")
+        return []
+
+    def _step(self, state: State, now: float) -> None:
+        assert state in STEPS[self.state], f"{self.state} -> {state} is not in the table"
+        self.state, self._since = state, now
+
+    def _next_sequence(self) -> int:
+        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding (section 4.7.1)."""
+        while True:
+            self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
+            if self._sequence not in self._window:
+                return self._sequence

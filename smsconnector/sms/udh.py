@@ -1,0 +1,59 @@
+"""The user data header: information elements before the text (GSM 03.40 section 9.2.3.24).
+
+On the wire, all lengths in octets: UDHL (what follows of the header), then for each information element its
+identifier (IEI), its length (IEIDL) and its data; then the text. esm_class says that a header is there (UDHI, SMPP
+3.4 section 5.2.12).
+"""
+
+from collections.abc import Iterable
+
+CONCATENATION_8_BIT = 0x00  # section 9.2.3.24.1: reference, count, number
+CONCATENATION_16_BIT = 0x08  # section 9.2.3.24.8: the same with a reference of two octets
+
+
+def concatenation(reference: int, count: int, number: int, wide: bool = False) -> bytes:
+    """The header of segment ``number`` (from 1) of ``count``, UDHL included: 6 octets, or 7 if ``wide``.
+
+    ``reference`` is cut to 8 bits, or 16 if ``wide``. ValueError unless 1 <= number <= count <= 255.
+    """
+    if not 1 <= number <= count <= 255:
+        raise ValueError(f"segment {number} of {count} can't be expressed in a user data header")
+    if wide:
+        return bytes((6, CONCATENATION_16_BIT, 4, reference >> 8 & 0xFF, reference & 0xFF, count, number))
+    return bytes((5, CONCATENATION_8_BIT, 3, reference & 0xFF, count, number))
+
+
+def split(user_data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The information elements, as (IEI, data) in their order, and the octets behind the header. Never raises.
+
+    A header that runs over the end of ``user_data`` is none: it gives no elements and all of ``user_data``. An
+    element that runs over the end of the header is left out; the sound ones before it, and the text, stay.
+    """
+    if not user_data or user_data[0] >= len(user_data):
+        return [], user_data
+    end = 1 + user_data[0]
+    elements = []
+    position = 1
+    while position + 2 <= end:
+        data, following = position + 2, position + 2 + user_data[position + 1]
+        if following > end:
+            break
+        elements.append((user_data[position], user_data[data:following]))
+        position = following
+    return elements, user_data[end:]
+
+
+def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int, int] | None:
+    """(reference, count, number) of the concatenation element, or None if there is no valid one.
+
+    One with a count or number of 0, a number above its count or a wrong length is ignored (section 9.2.3.24.1); of
+    several, in either form, the last counts (section 9.2.3.24).
+    """
+    found = None
+    for identifier, data in elements:
+        if (identifier, len(data)) not in {(CONCATENATION_8_BIT, 3), (CONCATENATION_16_BIT, 4)}:
+            continue
+        reference, count, number = int.from_bytes(data[:-2], "big"), data[-2], data[-1]
+        if 1 <= number <= count:
+            found = reference, count, number
+    return found

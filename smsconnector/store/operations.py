@@ -1,0 +1,138 @@
+"""What can be asked of the store, as plain records; each class says what its result is.
+
+The store groups the operations of a batch by class and runs the groups in the order of ``ORDER``, which is the
+order of cause and effect: a receipt of the same batch as its submit's outcome finds that outcome written.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """At start: segments that were claimed when the connector was killed may have been sent; under the policy
+    `hold` they end FAILED with the code UNKNOWN. Result: how many there were."""
+
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Write a message and its segments, the first with ``first_id``. Result: None."""
+
+    message: Message
+    first_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Mark segments as about to be submitted (policy `hold`). Result: the ids that may be."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write what became of submits. ``due_at`` (ms): when to try again, for the verdict RETRY.
+    Result: the ids of the messages that became final."""
+
+    outcomes: tuple[tuple[Outcome, int], ...]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Match receipts and write what they say, or park them. ``report_unknown``: a receipt that fits no message is
+    reported under its own id, as from ``channel``. Result: a ``Received``."""
+
+    receipts: tuple[Receipt, ...]
+    report_unknown: bool = False
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How many receipts were matched to a message under way, parked, or repeats of what was known."""
+
+    matched: int
+    parked: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Write incoming texts or parts of them; whole ones become events. Result: the number of new events."""
+
+    segments: tuple[IncomingSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The broker has confirmed these events. Result: None."""
+
+    ids: tuple[int, ...]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """End what is overdue: messages past their lifetime, parts of texts whose others never came. At most
+    ``limit`` of each. Result: how many were ended."""
+
+    now: int
+    incoming_before: int  # ms; parts received before this are handed on incomplete
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSegments:
+    """Result: at most ``limit`` segments of ``channel`` never tried so far with id > ``after``, in order."""
+
+    channel: str
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDue:
+    """Result: at most ``limit`` segments of ``channel`` whose next attempt is due at ``now``, longest due first."""
+
+    channel: str
+    now: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEvents:
+    """Result: at most ``limit`` unpublished events with id > ``after``, in order."""
+
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Result: the message with this sid as a dict for its representation, or None."""
+
+    sid: str
+
+
+Operation = (
+    Settle
+    | Accept
+    | Claim
+    | Record
+    | Receive
+    | Incoming
+    | Published
+    | Sweep
+    | LoadSegments
+    | LoadDue
+    | LoadEvents
+    | Find
+)
+ORDER: tuple[type[Any], ...] = (
+    Settle, Accept, Claim, Record, Receive, Incoming, Published, Sweep, LoadSegments, LoadDue, LoadEvents, Find,
+)  # fmt: skip

@@ -1,0 +1,609 @@
+"""A batch of operations, in one transaction: what was asked, what is decided, what is written.
+
+Each kind of operation is handled for the whole batch at once, in three moves: *select* the rows it is about
+with one statement, *decide* in Python by the table of ``lifecycle``, *write* with one statement per table
+(``INSERT ... SELECT ... FROM json_each(?)``: a statement per row would take the GIL from the reactor each time).
+
+The store is synchronous and knows no thread; ``writer`` owns it in one. An exception leaves nothing written.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from smsconnector.errors import StoreUnavailable
+from smsconnector.lifecycle import (
+    CODE_EXPIRED,
+    CODE_NO_FAILURE,
+    CODE_NO_RECEIPT,
+    CODE_UNKNOWN,
+    MessageState,
+    SegmentState,
+    may_step,
+    message_state,
+)
+from smsconnector.message_ids import RAW, id_candidates, id_key
+from smsconnector.messages import (
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Event,
+    Finality,
+    IncomingSegment,
+    Receipt,
+    Segment,
+    Verdict,
+    new_sid,
+)
+from smsconnector.store import operations as ops
+from smsconnector.store.database import open_database
+from smsconnector.store.matching import Candidate, Matcher
+
+_AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
+_AFTER_SUBMIT = {
+    Verdict.ACCEPTED: SegmentState.SENT,
+    Verdict.RETRY: SegmentState.QUEUED,
+    Verdict.REFUSED: SegmentState.FAILED,
+    Verdict.DONE: SegmentState.DELIVERED,
+}
+_LOADED = "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts"
+
+
+def _columns(count: int) -> str:
+    return ", ".join(f"value->>{index}" for index in range(count))
+
+
+class Known:
+    """The segments a batch is about and their messages, as they are after what the batch has decided so far."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self.states: dict[int, SegmentState] = {}
+        self.messages: dict[int, tuple[str, str, int, int]] = {}  # id -> sid, channel, segments, state
+        self.message_of: dict[int, int] = {}
+        self.add(rows)
+
+    def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        for segment_id, state, message_id, sid, channel, segments, final in rows:
+            self.states.setdefault(segment_id, SegmentState(state))
+            self.messages.setdefault(message_id, (sid, channel, segments, final))
+            self.message_of[segment_id] = message_id
+
+    def step(self, segment_id: int, wanted: SegmentState) -> bool:
+        """Take the step if the table allows it."""
+        current = self.states.get(segment_id)
+        if current is None or not may_step(current, wanted):
+            return False
+        self.states[segment_id] = wanted
+        return True
+
+
+class Store:
+    """One database file. Use from one thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._connection = open_database(path)
+        self._matcher = Matcher()
+        self._parked = self._one("SELECT count(*) FROM parked_receipt")
+        self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
+            ops.Settle: self._settle,
+            ops.Accept: self._accept,
+            ops.Claim: self._claim,
+            ops.Record: self._record,
+            ops.Receive: self._receive,
+            ops.Incoming: self._incoming,
+            ops.Published: self._published,
+            ops.Sweep: self._sweep,
+            ops.LoadSegments: self._load_segments,
+            ops.LoadDue: self._load_due,
+            ops.LoadEvents: self._load_events,
+            ops.Find: self._find,
+        }
+
+    @property
+    def parked(self) -> int:
+        """Receipts that wait for the response to their submit."""
+        return self._parked
+
+    def last_segment_id(self) -> int:
+        """The highest id given out so far."""
+        return self._one("SELECT coalesce(max(id), 0) FROM segment")
+
+    def counts(self) -> dict[str, int]:
+        """Messages under way and events waiting; reads an index each, for start-up and health."""
+        return {
+            "active": self._one("SELECT count(*) FROM message WHERE state = 0"),
+            "queued": self._one("SELECT count(*) FROM segment WHERE state = 0"),
+            "events": self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL"),
+            "parked": self._parked,
+        }
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def apply(self, batch: Sequence[ops.Operation]) -> list[Any]:
+        """All of the batch or nothing, on disk when this returns; the results in the batch's order.
+
+        Raises StoreUnavailable when the disk or the file fails for now; any other exception is a fault in one
+        of the operations (nothing was written either)."""
+        groups: dict[type, list[int]] = defaultdict(list)
+        for index, operation in enumerate(batch):
+            groups[type(operation)].append(index)
+        results: list[Any] = [None] * len(batch)
+        parked = self._parked
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for kind in ops.ORDER:
+                indexes = groups.get(kind)
+                if indexes:
+                    answers = self._handlers[kind]([batch[index] for index in indexes])
+                    for index, answer in zip(indexes, answers, strict=True):
+                        results[index] = answer
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._parked = parked
+            self._roll_back()
+            if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
+            ):
+                raise StoreUnavailable(f"the database can't be written: {error}") from error
+            raise
+        return results
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    # --- small things -------------------------------------------------------------------------------------
+
+    def _one(self, sql: str) -> int:
+        return int(self._connection.execute(sql).fetchone()[0])
+
+    def _run(self, sql: str, rows: Sequence[Any], *more: Any) -> sqlite3.Cursor:
+        """One statement over all rows, given to it as one JSON array."""
+        return self._connection.execute(sql, (json.dumps(rows), *more))
+
+    # --- MT -------------------------------------------------------------------------------------------------
+
+    def _accept(self, batch: list[ops.Accept]) -> list[None]:
+        messages, segments = [], []
+        for accept in batch:
+            message, first_id = accept.message, accept.first_id
+            messages.append(
+                (first_id, message.sid, message.channel, message.source, message.destination, message.alphabet,
+                 len(message.segments), message.accepted_at, message.expires_at)
+            )  # fmt: skip
+            for number, text in enumerate(message.segments, 1):
+                segments.append((first_id + number - 1, message.channel, number, text))
+        self._run(
+            "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at)"
+            f" SELECT {_columns(9)} FROM json_each(?)",
+            messages,
+        )
+        self._run(f"INSERT INTO segment (id, channel, number, text) SELECT {_columns(4)} FROM json_each(?)", segments)
+        return [None] * len(batch)
+
+    def _settle(self, batch: list[ops.Settle]) -> list[int]:
+        claimed = self._connection.execute(f"SELECT id FROM segment WHERE state = {SegmentState.CLAIMED:d}").fetchall()
+        known = self._know([segment_id for (segment_id,) in claimed])
+        codes = {one: CODE_UNKNOWN for one in list(known.states) if known.step(one, SegmentState.FAILED)}
+        self._write_ends(known, codes)
+        self._conclude(known, codes, batch[-1].now)
+        return [len(codes)] * len(batch)
+
+    def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
+        known = self._know([segment_id for claim in batch for segment_id in claim.ids])
+        claimed = [
+            [segment_id for segment_id in claim.ids if known.step(segment_id, SegmentState.CLAIMED)] for claim in batch
+        ]
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.CLAIMED:d} WHERE id IN (SELECT value FROM json_each(?))",
+            [segment_id for ids in claimed for segment_id in ids],
+        )
+        return claimed
+
+    def _record(self, batch: list[ops.Record]) -> list[list[int]]:
+        pairs = [pair for record in batch for pair in record.outcomes]
+        known = self._know([outcome.segment.id for outcome, _ in pairs])
+        codes: dict[int, Any] = {}
+        updates = []
+        accepted: list[tuple[int, str, str]] = []  # segment id, account, smsc id
+        now = batch[-1].now
+        for outcome, due_at in pairs:
+            segment = outcome.segment
+            state = _AFTER_SUBMIT[outcome.verdict]
+            if not known.step(segment.id, state):
+                continue
+            key = id_key(outcome.smsc_id) if outcome.smsc_id else None
+            if outcome.verdict is Verdict.ACCEPTED and outcome.smsc_id:
+                accepted.append((segment.id, outcome.account, outcome.smsc_id))
+            elif state in (SegmentState.FAILED, SegmentState.DELIVERED):
+                codes[segment.id] = outcome.code
+            attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
+            updates.append(
+                (segment.id, state, due_at, attempts, outcome.account, outcome.smsc_id, key, outcome.code, now)
+            )
+        self._run(
+            "UPDATE segment SET state = j.value->>1, due_at = j.value->>2, attempts = j.value->>3,"
+            " account = j.value->>4, smsc_id = j.value->>5, smsc_key = j.value->>6, code = j.value->>7,"
+            " sent_at = j.value->>8 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
+            updates,
+        )
+        if self._parked and accepted:
+            codes |= self._unpark(known, accepted)
+        ended = self._conclude(known, codes, now)
+        final = [message_id for message_id, *_ in ended]
+        return [final if index == 0 else [] for index in range(len(batch))]
+
+    def _unpark(self, known: Known, accepted: list[tuple[int, str, str]]) -> dict[int, Any]:
+        """Receipts that came before the response: give each to the segment whose id has just become known."""
+        wanted = [
+            (segment_id, account, key) for segment_id, account, smsc_id in accepted for _, key in id_candidates(smsc_id)
+        ]
+        rows = self._run(
+            "SELECT j.value->>0, p.id, p.finality, p.code FROM json_each(?) AS j"
+            " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
+            " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE p.smsc_key = s.smsc_key OR p.destination = ''"
+            "    OR substr(p.destination, -7) = substr(m.destination, -7)"
+            " ORDER BY p.id",
+            wanted,
+        ).fetchall()
+        codes: dict[int, Any] = {}
+        for segment_id, _, finality, code in rows:
+            if known.step(segment_id, _AFTER_RECEIPT[Finality(finality)]):
+                codes[segment_id] = code
+        self._write_ends(known, codes)
+        taken = {parked_id for _, parked_id, _, _ in rows}
+        self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", list(taken))
+        self._parked -= len(taken)
+        return codes
+
+    # --- receipts -------------------------------------------------------------------------------------------
+
+    def _receive(self, batch: list[ops.Receive]) -> list[ops.Received]:
+        flat = [(index, receipt) for index, receive in enumerate(batch) for receipt in receive.receipts]
+        candidates, known = self._candidates([receipt for _, receipt in flat])
+        counts = [[0, 0, 0] for _ in batch]
+        codes: dict[int, Any] = {}
+        parked: list[Receipt] = []
+        unknown: list[tuple[str, Receipt]] = []
+        now = 0
+        for position, (index, receipt) in enumerate(flat):
+            now = receipt.received_at
+            if receipt.finality is Finality.PROGRESS:
+                continue
+            found = self._matcher.pick(receipt.account, receipt.destination, candidates[position])
+            if found is None and batch[index].report_unknown:
+                unknown.append((batch[index].channel, receipt))
+                counts[index][0] += 1
+            elif found is None:
+                parked.append(receipt)
+                counts[index][1] += 1
+            elif known.step(found.segment_id, _AFTER_RECEIPT[receipt.finality]):
+                codes[found.segment_id] = receipt.code
+                counts[index][0] += 1
+            else:
+                counts[index][2] += 1
+        self._write_ends(known, codes)
+        self._conclude(known, codes, now)
+        self._park(parked)
+        self._report_unknown(unknown)
+        return [ops.Received(*count) for count in counts]
+
+    def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
+        """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""
+        wanted = [
+            (position, receipt.account, key, form)
+            for position, receipt in enumerate(receipts)
+            for form, key in id_candidates(receipt.smsc_id)
+        ]
+        rows = self._run(
+            "SELECT j.value->>0, j.value->>3, m.destination, s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"
+            " FROM json_each(?) AS j"
+            " JOIN segment AS s ON s.account = j.value->>1 AND s.smsc_key = j.value->>2"
+            " JOIN message AS m ON m.id = s.id - s.number + 1",
+            wanted,
+        ).fetchall()
+        rows += self._own_sids(receipts)
+        found: list[list[Candidate]] = [[] for _ in receipts]
+        for position, form, destination, segment_id, state, *_ in rows:
+            found[position].append(Candidate(segment_id, SegmentState(state), destination, form))
+        return found, Known(row[3:5] + row[5:] for row in rows)
+
+    def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
+        """Providers may name our own MessageSID; it stands for all segments, the first is the one that tells."""
+        ours = [(position, one.smsc_id) for position, one in enumerate(receipts) if one.smsc_id.startswith("SM")]
+        if not ours:
+            return []
+        return self._run(
+            "SELECT j.value->>0, ?2, m.destination, s.id, s.state, m.id, m.sid, m.channel, 1, m.state"
+            " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1 JOIN segment AS s ON s.id = m.id",
+            ours,
+            RAW,
+        ).fetchall()
+
+    def _write_ends(self, known: Known, codes: dict[int, Any]) -> None:
+        self._run(
+            "UPDATE segment SET state = j.value->>1, code = j.value->>2 FROM json_each(?) AS j"
+            " WHERE segment.id = j.value->>0",
+            [(segment_id, known.states[segment_id], code) for segment_id, code in codes.items()],
+        )
+
+    def _park(self, receipts: list[Receipt]) -> None:
+        if not receipts:
+            return
+        self._run(
+            "INSERT INTO parked_receipt (account, smsc_key, smsc_id, finality, code, status, destination, received_at)"
+            f" SELECT {_columns(8)} FROM json_each(?)",
+            [
+                (one.account, id_key(one.smsc_id), one.smsc_id, one.finality, one.code, one.status, one.destination,
+                 one.received_at)
+                for one in receipts
+            ],
+        )  # fmt: skip
+        self._parked += len(receipts)
+
+    def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
+        self._tell(
+            [
+                _report(receipt.smsc_id, channel, _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
+                        receipt.code, receipt.received_at)
+                for channel, receipt in receipts
+            ]
+        )  # fmt: skip
+
+    # --- MO -------------------------------------------------------------------------------------------------
+
+    def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
+        events, parts = [], []
+        for incoming in batch:
+            for one in incoming.segments:
+                if one.count <= 1:
+                    events.append(_incoming_event(one, one.text))
+                else:
+                    parts.append(one)
+        if parts:
+            events += self._join(parts)
+        self._tell(events)
+        return [len(incoming.segments) for incoming in batch]
+
+    def _join(self, parts: list[IncomingSegment]) -> list[tuple[Any, ...]]:
+        """Write the parts; those that are complete now leave the table as events."""
+        self._run(
+            "INSERT OR IGNORE INTO incoming_segment"
+            " (channel, account, source, destination, reference, count, number, text, received_at)"
+            f" SELECT {_columns(9)} FROM json_each(?)",
+            [
+                (one.channel, one.account, one.source, one.destination, one.reference, one.count, one.number,
+                 json.dumps(one.text), one.received_at)
+                for one in parts
+            ],
+        )  # fmt: skip
+        keys = {(one.account, one.source, one.destination, one.reference, one.count) for one in parts}
+        return self._take_parts(list(keys), complete_only=True)
+
+    def _take_parts(self, keys: list[Any], complete_only: bool) -> list[tuple[Any, ...]]:
+        rows = self._run(
+            "SELECT p.channel, p.account, p.source, p.destination, p.reference, p.count, p.number, p.text,"
+            " p.received_at, p.id FROM json_each(?) AS j JOIN incoming_segment AS p"
+            " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
+            " AND p.reference = j.value->>3 AND p.count = j.value->>4 ORDER BY p.number",
+            keys,
+        ).fetchall()
+        groups: dict[Any, list[Any]] = defaultdict(list)
+        for row in rows:
+            groups[row[:6]].append(row)
+        events, taken = [], []
+        for (channel, account, source, destination, _, count), group in groups.items():
+            complete = len(group) >= count
+            if complete or not complete_only:
+                whole = IncomingSegment(channel, account, source, destination, "", max(row[8] for row in group))
+                events.append(_incoming_event(whole, "".join(json.loads(row[7]) for row in group), incomplete=not complete))
+                taken += [row[9] for row in group]
+        self._run("DELETE FROM incoming_segment WHERE id IN (SELECT value FROM json_each(?))", taken)
+        return events
+
+    # --- events ---------------------------------------------------------------------------------------------
+
+    def _tell(self, events: list[tuple[Any, ...]]) -> None:
+        """Into the outbox; an event_id that has been told before is passed over."""
+        if events:
+            self._run(
+                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
+                f" SELECT {_columns(5)} FROM json_each(?)",
+                events,
+            )
+
+    def _published(self, batch: list[ops.Published]) -> list[None]:
+        self._run(
+            "UPDATE outbox SET published_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+            [event_id for published in batch for event_id in published.ids],
+            batch[-1].now,
+        )
+        return [None] * len(batch)
+
+    def _load_events(self, batch: list[ops.LoadEvents]) -> list[list[Event]]:
+        return [
+            [
+                Event(*row)
+                for row in self._connection.execute(
+                    "SELECT id, event_id, kind, jms_type, body FROM outbox"
+                    " WHERE published_at IS NULL AND id > ? ORDER BY id LIMIT ?",
+                    (load.after, load.limit),
+                )
+            ]
+            for load in batch
+        ]
+
+    # --- ends -----------------------------------------------------------------------------------------------
+
+    def _conclude(self, known: Known, codes: dict[int, Any], now: int) -> list[tuple[Any, ...]]:
+        """End the messages whose segments have all ended well, or one of them badly; tell of each, once."""
+        touched = {known.message_of[segment_id] for segment_id in known.states}
+        states = self._states_by_message(known, [one for one in touched if known.messages[one][3] == 0])
+        ended = []
+        for message_id, segments in states.items():
+            state = message_state(list(segments.values()))
+            if state is MessageState.ACTIVE:
+                continue
+            sid, channel, _, _ = known.messages[message_id]
+            decisive = next(
+                (one for one in segments if segments[one] is SegmentState.FAILED and one in codes),
+                max((one for one in segments if one in codes), default=None),
+            )
+            code = codes.get(decisive) if decisive is not None else None
+            ended.append((message_id, state, code if code is not None else state.name, now, sid, channel))
+        self._end_messages(ended)
+        return ended
+
+    def _states_by_message(self, known: Known, message_ids: list[int]) -> dict[int, dict[int, SegmentState]]:
+        """The states of all segments of these messages, with what the batch has decided on top."""
+        states: dict[int, dict[int, SegmentState]] = {message_id: {} for message_id in message_ids}
+        for segment_id, state in known.states.items():
+            message_id = known.message_of[segment_id]
+            if message_id in states:
+                states[message_id][segment_id] = state
+        longer = [one for one in message_ids if known.messages[one][2] > len(states[one])]
+        if longer:
+            for segment_id, state, message_id in self._run(
+                "SELECT s.id, s.state, m.id FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+                " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
+                longer,
+            ):
+                states[message_id].setdefault(segment_id, SegmentState(state))
+        return states
+
+    def _end_messages(self, ended: list[tuple[Any, ...]]) -> None:
+        """Rows of (id, state, code, now, sid, channel): write the end and its report; what is left of a failed
+        message is not sent any more."""
+        if not ended:
+            return
+        self._run(
+            "UPDATE message SET state = j.value->>1, code = j.value->>2, final_at = j.value->>3"
+            " FROM json_each(?) AS j WHERE message.id = j.value->>0",
+            ended,
+        )
+        failed = [row[0] for row in ended if row[1] == MessageState.FAILED]
+        if failed:
+            self._run(
+                f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE state IN"
+                f" ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND id IN (SELECT s.id FROM json_each(?) AS j"
+                " JOIN message AS m ON m.id = j.value"
+                " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
+                failed,
+            )
+        self._tell(
+            [
+                _report(sid, channel, state == MessageState.DELIVERED, code, now)
+                for _, state, code, now, sid, channel in ended
+            ]
+        )
+
+    def _sweep(self, batch: list[ops.Sweep]) -> list[int]:
+        return [self._expire(sweep) + self._give_up_waiting(sweep) for sweep in batch]
+
+    def _expire(self, sweep: ops.Sweep) -> int:
+        rows = self._connection.execute(
+            "SELECT m.id, m.sid, m.channel, max(s.state), min(s.state >= 2 AND coalesce(s.code, '') = ?)"
+            " FROM (SELECT id, sid, channel, segments FROM message"
+            "       WHERE state = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS m"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id",
+            (CODE_NO_FAILURE, sweep.now, sweep.limit),
+        ).fetchall()
+        self._end_messages(
+            [
+                (message_id, *_end_by_expiry(furthest, no_failure), sweep.now, sid, channel)
+                for message_id, sid, channel, furthest, no_failure in rows
+            ]
+        )
+        return len(rows)
+
+    def _give_up_waiting(self, sweep: ops.Sweep) -> int:
+        keys = self._connection.execute(
+            "SELECT account, source, destination, reference, count FROM incoming_segment"
+            " GROUP BY account, source, destination, reference, count HAVING max(received_at) <= ? LIMIT ?",
+            (sweep.incoming_before, sweep.limit),
+        ).fetchall()
+        events = self._take_parts(keys, complete_only=False) if keys else []
+        self._tell(events)
+        return len(events)
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    def _know(self, segment_ids: list[int]) -> Known:
+        return Known(
+            self._run(
+                "SELECT s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state FROM json_each(?) AS j"
+                " JOIN segment AS s ON s.id = j.value JOIN message AS m ON m.id = s.id - s.number + 1",
+                segment_ids,
+            )
+        )
+
+    def _load_segments(self, batch: list[ops.LoadSegments]) -> list[list[Segment]]:
+        sql = (
+            f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.channel = ? AND s.due_at = 0 AND s.id > ? ORDER BY s.id LIMIT ?"
+        )
+        return [
+            [Segment(*row) for row in self._connection.execute(sql, (load.channel, load.after, load.limit))]
+            for load in batch
+        ]
+
+    def _load_due(self, batch: list[ops.LoadDue]) -> list[list[Segment]]:
+        sql = (
+            f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.channel = ? AND s.due_at > 0 AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?"
+        )
+        return [
+            [Segment(*row) for row in self._connection.execute(sql, (load.channel, load.now, load.limit))]
+            for load in batch
+        ]
+
+    def _find(self, batch: list[ops.Find]) -> list[dict[str, Any] | None]:
+        return [self._find_one(find.sid) for find in batch]
+
+    def _find_one(self, sid: str) -> dict[str, Any] | None:
+        row = self._connection.execute(
+            "SELECT id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at, state, code,"
+            " final_at FROM message WHERE sid = ?",
+            (sid,),
+        ).fetchone()
+        if row is None:
+            return None
+        names = ("id", "sid", "channel", "source", "destination", "alphabet", "segments", "accepted_at", "expires_at",
+                 "state", "code", "final_at")  # fmt: skip
+        found = dict(zip(names, row, strict=True))
+        found["parts"] = self._connection.execute(
+            "SELECT number, text, state, attempts, account, smsc_id, code, sent_at FROM segment"
+            " WHERE id BETWEEN ? AND ? ORDER BY id",
+            (row[0], row[0] + row[6] - 1),
+        ).fetchall()
+        return found
+
+
+def _end_by_expiry(furthest: int, no_failure: int) -> tuple[MessageState, str]:
+    """The state and code of a message whose lifetime is over."""
+    if no_failure:
+        return MessageState.DELIVERED, CODE_NO_FAILURE
+    return MessageState.FAILED, CODE_NO_RECEIPT if furthest >= SegmentState.SENT else CODE_EXPIRED
+
+
+# --- events as rows of the outbox: event_id, kind, jms_type, body, created_at ------------------------------------
+
+
+def _report(sid: str, channel: str, delivered: bool, code: Any, now: int) -> tuple[Any, ...]:
+    body = {
+        "MessageSID": sid,
+        "DeliveryStatus": "DELIVERED" if delivered else "FAILED",
+        "ProviderStatusCode": code,
+    }
+    return (f"dr-{sid}", DELIVERY_REPORT, channel, json.dumps(body), now)
+
+
+def _incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> tuple[Any, ...]:
+    sid = one.sid or new_sid(one.received_at)
+    body: dict[str, Any] = {"Body": text, "From": one.source, "To": one.destination, "SmsSid": sid}
+    if incomplete:
+        body["Incomplete"] = True
+    return (f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)

@@ -1,0 +1,123 @@
+"""The one thread that owns the store: group commit.
+
+1. ``put`` appends an operation and its callback; nothing else happens in the reactor's thread.
+2. The thread takes everything that came since its last commit, applies it as one batch, and commits.
+3. One call into the reactor's thread hands all results to their callbacks, in the order of ``put``.
+
+So while one commit waits for the disk, the next batch grows; the load sets the size of the batch. A callback is
+called exactly once, as ``done(result, None)`` or ``done(None, error)``; an operation with an error left no trace.
+An operation that spoils its batch is found by applying the batch's operations one by one.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreError, StoreUnavailable
+from smsconnector.store.operations import Operation
+from smsconnector.store.store import Store
+
+Done = Callable[[Any, StoreError | None], None]
+MAXIMUM_BATCH = 4000  # operations in one transaction
+
+
+class IReactorThreads(Protocol):
+    """The part of Twisted's reactor that a thread may call."""
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any) -> None: ...
+
+
+class IWriter(Protocol):
+    """What the walks need of the writer."""
+
+    def put(self, operation: Operation, done: Done) -> None: ...
+    def allocate(self, count: int) -> int: ...
+
+
+class Writer:
+    """Owns ``store`` from ``start`` to ``stop``."""
+
+    log = Logger()
+
+    def __init__(self, reactor: IReactorThreads, store: Store) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._next_id = store.last_segment_id() + 1
+        self._queue: deque[tuple[Operation, Done]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._stopped: Deferred[None] = Deferred()
+        self._thread = threading.Thread(target=self._work, name="store", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> "Deferred[None]":
+        """Write what is queued, close the store; fires in the reactor's thread."""
+        self._stopping = True
+        self._wake.set()
+        return self._stopped
+
+    def allocate(self, count: int) -> int:
+        """The first of ``count`` new segment ids."""
+        first = self._next_id
+        self._next_id += count
+        return first
+
+    def put(self, operation: Operation, done: Done) -> None:
+        """Queue an operation; from the reactor's thread only."""
+        if self._stopping:
+            done(None, StoreUnavailable("the connector is stopping"))
+            return
+        self._queue.append((operation, done))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    @property
+    def depth(self) -> int:
+        """Operations that wait for their batch."""
+        return len(self._queue)
+
+    # --- in the thread --------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAXIMUM_BATCH))]
+                answers = apply_batch(self._store, [operation for operation, _ in batch])
+                self._reactor.callFromThread(self._finish, batch, answers)
+            if self._stopping:
+                self._store.close()
+                self._reactor.callFromThread(self._stopped.callback, None)
+                return
+
+    # --- in the reactor's thread ----------------------------------------------------------------------------
+
+    def _finish(self, batch: list[tuple[Operation, Done]], answers: "list[Answer]") -> None:
+        for (operation, done), (result, error) in zip(batch, answers, strict=True):
+            try:
+                done(result, error)
+            except Exception:  # noqa: BLE001 — the edge of the loop: one callback's fault is not the others'
+                self.log.failure("the callback of {operation} failed", operation=type(operation).__name__)
+
+
+Answer = tuple[Any, StoreError | None]
+
+
+def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Answer]:
+    """Apply as one transaction. If the disk fails, all get the error; if an operation is at fault, only it does."""
+    try:
+        return [(result, None) for result in store.apply(batch)]
+    except StoreUnavailable as error:
+        return [(None, error)] * len(batch)
+    except Exception as fault:  # noqa: BLE001 — whatever an operation can bring about must not end the thread
+        if len(batch) == 1:
+            Writer.log.failure("an operation was refused by the database: {kind}", kind=type(batch[0]).__name__)
+            return [(None, StoreError(f"the operation can't be written: {fault}"))]
+        return [answer for operation in batch for answer in apply_batch(store, [operation])]

@@ -1,0 +1,149 @@
+"""A real ActiveMQ of Debian's package ``activemq``, started on free loopback ports in a folder of its own.
+
+``available()`` is None, or the one line that says what to install. A broker runs in its own process group and is
+killed by the kernel when the test process dies, so nothing outlives a test.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+HOME = Path("/usr/share/activemq")
+JAR = HOME / "bin" / "activemq.jar"
+START_TIMEOUT = 20.0  # seconds; about one is needed
+STOP_TIMEOUT = 5.0  # seconds
+
+_PR_SET_PDEATHSIG = 1
+
+_XML = """\
+<beans xmlns="http://www.springframework.org/schema/beans"
+  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+  xsi:schemaLocation="http://www.springframework.org/schema/beans
+    http://www.springframework.org/schema/beans/spring-beans-2.0.xsd
+    http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
+  <broker xmlns="http://activemq.apache.org/schema/core" useJmx="false" persistent="{persistent}" brokerName="test"
+      dataDirectory="{folder}" advisorySupport="false">
+    <plugins><simpleAuthenticationPlugin><users>
+      <authenticationUser username="{login}" password="{passcode}" groups="users"/>
+    </users></simpleAuthenticationPlugin></plugins>
+    <transportConnectors>
+      <transportConnector uri="stomp://127.0.0.1:{stomp}"/>
+      <transportConnector uri="tcp://127.0.0.1:{openwire}"/>
+    </transportConnectors>
+  </broker>
+</beans>
+"""
+
+
+def available() -> str | None:
+    """None if a broker can be started here, else what to do about it."""
+    if not JAR.exists() or shutil.which("java") is None:
+        return "needs a real broker: apt-get install activemq"
+    return None
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class ActiveMQ:
+    """One broker. ``start`` blocks until it answers (about a second); it can be stopped and started again on the
+    same ports, and with ``persistent`` its messages are then still there."""
+
+    def __init__(self, persistent: bool = False, login: str | None = None, passcode: str = "") -> None:
+        self.persistent, self.login, self.passcode = persistent, login, passcode
+        self.stomp_port, self.openwire_port = free_port(), free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="activemq-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """For the sink."""
+        return f"tcp://127.0.0.1:{self.stomp_port}"
+
+    @property
+    def jms_url(self) -> str:
+        """For a JMS client."""
+        return f"tcp://127.0.0.1:{self.openwire_port}"
+
+    def start(self) -> Self:
+        settings = [f"-Dactivemq.{name}={self.folder}" for name in ("base", "conf", "data")]
+        with (self.folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}", *settings]
+                + ["-jar", str(JAR), "start", self._configuration()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._wait_until_ready()
+        return self
+
+    def kill(self) -> None:
+        """The outage: the whole process group at once, as a power cut would."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_TIMEOUT)
+
+    def stop(self) -> None:
+        """The end of the test: nothing stays, no process and no folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _configuration(self) -> str:
+        persistent = "true" if self.persistent else "false"
+        if self.login is None:
+            connectors = f"stomp://127.0.0.1:{self.stomp_port},tcp://127.0.0.1:{self.openwire_port}"
+            options = f"persistent={persistent}&useJmx=false&advisorySupport=false&dataDirectory={self.folder}"
+            return f"broker:({connectors})?{options}"
+        xml = self.folder / "activemq.xml"
+        xml.write_text(
+            _XML.format(
+                persistent=persistent,
+                folder=self.folder,
+                login=self.login,
+                passcode=self.passcode,
+                stomp=self.stomp_port,
+                openwire=self.openwire_port,
+            )
+        )
+        return f"xbean:file:{xml}"
+
+    def _wait_until_ready(self) -> None:
+        """Poll until both ports accept; a broker that ended or takes too long is an error with its own words."""
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT
+        while not all(_accepts(port) for port in (self.stomp_port, self.openwire_port)):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / "broker.log").read_text(errors="replace")[-2000:]
+                self.kill() if self._process.poll() is None else None
+                raise RuntimeError(f"ActiveMQ did not start:\n{said}")
+            time.sleep(0.02)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: the kernel kills it when the thread that started it ends (Linux; elsewhere nothing)."""
+    if hasattr(_libc, "prctl"):
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,267 @@
+"""Segmentation: the edges of every capacity, nothing torn, nothing lost, too much refused."""
+
+import itertools
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.errors import TextError
+from smsconnector.sms import alphabet, udh
+from smsconnector.sms.segmentation import Split, capacity, join, segment, wire
+
+quick = settings(deadline=None, max_examples=150, database=None)
+
+FAMILY = "👨\u200d👩\u200d👧\u200d👦"  # 11 code units
+FLAG = "🇵🇰"  # 4 code units
+CLUSTERS = (
+    "a",
+    "ب",
+    "😀",
+    "e\u0301",
+    "ب\u0651\u064e",  # Arabic with two marks
+    "क\u093f",  # Devanagari with a spacing vowel sign
+    "ก\u0e33",  # Thai with AM
+    "\u1112\u1161\u11ab",  # a Hangul syllable as jamo
+    "❤\ufe0f",
+    "👍🏽",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England: 14 code units
+    "🏳\ufe0f\u200d🌈",
+    FAMILY,
+    FLAG,
+    "\r\n",
+)
+gsm7_texts = st.text("abc xyz\r\n@£é€[]{}^~|\\", max_size=500)
+cluster_lists = st.lists(st.sampled_from(CLUSTERS), max_size=200)
+messages = gsm7_texts | st.text(max_size=300) | cluster_lists.map("".join)
+
+
+def sizes(split: Split) -> list[int]:
+    """The length of each segment in characters."""
+    return [len(text) for text in split.segments]
+
+
+def units(text: str, name: str) -> int:
+    """The length in units of the alphabet, by its octets."""
+    return len(alphabet.encode(text, name)) // (2 if name == "ucs2" else 1)
+
+
+class CapacityTests(SynchronousTestCase):
+    """How much a segment holds (GSM 03.40 section 9.2.3.24)."""
+
+    def test_capacities(self) -> None:
+        """The figures that the whole field knows."""
+        for name, narrow, wide in (("gsm7", 153, 152), ("ascii", 153, 152), ("latin1", 134, 133), ("ucs2", 67, 66)):
+            self.assertEqual((capacity(name, 8), capacity(name, 16)), (narrow, wide), name)
+        self.assertEqual(capacity("gsm7-packed"), 153)
+
+    def test_edges(self) -> None:
+        """The last text that fits in one segment, the first that does not, and the same for two and three."""
+        for name, letter, single, narrow, wide in (
+            ("gsm7", "a", 160, 153, 152),
+            ("gsm7-packed", "a", 160, 153, 152),
+            ("ascii", "a", 160, 153, 152),
+            ("latin1", "é", 140, 134, 133),
+            ("ucs2", "ب", 70, 67, 66),
+        ):
+            for bits, part in ((8, narrow), (16, wide)):
+                for length, expected in (
+                    (0, [0]),
+                    (1, [1]),
+                    (single, [single]),
+                    (single + 1, [part, single + 1 - part]),
+                    (2 * part, [part, part]),
+                    (2 * part + 1, [part, part, 1]),
+                ):
+                    split = segment(letter * length, alphabet=name, reference_bits=bits)
+                    self.assertEqual(sizes(split), expected, (name, bits, length))
+
+    def test_extension_counts_two(self) -> None:
+        """The euro sign and its kind count two septets (pitfall 13)."""
+        self.assertEqual(sizes(segment("€" * 80)), [80])
+        self.assertEqual(sizes(segment("€" * 81)), [76, 5])
+        self.assertEqual(sizes(segment("a" * 158 + "€")), [159])
+        self.assertEqual(sizes(segment("a" * 159 + "€")), [153, 7])
+
+    def test_surrogates_count_two(self) -> None:
+        """UCS-2 is counted in UTF-16 code units."""
+        self.assertEqual(sizes(segment("😀" * 35)), [35])
+        self.assertEqual(sizes(segment("😀" * 36)), [33, 3])
+
+
+class ChoiceTests(SynchronousTestCase):
+    """GSM-7 or UCS-2 (pitfall 15)."""
+
+    def test_automatic(self) -> None:
+        """UCS-2 only when a character forces it, and the split tells which."""
+        for text, expected in (
+            ("", Split("gsm7", ("",), "")),
+            ("plain", Split("gsm7", ("plain",), "")),
+            ("10 € [net]", Split("gsm7", ("10 € [net]",), "")),
+            ("it’s", Split("ucs2", ("it’s",), "’")),
+            ("“so” “so”", Split("ucs2", ("“so” “so”",), "“”")),
+        ):
+            self.assertEqual(segment(text), expected)
+
+    def test_explicit(self) -> None:
+        """An alphabet that was asked for is used, and nothing is said to have forced it."""
+        for name in ("gsm7", "gsm7-packed", "ascii", "latin1", "ucs2"):
+            self.assertEqual(segment("plain", alphabet=name), Split(name, ("plain",), ""))
+
+    def test_refusals(self) -> None:
+        """What can't be encoded is refused here, at the door, long or short: never later, on the way to the wire."""
+        for text, name, code in (
+            ("it’s", "gsm7", "not_gsm7"),
+            ("é", "ascii", "not_ascii"),
+            ("€", "latin1", "not_latin1"),
+            ("\ud83d", "auto", "lone_surrogate"),
+            ("x" * 500 + "\ude00", "auto", "lone_surrogate"),
+        ):
+            error = self.assertRaises(TextError, segment, text, alphabet=name)
+            self.assertEqual(error.code, code)
+
+
+class MaximumTests(SynchronousTestCase):
+    """A message too long is refused, with its count, never cut (pitfall 12)."""
+
+    def test_refused(self) -> None:
+        """The error has the code, the count and the maximum; one segment less is accepted."""
+        error = self.assertRaises(TextError, segment, "a" * 460, maximum_segments=3)
+        self.assertEqual((error.code, error.segments), ("too_many_segments", 4))
+        self.assertIn("4 segments and the maximum is 3", str(error))
+        self.assertNotIn("UCS-2", str(error))
+        self.assertEqual(len(segment("a" * 459, maximum_segments=3).segments), 3)
+
+    def test_names_what_forced_ucs2(self) -> None:
+        """One typographic quote that made the text too long is named."""
+        error = self.assertRaises(TextError, segment, "it’s" + "a" * 150, maximum_segments=2)
+        self.assertEqual(error.segments, 3)
+        self.assertIn("’ (U+2019)", str(error))
+
+    def test_header_limit(self) -> None:
+        """Whatever the configuration says, the header can't count above 255."""
+        self.assertEqual(len(segment("a" * 153 * 255, maximum_segments=1000).segments), 255)
+        error = self.assertRaises(TextError, segment, "a" * (153 * 255 + 1), maximum_segments=1000)
+        self.assertEqual(error.segments, 256)
+
+
+class BoundaryTests(SynchronousTestCase):
+    """What a cut keeps together (pitfalls 13 and 14)."""
+
+    def test_escape_pair(self) -> None:
+        """An extension character whose escape would be septet 153 moves to the next segment whole."""
+        self.assertEqual(sizes(segment("a" * 151 + "€" + "a" * 10)), [152, 10])  # its second septet is the 153rd
+        self.assertEqual(sizes(segment("a" * 152 + "€" + "a" * 10)), [152, 11])
+
+    def test_clusters_at_the_edge(self) -> None:
+        """Whatever the offset, no cluster is torn across the edge, and no room is left where it would have fit."""
+        for cluster in CLUSTERS:
+            size = units(cluster, "ucs2")
+            for before in range(67 - size - 1, 70):
+                text = "ب" * before + "x" + cluster + "ب" * 40
+                first, second = segment(text, alphabet="ucs2").segments
+                if before + 1 + size <= 67:
+                    self.assertEqual(units(first, "ucs2"), 67)
+                else:
+                    self.assertEqual(first, text[: min(before + 1, 67)], (cluster, before))
+                self.assertEqual(first + second, text)
+
+    def test_flags_stay_paired(self) -> None:
+        """In a row of flags, 16 fit in 67 code units; none is cut in two, none is paired with its neighbour."""
+        self.assertEqual(segment(FLAG * 40).segments, (FLAG * 16, FLAG * 16, FLAG * 8))
+        self.assertEqual(segment("x" + FLAG * 40).segments[0], "x" + FLAG * 16)
+        self.assertEqual(segment("xy😀" + FLAG * 40).segments[0], "xy😀" + FLAG * 15)
+
+    def test_families(self) -> None:
+        """Six families of 11 code units fit in 67; the seventh moves whole."""
+        self.assertEqual(segment(FAMILY * 8).segments, (FAMILY * 6, FAMILY * 2))
+
+    def test_crlf(self) -> None:
+        """A line end stays in one piece, in GSM-7 too."""
+        self.assertEqual(sizes(segment("a" * 152 + "\r\n" + "a" * 10)), [152, 12])
+
+    def test_monstrous_cluster(self) -> None:
+        """A cluster longer than a segment fills the segments, cut between code points."""
+        self.assertEqual(sizes(segment("e" + "\u0301" * 199)), [67, 67, 66])
+        self.assertEqual(sizes(segment("x" * 10 + "e" + "\u0301" * 100)), [67, 44])
+        for mark in ("\U000e0067", "\U000e0100"):  # tags and variation selectors are surrogate pairs
+            self.assertEqual(sizes(segment("x" + mark * 80)), [34, 33, 14])
+
+    def test_cluster_that_just_fits(self) -> None:
+        """A cluster of exactly one segment is moved whole, one of a code unit more is cut where it stands."""
+        self.assertEqual(sizes(segment("x" * 9 + "e" + "\u0301" * 66 + "z")), [9, 67, 1])
+        self.assertEqual(sizes(segment("x" * 9 + "e" + "\u0301" * 67 + "z")), [67, 11])
+
+    @quick
+    @given(cluster_lists, st.sampled_from((8, 16)))
+    def test_no_cluster_is_torn(self, clusters: list[str], bits: int) -> None:
+        """Every segment ends where a cluster ends, and the next cluster would not have fitted: greedy, so minimal."""
+        split = segment("".join(clusters), alphabet="ucs2", reference_bits=bits)
+        ends = set(itertools.accumulate(map(len, clusters), initial=0))
+        self.assertLessEqual(set(itertools.accumulate(map(len, split.segments))), ends)
+        following = dict(zip(itertools.accumulate(map(len, clusters), initial=0), clusters, strict=False))
+        position = 0
+        for text in split.segments[:-1]:
+            position += len(text)
+            self.assertGreater(units(text + following[position], "ucs2"), capacity("ucs2", bits))
+
+
+class RoundTripTests(SynchronousTestCase):
+    """From a text to the wire and back."""
+
+    def test_octets(self) -> None:
+        """The short_message of one segment, octet by octet, and whether UDHI is set."""
+        for arguments, wide, octets, udhi in (
+            (("a€", "gsm7", 7, 1, 1), False, "611b65", False),
+            (("a€", "gsm7", 7, 2, 1), False, "050003070201" + "611b65", True),
+            (("a", "gsm7", 0x12345, 2, 2), True, "06080423450202" + "61", True),
+            (("ب", "ucs2", 7, 2, 2), False, "050003070202" + "0628", True),
+            (("é", "latin1", 7, 2, 2), False, "050003070202" + "e9", True),
+            (("a", "gsm7-packed", 7, 2, 2), False, "050003070202" + "c2", True),  # after one fill bit
+            (("a", "gsm7-packed", 7, 2, 2), True, "06080400070202" + "61", True),
+        ):
+            short_message, has_header = wire(*arguments, wide=wide)
+            self.assertEqual((short_message.hex(), has_header), (octets, udhi), arguments)
+
+    @quick
+    @given(messages, st.sampled_from((8, 16)), st.integers(0, 2**40), st.randoms())
+    def test_any_text_in_any_order(self, text: str, bits: int, reference: int, order: random.Random) -> None:
+        """Any text comes back from its segments, whatever their order and duplicates; each fits."""
+        split = segment(text, reference_bits=bits)
+        self.assertEqual("".join(split.segments), text)
+        count = len(split.segments)
+        parts = []
+        for number, part in enumerate(split.segments, 1):
+            short_message, udhi = wire(part, split.alphabet, reference, count, number, wide=bits == 16)
+            self.assertEqual(udhi, count > 1)
+            elements, octets = udh.split(short_message) if udhi else ([], short_message)
+            limit = capacity(split.alphabet, bits) if udhi else {"gsm7": 160, "ucs2": 70}[split.alphabet]
+            self.assertLessEqual(len(octets), limit * (2 if split.alphabet == "ucs2" else 1))
+            found = (reference % 2**bits, count, number) if udhi else None
+            self.assertEqual(udh.find_concatenation(elements), found)
+            parts.append((number, alphabet.decode(octets, split.alphabet)))
+        parts += parts[:2]
+        order.shuffle(parts)
+        self.assertEqual(join(parts), text)
+
+    @quick
+    @given(gsm7_texts, st.sampled_from((8, 16)))
+    def test_segments_are_full(self, text: str, bits: int) -> None:
+        """Each segment fits, and takes all that fits: the next character, or line end, would be too much."""
+        for name in ("gsm7", "gsm7-packed"):
+            split = segment(text, alphabet=name, reference_bits=bits)
+            limit = capacity("gsm7", bits) if len(split.segments) > 1 else 160
+            for part, following in itertools.pairwise(split.segments):
+                self.assertGreater(units(part + following[: 2 if following[:2] == "\r\n" else 1], "gsm7"), limit)
+            for number, part in enumerate(split.segments, 1):
+                self.assertLessEqual(units(part, "gsm7"), limit)
+                packed, _ = wire(part, "gsm7-packed", 1, len(split.segments), number, wide=bits == 16)
+                self.assertLessEqual(len(packed), 140)
+
+    def test_join(self) -> None:
+        """Parts in any order, as pairs or as a mapping; the first of a number counts; gaps leave no trace."""
+        self.assertEqual(join([(2, "b"), (1, "a"), (3, "c")]), "abc")
+        self.assertEqual(join({3: "c", 1: "a"}), "ac")
+        self.assertEqual(join([(1, "first"), (1, "again")]), "first")
+        self.assertEqual(join([]), "")

@@ -1,0 +1,426 @@
+"""The store: what is asked in a batch, decided by the table of the lifecycle, and written at once."""
+
+import json
+import os
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.errors import StoreUnusable
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from smsconnector.store.writer import apply_batch
+from tests.unit.fakes import EPOCH, message
+
+NOW = int(EPOCH * 1000)
+ACCOUNT = "connector@smsc"
+
+
+def receipt(smsc_id: str, finality: Finality = Finality.DELIVERED, code: Any = "000", account: str = ACCOUNT,
+            destination: str = "923001234567") -> Receipt:  # fmt: skip
+    return Receipt(account, smsc_id, finality, code, finality.name, NOW + 1, destination)
+
+
+class StoreCase(SynchronousTestCase):
+    """A store in memory, and the few moves that the tests are made of."""
+
+    def setUp(self) -> None:
+        self.store = Store(":memory:")
+        self.addCleanup(self.store.close)
+        self.next_id = 1
+
+    def one(self, operation: ops.Operation) -> Any:
+        return self.store.apply([operation])[0]
+
+    def accept(self, sid: str = "SM1", *segments: str, **more: Any) -> list[Segment]:
+        """Accept a message; its segments as the submitter would load them."""
+        first = self.next_id
+        texts = segments or ("hello",)
+        self.next_id += len(texts)
+        self.one(ops.Accept(message(sid, *texts, **more), first))
+        return self.one(ops.LoadSegments("smpp", first - 1, 100))
+
+    def record(self, segment: Segment, verdict: Verdict, smsc_id: str | None = None, due_at: int = 0,
+               code: Any = None) -> Any:  # fmt: skip
+        outcome = Outcome(segment, verdict, ACCOUNT, smsc_id, code)
+        return self.one(ops.Record(((outcome, due_at),), NOW))
+
+    def receive(self, *receipts: Receipt, **more: Any) -> ops.Received:
+        return self.one(ops.Receive(receipts, **more))
+
+    def events(self) -> list[Event]:
+        return self.one(ops.LoadEvents(0, 1000))
+
+    def reports(self) -> list[Any]:
+        return [json.loads(event.body) for event in self.events()]
+
+
+class MTCase(StoreCase):
+    def test_report_of_a_delivered_message(self) -> None:
+        """Accepted, taken by the SMSC, receipt: one report, exactly the contract's three keys."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.events(), [])
+        self.assertEqual(self.receive(receipt("77")), ops.Received(1, 0, 0))
+        (event,) = self.events()
+        self.assertEqual(
+            json.loads(event.body),
+            {"MessageSID": "SM1", "DeliveryStatus": "DELIVERED", "ProviderStatusCode": "000"},
+        )
+        self.assertEqual((event.jms_type, event.event_id), ("smpp", "dr-SM1"))
+
+    def test_repeated_receipts(self) -> None:
+        """A receipt that comes again, in the same batch or later, changes nothing: one report, ever."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(receipt("77"), receipt("77", Finality.FAILED)), ops.Received(1, 0, 1))
+        self.assertEqual(self.receive(receipt("77", Finality.FAILED)), ops.Received(0, 0, 1))
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_progress_is_no_end(self) -> None:
+        """ENROUTE and its like report nothing, and the final receipt is still awaited."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.receive(receipt("77", Finality.PROGRESS))
+        self.assertEqual(self.events(), [])
+        self.receive(receipt("77", Finality.FAILED, "045"))
+        self.assertEqual(self.reports()[0]["ProviderStatusCode"], "045")
+
+    def test_receipt_before_the_response(self) -> None:
+        """A receipt may overtake the submit_sm_resp: it is parked on disk and finds its segment afterwards."""
+        (segment,) = self.accept()
+        self.assertEqual(self.receive(receipt("77")), ops.Received(0, 1, 0))
+        self.assertEqual(self.store.parked, 1)
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(len(self.reports()), 1)
+        self.assertEqual(self.store.parked, 0)
+
+    def test_receipt_in_the_batch_of_its_response(self) -> None:
+        """Cause before effect within a batch, whatever the order of asking."""
+        (segment,) = self.accept()
+        outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "77")
+        self.store.apply([ops.Receive((receipt("77"),)), ops.Record(((outcome, 0),), NOW)])
+        self.assertEqual(len(self.reports()), 1)
+
+    def test_same_id_from_two_accounts(self) -> None:
+        """An id means something within its SMSC account only."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(receipt("77", account="other@smsc")), ops.Received(0, 1, 0))
+        self.assertEqual(self.events(), [])
+
+    def test_forms_of_the_id(self) -> None:
+        """Hexadecimal here and decimal there, padded, upper case, a UUID: matched without a setting."""
+        forms = [("1a2b", "6699"), ("6699", "1A2B"), ("0000001a2b", "1A2B"), ("77", "0077"),
+                 ("6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6ba7b8109dad11d180b400c04fd430c8")]  # fmt: skip
+        for index, (in_response, in_receipt) in enumerate(forms):
+            store = Store(":memory:")
+            store.apply([ops.Accept(message(f"SM{index}"), 1)])
+            (segment,) = store.apply([ops.LoadSegments("smpp", 0, 1)])[0]
+            outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, in_response)
+            store.apply([ops.Record(((outcome, 0),), NOW)])
+            self.assertEqual(store.apply([ops.Receive((receipt(in_receipt),))])[0].matched, 1, in_receipt)
+            store.close()
+
+    def test_forms_of_the_id_when_parked(self) -> None:
+        """The same when the receipt came first."""
+        (segment,) = self.accept()
+        self.receive(receipt("6699"))
+        self.record(segment, Verdict.ACCEPTED, "1a2b")
+        self.assertEqual(len(self.reports()), 1)
+
+    def test_ambiguous_forms(self) -> None:
+        """Decimal 10 is hexadecimal a, and hexadecimal 10 is another message: the number decides."""
+        (first,) = self.accept("SM1", to="923000000001")
+        (second,) = self.accept("SM2", to="923000000002")
+        self.record(first, Verdict.ACCEPTED, "a")
+        self.record(second, Verdict.ACCEPTED, "10")
+        self.receive(receipt("10", destination="923000000001"))
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+
+    def test_refused(self) -> None:
+        """A permanent refusal ends the message with the command_status as its code."""
+        (segment,) = self.accept()
+        self.assertEqual(self.record(segment, Verdict.REFUSED, code=11), [segment.message_id])
+        self.assertEqual(self.reports(), [{"MessageSID": "SM1", "DeliveryStatus": "FAILED", "ProviderStatusCode": 11}])
+
+    def test_retry(self) -> None:
+        """A temporary refusal closes nothing: the segment is due later, with its attempts counted."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.RETRY, due_at=NOW + 1000, code=8)
+        self.assertEqual(self.one(ops.LoadSegments("smpp", 0, 10)), [])
+        self.assertEqual(self.one(ops.LoadDue("smpp", NOW + 999, 10)), [])
+        (again,) = self.one(ops.LoadDue("smpp", NOW + 1000, 10))
+        self.assertEqual(again.attempts, 1)
+        self.record(again, Verdict.ACCEPTED, "78")
+        self.receive(receipt("78"))
+        self.assertEqual(len(self.reports()), 1)
+
+    def test_done_without_receipts(self) -> None:
+        """Where no receipts are asked for, the SMSC's word is the end."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.DONE, "77", code="ACCEPTED")
+        self.assertEqual(self.reports()[0]["ProviderStatusCode"], "ACCEPTED")
+
+    def test_all_segments_delivered(self) -> None:
+        """DELIVERED when all segments are, in any order; the last one's code."""
+        segments = self.accept("SM1", "a", "b", "c")
+        for segment in segments:
+            self.record(segment, Verdict.ACCEPTED, f"7{segment.number}")
+        self.receive(receipt("73"), receipt("71"))
+        self.assertEqual(self.events(), [])
+        self.receive(receipt("72"))
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_all_segments_in_one_batch(self) -> None:
+        """The same when every receipt is in one batch."""
+        for segment in self.accept("SM1", "a", "b"):
+            self.record(segment, Verdict.ACCEPTED, f"7{segment.number}")
+        self.receive(receipt("71"), receipt("72"))
+        self.assertEqual(len(self.reports()), 1)
+
+    def test_first_failed_segment(self) -> None:
+        """FAILED at the first final failure, with its code; the others' receipts change nothing."""
+        for segment in self.accept("SM1", "a", "b", "c"):
+            self.record(segment, Verdict.ACCEPTED, f"7{segment.number}")
+        self.receive(receipt("72", Finality.FAILED, "031"))
+        self.receive(receipt("71"), receipt("73"))
+        self.assertEqual(
+            self.reports(), [{"MessageSID": "SM1", "DeliveryStatus": "FAILED", "ProviderStatusCode": "031"}]
+        )
+
+    def test_rest_of_a_failed_message(self) -> None:
+        """What is left of a failed message is not sent any more."""
+        first, *_ = self.accept("SM1", "a", "b", "c")
+        self.record(first, Verdict.REFUSED, code=11)
+        self.assertEqual(self.one(ops.LoadSegments("smpp", 0, 10)), [])
+
+    def test_expiry(self) -> None:
+        """By its expiry a message without an end is FAILED: EXPIRED if never taken, NO_RECEIPT if taken."""
+        self.accept("SM1")
+        (sent,) = self.accept("SM2")
+        self.record(sent, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.one(ops.Sweep(NOW + 3_599_999, 0)), 0)
+        self.assertEqual(self.one(ops.Sweep(NOW + 3_600_000, 0)), 2)
+        codes = {one["MessageSID"]: one["ProviderStatusCode"] for one in self.reports()}
+        self.assertEqual(codes, {"SM1": CODE_EXPIRED, "SM2": CODE_NO_RECEIPT})
+        self.receive(receipt("77"))
+        self.assertEqual(len(self.reports()), 2)
+
+    def test_expiry_with_failure_receipts_only(self) -> None:
+        """Where only failures are told, silence is the good news."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77", code=CODE_NO_FAILURE)
+        self.one(ops.Sweep(NOW + 3_600_000, 0))
+        self.assertEqual(self.reports()[0]["DeliveryStatus"], "DELIVERED")
+
+    def test_find(self) -> None:
+        """A message is found by its sid with its parts; an unknown sid is None."""
+        self.accept("SM1", "a", "b")
+        found = self.one(ops.Find("SM1"))
+        self.assertEqual([part[1] for part in found["parts"]], ["a", "b"])
+        self.assertIsNone(self.one(ops.Find("SM2")))
+
+
+class HoldCase(StoreCase):
+    def test_claimed_and_killed(self) -> None:
+        """Policy hold: what was claimed before a crash may have been sent, and is never sent again."""
+        (segment,) = self.accept()
+        self.assertEqual(self.one(ops.Claim((segment.id,))), [segment.id])
+        self.assertEqual(self.one(ops.Claim((segment.id,))), [])
+        self.assertEqual(self.one(ops.LoadSegments("smpp", 0, 10)), [])
+        self.assertEqual(self.one(ops.Settle(NOW)), 1)
+        self.assertEqual(self.reports()[0]["ProviderStatusCode"], CODE_UNKNOWN)
+
+
+class WebhookCase(StoreCase):
+    def test_unknown_id_is_reported_once(self) -> None:
+        """A MessageSid that we did not send is reported under that id, and once."""
+        for _ in range(2):
+            self.receive(receipt("SMx", Finality.FAILED, "30003", "twilio"), report_unknown=True, channel="twilio")
+        self.assertEqual(
+            self.reports(), [{"MessageSID": "SMx", "DeliveryStatus": "FAILED", "ProviderStatusCode": "30003"}]
+        )
+        self.assertEqual(self.events()[0].jms_type, "twilio")
+
+    def test_our_own_sid(self) -> None:
+        """A provider that names our own MessageSID ends that message: no second report can follow."""
+        (segment,) = self.accept("SM1")
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.receive(receipt("SM1", account="twilio"), report_unknown=True, channel="twilio")
+        self.receive(receipt("77", Finality.FAILED))
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+
+class IncomingCase(StoreCase):
+    def part(self, number: int, count: int, text: str, **more: Any) -> IncomingSegment:
+        return IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", text, NOW, 9, number, count, **more)
+
+    def test_whole_text(self) -> None:
+        """A text is an event with the contract's four keys."""
+        self.one(ops.Incoming((self.part(1, 1, "hi", sid="in1"),)))
+        (event,) = self.events()
+        self.assertEqual(json.loads(event.body), {"Body": "hi", "From": "923001234567", "To": "8228", "SmsSid": "in1"})
+        self.assertEqual(event.kind, "incoming_message")
+
+    def test_repeated_sid(self) -> None:
+        """A provider's repeat of one SmsSid is one event."""
+        for _ in range(2):
+            self.one(ops.Incoming((self.part(1, 1, "hi", sid="in1"),)))
+        self.assertEqual(len(self.events()), 1)
+
+    def test_parts_in_any_order(self) -> None:
+        """Parts are joined by their number, whatever their order; a repeated part counts once."""
+        for part in (self.part(3, 3, "c"), self.part(1, 3, "a"), self.part(1, 3, "a")):
+            self.one(ops.Incoming((part,)))
+        self.assertEqual(self.events(), [])
+        self.one(ops.Incoming((self.part(2, 3, "b"),)))
+        self.assertEqual([one["Body"] for one in self.reports()], ["abc"])
+
+    def test_all_parts_in_one_batch(self) -> None:
+        """The same when all parts come together."""
+        self.one(ops.Incoming((self.part(2, 2, "b"), self.part(1, 2, "a"))))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab"])
+
+    def test_missing_part(self) -> None:
+        """Parts whose others never come are handed on, marked incomplete, never in silence."""
+        self.one(ops.Incoming((self.part(2, 3, "b"),)))
+        self.one(ops.Sweep(NOW, NOW - 1))
+        self.assertEqual(self.events(), [])
+        self.one(ops.Sweep(NOW, NOW))
+        (body,) = self.reports()
+        self.assertEqual((body["Body"], body["Incomplete"]), ("b", True))
+
+    def test_any_octets(self) -> None:
+        """NUL and lone surrogates in a text don't stop the store."""
+        self.one(ops.Incoming((self.part(1, 1, "a\0b\ud800c", sid="in1"),)))
+        self.assertEqual(self.reports()[0]["Body"], "a\0b\ud800c")
+        self.one(ops.Incoming((self.part(1, 2, "x\0\ud800"), self.part(2, 2, "y"))))
+        self.assertEqual(self.reports()[1]["Body"], "x\0\ud800y")
+
+
+class OutboxCase(StoreCase):
+    def test_published(self) -> None:
+        """A published event is not loaded again; the others are, in order."""
+        for sid in ("SM1", "SM2", "SM3"):
+            (segment,) = self.accept(sid)
+            self.record(segment, Verdict.REFUSED, code=11)
+        first, second, third = self.events()
+        self.one(ops.Published((second.id,), NOW))
+        self.assertEqual(self.events(), [first, third])
+        self.assertEqual(self.one(ops.LoadEvents(first.id, 10)), [third])
+
+
+class FileCase(SynchronousTestCase):
+    def test_what_was_committed_is_there(self) -> None:
+        """Everything committed is there when the file is opened again; ids go on rising."""
+        path = self.mktemp()
+        store = Store(path)
+        store.apply([ops.Accept(message("SM1", "a", "b"), 1)])
+        store.close()
+        store = Store(path)
+        self.addCleanup(store.close)
+        self.assertEqual(len(store.apply([ops.LoadSegments("smpp", 0, 10)])[0]), 2)
+        self.assertEqual(store.last_segment_id(), 2)
+
+    def test_one_owner(self) -> None:
+        """A second connector on the same file is refused with the reason."""
+        path = self.mktemp()
+        store = Store(path)
+        self.addCleanup(store.close)
+        store.apply([ops.Accept(message("SM1"), 1)])
+        error = self.assertRaises(StoreUnusable, Store, path)
+        self.assertIn("in use by another connector", str(error))
+
+    def test_newer_schema(self) -> None:
+        """A file of a newer version is refused, with the way out."""
+        path = self.mktemp()
+        store = Store(path)
+        store._connection.execute("PRAGMA user_version=9999")
+        store.close()
+        self.assertIn("newer version", str(self.assertRaises(StoreUnusable, Store, path)))
+
+    def test_damaged_file(self) -> None:
+        """A file that is no database is refused with the command that saves what can be saved."""
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(os.urandom(8192))
+        self.assertIn(".recover", str(self.assertRaises(StoreUnusable, Store, path)))
+
+    def test_missing_directory(self) -> None:
+        """A path into nowhere says so."""
+        self.assertIn("can't be opened", str(self.assertRaises(StoreUnusable, Store, self.mktemp() + "/x/y.db")))
+
+    def test_texts_are_private(self) -> None:
+        """Only the owner may read the file."""
+        path = self.mktemp()
+        Store(path).close()
+        self.assertEqual(os.stat(path).st_mode & 0o077, 0)
+
+
+class BatchCase(StoreCase):
+    def test_poisonous_operation(self) -> None:
+        """An operation that can't be written fails alone; the others of its batch are written."""
+        twice = ops.Accept(message("SM1"), 1)
+        answers = apply_batch(self.store, [ops.Accept(message("SM0"), 7), twice, twice])
+        self.flushLoggedErrors()
+        self.assertEqual([error is None for _, error in answers], [True, True, False])
+        self.assertIsNotNone(self.one(ops.Find("SM0")))
+
+
+class LifeOfMessages(RuleBasedStateMachine):
+    """Any order of acceptance, outcomes, receipts, repeats and expiry: one final report a message, ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store(":memory:")
+        self.count = 0
+        self.next_id = 1
+        self.waiting: list[Segment] = []
+        self.given: list[tuple[str, str]] = []
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    @rule(segments=st.integers(1, 3))
+    def accept(self, segments: int) -> None:
+        self.count += 1
+        self.store.apply([ops.Accept(message(f"SM{self.count}", *["x"] * segments), self.next_id)])
+        self.waiting += self.store.apply([ops.LoadSegments("smpp", self.next_id - 1, 10)])[0]
+        self.next_id += segments
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), verdict=st.sampled_from([Verdict.ACCEPTED, Verdict.RETRY, Verdict.REFUSED]))
+    def outcome(self, data: Any, verdict: Verdict) -> None:
+        segment = data.draw(st.sampled_from(self.waiting))
+        smsc_id = f"{1000 + segment.id}" if verdict is Verdict.ACCEPTED else None
+        self.store.apply([ops.Record(((Outcome(segment, verdict, ACCOUNT, smsc_id, 8), 1),), NOW)])
+
+    @rule(number=st.integers(1, 12), finality=st.sampled_from(list(Finality)), repeats=st.integers(1, 2))
+    def receipt(self, number: int, finality: Finality, repeats: int) -> None:
+        self.store.apply([ops.Receive((receipt(f"{1000 + number}", finality),) * repeats)])
+
+    @rule()
+    def expire(self) -> None:
+        self.store.apply([ops.Sweep(NOW + 3_600_000, 0)])
+
+    @invariant()
+    def one_report_each(self) -> None:
+        sids = [json.loads(event.body)["MessageSID"] for event in self.store.apply([ops.LoadEvents(0, 1000)])[0]]
+        assert len(sids) == len(set(sids))
+        for number in range(1, self.count + 1):
+            found = self.store.apply([ops.Find(f"SM{number}")])[0]
+            assert (found["state"] != 0) == (f"SM{number}" in sids), found
+
+
+class StateMachineCase(SynchronousTestCase):
+    def test_life_of_messages(self) -> None:
+        """The state machine above, by search."""
+        case = LifeOfMessages.TestCase
+        case.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+        case("runTest").runTest()
