@@ -110,7 +110,7 @@ class Submitter(Service):
         self._writer.put(ops.Accept(message, first_id), written)
 
     def _accepted(self, message: Message, first_id: int, count: int) -> None:
-        if self._behind:
+        if self._behind or first_id <= self._read_up_to:  # on disk, or loaded in the very batch that wrote it
             return
         if len(self._ready) + count > MEMORY:
             self._behind = True

@@ -84,7 +84,7 @@ class API:
             return handler(request, **arguments)
 
         for prefix in (self._base_path, "") if root else (self._base_path,):
-            self._app.route(prefix + path, methods=[method], strict_slashes=False)(guarded)
+            self._app.route(prefix + path, endpoint=prefix + path, methods=[method], strict_slashes=False)(guarded)
 
     # --- /send ----------------------------------------------------------------------------------------------
 

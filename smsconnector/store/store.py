@@ -399,7 +399,9 @@ class Store:
             complete = len(group) >= count
             if complete or not complete_only:
                 whole = IncomingSegment(channel, account, source, destination, "", max(row[8] for row in group))
-                events.append(_incoming_event(whole, "".join(json.loads(row[7]) for row in group), incomplete=not complete))
+                events.append(
+                    _incoming_event(whole, "".join(json.loads(row[7]) for row in group), incomplete=not complete)
+                )
                 taken += [row[9] for row in group]
         self._run("DELETE FROM incoming_segment WHERE id IN (SELECT value FROM json_each(?))", taken)
         return events

@@ -4,7 +4,7 @@
 killed by the kernel when the test process dies, so nothing outlives a test.
 """
 
-import ctypes
+import contextlib
 import os
 import shutil
 import signal
@@ -19,8 +19,6 @@ HOME = Path("/usr/share/activemq")
 JAR = HOME / "bin" / "activemq.jar"
 START_TIMEOUT = 20.0  # seconds; about one is needed
 STOP_TIMEOUT = 5.0  # seconds
-
-_PR_SET_PDEATHSIG = 1
 
 _XML = """\
 <beans xmlns="http://www.springframework.org/schema/beans"
@@ -47,6 +45,11 @@ def available() -> str | None:
     if not JAR.exists() or shutil.which("java") is None:
         return "needs a real broker: apt-get install activemq"
     return None
+
+
+def _die_with_parent() -> list[str]:
+    """The command (util-linux) by which the kernel kills the broker when the thread that started it ends."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def free_port() -> int:
@@ -78,15 +81,14 @@ class ActiveMQ:
 
     def start(self) -> Self:
         settings = [f"-Dactivemq.{name}={self.folder}" for name in ("base", "conf", "data")]
+        java = [*_die_with_parent(), "java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}"]
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}", *settings]
-                + ["-jar", str(JAR), "start", self._configuration()],
+                [*java, *settings, "-jar", str(JAR), "start", self._configuration()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
         self._wait_until_ready()
         return self
@@ -95,7 +97,8 @@ class ActiveMQ:
         """The outage: the whole process group at once, as a power cut would."""
         process, self._process = self._process, None
         if process is not None:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(STOP_TIMEOUT)
 
     def stop(self) -> None:
@@ -129,7 +132,7 @@ class ActiveMQ:
         while not all(_accepts(port) for port in (self.stomp_port, self.openwire_port)):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = (self.folder / "broker.log").read_text(errors="replace")[-2000:]
-                self.kill() if self._process.poll() is None else None
+                self.kill()
                 raise RuntimeError(f"ActiveMQ did not start:\n{said}")
             time.sleep(0.02)
 
@@ -138,12 +141,3 @@ def _accepts(port: int) -> bool:
     with socket.socket() as sock:
         sock.settimeout(1)
         return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel kills it when the thread that started it ends (Linux; elsewhere nothing)."""
-    if hasattr(_libc, "prctl"):
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -366,6 +366,22 @@ class StompSinkTests(SynchronousTestCase):
             wire.say("RECEIPT", receipt_id=receipt)
             self.successResultOf(done)
 
+    def test_unconfirmed_before_unsent(self) -> None:
+        """What was on the wire when the connection was lost goes before what the window still held back."""
+        sink, wire = self.started(window=600)
+        sink.publish([event(number) for number in range(5)])  # two fit
+        wire.lose()
+        self.clock.advance(2)
+        wire = self.connect()
+        self.assertEqual([frame.headers.get("event-id") for frame in wire.frames()], [None, "e0", "e1", None])
+
+    def test_broker_words_are_unescaped(self) -> None:
+        """After CONNECTED the broker's headers are read by the rules of the agreed version."""
+        _, wire = self.started()
+        wire.say("ERROR", message="Invalid id\\c 7")
+        wire.lose()
+        self.assertIn("the broker reported an error: Invalid id: 7.", self.warnings()[0])
+
     def test_log_tells_which_why_and_when(self) -> None:
         """A loss is one line: which broker, why, which is next, and when."""
         sink, wire = self.started()
@@ -466,6 +482,12 @@ class StompSinkTests(SynchronousTestCase):
         self.assertIn("the broker closed the connection before it answered CONNECT", self.warnings()[0])
         self.clock.advance(0)
         self.assertEqual(self.attempts[-1][0].host, "b")
+
+    def test_tls_failure_in_words(self) -> None:
+        """What OpenSSL gives as a list of tuples is logged as its reason."""
+        self.sink().startService()
+        self.reach().lose(Exception([("SSL routines", "", "certificate verify failed")]))
+        self.assertIn(": TLS: certificate verify failed before it answered CONNECT.", self.warnings()[0])
 
     def test_handshake_timeout(self) -> None:
         """A broker that accepts and says nothing is dropped after 10 s."""
@@ -634,6 +656,24 @@ class StompSinkTests(SynchronousTestCase):
         self.failureResultOf(done, CancelledError)
         wire.lose()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop_cancels_what_is_on_the_wire(self) -> None:
+        """A batch that was sent, but not confirmed within the stop's bound, is cancelled too."""
+        sink, wire = self.started()
+        done = sink.publish([event(1), event(2)])
+        sink.stopService()
+        self.advance(STOP_TIMEOUT + 0.2)
+        self.assertTrue(wire.aborted)
+        self.failureResultOf(done, CancelledError)
+
+    def test_stop_leaves_the_callers_chain_alone(self) -> None:
+        """A batch of several parts is cancelled once: what its caller does next is not cancelled with it."""
+        sink, _ = self.started(window=300)
+        next_step: Deferred[None] = Deferred()
+        sink.publish([event(1), event(2), event(3)]).addErrback(lambda _: next_step)
+        sink.stopService()
+        self.advance(STOP_TIMEOUT + 0.2)
+        self.assertNoResult(next_step)
 
     def test_stop_in_every_other_state(self) -> None:
         """Before the start, while an attempt is on its way, before CONNECTED, and between attempts: at once."""

@@ -1,0 +1,100 @@
+"""The configuration: every error at once, with its path and what is allowed."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.config import load, parse
+from smsconnector.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = """
+channels:
+  smpp:
+    type: smpp
+    binds:
+      - {name: a, endpoint: "tcp:127.0.0.1:2775", system_id: me, password: secret}
+"""
+
+
+class ConfigurationCase(SynchronousTestCase):
+    def problems(self, text: str, **environment: str) -> dict[str, str]:
+        error = self.assertRaises(ConfigurationError, parse, text, environment)
+        return dict(error.problems)
+
+    def test_shortest(self) -> None:
+        """A channel with a bind is enough; all else has defaults."""
+        configuration = parse(GOOD)
+        bind = configuration.channels["smpp"].binds[0]
+        self.assertEqual((bind.window, bind.mode, bind.address), (50, "transceiver", (False, "127.0.0.1", 2775)))
+        self.assertEqual(configuration.default_channel, "smpp")
+        self.assertEqual(configuration.http.base_path, "/msg-client")
+
+    def test_examples(self) -> None:
+        """The files that we ship are good."""
+        for name in ("smsconnector.yaml", "demo.yaml"):
+            load(str(ROOT / "conf" / name))
+
+    def test_every_error_at_once(self) -> None:
+        """Each with its path; a key that nobody knows is one too."""
+        problems = self.problems(
+            """
+http: {endpoints: ["8080"], base_path: "msg client", colour: red}
+store: {path: 5}
+channels:
+  smpp:
+    type: smpp
+    binds:
+      - {name: a, endpoint: "127.0.0.1:2775", system_id: me, window: 0, mode: both}
+      - {endpoint: "tcp:[::1]:99999", system_id: a-system-id-too-long}
+  pigeon: {type: pigeon}
+events: {uri: "http://x", sink: file}
+"""
+        )
+        expected = {
+            "http.endpoints", "http.base_path", "http.colour", "store.path", "channels.smpp.binds[0].endpoint",
+            "channels.smpp.binds[0].window", "channels.smpp.binds[0].mode", "channels.smpp.binds[1].name",
+            "channels.smpp.binds[1].endpoint", "channels.smpp.binds[1].system_id", "channels.pigeon.type",
+            "events.uri", "events.sink",
+        }  # fmt: skip
+        self.assertEqual(expected - set(problems), set())
+        self.assertIn("tcp:HOST:PORT", problems["channels.smpp.binds[0].endpoint"])
+
+    def test_environment(self) -> None:
+        """${NAME} comes from the environment; one that is not set is an error with its path."""
+        text = GOOD.replace("secret", '"${SMSC_PASSWORD}"')
+        bind = parse(text, {"SMSC_PASSWORD": "s3cret"}).channels["smpp"].binds[0]
+        self.assertEqual(bind.secret(), "s3cret")
+        self.assertIn("SMSC_PASSWORD", self.problems(text)["channels.smpp.binds[0].password"])
+
+    def test_password_file(self) -> None:
+        """A password may be in a file; one that can't be read is an error."""
+        path = self.mktemp()
+        Path(path).write_text("fromfile\n")
+        text = GOOD.replace("password: secret", f"password_file: {path}")
+        self.assertEqual(parse(text).channels["smpp"].binds[0].secret(), "fromfile")
+        self.assertIn("channels.smpp.binds[0].password_file", self.problems(text.replace(path, path + "x")))
+
+    def test_secrets_stay_secret(self) -> None:
+        """Neither the representation nor an error shows a password."""
+        self.assertNotIn("secret", repr(parse(GOOD)))
+        problems = self.problems(GOOD.replace("system_id: me", "system_id: 5"))
+        self.assertNotIn("secret", str(problems))
+
+    def test_not_yaml(self) -> None:
+        """A broken file says where; an empty one what belongs in."""
+        self.assertIn("line 2", next(iter(self.problems("a: 1\nb: [\n"))) + str(self.problems("a: 1\n b: 2")))
+        self.assertIn("channels", self.problems("")[""])
+
+    def test_no_file(self) -> None:
+        """A file that is not there, or is no text, is one sentence."""
+        self.assertRaises(ConfigurationError, load, self.mktemp())
+        path = self.mktemp()
+        Path(path).write_bytes(b"\xff\xfe")
+        self.assertRaises(ConfigurationError, load, path)
+
+    def test_names_of_binds(self) -> None:
+        """Two binds can't have one name; the default channel must exist."""
+        twice = GOOD + "      - {name: a, endpoint: 'tcp:127.0.0.1:2776', system_id: me}\n"
+        self.assertIn("name of its own", self.problems(twice)["channels.smpp.binds"])
+        self.assertIn("pigeon", str(self.problems(GOOD + "http: {default_channel: pigeon}\n")))

@@ -1,0 +1,215 @@
+"""The ESME session, octet by octet: no transport, and time is an argument."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.smpp import pdu as codec
+from smsconnector.smpp import session as smpp
+from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status
+from smsconnector.smpp.pdu import PDU, Framer
+
+
+class SessionCase(SynchronousTestCase):
+    """A session that has been started, and what it wrote."""
+
+    settings = smpp.SessionSettings("me", "secret", window=3)
+
+    def setUp(self) -> None:
+        self.session = smpp.Session(self.settings)
+        self.session.start(0.0)
+        self.assertEqual([one.command_id for one in self.sent()], [CommandId.bind_transceiver])
+
+    def sent(self) -> list[PDU]:
+        return [codec.decode(octets) for octets in Framer().feed(self.session.data_to_send())]
+
+    def give(self, command_id: int, sequence: int, status: int = 0, now: float = 0.0, **fields: Any) -> list[Any]:
+        return self.session.receive(codec.encode(PDU(command_id, status, sequence, fields)), now)
+
+    def bind(self) -> None:
+        (bound,) = self.give(CommandId.bind_transceiver_resp, 1, system_id="SMSC")
+        self.assertEqual(bound, smpp.Bound("SMSC", None))
+
+
+class BindingCase(SessionCase):
+    def test_good(self) -> None:
+        """Room for the window only after the bind_resp."""
+        self.assertEqual(self.session.room, 0)
+        self.bind()
+        self.assertEqual(self.session.room, 3)
+
+    def test_refused(self) -> None:
+        """A refusal gives its status and closes."""
+        refused, closed = self.give(CommandId.bind_transceiver_resp, 1, Status.ESME_RINVPASWD)
+        self.assertEqual(refused, smpp.BindRefused(Status.ESME_RINVPASWD))
+        self.assertIsInstance(closed, smpp.Closed)
+
+    def test_refused_without_body(self) -> None:
+        """The same from SMSCs that leave the body out, or answer with generic_nack."""
+        header = codec.bare(CommandId.bind_transceiver_resp, 1, Status.ESME_RALYBND)
+        self.assertEqual(self.session.receive(header, 0.0)[0], smpp.BindRefused(Status.ESME_RALYBND))
+        self.setUp()
+        header = codec.bare(CommandId.generic_nack, 1, Status.ESME_RINVCMDID)
+        self.assertEqual(self.session.receive(header, 0.0)[0], smpp.BindRefused(Status.ESME_RINVCMDID))
+
+    def test_no_answer(self) -> None:
+        """A bind that is never answered ends in bounded time."""
+        self.assertEqual(self.session.tick(9.9), [])
+        self.assertIsInstance(self.session.tick(10.0)[0], smpp.Closed)
+
+    def test_deliver_sm_before_the_bind(self) -> None:
+        """Not taken, but answered."""
+        self.assertEqual(self.give(CommandId.deliver_sm, 5), [])
+        self.assertEqual(self.sent()[0].command_status, Status.ESME_RINVBNDSTS)
+
+
+class BoundCase(SessionCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.bind()
+
+    def test_window(self) -> None:
+        """A submit takes a slot, its response frees it and brings the token back."""
+        for token in "abc":
+            self.session.submit(b"\0" * 20, token, 0.0)
+        self.assertEqual(self.session.room, 0)
+        sequences = [one.sequence_number for one in self.sent()]
+        self.assertEqual(sequences, [2, 3, 4])
+        (answered,) = self.give(CommandId.submit_sm_resp, 3, message_id="77")
+        self.assertEqual(answered, smpp.Answered("b", 0, "77"))
+        self.assertEqual(self.session.room, 1)
+
+    def test_forms_of_the_response(self) -> None:
+        """Without a body, without its NUL, with an unknown status, or as generic_nack: all are answers."""
+        cases = [
+            (codec.bare(CommandId.submit_sm_resp, 2, 0x400), smpp.Answered("a", 0x400, "")),
+            (codec.with_body(CommandId.submit_sm_resp, 2, b"77"), smpp.Answered("a", 0, "77")),
+            (codec.bare(CommandId.generic_nack, 2, 3), smpp.Answered("a", 3, "")),
+        ]
+        for octets, expected in cases:
+            self.setUp()
+            self.session.submit(b"\0" * 20, "a", 0.0)
+            self.assertEqual(self.session.receive(octets, 0.0), [expected])
+
+    def test_unknown_response(self) -> None:
+        """A response to nothing we sent changes nothing."""
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 99, message_id="1"), [])
+
+    def test_response_time_out(self) -> None:
+        """A response that never comes frees its slot; the outcome is unknown, and a late one is passed over."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session.submit(b"\0" * 20, "b", 1.0)
+        self.session.receive(codec.bare(CommandId.enquire_link, 9), 29.0)
+        self.assertEqual(self.session.tick(30.0), [smpp.Unanswered("a")])
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="1", now=30.0), [])
+
+    def test_deliver_sm(self) -> None:
+        """Handed over, and answered only when the caller says so, with its status."""
+        (event,) = self.give(CommandId.deliver_sm, 5, short_message=b"hi")
+        self.assertEqual(self.sent(), [])
+        self.session.respond(event.pdu, Status.ESME_RX_T_APPN)
+        (response,) = self.sent()
+        self.assertEqual(
+            (response.command_id, response.sequence_number, response.command_status),
+            (CommandId.deliver_sm_resp, 5, Status.ESME_RX_T_APPN),
+        )
+
+    def test_broken_deliver_sm(self) -> None:
+        """One that can't be parsed gets its error response; the bind goes on."""
+        events = self.session.receive(codec.with_body(CommandId.deliver_sm, 5, b"\0\1"), 0.0)
+        self.assertIsInstance(events[0], smpp.Rejected)
+        self.assertEqual(self.sent()[0].command_status, Status.ESME_RINVMSGLEN)
+        self.assertIs(self.session.state, smpp.State.BOUND)
+
+    def test_unknown_command(self) -> None:
+        """Answered with generic_nack; unknown responses, outbind and alert_notification are passed over."""
+        self.session.receive(codec.bare(0x00000111, 5), 0.0)
+        self.assertEqual(self.sent()[0].command_id, CommandId.generic_nack)
+        for command_id in (0x80000111, CommandId.alert_notification, CommandId.outbind):
+            self.session.receive(codec.bare(command_id, 6), 0.0)
+        self.assertEqual(self.sent(), [])
+        self.assertIs(self.session.state, smpp.State.BOUND)
+
+    def test_broken_framing(self) -> None:
+        """A length under 16 or over the cap: generic_nack, then the end, with what was outstanding."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session.data_to_send()
+        (closed,) = self.session.receive(b"\0\0\0\x0f" + b"\0" * 12, 0.0)
+        self.assertEqual(closed.outstanding, ("a",))
+        self.assertEqual(self.sent()[0].command_id, CommandId.generic_nack)
+
+    def test_enquire_link(self) -> None:
+        """The SMSC's is answered; ours is sent in silence, and no answer to it ends the session."""
+        self.session.receive(codec.bare(CommandId.enquire_link, 7), 0.0)
+        self.assertEqual(self.sent()[0].command_id, CommandId.enquire_link_resp)
+        self.session.tick(30.0)
+        self.assertEqual(self.sent()[0].command_id, CommandId.enquire_link)
+        self.assertEqual(self.session.tick(59.0), [])
+        self.assertIsInstance(self.session.tick(60.0)[0], smpp.Closed)
+
+    def test_enquire_link_answered(self) -> None:
+        """Anything that comes shows that the peer is there."""
+        self.session.tick(30.0)
+        self.session.receive(codec.bare(CommandId.enquire_link_resp, 2), 31.0)
+        self.assertEqual(self.session.tick(60.5), [])
+
+    def test_sequence_wraps(self) -> None:
+        """0x7FFFFFFF is followed by 1, and a number that is outstanding is skipped (section 4.7.1)."""
+        self.session._sequence = MAX_SEQUENCE - 1
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session._window[1] = ("old", 0.0)
+        self.session.submit(b"\0" * 20, "b", 0.0)
+        self.assertEqual([one.sequence_number for one in self.sent()], [MAX_SEQUENCE, 2])
+
+    def test_byte_by_byte(self) -> None:
+        """Octets may come in any pieces."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        octets = codec.encode(PDU(CommandId.submit_sm_resp, 0, 2, {"message_id": "77"}))
+        events = [event for octet in octets for event in self.session.receive(bytes((octet,)), 0.0)]
+        self.assertEqual(events, [smpp.Answered("a", 0, "77")])
+
+
+class EndingCase(SessionCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.bind()
+
+    def test_unbind(self) -> None:
+        """Ours: when the window is empty, then the SMSC's answer ends the session."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session.data_to_send()
+        self.session.unbind(0.0)
+        self.assertEqual((self.session.room, self.sent()), (0, []))
+        self.give(CommandId.submit_sm_resp, 2, message_id="77")
+        (unbind,) = self.sent()
+        self.assertEqual(unbind.command_id, CommandId.unbind)
+        (closed,) = self.give(CommandId.unbind_resp, unbind.sequence_number)
+        self.assertEqual(closed, smpp.Closed("unbound", ()))
+
+    def test_unbind_is_bounded(self) -> None:
+        """Neither missing responses nor a missing unbind_resp keep a stop waiting."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session.unbind(0.0)
+        self.session.tick(5.0)
+        self.assertEqual(self.sent()[-1].command_id, CommandId.unbind)
+        (closed,) = self.session.tick(10.0)
+        self.assertEqual(closed.outstanding, ("a",))
+
+    def test_unbind_from_the_smsc(self) -> None:
+        """Drained within the bound, answered, and closed."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        self.session.data_to_send()
+        self.assertEqual(self.give(CommandId.unbind, 8), [])
+        self.assertEqual(self.session.room, 0)
+        answered, closed = self.give(CommandId.submit_sm_resp, 2, message_id="77")
+        self.assertEqual(answered.token, "a")
+        self.assertEqual(closed.outstanding, ())
+        self.assertEqual(self.sent()[0].command_id, CommandId.unbind_resp)
+
+    def test_connection_lost(self) -> None:
+        """Every token comes back exactly once."""
+        self.session.submit(b"\0" * 20, "a", 0.0)
+        (closed,) = self.session.connection_lost("gone")
+        self.assertEqual(closed.outstanding, ("a",))
+        self.assertEqual(self.session.connection_lost("again"), [])
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="77"), [])

@@ -1,0 +1,304 @@
+"""The walks: submitter, receiver, publisher, each against a real store, a fake channel or sink, and a clock."""
+
+import json
+from random import Random
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector import publisher as publishing
+from smsconnector import submitter as submitting
+from smsconnector.errors import StoreError
+from smsconnector.lifecycle import CODE_UNKNOWN
+from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.publisher import Publisher
+from smsconnector.receiver import Receiver
+from smsconnector.service import Listener
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from smsconnector.submitter import RetryPolicy, Submitter
+from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel, FakeSink, message
+
+ACCOUNT = "connector@smsc"
+
+
+class WalkCase(SynchronousTestCase):
+    """One store with one submitter, receiver and publisher; ``settle`` lets everything that is due happen."""
+
+    resend = True
+    window = 50
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.path = self.mktemp()
+        self.start()
+
+    def start(self) -> None:
+        self.writer = DirectWriter(self.clock, Store(self.path))
+        self.sink, self.channel = FakeSink(), FakeChannel(self.window)
+        self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
+        self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake)
+        policy = RetryPolicy(attempts=3, initial=2, maximum=10, resend=self.resend, source=Random(1))
+        self.submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake)
+        self.channel.listener = Listener(self.submitter, self.receiver)
+        for service in (self.publisher, self.receiver, self.submitter):
+            service.startService()
+        self.settle()
+
+    def tearDown(self) -> None:
+        self.writer.store.close()
+
+    def kill(self) -> None:
+        """The process is gone, with all it had in memory; another one starts on the same file."""
+        self.writer.store.close()
+        self.clock.calls.clear()
+        self.start()
+
+    def now(self) -> float:
+        return EPOCH + self.clock.seconds()
+
+    def settle(self) -> None:
+        """Everything that is due now, and nothing that takes time."""
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(int(seconds * 4)):
+            self.clock.advance(0.25)
+            self.settle()
+
+    def accept(self, *sids: str, **more: Any) -> list[StoreError | None]:
+        answers: list[StoreError | None] = []
+        for sid in sids:
+            self.submitter.accept(message(sid, at=int(self.now() * 1000), **more), answers.append)
+        return answers
+
+    def accepted_by_smsc(self, *segments: Segment) -> None:
+        self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in segments])
+        self.settle()
+
+    def receipt(self, segment: Segment, finality: Finality = Finality.DELIVERED) -> list[StoreError | None]:
+        answers: list[StoreError | None] = []
+        receipt = Receipt(ACCOUNT, f"{segment.id}", finality, "000", "DELIVRD", int(self.now() * 1000))
+        self.receiver.received([receipt], answers.append)
+        return answers
+
+    def reports(self) -> list[Any]:
+        self.sink.confirm()
+        self.settle()
+        return [json.loads(event.body) for event in self.sink.published]
+
+
+class SubmitterCase(WalkCase):
+    def test_nothing_is_said_before_the_commit(self) -> None:
+        """Law 1: done only after the commit, and nothing on the wire before it."""
+        answers = self.accept("SM1")
+        self.assertEqual((answers, self.channel.submitted), ([], []))
+        self.settle()
+        self.assertEqual(answers, [None])
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_accepted_while_loading(self) -> None:
+        """A message that is written in the batch of a read from disk is submitted once, not twice."""
+        self.submitter._behind = True
+        self.submitter._load()
+        self.accept("SM1")
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_store_fails(self) -> None:
+        """What could not be written is refused, and not submitted."""
+        self.writer.broken = True
+        answers = self.accept("SM1")
+        self.settle()
+        self.assertIsInstance(answers[0], StoreError)
+        self.writer.broken = False
+        self.advance(2)
+        self.assertEqual(self.channel.submitted, [])
+
+    def test_order_is_that_of_acceptance(self) -> None:
+        """The wire sees the order of the 200s, from memory and from disk alike."""
+        self.channel.window = 3
+        self.patch(submitting, "MEMORY", 4)
+        self.patch(submitting, "CHUNK", 5)
+        sids = [f"SM{number:02}" for number in range(30)]
+        self.accept(*sids)
+        self.settle()
+        while self.channel.under_way:
+            self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([one.id for one in self.channel.submitted], list(range(1, 31)))
+
+    def test_memory_is_bounded(self) -> None:
+        """Law 4: whatever the backlog, memory holds a bounded part of it."""
+        self.patch(submitting, "MEMORY", 40)
+        self.patch(submitting, "CHUNK", 10)
+        for number in range(200):
+            self.accept(f"SM{number}")
+        self.settle()
+        self.assertLessEqual(len(self.submitter._ready), 40)
+
+    def test_temporary_refusal(self) -> None:
+        """Tried again after the back-off, until the attempts are used up; then FAILED with the last code."""
+        self.accept("SM1")
+        self.settle()
+        for attempt in range(1, 4):
+            self.assertEqual(len(self.channel.submitted), attempt)
+            self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8))
+            self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 3)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [8])
+
+    def test_unknown_outcome_is_sent_again(self) -> None:
+        """Law 5, policy resend: no response means once more; one report in the end."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(5)
+        self.assertEqual(len(self.channel.submitted), 2)
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.receipt(self.channel.submitted[0])
+        self.settle()
+        self.assertEqual(len(self.reports()), 1)
+
+    def test_outcomes_wait_for_the_store(self) -> None:
+        """Outcomes are facts: while the store can't write them nothing more is submitted, and none is lost."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.writer.broken = True
+        self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in self.channel.under_way])
+        self.settle()
+        submitted = len(self.channel.submitted)
+        self.advance(3)
+        self.assertEqual(len(self.channel.submitted), submitted)
+        self.writer.broken = False
+        self.advance(3)
+        self.assertEqual(len(self.channel.submitted), 3)
+        self.accepted_by_smsc(*self.channel.under_way)
+        for segment in self.channel.submitted:
+            self.receipt(segment)
+        self.settle()
+        self.assertEqual(len(self.reports()), 3)
+
+    def test_kill(self) -> None:
+        """Everything accepted is submitted after a kill; what was under way is, once more."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.kill()
+        self.assertEqual([one.id for one in self.channel.submitted], [2, 3])
+
+    def test_expired_before_it_was_sent(self) -> None:
+        """A message past its lifetime is not submitted any more, and reported FAILED once."""
+        self.channel.window = 0
+        self.accept("SM1")
+        self.settle()
+        self.clock.advance(3601)
+        self.channel.window = 5
+        self.advance(6)
+        self.assertEqual(self.channel.submitted, [])
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], ["EXPIRED"])
+
+
+class HoldCase(WalkCase):
+    resend = False
+
+    def test_unknown_outcome_is_never_sent_again(self) -> None:
+        """Law 5, policy hold: reported FAILED with the code UNKNOWN, not sent twice."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(30)
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_UNKNOWN])
+
+    def test_kill(self) -> None:
+        """Nor after a kill: the claim was on disk before the submit was on the wire."""
+        self.accept("SM1", "SM2")
+        self.settle()
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.kill()
+        self.advance(30)
+        self.assertEqual(self.channel.submitted, [])
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM2"])
+
+
+class ReceiverCase(WalkCase):
+    def test_nothing_is_acknowledged_before_the_commit(self) -> None:
+        """Law 1: the SMSC hears only after the commit; an error instead if it failed."""
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        answers = self.receipt(segment)
+        self.assertEqual(answers, [])
+        self.settle()
+        self.assertEqual(answers, [None])
+
+    def test_store_fails(self) -> None:
+        """The network is told to come again, and its second try counts."""
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        self.writer.broken = True
+        answers = self.receipt(segment)
+        self.settle()
+        self.assertIsInstance(answers[0], StoreError)
+        self.writer.broken = False
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual(len(self.reports()), 1)
+
+
+class PublisherCase(WalkCase):
+    def one_report(self) -> None:
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        self.receipt(segment)
+        self.settle()
+
+    def waiting(self) -> int:
+        return len(self.writer.store.apply([ops.LoadEvents(0, 100)])[0])
+
+    def test_leaves_the_outbox_after_the_confirmation(self) -> None:
+        """Law 1: an event is marked only when the broker has confirmed it."""
+        self.one_report()
+        self.assertEqual((len(self.sink.batches), self.waiting()), (1, 1))
+        self.reports()
+        self.assertEqual(self.waiting(), 0)
+
+    def test_kill_before_the_confirmation(self) -> None:
+        """An event that was sent but not confirmed is sent again, with the same id."""
+        self.one_report()
+        before = self.sink.batches[0][0]
+        self.kill()
+        self.assertEqual(self.sink.batches[0][0], before)
+
+    def test_mark_waits_for_the_store(self) -> None:
+        """If the mark can't be written, it is later; the event is not published again meanwhile."""
+        self.one_report()
+        self.writer.broken = True
+        self.reports()
+        self.writer.broken = False
+        self.advance(3)
+        self.assertEqual((self.waiting(), len(self.sink.published)), (0, 1))
+
+    def test_broker_away(self) -> None:
+        """However many events wait, the sink holds a bounded number, and all come in order."""
+        self.patch(publishing, "CHUNK", 3)
+        for number in range(20):
+            self.accept(f"SM{number}")
+        self.settle()
+        for segment in list(self.channel.under_way):
+            self.accepted_by_smsc(segment)
+            self.receipt(segment)
+            self.settle()
+        self.assertLessEqual(sum(len(events) for events, _ in self.sink.batches), 6)
+        while self.sink.batches:
+            self.reports()
+        self.assertEqual([event.id for event in self.sink.published], list(range(1, 21)))
