@@ -5,6 +5,7 @@ submits the same happens again, whatever the delays are.
 """
 
 import dataclasses
+import math
 import random
 import uuid
 from collections.abc import Callable
@@ -24,8 +25,8 @@ ID_FORMS: dict[str, tuple[str, str]] = {
 }
 
 
-def option(default: Any, sentence: str, lowest: float | None = 0, highest: float | None = None) -> Any:
-    """A field of ``Behaviour`` with its help text and the bounds of a number."""
+def option(default: Any, sentence: str, lowest: float | None = 0, highest: float = math.inf) -> Any:
+    """A field of ``Behaviour`` with its help text and the bounds of a number (``lowest`` None: any)."""
     return dataclasses.field(default=default, metadata={"help": sentence, "bounds": (lowest, highest)}, kw_only=True)
 
 
@@ -66,12 +67,12 @@ class Behaviour:
     def __post_init__(self) -> None:
         problems = []
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            lowest, highest = field.metadata["bounds"]
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                if (lowest is not None and not value >= lowest) or (highest is not None and not value <= highest):
-                    upper = f" to {highest}" if highest is not None else " or more"
-                    problems.append((field.name, f"has to be {lowest}{upper}, not {value}"))
+            value, (lowest, highest) = getattr(self, field.name), field.metadata["bounds"]
+            if isinstance(value, str | bool | None) or lowest is None:
+                continue
+            if not lowest <= value <= highest:
+                limits = f"{lowest} to {highest}" if highest < math.inf else f"{lowest} or more"
+                problems.append((field.name, f"has to be {limits}, not {value}"))
         if self.id_form not in ID_FORMS:
             problems.append(("id_form", f"has to be one of {', '.join(ID_FORMS)}, not {self.id_form}"))
         if problems:

@@ -7,10 +7,10 @@ another sequence_number. Addresses are octets as they stand in a PDU: TON, NPI, 
 import time
 from typing import NamedTuple
 
-from smsconnector.sms import alphabet, segmentation, udh
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import HEADER_OCTETS, CommandId, DataCoding, EsmClass, MessageStateTLV, Tag
 from smsconnector.smpp.pdu import PDU
+from smsconnector.sms import alphabet, segmentation, udh
 
 EXCERPT_OCTETS = 20  # appendix B: the receipt's text holds the first 20 characters
 

@@ -192,14 +192,18 @@ class SMSC(Factory):
     # --- Factory --------------------------------------------------------------------------------------------
 
     def startFactory(self) -> None:
-        self._ticking.start(TICK, now=False)
+        self._ticking.start(TICK, now=False).addErrback(self._tick_failed)
         if self.behaviour.mo_rate:
-            self.later(1 / self.behaviour.mo_rate, self._handset_writes, self.clock.seconds())
+            interval = 1 / self.behaviour.mo_rate
+            self.later(interval, self._handset_writes, self.clock.seconds() + interval)
 
     def stopFactory(self) -> None:
         if self._ticking.running:
             self._ticking.stop()
         self.log.info("stopped; {counts}", counts=self.counts)
+
+    def _tick_failed(self, failure: Failure) -> None:
+        self.log.failure("the SMSC's timer stopped: no more receipts", failure)
 
     def buildProtocol(self, _address: IAddress | None) -> "SMSCProtocol":
         return SMSCProtocol(self)
@@ -422,6 +426,8 @@ def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
 class SMSCProtocol(Protocol):
     """One connection: the stream of PDUs, the state of its bind, and the window of deliver_sm."""
 
+    transport: Any  # ITCPTransport, or one in memory
+
     def __init__(self, smsc: SMSC) -> None:
         self.smsc = smsc
         self.account: Account | None = None  # set while bound
@@ -430,7 +436,8 @@ class SMSCProtocol(Protocol):
         self._out: list[bytes] = []
         self._window: dict[int, tuple[Delivery, float]] = {}
         self._sequences = self._sequence_numbers()
-        self._open = False
+        self._open = False  # whether anything may still be written or read
+        self._closing = False  # close when what was written is out
         self._received_at = 0.0
 
     # --- the wire -------------------------------------------------------------------------------------------
@@ -443,7 +450,7 @@ class SMSCProtocol(Protocol):
         self.smsc.connections.add(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """What was not acknowledged goes back to the head of its account's queue, in order."""
+        """The account goes on with its other binds."""
         self._open = False
         self.smsc.connections.discard(self)
         self._leave()
@@ -462,7 +469,7 @@ class SMSCProtocol(Protocol):
             self._receive(octets)
         if lost is not None and self._open:
             self.write(codec.bare(CommandId.generic_nack, 0, Status.ESME_RINVCMDLEN))
-            self._close_after_flush()
+            self._close()
         smsc.end_turn()
 
     def write(self, octets: bytes) -> None:
@@ -480,25 +487,24 @@ class SMSCProtocol(Protocol):
             self.write(octets)
 
     def flush(self) -> None:
-        data = b"".join(self._out)
-        self._out.clear()
-        if self.transport is not None and data:
-            self.transport.write(data)
+        if self._out:
+            self.transport.write(b"".join(self._out))
+            self._out.clear()
+        if self._closing:
+            self.transport.loseConnection()
 
     def drop(self) -> None:
         """Cut the connection as a broken network does: nothing more is said."""
         self._out.clear()
         self._open = False
         self._leave()
-        if self.transport is not None:
-            self.transport.abortConnection()
+        self.transport.abortConnection()
 
-    def _close_after_flush(self) -> None:
+    def _close(self) -> None:
+        """Close it at the end of this turn, when what was written before is out."""
         self._leave()
-        self.flush()
-        self._open = False
-        if self.transport is not None:
-            self.transport.loseConnection()
+        self._open, self._closing = False, True
+        self.smsc.has_output(self)
 
     # --- PDUs -----------------------------------------------------------------------------------------------
 
@@ -588,11 +594,11 @@ class SMSCProtocol(Protocol):
     def _unbind(self, command_id: int, _status: int, sequence: int, _octets: bytes) -> None:
         """The ESME goes (section 4.2)."""
         self.write(codec.bare(command_id | RESPONSE, sequence))
-        self._close_after_flush()
+        self._close()
 
     def _unbind_resp(self, _command_id: int, _status: int, _sequence: int, _octets: bytes) -> None:
         """The ESME lets us go."""
-        self._close_after_flush()
+        self._close()
 
     def _deliver_sm_resp(self, _command_id: int, status: int, sequence: int, _octets: bytes) -> None:
         """Section 4.6.2; a generic_nack counts as one. What is refused for now comes again."""
@@ -639,22 +645,26 @@ class SMSCProtocol(Protocol):
             self.write(codec.bare(CommandId.enquire_link, next(self._sequences)))
 
     def unbind(self) -> None:
-        """Ask the ESME to go; it gets no more deliver_sm."""
-        if self.account is not None:
-            self._leave()
+        """Ask the ESME to go. It gets no more deliver_sm, but may still answer those it has."""
+        if self.transmits or self.receives:
+            self._unlist()
             self.write(codec.bare(CommandId.unbind, next(self._sequences)))
 
     def _leave(self) -> None:
-        """Not bound any more: the account keeps what it is still owed."""
+        """Not bound any more: what was not acknowledged goes to the head of the account's queue, in order."""
         account, self.account = self.account, None
-        self.transmits = self.receives = False
         if account is None:
             return
-        if self in account.receivers:
-            account.receivers.remove(self)
-        account.waiting.extendleft(delivery for delivery, _ in reversed(self._window.values()))
+        self._unlist(account)
+        account.waiting.extendleft([delivery for delivery, _ in reversed(self._window.values())])
         self._window.clear()
         account.pump()
+
+    def _unlist(self, account: Account | None = None) -> None:
+        account = account or self.account
+        self.transmits = self.receives = False
+        if account is not None and self in account.receivers:
+            account.receivers.remove(self)
 
     def _sequence_numbers(self) -> Iterator[int]:
         """1 .. 0x7FFFFFFF and again (section 4.7.1), without those that are still in the window."""

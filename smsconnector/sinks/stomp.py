@@ -553,7 +553,7 @@ class StompSink(Service):
 
 def _shown(reason: Failure) -> str:
     """A failure in words, for one line of the log."""
-    said = reason.value.args[0] if reason.value.args else ""
+    said = next(iter(getattr(reason.value, "args", ())), "")
     if isinstance(said, list):  # OpenSSL.SSL.Error: a list of (library, function, reason)
         return _shortened("TLS: " + ", ".join(str(entry[-1]) for entry in said))
     return _shortened(reason.getErrorMessage()) or type(reason.value).__name__

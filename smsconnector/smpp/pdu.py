@@ -5,7 +5,7 @@ the wire as (tag, octets) pairs. Unknown commands, statuses, tags and values are
 back byte for byte. What is tolerated, because SMSCs do it (and each is harmless):
 
 - a response whose body is missing or cut short: the missing fields take their defaults;
-- a C-octet string over its maximum size, or without its NUL at the very end of a body;
+- a C-octet string over its maximum size; in a response also one without its NUL at the very end of the body;
 - TLVs cut short at the end of a body: kept in ``rest``.
 
 ``PDUError`` is a request whose mandatory part can't be read: it is answered with its status, and the bind
@@ -15,6 +15,7 @@ goes on. ``FramingError`` is a command_length under 16 or over the cap: the stre
 
 import struct
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +105,8 @@ def _write_int1(value: int) -> bytes:
 
 
 def _write_cstring(value: str) -> bytes:
+    if "\0" in value:
+        raise ValueError(f"a C-octet string can't hold a NUL: {value!r}")
     return value.encode("latin-1") + b"\0"
 
 
@@ -285,7 +288,7 @@ def _decode_response_fields(pdu: PDU, rows: Rows, octets: bytes) -> int:
             pdu.fields[name], position = kind.read(octets, position)
         except Short:
             missing_nul = kind is CSTRING and position < len(octets)
-            pdu.fields[name] = octets[position:].decode("latin-1") if missing_nul else kind.default
+            pdu.fields[name] = octets[position:].decode("latin-1") if missing_nul else copy(kind.default)
             if missing_nul:
                 position = len(octets)
     return position
@@ -303,8 +306,8 @@ def _decode_tlvs(pdu: PDU, octets: bytes, position: int) -> None:
 
 
 def encode(pdu: PDU) -> bytes:
-    """The octets of a PDU. Fields that are not given take their defaults. Raises OverflowError or
-    UnicodeEncodeError for values that do not fit their field: a fault of the caller, never of a peer."""
+    """The octets of a PDU. Fields that are not given take their defaults. Raises OverflowError, ValueError or
+    struct.error for values that do not fit their field: a fault of the caller, never of a peer."""
     rows = FIELDS.get(pdu.command_id, ())
     body = [_write_rows(rows, pdu.fields)]
     for tag, value in pdu.tlvs:
