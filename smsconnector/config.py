@@ -140,6 +140,8 @@ class EventsSection(Section):
     passcode: SecretStr | None = None
     virtual_host: str | None = None
     ca_file: str | None = None
+    heartbeat: float = Field(default=10.0, ge=0, le=3600)  # 0: none
+    window: int = Field(default=1_048_576, ge=1_024)  # octets on the wire that the broker has not confirmed
     delivery_report: str = Field(default="delivery-report", min_length=1)
     incoming_message: str = Field(default="incoming-message", min_length=1)
 

@@ -249,6 +249,7 @@ def _embedded_broker(host: str, port: int) -> None:
     from coilmq.store.memory import MemoryQueue  # noqa: PLC0415
     from coilmq.topic import TopicManager  # noqa: PLC0415
 
+    socket.getfqdn = lambda name="": host  # the only name coilmq takes in CONNECT, whatever this machine's is
     server = ThreadedStompServer(
         (host, port),
         queue_manager=QueueManager(

@@ -92,6 +92,8 @@ class Connector(MultiService):
             events.passcode.get_secret_value() if events.passcode else None,
             {DELIVERY_REPORT: events.delivery_report, INCOMING_MESSAGE: events.incoming_message},
             vhost=events.virtual_host,
+            heartbeat=(int(events.heartbeat * 1000), int(events.heartbeat * 1000)),
+            window=events.window,
             tls_options=tls_trust(events.ca_file),
         )
         self.publisher = Publisher(reactor, time.time, self.writer, self.sink)

@@ -98,7 +98,7 @@ class API:
             if wants_body:
                 request.setHeader("Preference-Applied", "return=representation")
                 return replies.give(request, replies.representation(message))
-            return b""
+            return replies.nothing(request)
 
         return _when_written(lambda done: outlet.submitter.accept(message, done), accepted)
 
@@ -125,14 +125,16 @@ class API:
         form = parse_receive(request.body(), request.getHeader("content-type") or "")
         now = int(self._wall_clock() * 1000)
         text = IncomingSegment(channel, channel, form.source, form.destination, form.body, now, sid=form.sid)
-        return _when_written(lambda done: self._receiver.incoming(text, done), bytes)
+        return _when_written(lambda done: self._receiver.incoming(text, done), lambda: replies.nothing(request))
 
     def _notification(self, request: BoundedRequest, channel: str | None = None) -> "Deferred[bytes]":
         channel = self._webhook(channel)
         form = parse_notification(request.body(), request.getHeader("content-type") or "")
         now = int(self._wall_clock() * 1000)
         receipt = Receipt(channel, form.sid, form.finality, form.code, form.status, now)
-        return _when_written(lambda done: self._receiver.notified(receipt, channel, done), bytes)
+        return _when_written(
+            lambda done: self._receiver.notified(receipt, channel, done), lambda: replies.nothing(request)
+        )
 
     def _webhook(self, channel: str | None) -> str:
         if channel is not None and channel not in self._outlets and channel != self._webhook_channel:

@@ -24,7 +24,15 @@ def refuse(request: Request, error: InvalidRequest) -> bytes:
 def give(request: Request, data: Any) -> bytes:
     """That as JSON."""
     request.setHeader("Content-Type", "application/json")
-    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+    request.setHeader("Content-Length", str(len(body)))
+    return body
+
+
+def nothing(request: Request) -> bytes:
+    """No content, and said so: without a length the answer would be chunked."""
+    request.setHeader("Content-Length", "0")
+    return b""
 
 
 def representation(message: Message) -> dict[str, Any]:

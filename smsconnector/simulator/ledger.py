@@ -23,7 +23,7 @@ class FileLedger:
     """Appends one JSON object per line to ``path``; the short_message in hexadecimal."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "a", encoding="ascii")  # noqa: SIM115 — open as long as the SMSC is
+        self._file = open(path, "a", encoding="ascii")  # noqa: SIM115 — open as long as the process lives
 
     def append(self, entry: Entry) -> None:
         """Buffered until ``flush``."""
@@ -33,6 +33,3 @@ class FileLedger:
     def flush(self) -> None:
         """Hand what was appended to the operating system, where it outlives this process."""
         self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()

@@ -87,12 +87,12 @@ class Simulator(Service):
     def startService(self) -> None:
         super().startService()
         options = self._options
-        self._ledger = FileLedger(options["ledger"]) if options["ledger"] else None
+        ledger = FileLedger(options["ledger"]) if options["ledger"] else None
         self.smsc = SMSC(
             self._reactor,
             options["behaviour"],
-            on_submit=self._ledger.append if self._ledger else _forget,
-            on_turn=self._ledger.flush if self._ledger else None,
+            on_submit=ledger.append if ledger else _forget,
+            on_turn=ledger.flush if ledger else None,
             verbose=bool(options["verbose"]),
         )
         try:
@@ -106,9 +106,8 @@ class Simulator(Service):
 
     def stopService(self) -> Any:
         super().stopService()
-        self.smsc.unbind_all()
-        stopped = self.port.stopListening()
-        return stopped if self._ledger is None else stopped.addBoth(lambda _: self._ledger.close())
+        self.smsc.unbind_all()  # the connections outlive this; so does the ledger, which is flushed every turn
+        return self.port.stopListening()
 
 
 def makeService(options: Options, reactor: Any = None) -> Simulator:

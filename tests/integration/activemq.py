@@ -47,7 +47,7 @@ def available() -> str | None:
     return None
 
 
-def _die_with_parent() -> list[str]:
+def die_with_parent() -> list[str]:
     """The command (util-linux) by which the kernel kills the broker when the thread that started it ends."""
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
@@ -81,7 +81,7 @@ class ActiveMQ:
 
     def start(self) -> Self:
         settings = [f"-Dactivemq.{name}={self.folder}" for name in ("base", "conf", "data")]
-        java = [*_die_with_parent(), "java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}"]
+        java = [*die_with_parent(), "java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}"]
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*java, *settings, "-jar", str(JAR), "start", self._configuration()],
@@ -100,6 +100,13 @@ class ActiveMQ:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(STOP_TIMEOUT)
+
+    def terminate(self) -> None:
+        """The maintenance window: a stop in good order."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(STOP_TIMEOUT * 4)
 
     def stop(self) -> None:
         """The end of the test: nothing stays, no process and no folder."""

@@ -113,7 +113,7 @@ class SendCase(DoorCase):
     def test_accepted(self) -> None:
         """200 with an empty body; the MessageSID and where to ask for it are headers."""
         answer = self.send(To="+923001234567", Body="hi", channel="smpp")
-        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertEqual((answer.status, answer.body, answer.header("Content-Length")), (200, b"", "0"))
         sid = answer.header("X-Message-SID")
         self.assertEqual(answer.header("Location"), f"/msg-client/messages/{sid}")
         (segment,) = self.channel.submitted

@@ -1,0 +1,235 @@
+"""The whole, on real parts, for tests that count from outside: a connector process, an SMSC, a load of texts.
+
+The connector is twistd in a process group of its own, killed by the kernel when the test process dies. The SMSC is
+the simulator's in the test's own reactor, so that what it owes (receipts) outlives the connections and the
+connector. Ports are free loopback ports, data is in temporary folders.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall, deferLater
+
+from smsconnector.simulator.behaviour import Behaviour
+from smsconnector.simulator.ledger import Entry
+from smsconnector.simulator.smsc import SMSC
+from tests.integration.activemq import die_with_parent, free_port
+
+reactor: Any = _reactor
+START = 20.0  # seconds
+
+
+def until(condition: Callable[[], Any], within: float) -> "Deferred[Any]":
+    """Fires when the condition holds; fails when it does not within so many seconds."""
+    deadline = time.monotonic() + within
+
+    def look() -> None:
+        if condition():
+            loop.stop()
+        elif time.monotonic() > deadline:
+            raise TimeoutError(f"did not come true within {within} s")
+
+    loop = LoopingCall(look)
+    return loop.start(0.02)
+
+
+class Network:
+    """The SMSC with its port: it can be cut off and come back, and forgets nothing meanwhile."""
+
+    def __init__(self, **behaviour: Any) -> None:
+        self.taken: list[Entry] = []
+        self.smsc = SMSC(reactor, Behaviour(**behaviour), on_submit=self.taken.append)
+        self.number = free_port()
+        self._protocols: list[Any] = []
+        self._port: Any = None
+        build = self.smsc.buildProtocol
+
+        def remember(address: Any) -> Any:
+            protocol = build(address)
+            self._protocols.append(protocol)
+            return protocol
+
+        self.smsc.buildProtocol = remember  # type: ignore[method-assign]
+
+    def listen(self) -> None:
+        self._port = reactor.listenTCP(self.number, self.smsc, interface="127.0.0.1")
+
+    def cut(self) -> Any:
+        """Nobody gets in, and who is in is thrown out."""
+        protocols, self._protocols = self._protocols, []
+        for protocol in protocols:
+            if protocol.transport is not None:
+                protocol.transport.abortConnection()
+        port, self._port = self._port, None
+        return port.stopListening() if port is not None else None
+
+
+class Connector:
+    """One connector process on a database that outlives it."""
+
+    def __init__(self, smsc_port: int, events_uri: str, **sections: Any) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
+        self.port = free_port()
+        bind = {"name": "a", "endpoint": f"tcp:127.0.0.1:{smsc_port}", "system_id": "test", "password": "test",
+                "window": 50}  # fmt: skip
+        channel = {"type": "smpp", "binds": [bind], "retry": {"initial": 0.5, "maximum": 5}}
+        configuration = {
+            "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]},
+            "channels": {"smpp": channel},
+            "events": {"uri": events_uri},
+        } | sections
+        (self.folder / "connector.yaml").write_text(yaml.safe_dump(configuration))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Deferred[Any]":
+        """Fires when it says that it listens."""
+        self._log = self.folder / f"log-{time.monotonic_ns()}"
+        twistd = Path(sys.executable).parent / "twistd"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*die_with_parent(), str(twistd), "--nodaemon", "--pidfile=", "smsconnector", "--config",
+                 "connector.yaml"],
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+            )  # fmt: skip
+        return until(self._up, START)
+
+    def _up(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the connector ended: {self.said()[-2000:]}")
+        return "HTTP on" in self.said()
+
+    def said(self) -> str:
+        """The log of the process that runs, or ran last."""
+        return self._log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """kill -9, of the whole process group."""
+        self._signal(signal.SIGKILL)
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        return self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> int:
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        os.killpg(process.pid, number)
+        return process.wait(30)
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Client(Protocol):
+    """One connection that posts texts one after the other, as fast as they are answered."""
+
+    transport: Any
+
+    def __init__(self, load: "Load") -> None:
+        self._load = load
+        self._buffer = b""
+        self._waiting = False
+        self.ended: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self._next()
+
+    def _next(self) -> None:
+        request = self._load.next_request()
+        if request is None:
+            self.transport.loseConnection()
+        else:
+            self._waiting = True
+            self.transport.write(request)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if not end or length is None or len(rest) < int(length[1]):
+            return
+        self._buffer = b""
+        self._waiting = False
+        self._load.answered(head)
+        if self._load.pause:
+            reactor.callLater(self._load.pause, self._next)
+        else:
+            self._next()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        if self._waiting:
+            self._load.unanswered()
+        self.ended.callback(None)
+
+
+class Load:
+    """``count`` texts to as many numbers over ``connections``; ``accepted`` holds the MessageSIDs of the 200s.
+
+    ``pause`` (s) after each answer sets the pace. A connection that is lost is made again: what was under way on it
+    may or may not have been accepted, and another text is posted in its place."""
+
+    def __init__(self, port: int, count: int, connections: int = 32, pause: float = 0.0) -> None:
+        self.port, self.count, self.connections, self.pause = port, count, connections, pause
+        self.accepted: list[str] = []
+        self.refused: list[bytes] = []
+        self.posted = 0
+        self._under_way = 0
+
+    def next_request(self) -> bytes | None:
+        """None when enough are accepted or under way."""
+        if len(self.accepted) + self._under_way >= self.count:
+            return None
+        self._under_way += 1
+        body = json.dumps({"To": f"+9230{self.posted:08d}", "Body": f"text {self.posted}", "channel": "smpp"}).encode()
+        self.posted += 1
+        return (
+            b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+
+    def answered(self, head: bytes) -> None:
+        self._under_way -= 1
+        sid = re.search(rb"(?i)x-message-sid: (\S+)", head)
+        if head.startswith(b"HTTP/1.1 200") and sid is not None:
+            self.accepted.append(sid[1].decode())
+        else:
+            self.refused.append(head)
+
+    def unanswered(self) -> None:
+        self._under_way -= 1
+
+    def run(self) -> "Deferred[Any]":
+        """Fires when ``count`` texts are accepted."""
+        return DeferredList([self._connection() for _ in range(self.connections)], fireOnOneErrback=True)
+
+    @inlineCallbacks
+    def _connection(self) -> Any:
+        while len(self.accepted) + self._under_way < self.count:
+            client = _Client(self)
+            try:
+                yield connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port, timeout=5), client)
+            except ConnectError:  # nobody listens: the connector is down for the moment
+                yield deferLater(reactor, 0.05)
+                continue
+            yield client.ended

@@ -1,0 +1,122 @@
+"""The main job on real parts, counted from outside: what was answered 200, what the SMSC took, what the queue got.
+
+HTTP -> the connector's process -> SMPP -> the simulated SMSC -> receipts -> a real ActiveMQ -> a JMS consumer.
+"""
+
+import json
+import signal
+from collections import Counter
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.integration import activemq, jms
+from tests.integration.stack import Connector, Load, Network, until
+
+reactor: Any = _reactor
+WINDOW = 50
+
+
+class MainJobCase(TestCase):
+    skip = activemq.available() or jms.available()
+    timeout = 180
+
+    @inlineCallbacks
+    def set_up(self, uri: str = "", **behaviour: Any) -> Any:
+        self.broker = activemq.ActiveMQ(persistent=True)
+        self.addCleanup(self.broker.stop)
+        self.broker.start()
+        self.network = Network(**({"receipt_delay": 0.2} | behaviour))
+        self.network.listen()
+        self.addCleanup(self.network.cut)
+        self.connector = Connector(self.network.number, self.broker.uri)
+        self.addCleanup(self.connector.close)
+        yield self.connector.start()
+
+    @inlineCallbacks
+    def reports(self, expected: int, silence: float = 5.0) -> Any:
+        """All that is on the queue: waits for as many, and then for the silence after them."""
+        found = yield jms.consume(self.broker.jms_url, "delivery-report", expected * 2, silence)
+        return found
+
+    def check_reports(self, reports: list[dict[str, Any]], accepted: list[str]) -> None:
+        """One each for all that was accepted; by their event-id none twice."""
+        by_event = {one["event_id"]: json.loads(one["text"])["MessageSID"] for one in reports}
+        told = Counter(by_event.values())
+        self.assertEqual(set(accepted) - set(told), set(), "messages without a report")
+        self.assertEqual([sid for sid, count in told.items() if count > 1], [], "messages with two reports")
+
+    def submits(self) -> Counter[bytes]:
+        return Counter(entry.short_message for entry in self.network.taken)
+
+    @inlineCallbacks
+    def test_ten_thousand(self) -> Any:
+        """10,000 sends at 32 connections: every message submitted once, one report each, none twice."""
+        yield self.set_up()
+        load = Load(self.connector.port, 10_000)
+        yield load.run()
+        self.assertEqual((len(load.accepted), load.refused), (10_000, []))
+        reports = yield self.reports(10_000)
+        self.assertEqual(len(reports), 10_000)
+        self.check_reports(reports, load.accepted)
+        submits = self.submits()
+        self.assertEqual((len(submits), set(submits.values())), (10_000, {1}))
+        first = reports[0]
+        self.assertEqual((first["kind"], first["type"], first["persistent"]), ("TextMessage", "smpp", True))
+        self.assertEqual(set(json.loads(first["text"])), {"MessageSID", "DeliveryStatus", "ProviderStatusCode"})
+
+    @inlineCallbacks
+    def test_kill(self) -> Any:
+        """kill -9 in the middle, restart: nothing accepted is missing, repeats are at most the window."""
+        yield self.set_up()
+        load = Load(self.connector.port, 6_000)
+        running = load.run()
+        yield until(lambda: len(load.accepted) > 2_000, 60)
+        self.connector.kill()
+        yield self.connector.start()
+        yield running
+        reports = yield self.reports(6_000)
+        self.check_reports(reports, load.accepted)
+        repeats = sum(count - 1 for count in self.submits().values())
+        self.assertLessEqual(repeats, WINDOW)
+
+    @inlineCallbacks
+    def test_outages(self) -> Any:
+        """The broker away for 20 s in mid-run, then the SMSC: nothing is missing, no report is repeated."""
+        yield self.set_up()
+        load = Load(self.connector.port, 6_000, connections=10, pause=0.08)
+        running = load.run()
+        yield until(lambda: len(load.accepted) > 500, 60)
+        self.broker.terminate()
+        yield deferLater(reactor, 20)
+        self.broker.start()
+        yield until(lambda: len(load.accepted) > 3_000, 60)
+        yield self.network.cut()
+        yield deferLater(reactor, 20)
+        self.network.listen()
+        yield running
+        self.assertEqual(load.refused, [])
+        yield until(lambda: len(self.submits()) >= 6_000, 60)
+        reports = yield self.reports(6_000)
+        self.check_reports(reports, load.accepted)
+        self.assertEqual(len(reports), len({one["event_id"] for one in reports}), "repeated reports")
+        repeats = sum(count - 1 for count in self.submits().values())
+        self.assertLessEqual(repeats, WINDOW)
+
+    @inlineCallbacks
+    def test_stop(self) -> Any:
+        """SIGTERM drains and ends with 143, within its bound, and loses nothing."""
+        yield self.set_up()
+        load = Load(self.connector.port, 1_000)
+        yield load.run()
+        code = yield deferToThread(self.connector.terminate)
+        self.assertIn(code, (143, -signal.SIGTERM))
+        self.assertIn("stopped", self.connector.said())
+        yield self.connector.start()
+        reports = yield self.reports(1_000)
+        self.check_reports(reports, load.accepted)
+        self.assertEqual(set(self.submits().values()), {1})
