@@ -16,7 +16,7 @@ run: $(VENV)/installed
 	@$(BIN)/smsconnector demo --config conf/demo.yaml
 
 test: $(VENV)/installed parts
-	$(BIN)/trial $(TESTS)
+	$(BIN)/python -m twisted.trial $(TESTS)
 
 check: lint types test
 

@@ -132,10 +132,14 @@ class Connector(MultiService):
         self.writer.start()
         for part in (self.sink, self.publisher, self.receiver, *self.submitters, *self.channels, self._notifier):
             part.startService()
-        self._listen().addErrback(self._cannot_listen)
+        failed: list[str] = []
+        self._listen().addErrback(lambda failure: failed.append(failure.getErrorMessage()))
+        if failed:
+            raise SystemExit(f"smsconnector: can't listen: {failed[0]}")
 
     @inlineCallbacks
     def _listen(self) -> Any:
+        """Every endpoint that Twisted has says at once whether it can be listened on."""
         http = self._configuration.http
         site = make_site(self._api.resource, self._reactor, http.maximum_body, http.idle_timeout)
         for description in http.endpoints:
@@ -143,10 +147,6 @@ class Connector(MultiService):
             self._ports.append(port)
             self.log.info("HTTP on {address}", address=port.getHost())
         self._notifier.notify("READY=1")
-
-    def _cannot_listen(self, failure: Any) -> None:
-        self.log.critical("smsconnector can't listen: {why}", why=failure.getErrorMessage())
-        self._reactor.callLater(0, _end_badly, self._reactor)
 
     def stopService(self) -> "Deferred[Any]":
         super().stopService()
@@ -196,9 +196,3 @@ def bind_settings(bind: BindSection) -> BindSettings:
         bind.short_code_ton, bind.short_code_npi, bind.short_code_digits,
     )  # fmt: skip
     return BindSettings(bind.name, bind.account or f"{bind.system_id}@{host}:{port}", session, submit)
-
-
-def _end_badly(reactor: Any) -> None:
-    """Stop, and have the process end with 1: systemd is to know that this start failed."""
-    reactor._exitStatus = 1
-    reactor.stop()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from smsconnector.errors import ConfigurationError
 
-# The form of a message id: in the response, in the receipt (PITFALLS of real SMSCs; SMPP 3.4 leaves both open).
+# The form of a message id: in the response, in the receipt. SMSCs differ, and SMPP 3.4 leaves both open.
 ID_FORMS: dict[str, tuple[str, str]] = {
     "decimal": ("{0:d}", "{0:d}"),
     "hex": ("{0:x}", "{0:x}"),

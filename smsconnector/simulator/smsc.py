@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.errors import FramingError, PDUError
-from smsconnector.simulator.behaviour import Behaviour, Dice, id_writer
+from smsconnector.simulator.behaviour import Behaviour, Dice, Fate, id_writer
 from smsconnector.simulator.ledger import Entry
 from smsconnector.simulator.rendering import (
     DELIVERED,
@@ -61,7 +61,7 @@ RESPONSE_AFTER_RECEIPT = 0.05  # seconds from a receipt that comes first to its 
 REMEMBERED = 10_000  # messages that query_sm knows
 REFUSED_FOR_NOW = frozenset({Status.ESME_RX_T_APPN, Status.ESME_RMSGQFUL, Status.ESME_RTHROTTLED, Status.ESME_RSYSERR})
 
-# What handsets write, by turns: (text) short, two segments of GSM-7, two of UCS-2.
+# What handsets write: one segment, two of GSM-7, two of UCS-2.
 HANDSET_TEXTS = (
     "Hello, is my order on its way?",
     "I would like to change the delivery address of my order, please: it should go to the house next door, the one "
@@ -245,34 +245,38 @@ class SMSC(Factory):
         account = connection.account
         assert account is not None, "only a bound connection submits"
         fate = self._dice.roll()
-        if fate.refused:
-            counts.refused += 1
-            self._refuse(connection, command_id, sequence, Status.ESME_RINVDSTADR)
-            return
-        if fate.throttled or (behaviour.throughput and self._too_fast(account)):
-            counts.throttled += 1
-            full = fate.throttled and fate.queue_full
-            self._refuse(connection, command_id, sequence, Status.ESME_RMSGQFUL if full else Status.ESME_RTHROTTLED)
+        refusal = self._refusal(account, fate)
+        if refusal is not None:
+            if self.verbose:
+                self.log.info("refused a {command}: {status}", command=command_name(command_id), status=refusal.name)
+            connection.answer(codec.bare(command_id | RESPONSE, sequence, refusal), behaviour.response_delay)
             return
         counts.taken += 1
         response_id, receipt_id = self._ids(next(self._numbers))
-        body = response_id.encode() + (b"\0\0" if command_id == CommandId.submit_multi else b"\0")
-        response = codec.with_body(command_id | RESPONSE, sequence, body)
-        delay = behaviour.response_delay
-        if fate.receipt_first:
-            delay = max(delay, RESPONSE_AFTER_RECEIPT)
         dropped = behaviour.drop_connection_every and counts.taken % behaviour.drop_connection_every == 0
         if fate.response_lost:
             counts.lost_responses += 1
         elif not dropped:
-            connection.answer(response, delay)
+            body = response_id.encode() + (b"\0\0" if command_id == CommandId.submit_multi else b"\0")
+            delay = max(behaviour.response_delay, RESPONSE_AFTER_RECEIPT if fate.receipt_first else 0)
+            connection.answer(codec.with_body(command_id | RESPONSE, sequence, body), delay)
         for submit in submits:
             self._take(account, submit, response_id, receipt_id, fate)
         if dropped:
             counts.drops += 1
             connection.drop()
 
-    def _take(self, account: Account, submit: Submit, response_id: str, receipt_id: str, fate: Any) -> None:
+    def _refusal(self, account: Account, fate: Fate) -> Status | None:
+        """Why a submit is not taken, or None."""
+        if fate.refused:
+            self.counts.refused += 1
+            return Status.ESME_RINVDSTADR
+        if fate.throttled or (self.behaviour.throughput and self._too_fast(account)):
+            self.counts.throttled += 1
+            return Status.ESME_RMSGQFUL if fate.throttled and fate.queue_full else Status.ESME_RTHROTTLED
+        return None
+
+    def _take(self, account: Account, submit: Submit, response_id: str, receipt_id: str, fate: Fate) -> None:
         """Record the message, decide how it ends, and owe its receipt."""
         source, destination, esm_class, registered_delivery, data_coding, short_message = submit
         self._record(
@@ -311,11 +315,6 @@ class SMSC(Factory):
     def _receipt_due(self, delivery: Delivery) -> None:
         self.counts.receipts += 1
         delivery.account.deliver(delivery)
-
-    def _refuse(self, connection: "SMSCProtocol", command_id: int, sequence: int, status: Status) -> None:
-        if self.verbose:
-            self.log.info("refused a {command}: {status}", command=command_name(command_id), status=status.name)
-        connection.answer(codec.bare(command_id | RESPONSE, sequence, status), self.behaviour.response_delay)
 
     def _too_fast(self, account: Account) -> bool:
         """A bucket of one second's submits per account."""

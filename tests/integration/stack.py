@@ -1,6 +1,7 @@
 """The whole, on real parts, for tests that count from outside: a connector process, an SMSC, a load of texts.
 
-The connector is twistd in a process group of its own, killed by the kernel when the test process dies. The SMSC is
+The connector is twistd, with the package as it was installed, in a process group of its own, killed by the kernel
+when the test process dies. The SMSC is
 the simulator's in the test's own reactor, so that what it owes (receipts) outlives the connections and the
 connector. Ports are free loopback ports, data is in temporary folders.
 """
@@ -106,7 +107,7 @@ class Connector:
                 [*die_with_parent(), str(twistd), "--nodaemon", "--pidfile=", "smsconnector", "--config",
                  "connector.yaml"],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+                start_new_session=True,
             )  # fmt: skip
         return until(self._up, START)
 

@@ -158,7 +158,7 @@ class RoundTripTests(SynchronousTestCase):
 
 
 class AwkwardTests(SynchronousTestCase):
-    """What SMSCs send all the same (pitfalls 8 and 20)."""
+    """What SMSCs send all the same."""
 
     def test_responses(self) -> None:
         """Responses without a body, cut short, or without a NUL are read as far as they go."""

@@ -214,6 +214,21 @@ class SubmitTests(SimulatorTestCase):
         entry = Entry("1", "Shop", "923001234567", b"Your order 4711 is on its way", 0, 0)
         self.assertEqual(smsc.ledger, [entry])
 
+    def test_excerpt(self) -> None:
+        """The receipt's text is the first 20 characters, without user data header, readable if it was UCS-2."""
+        esme = ESME(self.smsc())
+        header = udh.concatenation(1, 2, 1)
+        for text, fields, shown in (
+            (b"short", {}, "short"),
+            (header + b"a segment with a header", {"esm_class": 0x40}, "a segment with a hea"),
+            ("a UCS-2 text of 30 characters…".encode("utf-16-be"), {"data_coding": 8}, "a UCS-2 text of 30 c"),
+            (header + "سلام!".encode("utf-16-be"), {"esm_class": 0x40, "data_coding": 8}, "????!"),
+        ):
+            esme.submit(text, **fields)
+            self.clock.advance(2)
+            (receipt,) = self.texts(esme.received())
+            self.assertEqual(RECEIPT.fullmatch(receipt)[7], shown)  # type: ignore[index]
+
     def test_response_delay(self) -> None:
         """Nothing before its time; the receipt counts from the response."""
         esme = ESME(self.smsc(response_delay=2.0, receipt_delay=1.0))
@@ -302,7 +317,7 @@ class SubmitTests(SimulatorTestCase):
         self.assertNotEqual(first.sequence_number, second.sequence_number)
 
     def test_receipt_before_response(self) -> None:
-        """The receipt at once, the response a moment later (pitfall 1)."""
+        """The receipt at once, the response a moment later."""
         esme = ESME(self.smsc(receipt_before_response_share=1.0))
         esme.submit()
         self.assertEqual([pdu.command_id for pdu in esme.received()], [DELIVER_SM])
@@ -310,7 +325,7 @@ class SubmitTests(SimulatorTestCase):
         self.assertEqual([pdu.command_id for pdu in esme.received()], [SUBMIT_SM_RESP])
 
     def test_id_forms(self) -> None:
-        """What the response and the receipt call the same message (pitfall 2)."""
+        """What the response and the receipt call the same message."""
         for form, response_id, receipt_id in (
             ("decimal", "43981", "43981"),
             ("hex", "abcd", "abcd"),

@@ -1,0 +1,112 @@
+"""The commands that the README names, as processes of the installed package, away from the source tree."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from tests.integration.activemq import free_port
+
+BIN = Path(sys.executable).parent
+GOOD = """
+http: {endpoints: ["tcp:%d:interface=127.0.0.1"]}
+channels: {smpp: {type: smpp, binds: [{name: a, endpoint: "tcp:127.0.0.1:1", system_id: me, password: hunter2}]}}
+events: {uri: "tcp://127.0.0.1:1"}
+"""
+
+
+class CommandsCase(TestCase):
+    skip = None if (BIN / "smsconnector").exists() else "needs the package installed: make install"
+    timeout = 60
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def run_command(self, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | more
+        return subprocess.run(
+            [str(BIN / command[0]), *command[1:]], cwd=self.folder, env=environment, capture_output=True, text=True,
+            check=False, timeout=50, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def write(self, text: str) -> str:
+        (self.folder / "c.yaml").write_text(text)
+        return "c.yaml"
+
+    def test_check_config(self) -> None:
+        """Good: one line and 0. Bad: every error with its path, and 1. No traceback, no secret."""
+        good = self.run_command("smsconnector", "check-config", self.write(GOOD % 8080))
+        self.assertEqual((good.returncode, good.stderr), (0, ""))
+        bad = self.run_command("smsconnector", "check-config", self.write(GOOD.replace("smpp, binds", "pigeon, binds")
+                                                                           % 8080 + "colour: red\n"))  # fmt: skip
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("channels.smpp.type", bad.stderr)
+        self.assertIn("colour", bad.stderr)
+        self.assertNotIn("Traceback", bad.stderr)
+        self.assertNotIn("hunter2", bad.stderr)
+
+    def test_bad_configuration_stops_twistd(self) -> None:
+        """twistd ends with 1 and the same lines, without a traceback."""
+        ended = self.run_command("twistd", "-n", "--pidfile=", "smsconnector", "--config", self.write("channels: {}"))
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("channels", ended.stdout + ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+
+    def test_port_is_taken(self) -> None:
+        """A port that is taken ends the start with 1 and says so."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            config = self.write(GOOD % taken.getsockname()[1])
+            ended = self.run_command("twistd", "-n", "--pidfile=", "smsconnector", "--config", config)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("can't listen", ended.stdout + ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        self.assertNotIn("hunter2", ended.stdout + ended.stderr)
+
+    def test_damaged_database(self) -> None:
+        """A damaged database is refused with the command that saves what can be saved."""
+        (self.folder / "smsconnector.db").write_bytes(b"x" * 8192)
+        ended = self.run_command(
+            "twistd", "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())
+        )
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(".recover", ended.stdout + ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+
+    def test_simulator_is_a_plugin(self) -> None:
+        """twistd knows both plugins, and the simulator says what it can do."""
+        listed = self.run_command("twistd", "--help").stdout
+        self.assertIn("smsconnector", listed)
+        self.assertIn("smsc-simulator", listed)
+        self.assertIn("--receipt-delay", self.run_command("twistd", "smsc-simulator", "--help").stdout)
+
+    def test_notify(self) -> None:
+        """Under systemd's protocol it says READY when it listens, and STOPPING on SIGTERM; the end is 143."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            address = str(self.folder.resolve() / "n")
+            manager.bind(address)
+            manager.settimeout(20)
+            process = subprocess.Popen(
+                [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())],
+                cwd=self.folder, env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            try:
+                said = [manager.recv(100)]
+                while said[-1] != b"READY=1":
+                    said.append(manager.recv(100))
+                while said[-1] != b"WATCHDOG=1":
+                    said.append(manager.recv(100))
+                process.send_signal(signal.SIGTERM)
+                while said[-1] != b"STOPPING=1":
+                    said.append(manager.recv(100))
+                self.assertIn(process.wait(20), (143, -signal.SIGTERM))
+            finally:
+                process.kill()
+                process.wait()
