@@ -718,7 +718,9 @@ class SettingsTests(SynchronousTestCase):
         reactor = MemoryReactorClock()
         service = makeService(options, reactor)
         service.startService()
-        ((port, smsc, _backlog, interface),) = reactor.tcpServers
+        ((port, factory, _backlog, interface),) = reactor.tcpServers
+        smsc = service.smsc
+        self.assertIs(factory, smsc)
         self.assertEqual((port, interface), (2775, "127.0.0.1"))
         self.assertEqual(int(Path(port_file).read_text(encoding="ascii")), service.port.getHost().port)
         esme = ESME(smsc)
