@@ -2,28 +2,52 @@
 
 esm_class, TLVs and text decide together, because each alone is wrong at some SMSC:
 
-1. esm_class says receipt (type 0001), or the TLV receipted_message_id is there -> receipt;
-2. esm_class says intermediate notification (1000) or a handset's acknowledgement (0010, 0100) -> never a final
-   receipt: progress, or nothing;
-3. esm_class says nothing but the text reads as one (``id:`` and ``stat:`` with a known form) -> receipt;
+1. esm_class says receipt (type 0001), or one of the TLVs receipted_message_id and message_state is there, and TLV
+   or text has an id -> receipt;
+2. esm_class says intermediate notification (1000) -> progress, never final; a handset's acknowledgement (0010,
+   0100) or the end of its conversation (0110) -> no receipt;
+3. esm_class says nothing, or what section 5.2.12 reserves, but the text reads as a receipt: ``id``, ``stat`` with a
+   known word, nothing before them, and one more field or an abbreviation of appendix B -> receipt;
 4. everything else is a text from a handset.
 
 The TLVs receipted_message_id, message_state and network_error_code win over the text (SMPP 3.4 appendix B
-calls the text SMSC specific). The text is read wherever it is: short_message or message_payload, and as ASCII
-even when data_coding says UCS-2.
+calls the text SMSC specific). The text is read wherever it is, short_message or message_payload, and by its
+octets, not by data_coding: ASCII marked as UCS-2 and UCS-2 marked as ASCII are both out there.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from smsconnector.messages import Finality
-from smsconnector.smpp.constants import DataCoding, EsmClass, MessageStateTLV, Tag
+from smsconnector.smpp.constants import EsmClass, MessageStateTLV, Tag
 from smsconnector.smpp.pdu import PDU
 
-_FIELDS = re.compile(
-    r"(?<![a-z])(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err)[ \t]*[:=][ \t]*([^\s,;]*)", re.IGNORECASE
+# Plain integers: the hot path pays for no enumeration.
+_MESSAGE_TYPE = int(EsmClass.MESSAGE_TYPE)
+_RECEIPT = int(EsmClass.DELIVERY_RECEIPT)
+_INTERMEDIATE = int(EsmClass.INTERMEDIATE_NOTIFICATION)
+_FROM_HANDSET = frozenset(
+    map(int, (EsmClass.DELIVERY_ACKNOWLEDGEMENT, EsmClass.MANUAL_ACKNOWLEDGEMENT, EsmClass.CONVERSATION_ABORT))
 )
-_TEXT = re.compile(r"(?<![a-z])text[ \t]*[:=]", re.IGNORECASE)
+_RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
+_NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.message_payload)
+
+# Appendix B's own form, which most receipts have, in one match; nothing in it can backtrack.
+_USUAL = re.compile(
+    r"id:(?P<id>[^\s,;\0]++) sub:[^\s,;\0]*+ dlvrd:[^\s,;\0]*+ submit date:[^\s,;\0]*+ done date:[^\s,;\0]*+ "
+    r"stat:(?P<stat>[^\s,;\0]++) err:(?P<err>[^\s,;\0]++)",
+    re.IGNORECASE,
+)
+# Any other order, spacing and choice of fields. A key behind the colon means that the value is missing ("id: sub:1").
+# What follows ``text:`` is the text of a handset or of our own, and never read as fields.
+_FIELDS = re.compile(
+    r"(?<![a-z])(?:text[ \t]*+[:=](?s:.*)|(id|sub|dlvrd|date|stat|err)[ \t]*+[:=]"
+    r"(?:[ \t]++(?!(?:(?:submit|done)[ _])?[a-z]++[ \t]*+[:=]))?([^\s,;\0]*+))",
+    re.IGNORECASE,
+)
+# What an unmarked receipt has beside id and stat, as nobody writes it by chance: a further field, or an abbreviation.
+_FURTHER = frozenset({"sub", "dlvrd", "date", "err"})
+_ABBREVIATIONS = frozenset({"DELIVRD", "UNDELIV", "ACCEPTD", "REJECTD"})
 
 # stat words of appendix B table B-2, the longer ones that SMSCs spell out, and carriers' own.
 STATUS_WORDS: dict[str, Finality] = {
@@ -41,6 +65,9 @@ STATUS_WORDS: dict[str, Finality] = {
     "FAILED": Finality.FAILED,
     "DND_REJECTED": Finality.FAILED,
     "BLACKLST": Finality.FAILED,
+    "BLACKLISTED": Finality.FAILED,
+    "BLOCKED": Finality.FAILED,
+    "ERROR": Finality.FAILED,
     "ENROUTE": Finality.PROGRESS,
     "ACCEPTD": Finality.PROGRESS,
     "ACCEPTED": Finality.PROGRESS,
@@ -50,6 +77,11 @@ STATUS_WORDS: dict[str, Finality] = {
     "BUFFERED": Finality.PROGRESS,
     "QUEUED": Finality.PROGRESS,
     "SENT": Finality.PROGRESS,
+    "ACKED": Finality.PROGRESS,
+    "BUFFRED": Finality.PROGRESS,
+    "PENDING": Finality.PROGRESS,
+    "SUBMITD": Finality.PROGRESS,
+    "SUBMITTED": Finality.PROGRESS,
 }
 
 # message_state, section 5.2.28
@@ -67,8 +99,7 @@ _STATES: dict[int, tuple[Finality, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptText:
+class ReceiptText(NamedTuple):
     """What a receipt says. ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table
     has; ``disagrees`` when TLV and text tell different ends (the TLV has won)."""
 
@@ -81,66 +112,77 @@ class ReceiptText:
 
 
 def octets_of(pdu: PDU) -> bytes:
-    """The text's octets: short_message, or message_payload where that is empty (section 5.3.2.32)."""
-    return pdu.fields.get("short_message") or pdu.tlv(Tag.message_payload) or b""
+    """The text's octets: message_payload, or short_message, which it supersedes (SMPP 5.0 section 4.2.1.1)."""
+    return (pdu.tlv(_MESSAGE_PAYLOAD) if pdu.tlvs else None) or pdu.fields.get("short_message", b"")
+
+
+def carries_text(pdu: PDU) -> bool:
+    """Whether a PDU that is no receipt is a handset's text: its message type is none, or a reserved one."""
+    message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
+    return message_type not in (_RECEIPT, _INTERMEDIATE) and message_type not in _FROM_HANDSET
 
 
 def read_receipt(pdu: PDU) -> ReceiptText | None:
     """The receipt in this deliver_sm or data_sm; None if it is not one."""
-    message_type = pdu.fields["esm_class"] & EsmClass.MESSAGE_TYPE
-    receipted_id = pdu.tlv_text(Tag.receipted_message_id) if pdu.tlvs else None
-    if message_type not in (0, EsmClass.DELIVERY_RECEIPT, EsmClass.INTERMEDIATE_NOTIFICATION):
+    message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
+    if message_type in _FROM_HANDSET:
         return None
-    marked = message_type != 0 or bool(receipted_id)
-    words = _words_of(octets_of(pdu), marked)
-    if not marked and not ("id" in words and words.get("stat", "").upper() in STATUS_WORDS):
-        return None
+    tlvs = dict(reversed(pdu.tlvs))  # the first of each tag
+    receipted_id = tlvs.get(_RECEIPTED_MESSAGE_ID, b"").split(b"\0", 1)[0].decode("latin-1")
+    marked = bool(receipted_id) or _MESSAGE_STATE in tlvs or message_type in (_RECEIPT, _INTERMEDIATE)
+    words = _words_of(tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b""), marked)
     smsc_id = receipted_id or words.get("id")
     if not smsc_id:
         return None
-    return _interpret(pdu, smsc_id, words, intermediate=message_type == EsmClass.INTERMEDIATE_NOTIFICATION)
+    word = words.get("stat", "").upper()
+    if not marked and word not in _ABBREVIATIONS and (word not in STATUS_WORDS or _FURTHER.isdisjoint(words)):
+        return None
+    return _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
 
 
 def _words_of(octets: bytes, marked: bool) -> dict[str, str]:
-    """The fields of the receipt's text by lower-case name, the first of each; what follows ``text:`` is the
-    handset user's, and never read as fields."""
-    if marked and octets[1::2].count(0) < octets[::2].count(0):  # UCS-2 in earnest: its high octets are NUL
-        text = octets.decode("utf-16-be", "replace")
-    else:
-        text = octets.decode("latin-1")
-    if not marked and "id" not in text[:64].lower():
+    """The fields of the receipt's text by lower-case name, the first of each. Of a text that is not marked as a
+    receipt, only if it begins as one."""
+    text = _decode(octets)
+    usual = _USUAL.match(text)
+    if usual is not None:
+        return usual.groupdict()
+    if not marked and not _FIELDS.match(text.lstrip()):
         return {}
-    end = _TEXT.search(text)
     words: dict[str, str] = {}
-    for name, value in _FIELDS.findall(text[: end.start()] if end else text):
-        words.setdefault(name.lower().replace("_", " "), value)
+    for name, value in _FIELDS.findall(text):
+        words.setdefault(name.lower(), value)
     return words
 
 
-def _interpret(pdu: PDU, smsc_id: str, words: dict[str, str], intermediate: bool) -> ReceiptText:
-    word = words.get("stat", "").upper()
+def _decode(octets: bytes) -> str:
+    """Latin-1, or UTF-16 of either order where most high octets are NUL. Code 0x11 is the low line of GSM 03.38: it
+    stands in ids and in carriers' status words."""
+    if b"\0" in octets:
+        for first, codec in ((0, "utf-16-be"), (1, "utf-16-le")):
+            if 4 * octets[first::2].count(0) > len(octets):
+                return octets.decode(codec, "replace")
+    return octets.decode("latin-1").replace("\x11", "_")
+
+
+def _interpret(tlvs: dict[int, bytes], smsc_id: str, word: str, error: str | None, intermediate: bool) -> ReceiptText:
     finality = STATUS_WORDS.get(word)
     status, known, disagrees = word, finality is not None, False
-    state = pdu.tlv_int(Tag.message_state)
-    if state is not None and state in _STATES:
-        told, name = _STATES[state]
-        disagrees = finality is not None and finality is not told
-        if disagrees or not known:
-            status = word if (word and not known) else name
-        finality, known = told, True
+    state = tlvs.get(_MESSAGE_STATE)
+    told = _STATES.get(int.from_bytes(state, "big")) if state else None
+    if told is not None:
+        disagrees = known and finality is not told[0]
+        finality, known = told[0], True
+        if disagrees or not word:
+            status = told[1]
     if finality is None or intermediate:
         finality = Finality.PROGRESS
-    return ReceiptText(smsc_id, finality, status or "UNKNOWN", _code(pdu, words, status), known, disagrees)
+    return ReceiptText(smsc_id, finality, status or "UNKNOWN", _code(tlvs, error, status), known, disagrees)
 
 
-def _code(pdu: PDU, words: dict[str, str], status: str) -> int | str:
+def _code(tlvs: dict[int, bytes], error: str | None, status: str) -> int | str:
     """The ProviderStatusCode: network_error_code (5.3.2.31: one octet network type, two octets code) wins where it
     tells anything, then ``err`` exactly as it was written ("000", "0x1F", "4.4.1"), then the status word."""
-    network = pdu.tlv(Tag.network_error_code)
+    network = tlvs.get(_NETWORK_ERROR_CODE)
     told = int.from_bytes(network[1:3], "big") if network and len(network) >= 3 else 0
-    return told or words.get("err") or status or "UNKNOWN"
-
-
-def is_binary(data_coding: int) -> bool:
-    """Octets that are no text (section 5.2.19)."""
-    return data_coding in (DataCoding.OCTET, DataCoding.OCTET_UNSPECIFIED)
+    return told or error or status or "UNKNOWN"

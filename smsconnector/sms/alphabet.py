@@ -10,70 +10,34 @@ An alphabet goes by one of these names:
 ``ucs2``        UTF-16, big-endian, without byte order mark, data_coding 8; surrogate pairs pass through
 =============== =============================================================================================
 
+Behind ``gsm7`` and ``gsm7-packed`` may stand the languages whose national tables take the place of the default ones
+(3GPP TS 23.038 section 6.2.1.2): ``gsm7=tr`` with Turkish as the locking shift table, ``gsm7+tr`` as the single shift
+table, ``gsm7=tr+tr`` as both. The user data header has to tell them (``udh.national_shifts``).
+
 Encoding is strict and raises ``TextError``; decoding takes whatever came and never raises. An alphabet's name
 comes from our configuration, never from a peer: an unknown one is a mistake of ours and a ``KeyError``.
 """
 
-import codecs
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from smsconnector.errors import TextError
+from smsconnector.sms.septets import DEFAULT_TABLES, SeptetTables, tables
+from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 
-# GSM 03.38 section 6.2.1: the character at index n has the code n. Code 0x1B is the escape to the extension table.
-DEFAULT_ALPHABET = (
-    "@£$¥èéùìòÇ\nØø\rÅå"
-    "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
-    " !\"#¤%&'()*+,-./"
-    "0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNO"
-    "PQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmno"
-    "pqrstuvwxyzäöñüà"
-)
-# GSM 03.38 section 6.2.1.1: the code that follows the escape, and its character.
-EXTENSION_TABLE = {
-    0x0A: "\f",
-    0x14: "^",
-    0x28: "{",
-    0x29: "}",
-    0x2F: "\\",
-    0x3C: "[",
-    0x3D: "~",
-    0x3E: "]",
-    0x40: "|",
-    0x65: "€",
-}
-ESCAPE = 0x1B
 CARRIAGE_RETURN = 0x0D
-
-_ESCAPE = chr(ESCAPE)
-_ENCODABLE = DEFAULT_ALPHABET.replace(_ESCAPE, "") + "".join(EXTENSION_TABLE.values())
-_FOREIGN = re.compile(f"[^{re.escape(_ENCODABLE)}]")
-
-# For str.translate: a character becomes its septet, or the escape and a septet. What GSM 03.38 lacks must not look
-# like a septet afterwards: beyond ASCII it stays as it is, within ASCII it becomes U+FFFF; neither encodes as ASCII.
-_SEPTETS: dict[int, str] = {
-    **dict.fromkeys(range(0x80), "\uffff"),
-    **{ord(character): chr(code) for code, character in enumerate(DEFAULT_ALPHABET) if code != ESCAPE},
-    **{ord(character): _ESCAPE + chr(code) for code, character in EXTENSION_TABLE.items()},
-}
-
-# For the way back: every octet's character, then each escape with what follows it.
-_CHARACTERS = DEFAULT_ALPHABET + "\ufffd" * 0x80
-_ESCAPED = re.compile(f"{_ESCAPE}(.?)", re.DOTALL)
-_EXTENSIONS = {DEFAULT_ALPHABET[code]: character for code, character in EXTENSION_TABLE.items()}
-_EXTENSIONS |= {_ESCAPE: " ", "": " "}
+SHIFTED = re.compile("(gsm7(?:-packed)?)(?:=([a-z]+))?(?:[+]([a-z]+))?")
 
 
 def choose(text: str) -> str:
     """``gsm7`` if the GSM 03.38 default alphabet and its extension table have every character, else ``ucs2``."""
-    return "ucs2" if _FOREIGN.search(text) else "gsm7"
+    return "ucs2" if DEFAULT_TABLES.foreign(text) else "gsm7"
 
 
 def foreign_to_gsm7(text: str) -> str:
     """The distinct characters that GSM 03.38 lacks, in the order of their first appearance: they force UCS-2."""
-    return "".join(_FOREIGN.findall("".join(dict.fromkeys(text))))
+    return DEFAULT_TABLES.foreign(text)
 
 
 def septet_count(text: str) -> int:
@@ -81,28 +45,34 @@ def septet_count(text: str) -> int:
     return len(gsm7_encode(text))
 
 
-def gsm7_encode(text: str) -> bytes:
+def gsm7_encode(text: str, pair: SeptetTables = DEFAULT_TABLES) -> bytes:
     """The unpacked septets, one per octet; the escape 0x1B before a code of the extension table (GSM 03.38 section
     6.2.1). Raises TextError ``not_gsm7``, which names the characters that the alphabet lacks."""
     try:
-        return text.translate(_SEPTETS).encode("ascii")
+        return pair.encode(text)
     except UnicodeEncodeError:
         raise TextError(
             "not_gsm7",
-            f"The GSM 03.38 alphabet lacks {describe(foreign_to_gsm7(text))}; replace or send as UCS-2.",
+            f"The GSM 03.38 alphabet lacks {describe(pair.foreign(text))}; replace or send as UCS-2.",
         ) from None
 
 
 def gsm7_decode(septets: bytes) -> str:
-    """The text of unpacked septets, whatever they are. An escape before a code that the extension table lacks gives
-    the character of the default alphabet (the note of GSM 03.38 section 6.2.1.1); an escape before another one, or
-    before nothing, a space; an octet that is no septet (0x80 and above) U+FFFD."""
-    text, _ = codecs.charmap_decode(septets, "strict", _CHARACTERS)
-    return _ESCAPED.sub(_unescape, text) if _ESCAPE in text else text
+    """The text of unpacked septets by the default tables, whatever they are (``SeptetTables.decode``)."""
+    return DEFAULT_TABLES.decode(septets)
 
 
-def _unescape(escaped: re.Match[str]) -> str:
-    return _EXTENSIONS.get(escaped[1], escaped[1])
+@lru_cache(maxsize=1024)
+def shifts(alphabet: str) -> tuple[str, int, int]:
+    """``gsm7+tr`` as ("gsm7", 0, 1): the name without its languages, and the National Language Identifiers of the
+    locking and the single shift table, 0 for the default ones. KeyError for a language without that table."""
+    found = SHIFTED.fullmatch(alphabet)
+    if not found:
+        return alphabet, 0, 0
+    locking, single = (LANGUAGES[code] if code else 0 for code in found.group(2, 3))
+    if (locking and locking not in LOCKING) or (single and single not in SINGLE):
+        raise KeyError(alphabet)
+    return found[1], locking, single
 
 
 def fill_bits(header_octets: int) -> int:
@@ -152,36 +122,45 @@ def gsm7_unpack(octets: bytes, count: int, padding_bits: int = 0) -> bytes:
 def encode(text: str, alphabet: str, padding_bits: int = 0) -> bytes:
     """The octets of ``text``; ``padding_bits`` counts for ``gsm7-packed`` only. Raises TextError ``not_gsm7``,
     ``not_ascii``, ``not_latin1`` or ``lone_surrogate``, which name the characters."""
-    if alphabet == "gsm7-packed":
-        return _packed_encode(text, padding_bits)
-    return _ENCODERS[alphabet](text)
+    encoder = _ENCODERS.get(alphabet)
+    if encoder is not None:
+        return encoder(text)
+    base, locking, single = shifts(alphabet)
+    if base == "gsm7-packed":
+        return _packed_encode(text, padding_bits, tables(locking, single))
+    if base == "gsm7":
+        return gsm7_encode(text, tables(locking, single))
+    raise KeyError(alphabet)
 
 
 def decode(octets: bytes, alphabet: str, padding_bits: int = 0) -> str:
     """The text of ``octets``; ``padding_bits`` counts for ``gsm7-packed`` only. Never raises: what the alphabet lacks
     is U+FFFD, and half a code unit at the end of ``ucs2`` is left out."""
-    if alphabet == "gsm7-packed":
-        return _packed_decode(octets, padding_bits)
+    base, locking, single = shifts(alphabet)
+    if base == "gsm7-packed":
+        return _packed_decode(octets, padding_bits, tables(locking, single))
+    if base == "gsm7":
+        return tables(locking, single).decode(octets)
     return _DECODERS[alphabet](octets)
 
 
-def _packed_encode(text: str, padding_bits: int) -> bytes:
+def _packed_encode(text: str, padding_bits: int, pair: SeptetTables) -> bytes:
     """Packed, with seven spare bits filled by a carriage return (GSM 03.38 section 6.1.2.3.1). The clause's second
     carriage return, after a text that itself ends with one on an octet boundary, is not added: it could need a
     141st octet. Such a text loses its last carriage return at the receiver."""
-    septets = gsm7_encode(text)
+    septets = gsm7_encode(text, pair)
     if septets and (padding_bits + 7 * len(septets)) % 8 == 1:
         septets += bytes((CARRIAGE_RETURN,))
     return gsm7_pack(septets, padding_bits)
 
 
-def _packed_decode(octets: bytes, padding_bits: int) -> str:
+def _packed_decode(octets: bytes, padding_bits: int, pair: SeptetTables) -> str:
     """Unpacked; a last carriage return that ends on the octet boundary is filling (GSM 03.38 section 6.1.2.3.1)."""
     count, spare_bits = divmod(8 * len(octets) - padding_bits, 7)
     septets = gsm7_unpack(octets, count, padding_bits)
     if spare_bits == 0 and septets.endswith(b"\r"):
         septets = septets[:-1]
-    return gsm7_decode(septets)
+    return pair.decode(septets)
 
 
 def _ascii_encode(text: str) -> bytes:
@@ -232,7 +211,6 @@ def _hexadecimal(octets: bytes) -> str:
 
 
 _DECODERS: dict[str, Callable[[bytes], str]] = {
-    "gsm7": gsm7_decode,
     "ascii": _decoder("ascii"),
     "latin1": _decoder("latin-1"),
     "ucs2": _ucs2_decode,
@@ -284,8 +262,13 @@ def _alphabet_of(data_coding: int) -> str | None:
 _DATA_CODINGS = {data_coding: _alphabet_of(data_coding) for data_coding in range(0x100)}
 
 
-def decode_data_coding(octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0) -> str:
+def decode_data_coding(
+    octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0, locking: int = 0, single: int = 0
+) -> str:
     """The text of an incoming short_message without its user data header; never raises.
+
+    ``padding_bits`` counts for packed septets only; ``locking`` and ``single`` are National Language Identifiers
+    (``udh.find_shifts``), which count where the octets are septets.
 
     ``default_alphabet`` is what the SMSC means by data_coding 0; it serves unknown and reserved values too. Where
     GSM 03.38 section 4 names its own default alphabet, that is read, packed if ``default_alphabet`` is. Binary and
@@ -294,7 +277,11 @@ def decode_data_coding(octets: bytes, data_coding: int, default_alphabet: str, p
     alphabet = _DATA_CODINGS.get(data_coding) or default_alphabet
     if alphabet == "gsm7" and default_alphabet == "gsm7-packed":
         alphabet = default_alphabet
-    return decode(octets, alphabet, padding_bits)
+    if alphabet == "gsm7":
+        return tables(locking, single).decode(octets)
+    if alphabet == "gsm7-packed":
+        return _packed_decode(octets, padding_bits, tables(locking, single))
+    return _DECODERS[alphabet](octets)
 
 
 def describe(characters: str, at_most: int = 10) -> str:

@@ -1,87 +1,150 @@
 """A text's way to segments and back.
 
-1. ``segment`` picks the alphabet, counts in its units and cuts the text; the door stores the ``Split``.
-2. ``wire`` renders one segment as the octets of a short_message, with its user data header if there are several.
+1. ``segment`` picks the alphabet (``choice``), counts in its units and cuts the text; the door stores the ``Split``.
+2. ``wire`` renders one segment as user data: header, if it needs one, and octets.
 3. ``join`` puts the texts of segments that came in any order together.
 
 The units of an alphabet are septets (``gsm7``, ``gsm7-packed``, ``ascii``), octets (``latin1``) or UTF-16 code units
-(``ucs2``). A segment holds what fits in the 140 octets of user data (GSM 03.40 section 9.2.3.24), header included:
+(``ucs2``). A segment holds what fits in the 140 octets of user data (GSM 03.40 section 9.2.3.24), header included.
+How the segments of a long message are told to belong together is its form:
 
-===================== ====== =============== ================
-alphabet              single 8-bit reference 16-bit reference
-===================== ====== =============== ================
-gsm7, gsm7-packed     160    153             152
-ascii                 160    153             152               (it leaves the SMSC as GSM 03.38 septets)
-latin1                140    134             133
-ucs2                  70     67              66
-===================== ====== =============== ================
+===================== ====== ===== ===== =====
+alphabet              single udh8  udh16 sar
+===================== ====== ===== ===== =====
+gsm7, gsm7-packed     160    153   152   160
+gsm7+tr, gsm7=tr      155    149   148   155    (one shift table)
+gsm7=tr+tr            152    146   145   152    (both)
+ascii                 160    153   152   160    (it leaves the SMSC as GSM 03.38 septets)
+latin1                140    134   133   140
+ucs2                  70     67    66    70
+===================== ====== ===== ===== =====
+
+``udh8`` and ``udh16`` are a concatenation element with a reference of as many bits; ``sar`` is TLVs beside the user
+data (SMPP 3.4 section 5.3.2.22 to 24); ``payload`` is one segment of any length, which the SMSC cuts (5.3.2.32).
+
+What is stored has to be rendered later, perhaps by a bind of another form. So the alphabet of a message that was not
+cut for ``udh8`` tells what it was cut for, as ``ucs2/sar``; ``rendered_form`` says in which form it fits, the same
+one for all segments of a message.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from smsconnector.errors import TextError
 from smsconnector.sms import alphabet as alphabets
-from smsconnector.sms import udh
+from smsconnector.sms import choice, udh
+from smsconnector.sms.septets import ESCAPE
 
 USER_DATA_OCTETS = 140
 MAXIMUM_SEGMENTS = 255  # the count is one octet (GSM 03.40 section 9.2.3.24.1)
 
+FORMS = ("udh8", "udh16", "sar", "payload")
+_CONCATENATION_OCTETS = {"single": 0, "udh8": 5, "udh16": 6, "sar": 0}  # of the element
 _UNIT_BITS = {"gsm7": 7, "gsm7-packed": 7, "ascii": 7, "latin1": 8, "ucs2": 16}
-_HEADER_OCTETS = {8: 6, 16: 7}  # bits of the concatenation reference -> octets of the header
-_SINGLE = {alphabet: USER_DATA_OCTETS * 8 // bits for alphabet, bits in _UNIT_BITS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A text that was cut: ``segments`` joined are the text."""
+    """A text that was cut: ``segments`` joined are the text, after transliteration if that was asked for."""
 
-    alphabet: str
+    alphabet: str  # with what it was cut for behind it, unless that is udh8: see ``unmarked``
     segments: tuple[str, ...]
     forced_by: str = ""  # the distinct characters that forced UCS-2 when the choice was ours
+    transliterated: str = ""  # the distinct characters that were replaced by what is near
 
 
-def capacity(alphabet: str, reference_bits: int = 8) -> int:
-    """How many units of ``alphabet`` one of several segments holds; ``reference_bits`` is 8 or 16."""
-    return (USER_DATA_OCTETS - _HEADER_OCTETS[reference_bits]) * 8 // _UNIT_BITS[alphabet]
+def capacity(alphabet: str, form: str) -> int:
+    """How many units of ``alphabet`` a segment holds: one of several (``udh8``, ``udh16``, ``sar``) or a ``single``."""
+    base, shift_elements = _shifts(alphabet)
+    elements = _CONCATENATION_OCTETS[form] + len(shift_elements)
+    header_octets = 1 + elements if elements else 0
+    return (USER_DATA_OCTETS - header_octets) * 8 // _UNIT_BITS[base]
+
+
+def single_octets(alphabet: str) -> int:
+    """How many octets of user data a single segment may have on the wire, header included: unpacked septets are an
+    octet each."""
+    base, shift_elements = _shifts(alphabet)
+    if _UNIT_BITS[base] != 7 or base == "gsm7-packed":
+        return USER_DATA_OCTETS
+    return capacity(alphabet, "single") + len(udh.header(shift_elements))
+
+
+@lru_cache(maxsize=1024)
+def _shifts(alphabet: str) -> tuple[str, bytes]:
+    """The alphabet without its languages, and the information elements that select their tables."""
+    base, locking, single = alphabets.shifts(alphabet)
+    return base, udh.national_shifts(locking, single)
 
 
 def segment(
-    text: str, *, alphabet: str = "auto", reference_bits: int = 8, maximum_segments: int = MAXIMUM_SEGMENTS
+    text: str,
+    *,
+    alphabet: str = "auto",
+    form: str = "udh8",
+    maximum_segments: int = MAXIMUM_SEGMENTS,
+    default_alphabets: Collection[str] = ("gsm7",),
+    national_languages: Sequence[str] = (),
+    transliterate: bool = False,
 ) -> Split:
     """``text`` in as few segments as whole characters allow; an empty text is one empty segment.
 
-    ``alphabet`` is a name of ``smsconnector.sms.alphabet``, or ``auto``: ``gsm7`` if it has every character, else
-    ``ucs2``. Escape pairs and surrogate pairs are never torn; grapheme clusters (Unicode Annex 29) only when longer
-    than a segment. Raises TextError: ``too_many_segments`` with the count, above ``maximum_segments`` or 255; or
-    what ``alphabet.encode`` raises. Time is linear in the length of the text.
+    ``alphabet`` is a name of ``smsconnector.sms.alphabet``, or ``auto``: see ``choice.choose``, which has the last
+    three arguments. Escape pairs and surrogate pairs are never torn; grapheme clusters (Unicode Annex 29) only when
+    longer than a segment. For ``payload``, the segments that the SMSC will make are what ``maximum_segments`` is
+    about, and a text of several that needs national tables is cut for ``udh8``: an SMSC that cuts a text knows
+    nothing of its header. Raises TextError: ``too_many_segments`` with the count, above ``maximum_segments`` or 255;
+    or what ``alphabet.encode`` raises. Time is linear in the length of the text.
     """
-    forced_by = ""
+    cut_for = "udh8" if form == "payload" else form
+    forced_by = transliterated = ""
     if alphabet == "auto":
-        alphabet = alphabets.choose(text)
-        if alphabet == "ucs2":
-            forced_by = alphabets.foreign_to_gsm7(text)
-    if _units(text, alphabet) <= _SINGLE[alphabet]:
-        return Split(alphabet, (text,), forced_by)
-    segments = tuple(_cut(text, alphabet, capacity(alphabet, reference_bits)))
+        chosen = choice.choose(
+            text, lambda text, alphabet: _count(text, alphabet, cut_for), default_alphabets, national_languages,
+            transliterate,
+        )  # fmt: skip
+        alphabet, text, forced_by, transliterated = chosen
+    if _units(text, alphabet) <= capacity(alphabet, "single"):
+        return Split(alphabet, (text,), forced_by, transliterated)
+    segments = tuple(_cut(text, alphabet, capacity(alphabet, cut_for)))
     maximum = min(maximum_segments, MAXIMUM_SEGMENTS)
     if len(segments) > maximum:
         raise TextError("too_many_segments", _too_many(len(segments), maximum, forced_by), len(segments))
-    return Split(alphabet, segments, forced_by)
+    if form == "payload" and not _shifts(alphabet)[1]:
+        segments = (text,)
+    mark = "" if cut_for == "udh8" else f"/{cut_for}"
+    return Split(alphabet + mark, segments, forced_by, transliterated)
 
 
-def wire(
-    text: str, alphabet: str, reference: int, count: int, number: int, *, wide: bool = False
-) -> tuple[bytes, bool]:
-    """The short_message of segment ``number`` (from 1) of ``count``, and whether esm_class needs UDHI (SMPP 3.4
-    section 5.2.12), which is when ``count`` is above 1. ``wide`` is for a 16-bit ``reference``, cut to its bits.
+def unmarked(alphabet: str) -> tuple[str, str]:
+    """``ucs2/sar`` as ("ucs2", "sar"): the alphabet, and the form that a message was cut for."""
+    name, _, cut_for = alphabet.partition("/")
+    return name, cut_for or "udh8"
+
+
+def rendered_form(cut_for: str, wanted: str) -> str:
+    """The form of a message of several segments that was cut for one form, on a bind that wants another: as wanted
+    if such segments always fit, else as they were cut."""
+    if wanted == "sar" or (wanted == "udh8" and cut_for == "udh16"):
+        return wanted
+    return cut_for
+
+
+def wire(text: str, alphabet: str, reference: int, count: int, number: int, form: str = "udh8") -> tuple[bytes, bool]:
+    """The user data of segment ``number`` (from 1) of ``count``, and whether esm_class needs UDHI (SMPP 3.4 section
+    5.2.12), which is when there is a header. ``reference`` is cut to the bits of ``form``; ``sar`` has no element of
+    its own, as the TLVs are beside the user data. ``alphabet`` has no mark.
 
     The length in octets is up to 160 for ``gsm7``, as its septets are unpacked. TextError as ``alphabet.encode``.
     """
-    if count <= 1:
+    elements = _shifts(alphabet)[1]
+    if count > 1 and form != "sar":
+        elements = udh.concatenation_element(reference, count, number, form == "udh16") + elements
+    if not elements:
         return alphabets.encode(text, alphabet), False
-    header = udh.concatenation(reference, count, number, wide)
+    header = udh.header(elements)
     return header + alphabets.encode(text, alphabet, alphabets.fill_bits(len(header))), True
 
 
@@ -97,16 +160,26 @@ def join(parts: Mapping[int, str] | Iterable[tuple[int, str]]) -> str:
 def _too_many(count: int, maximum: int, forced_by: str) -> str:
     sentence = f"The text needs {count} segments and the maximum is {maximum}; shorten it."
     if forced_by:
-        sentence += f" It has to be sent as UCS-2 because GSM 03.38 lacks {alphabets.describe(forced_by)}."
+        lacking = alphabets.describe(forced_by)
+        sentence += f" It has to be sent as UCS-2 because the SMSC's default alphabet lacks {lacking}."
     return sentence
+
+
+def _count(text: str, alphabet: str, cut_for: str) -> int:
+    """How many segments ``text`` makes."""
+    if _units(text, alphabet) <= capacity(alphabet, "single"):
+        return 1
+    return sum(1 for _ in _cut(text, alphabet, capacity(alphabet, cut_for)))
 
 
 def _units(text: str, alphabet: str) -> int:
     """The length of ``text`` in units of ``alphabet``; TextError if it can't be encoded."""
-    if alphabet == "gsm7-packed":
-        return alphabets.septet_count(text)
-    octets = len(alphabets.encode(text, alphabet))
+    octets = len(alphabets.encode(text, _unpacked(alphabet)))
     return octets // 2 if alphabet == "ucs2" else octets
+
+
+def _unpacked(alphabet: str) -> str:
+    return alphabet.replace("-packed", "", 1)
 
 
 def _cut(text: str, alphabet: str, units: int) -> Iterator[str]:
@@ -121,10 +194,10 @@ def _cut(text: str, alphabet: str, units: int) -> Iterator[str]:
 def _fitting(text: str, alphabet: str, units: int, start: int) -> int:
     """The greatest position up to which ``text[start:]`` fits in ``units`` with no escape or surrogate pair torn."""
     window = text[start : start + units]
-    if alphabet in {"gsm7", "gsm7-packed"}:
-        septets = alphabets.gsm7_encode(window)[:units]
+    if alphabet.startswith("gsm7"):
+        septets = alphabets.encode(window, _unpacked(alphabet))[:units]
         # An escape that lost its other half still counts as one character to subtract.
-        return start + len(septets) - septets.count(alphabets.ESCAPE)
+        return start + len(septets) - septets.count(ESCAPE)
     if alphabet == "ucs2":
         code_units = window.encode("utf-16-be")[: 2 * units]
         return start + len(code_units.decode("utf-16-be", "ignore"))  # half a pair at the end is ignored

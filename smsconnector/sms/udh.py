@@ -9,18 +9,36 @@ from collections.abc import Iterable
 
 CONCATENATION_8_BIT = 0x00  # section 9.2.3.24.1: reference, count, number
 CONCATENATION_16_BIT = 0x08  # section 9.2.3.24.8: the same with a reference of two octets
+NATIONAL_SINGLE_SHIFT = 0x24  # 3GPP TS 23.040 section 9.2.3.24.15: a National Language Identifier
+NATIONAL_LOCKING_SHIFT = 0x25  # section 9.2.3.24.16: the same
+
+
+def header(elements: bytes) -> bytes:
+    """``elements`` behind their UDHL; no header at all for none."""
+    return bytes((len(elements),)) + elements if elements else b""
 
 
 def concatenation(reference: int, count: int, number: int, wide: bool = False) -> bytes:
-    """The header of segment ``number`` (from 1) of ``count``, UDHL included: 6 octets, or 7 if ``wide``.
+    """A header with nothing but ``concatenation_element``: 6 octets, or 7 if ``wide``."""
+    return header(concatenation_element(reference, count, number, wide))
+
+
+def concatenation_element(reference: int, count: int, number: int, wide: bool = False) -> bytes:
+    """The element of segment ``number`` (from 1) of ``count``: 5 octets, or 6 if ``wide``.
 
     ``reference`` is cut to 8 bits, or 16 if ``wide``. ValueError unless 1 <= number <= count <= 255.
     """
     if not 1 <= number <= count <= 255:
         raise ValueError(f"segment {number} of {count} can't be expressed in a user data header")
     if wide:
-        return bytes((6, CONCATENATION_16_BIT, 4, reference >> 8 & 0xFF, reference & 0xFF, count, number))
-    return bytes((5, CONCATENATION_8_BIT, 3, reference & 0xFF, count, number))
+        return bytes((CONCATENATION_16_BIT, 4, reference >> 8 & 0xFF, reference & 0xFF, count, number))
+    return bytes((CONCATENATION_8_BIT, 3, reference & 0xFF, count, number))
+
+
+def national_shifts(locking: int, single: int) -> bytes:
+    """The elements that select the tables of these National Language Identifiers, of 3 octets each; 0 needs none."""
+    elements = bytes((NATIONAL_LOCKING_SHIFT, 1, locking)) if locking else b""
+    return elements + (bytes((NATIONAL_SINGLE_SHIFT, 1, single)) if single else b"")
 
 
 def split(user_data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
@@ -57,3 +75,10 @@ def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int,
         if 1 <= number <= count:
             found = reference, count, number
     return found
+
+
+def find_shifts(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
+    """The National Language Identifiers of the locking and the single shift table, 0 where there is none. Elements
+    of a wrong length are ignored; of several the last counts."""
+    found = {identifier: data[0] for identifier, data in elements if len(data) == 1}
+    return found.get(NATIONAL_LOCKING_SHIFT, 0), found.get(NATIONAL_SINGLE_SHIFT, 0)

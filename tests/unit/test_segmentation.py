@@ -2,17 +2,20 @@
 
 import itertools
 import random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import TextError
-from smsconnector.sms import alphabet, udh
-from smsconnector.sms.segmentation import Split, capacity, join, segment, wire
+from smsconnector.sms import alphabet, udh, user_data
+from smsconnector.sms.segmentation import Split, capacity, join, rendered_form, segment, unmarked, wire
+from smsconnector.sms.septets import tables
 
 quick = settings(deadline=None, max_examples=150, database=None)
 
+CUT_FORMS = ("udh8", "udh16", "sar")
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"  # 11 code units
 FLAG = "🇵🇰"  # 4 code units
 CLUSTERS = (
@@ -52,20 +55,31 @@ class CapacityTests(SynchronousTestCase):
 
     def test_capacities(self) -> None:
         """The figures that the whole field knows."""
-        for name, narrow, wide in (("gsm7", 153, 152), ("ascii", 153, 152), ("latin1", 134, 133), ("ucs2", 67, 66)):
-            self.assertEqual((capacity(name, 8), capacity(name, 16)), (narrow, wide), name)
-        self.assertEqual(capacity("gsm7-packed"), 153)
+        for name, *expected in (
+            ("gsm7", 160, 153, 152, 160),
+            ("gsm7-packed", 160, 153, 152, 160),
+            ("gsm7+tr", 155, 149, 148, 155),
+            ("gsm7=hi", 155, 149, 148, 155),
+            ("gsm7=hi+hi", 152, 146, 145, 152),
+            ("gsm7-packed+tr", 155, 149, 148, 155),
+            ("ascii", 160, 153, 152, 160),
+            ("latin1", 140, 134, 133, 140),
+            ("ucs2", 70, 67, 66, 70),
+        ):
+            self.assertEqual([capacity(name, form) for form in ("single", "udh8", "udh16", "sar")], expected, name)
 
     def test_edges(self) -> None:
         """The last text that fits in one segment, the first that does not, and the same for two and three."""
         for name, letter, single, narrow, wide in (
             ("gsm7", "a", 160, 153, 152),
             ("gsm7-packed", "a", 160, 153, 152),
+            ("gsm7+tr", "a", 155, 149, 148),
+            ("gsm7=hi+hi", "क", 152, 146, 145),
             ("ascii", "a", 160, 153, 152),
             ("latin1", "é", 140, 134, 133),
             ("ucs2", "ب", 70, 67, 66),
         ):
-            for bits, part in ((8, narrow), (16, wide)):
+            for form, part in (("udh8", narrow), ("udh16", wide), ("sar", single)):
                 for length, expected in (
                     (0, [0]),
                     (1, [1]),
@@ -74,8 +88,8 @@ class CapacityTests(SynchronousTestCase):
                     (2 * part, [part, part]),
                     (2 * part + 1, [part, part, 1]),
                 ):
-                    split = segment(letter * length, alphabet=name, reference_bits=bits)
-                    self.assertEqual(sizes(split), expected, (name, bits, length))
+                    split = segment(letter * length, alphabet=name, form=form)
+                    self.assertEqual(sizes(split), expected, (name, form, length))
 
     def test_extension_counts_two(self) -> None:
         """The euro sign and its kind count two septets (pitfall 13)."""
@@ -122,6 +136,51 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual(error.code, code)
 
 
+class OptionTests(SynchronousTestCase):
+    """National tables and transliteration, and what the SMSCs' default alphabets lack."""
+
+    def test_table(self) -> None:
+        """Each with its options, the alphabet, the text, what forced UCS-2 and what was replaced."""
+        turkish = "Işığı söndür, şarkı söyle. "
+        tr, hi, ascii_only = {"national_languages": ["tr"]}, {"national_languages": ["tr", "hi"]}, ["gsm7", "ascii"]
+        near: dict[str, Any] = {"transliterate": True}
+        for text, options, name, sent, forced_by, replaced in (
+            ("plain", {**tr, **near}, "gsm7", None, "", ""),
+            ("şaka", tr, "ucs2", None, "ş", ""),  # one segment either way: the alphabet that every handset has
+            (turkish * 4, {}, "ucs2", None, "şığ", ""),
+            (turkish * 4, tr, "gsm7+tr", None, "", ""),  # 108 characters in 155 septets by the one shift
+            (turkish * 5, tr, "gsm7=tr", None, "", ""),  # 135 by the locking one
+            ("मेरा नाम राम है। " * 5, hi, "gsm7=hi+hi", None, "", ""),
+            ("ş“", tr, "ucs2", None, "ş“", ""),
+            ("ş“", {**tr, **near}, "gsm7+tr", 'ş"', "", "“"),
+            ("ş“", near, "gsm7", 's"', "", "ş“"),
+            ("it’s", near, "gsm7", "it's", "", "’"),
+            ("it’s ب", near, "ucs2", None, "’ب", ""),
+            ("5 €", {"default_alphabets": ["latin1"]}, "ucs2", None, "€", ""),
+            ("5 €", {"default_alphabets": ["latin1"], **near}, "gsm7", "5 EUR", "", "€"),
+            ("é", {"default_alphabets": ["latin1"]}, "gsm7", None, "", ""),
+            ("é", {"default_alphabets": ascii_only}, "ucs2", None, "é", ""),
+            (turkish * 4, {"default_alphabets": ["latin1"], **tr}, "ucs2", None, "şığ", ""),
+            ("é€", {"default_alphabets": ["gsm7", "gsm7-packed"]}, "gsm7", None, "", ""),
+        ):
+            split = segment(text, **options)
+            self.assertEqual(
+                (split.alphabet, "".join(split.segments), split.forced_by, split.transliterated),
+                (name, text if sent is None else sent, forced_by, replaced),
+                (text, options),
+            )
+
+    @quick
+    @given(st.text("abc şğı İ çĞ€[]{}“é", max_size=400), st.booleans(), st.sampled_from(CUT_FORMS))
+    def test_never_more_than_ucs2(self, text: str, near: bool, form: str) -> None:
+        """Options only ever save segments, and without transliteration nothing of the text is changed."""
+        split = segment(text, form=form, national_languages=["es", "tr", "pt"], transliterate=near)
+        plain = segment(text, form=form)
+        self.assertLessEqual(len(split.segments), len(plain.segments))
+        if not near:
+            self.assertEqual("".join(split.segments), text)
+
+
 class MaximumTests(SynchronousTestCase):
     """A message too long is refused, with its count, never cut (pitfall 12)."""
 
@@ -144,6 +203,57 @@ class MaximumTests(SynchronousTestCase):
         self.assertEqual(len(segment("a" * 153 * 255, maximum_segments=1000).segments), 255)
         error = self.assertRaises(TextError, segment, "a" * (153 * 255 + 1), maximum_segments=1000)
         self.assertEqual(error.segments, 256)
+
+
+class FormTests(SynchronousTestCase):
+    """What a message was cut for, and the forms it may be rendered in (pitfall 17)."""
+
+    def test_marks(self) -> None:
+        """A message of several segments tells what it was cut for, unless that is udh8, which always fits."""
+        for form, length, name, count in (
+            ("udh8", 161, "gsm7", 2),
+            ("udh16", 161, "gsm7/udh16", 2),
+            ("sar", 161, "gsm7/sar", 2),
+            ("sar", 320, "gsm7/sar", 2),
+            ("payload", 161, "gsm7", 1),
+            ("sar", 160, "gsm7", 1),
+            ("udh16", 160, "gsm7", 1),
+        ):
+            split = segment("a" * length, form=form)
+            self.assertEqual((split.alphabet, len(split.segments)), (name, count), (form, length))
+        for marked, parts in (("ucs2", ("ucs2", "udh8")), ("gsm7+tr/sar", ("gsm7+tr", "sar"))):
+            self.assertEqual(unmarked(marked), parts)
+
+    def test_rendered_form_fits(self) -> None:
+        """Whatever the bind wants, a segment fits in the form it is rendered in: as wanted where that always fits."""
+        for cut_for, wanted, form in (
+            ("udh8", "udh8", "udh8"),
+            ("udh8", "udh16", "udh8"),
+            ("udh8", "sar", "sar"),
+            ("udh8", "payload", "udh8"),
+            ("udh16", "udh8", "udh8"),
+            ("udh16", "udh16", "udh16"),
+            ("udh16", "sar", "sar"),
+            ("udh16", "payload", "udh16"),
+            ("sar", "udh8", "sar"),
+            ("sar", "udh16", "sar"),
+            ("sar", "sar", "sar"),
+            ("sar", "payload", "sar"),
+        ):
+            self.assertEqual(rendered_form(cut_for, wanted), form, (cut_for, wanted))
+            for name in ("gsm7", "gsm7+tr", "gsm7=hi+hi", "latin1", "ucs2"):
+                self.assertLessEqual(capacity(name, cut_for), capacity(name, form))
+
+    def test_payload(self) -> None:
+        """One segment whatever its length; the maximum is about what the SMSC will make of it."""
+        self.assertEqual(segment("a" * 153 * 255, form="payload").segments, ("a" * 153 * 255,))
+        error = self.assertRaises(TextError, segment, "a" * 460, form="payload", maximum_segments=3)
+        self.assertEqual((error.code, error.segments), ("too_many_segments", 4))
+
+    def test_payload_with_national_tables(self) -> None:
+        """An SMSC that cuts a text knows nothing of its header: such a text is cut here."""
+        split = segment("ş" + "a" * 300, form="payload", national_languages=["tr"])
+        self.assertEqual((split.alphabet, len(split.segments)), ("gsm7+tr", 3))
 
 
 class BoundaryTests(SynchronousTestCase):
@@ -194,69 +304,112 @@ class BoundaryTests(SynchronousTestCase):
         self.assertEqual(sizes(segment("x" * 9 + "e" + "\u0301" * 67 + "z")), [67, 11])
 
     @quick
-    @given(cluster_lists, st.sampled_from((8, 16)))
-    def test_no_cluster_is_torn(self, clusters: list[str], bits: int) -> None:
+    @given(cluster_lists, st.sampled_from(CUT_FORMS))
+    def test_no_cluster_is_torn(self, clusters: list[str], form: str) -> None:
         """Every segment ends where a cluster ends, and the next cluster would not have fitted: greedy, so minimal."""
-        split = segment("".join(clusters), alphabet="ucs2", reference_bits=bits)
+        split = segment("".join(clusters), alphabet="ucs2", form=form)
         ends = set(itertools.accumulate(map(len, clusters), initial=0))
         self.assertLessEqual(set(itertools.accumulate(map(len, split.segments))), ends)
         following = dict(zip(itertools.accumulate(map(len, clusters), initial=0), clusters, strict=False))
         position = 0
         for text in split.segments[:-1]:
             position += len(text)
-            self.assertGreater(units(text + following[position], "ucs2"), capacity("ucs2", bits))
+            self.assertGreater(units(text + following[position], "ucs2"), capacity("ucs2", form))
 
 
 class RoundTripTests(SynchronousTestCase):
     """From a text to the wire and back."""
 
     def test_octets(self) -> None:
-        """The short_message of one segment, octet by octet, and whether UDHI is set."""
-        for arguments, wide, octets, udhi in (
-            (("a€", "gsm7", 7, 1, 1), False, "611b65", False),
-            (("a€", "gsm7", 7, 2, 1), False, "050003070201" + "611b65", True),
-            (("a", "gsm7", 0x12345, 2, 2), True, "06080423450202" + "61", True),
-            (("ب", "ucs2", 7, 2, 2), False, "050003070202" + "0628", True),
-            (("é", "latin1", 7, 2, 2), False, "050003070202" + "e9", True),
-            (("a", "gsm7-packed", 7, 2, 2), False, "050003070202" + "c2", True),  # after one fill bit
-            (("a", "gsm7-packed", 7, 2, 2), True, "06080400070202" + "61", True),
+        """The user data of one segment, octet by octet, and whether UDHI is set."""
+        for arguments, form, octets, udhi in (
+            (("a€", "gsm7", 7, 1, 1), "udh8", "611b65", False),
+            (("a€", "gsm7", 7, 2, 1), "udh8", "050003070201" + "611b65", True),
+            (("a", "gsm7", 0x12345, 2, 2), "udh16", "06080423450202" + "61", True),
+            (("a", "gsm7", 0x12345, 2, 2), "sar", "61", False),
+            (("ب", "ucs2", 7, 2, 2), "udh8", "050003070202" + "0628", True),
+            (("é", "latin1", 7, 2, 2), "udh8", "050003070202" + "e9", True),
+            (("a", "gsm7-packed", 7, 2, 2), "udh8", "050003070202" + "c2", True),  # after one fill bit
+            (("a", "gsm7-packed", 7, 2, 2), "udh16", "06080400070202" + "61", True),
+            (("ş", "gsm7+tr", 7, 1, 1), "udh8", "03240101" + "1b73", True),
+            (("ş", "gsm7=tr", 7, 1, 1), "udh8", "03250101" + "1d", True),
+            (("ş€", "gsm7=tr+tr", 7, 1, 1), "udh8", "06250101240101" + "1d04", True),
+            (("ş", "gsm7+tr", 7, 2, 2), "udh8", "08000307020224010" + "1" + "1b73", True),
+            (("ş", "gsm7+tr", 7, 2, 2), "udh16", "09080400070202240101" + "1b73", True),
+            (("ş", "gsm7+tr", 7, 2, 2), "sar", "03240101" + "1b73", True),
+            (("ş", "gsm7-packed=tr", 7, 1, 1), "udh8", "03250101" + "e800", True),  # after three fill bits
         ):
-            short_message, has_header = wire(*arguments, wide=wide)
-            self.assertEqual((short_message.hex(), has_header), (octets, udhi), arguments)
+            user_data, has_header = wire(*arguments, form=form)
+            self.assertEqual((user_data.hex(), has_header), (octets, udhi), arguments)
 
     @quick
-    @given(messages, st.sampled_from((8, 16)), st.integers(0, 2**40), st.randoms())
-    def test_any_text_in_any_order(self, text: str, bits: int, reference: int, order: random.Random) -> None:
+    @given(messages, st.sampled_from(("udh8", "udh16")), st.integers(0, 2**40), st.randoms())
+    def test_any_text_in_any_order(self, text: str, form: str, reference: int, order: random.Random) -> None:
         """Any text comes back from its segments, whatever their order and duplicates; each fits."""
-        split = segment(text, reference_bits=bits)
+        split = segment(text, form=form)
+        name, _ = unmarked(split.alphabet)
         self.assertEqual("".join(split.segments), text)
         count = len(split.segments)
         parts = []
         for number, part in enumerate(split.segments, 1):
-            short_message, udhi = wire(part, split.alphabet, reference, count, number, wide=bits == 16)
+            short_message, udhi = wire(part, name, reference, count, number, form)
             self.assertEqual(udhi, count > 1)
             elements, octets = udh.split(short_message) if udhi else ([], short_message)
-            limit = capacity(split.alphabet, bits) if udhi else {"gsm7": 160, "ucs2": 70}[split.alphabet]
-            self.assertLessEqual(len(octets), limit * (2 if split.alphabet == "ucs2" else 1))
-            found = (reference % 2**bits, count, number) if udhi else None
+            limit = capacity(name, form if udhi else "single")
+            self.assertLessEqual(len(octets), limit * (2 if name == "ucs2" else 1))
+            found = (reference % (2**16 if form == "udh16" else 2**8), count, number) if udhi else None
             self.assertEqual(udh.find_concatenation(elements), found)
-            parts.append((number, alphabet.decode(octets, split.alphabet)))
+            parts.append((number, alphabet.decode(octets, name)))
         parts += parts[:2]
         order.shuffle(parts)
         self.assertEqual(join(parts), text)
 
     @quick
-    @given(gsm7_texts, st.sampled_from((8, 16)))
-    def test_segments_are_full(self, text: str, bits: int) -> None:
+    @given(
+        st.sampled_from(("gsm7", "gsm7-packed", "gsm7+tr", "gsm7=tr", "gsm7=tr+tr", "gsm7-packed+tr", "ucs2")),
+        st.sampled_from(CUT_FORMS),
+        st.builds(str.__mul__, st.text("abc şğı İ çĞ€[]{}", max_size=60), st.integers(1, 15)),
+        st.integers(0, 2**40),
+        st.randoms(),
+    )
+    def test_every_alphabet_and_form(
+        self, name: str, form: str, text: str, reference: int, order: random.Random
+    ) -> None:
+        """With national tables, packed or not, in every form: each segment is within 140 octets on the air, tells
+        its tables itself, and is read back by itself."""
+        base, locking, single = alphabet.shifts(name)
+        pair = tables(locking, single)
+        text = "".join(character for character in text if name == "ucs2" or character in pair.characters)
+        split = segment(text, alphabet=name, form=form)
+        count = len(split.segments)
+        parts = []
+        for number, part in enumerate(split.segments, 1):
+            octets, has_header = wire(part, name, reference, count, number, form)
+            header_octets = 1 + octets[0] if has_header else 0
+            septets = len(octets) - header_octets
+            on_air = -(-7 * (septets + -(-header_octets * 8 // 7)) // 8) if base == "gsm7" else len(octets)
+            self.assertLessEqual(on_air, 140)
+            default = "gsm7" if base == "ucs2" else base
+            decoded, elements = user_data.read(octets, 8 if base == "ucs2" else 0, default, has_header)
+            place = udh.find_concatenation(elements)
+            self.assertEqual(place is not None, count > 1 and form != "sar")
+            # A packed text that itself ends with a carriage return is the one exception, and has none here.
+            parts.append((number, decoded))
+        order.shuffle(parts)
+        self.assertEqual(join(parts), text)
+
+    @quick
+    @given(gsm7_texts, st.sampled_from(CUT_FORMS))
+    def test_segments_are_full(self, text: str, form: str) -> None:
         """Each segment fits, and takes all that fits: the next character, or line end, would be too much."""
         for name in ("gsm7", "gsm7-packed"):
-            split = segment(text, alphabet=name, reference_bits=bits)
-            limit = capacity("gsm7", bits) if len(split.segments) > 1 else 160
+            split = segment(text, alphabet=name, form=form)
+            limit = capacity("gsm7", form) if len(split.segments) > 1 else 160
             for part, following in itertools.pairwise(split.segments):
                 self.assertGreater(units(part + following[: 2 if following[:2] == "\r\n" else 1], "gsm7"), limit)
             for number, part in enumerate(split.segments, 1):
                 self.assertLessEqual(units(part, "gsm7"), limit)
-                packed, _ = wire(part, "gsm7-packed", 1, len(split.segments), number, wide=bits == 16)
+                packed, _ = wire(part, "gsm7-packed", 1, len(split.segments), number, form)
                 self.assertLessEqual(len(packed), 140)
 
     def test_join(self) -> None:

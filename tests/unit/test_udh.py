@@ -46,6 +46,29 @@ class ConcatenationTests(SynchronousTestCase):
         self.assertEqual(udh.find_concatenation(elements), (reference & (0xFFFF if wide else 0xFF), count, number))
 
 
+class ElementTests(SynchronousTestCase):
+    """Headers of several elements."""
+
+    def test_header(self) -> None:
+        """UDHL, then the elements; no elements need no header."""
+        self.assertEqual(udh.header(b""), b"")
+        elements = udh.concatenation_element(7, 2, 1) + udh.national_shifts(0, 1)
+        self.assertEqual(udh.header(elements).hex(), "08000307020" + "1240101")
+        self.assertEqual(udh.split(udh.header(elements) + b"a"), ([(0, b"\7\2\1"), (0x24, b"\1")], b"a"))
+
+    def test_find_shifts(self) -> None:
+        """Locking and single shift, in any order; a wrong length is ignored and the last of several counts."""
+        for elements, expected in (
+            ([], (0, 0)),
+            ([(0x24, b"\1")], (0, 1)),
+            ([(0x24, b"\1"), (0x25, b"\3")], (3, 1)),
+            ([(0x25, b"\3"), (0x00, b"\1\1\1"), (0x24, b"\1")], (3, 1)),
+            ([(0x24, b"\1"), (0x24, b"\2")], (0, 2)),
+            ([(0x24, b""), (0x25, b"\1\1")], (0, 0)),
+        ):
+            self.assertEqual(udh.find_shifts(elements), expected)
+
+
 class SplitTests(SynchronousTestCase):
     """The header that comes in."""
 
