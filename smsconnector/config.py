@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from smsconnector.errors import ConfigurationError
 from smsconnector.sinks.failover import FailoverURI
+from smsconnector.smpp.policy import status_number
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
@@ -63,6 +64,22 @@ class RetrySection(Section):
     maximum: Seconds = 300.0
 
 
+class TLSSection(Section):
+    """How a ``tls:`` endpoint is verified, and how we show who we are."""
+
+    ca_file: str | None = None  # PEM; None: what the machine trusts
+    certificate_file: str | None = None  # PEM, our certificate and its chain
+    key_file: str | None = None  # PEM; None: in certificate_file
+    server_name: str | None = None  # what the certificate is for, and SNI; None: the endpoint's host
+
+
+class RuleSection(Section):
+    """What a command_status means: see smpp.policy."""
+
+    action: Literal["throttle", "pause", "retry", "rebind", "reject"]
+    delay: Annotated[float, Field(gt=0, le=86_400)] | None = None
+
+
 class BindSection(Section):
     name: Name
     endpoint: str
@@ -70,7 +87,15 @@ class BindSection(Section):
     password: SecretStr | None = None
     password_file: str | None = None
     system_type: str = Field(default="", max_length=12)
-    mode: Literal["transceiver", "transmitter", "receiver"] = "transceiver"
+    mode: Literal["transceiver", "transmitter", "receiver", "pair"] = "transceiver"
+    sessions: int = Field(default=1, ge=1, le=64)
+    to: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]] = []
+    priority: int = 0
+    weight: float = Field(default=1.0, gt=0)
+    interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
+    address_range: str = Field(default="", max_length=40)
+    tls: TLSSection = TLSSection()
+    statuses: dict[str, RuleSection] = {}
     window: int = Field(default=50, ge=1, le=10_000)
     throughput: float = Field(default=0, ge=0)
     registered_delivery: Literal["final", "failure", "none"] = "final"
@@ -92,6 +117,16 @@ class BindSection(Section):
         if not found or not 0 < int(found[3]) < 65_536:
             raise ValueError(f"{endpoint!r} is no SMSC endpoint: write tcp:HOST:PORT or tls:HOST:PORT")
         return endpoint
+
+    @field_validator("statuses")
+    @classmethod
+    def _are_statuses(cls, statuses: dict[str, RuleSection]) -> dict[str, RuleSection]:
+        for text in statuses:
+            try:
+                status_number(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no command_status: write ESME_RSYSERR, 8 or 0x00000008") from None
+        return statuses
 
     @model_validator(mode="after")
     def _has_one_password(self) -> "BindSection":
@@ -116,6 +151,7 @@ class BindSection(Section):
 class SMPPChannelSection(Section):
     type: Literal["smpp"]
     binds: list[BindSection] = Field(min_length=1)
+    strict_order: bool = False
     unknown_outcome: Literal["resend", "hold"] = "resend"
     lifetime: Seconds = 259_200.0  # 72 h
     maximum_segments: int = Field(default=10, ge=1, le=255)
@@ -246,9 +282,13 @@ def _check_files(configuration: Configuration) -> list[tuple[str, str]]:
     problems = []
     for name, channel in configuration.channels.items():
         for index, bind in enumerate(channel.binds):
+            path = f"channels.{name}.binds[{index}]"
             try:
                 bind.secret()
             except (OSError, UnicodeDecodeError) as error:
-                path = f"channels.{name}.binds[{index}].password_file"
-                problems.append((path, f"{bind.password_file} can't be read: {error}"))
+                problems.append((f"{path}.password_file", f"{bind.password_file} can't be read: {error}"))
+            for key in ("ca_file", "certificate_file", "key_file"):
+                file = getattr(bind.tls, key)
+                if file is not None and not os.access(file, os.R_OK):
+                    problems.append((f"{path}.tls.{key}", f"{file} can't be read"))
     return problems

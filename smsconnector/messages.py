@@ -69,6 +69,7 @@ class Outcome:
     account: str
     smsc_id: str | None = None  # ACCEPTED: as the SMSC wrote it
     code: int | str | None = None  # command_status or the provider's word, for the report
+    retry_in: float | None = None  # seconds, with RETRY: when to try again, if the policy says so
 
 
 class Finality(enum.IntEnum):

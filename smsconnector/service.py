@@ -5,6 +5,7 @@ then the binds drain, then what is in flight is written, then the sink; all of i
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -13,25 +14,31 @@ from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.channels.smpp import Bind, BindSettings, SMPPChannel
+from smsconnector.channels.bind import Bind, BindSettings
+from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
 from smsconnector.link import BackOff
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, IncomingSegment, Outcome, Receipt
-from smsconnector.network import client_endpoint
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
+from smsconnector.network import TLS, client_endpoint
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
 from smsconnector.sinks.stomp import StompSink, tls_trust
 from smsconnector.smpp.constants import RegisteredDelivery
+from smsconnector.smpp.pace import Pace
+from smsconnector.smpp.policy import Action, Policy, Rule, status_number
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
+from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.submitter import RetryPolicy, Submitter
 from smsconnector.systemd import Notifier
+
+INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4
 
 
 class Options(usage.Options):
@@ -53,22 +60,6 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
     return Connector(reactor, options["configuration"])
-
-
-class Listener:
-    """What one channel calls: its submitter for outcomes, the receiver for the rest."""
-
-    def __init__(self, submitter: Submitter, receiver: Receiver) -> None:
-        self._submitter, self._receiver = submitter, receiver
-
-    def outcomes(self, outcomes: list[Outcome]) -> None:
-        self._submitter.outcomes(outcomes)
-
-    def room(self) -> None:
-        self._submitter.room()
-
-    def received(self, items: list[Receipt | IncomingSegment], done: Any) -> None:
-        self._receiver.received(items, done)
 
 
 class Connector(MultiService):
@@ -100,28 +91,41 @@ class Connector(MultiService):
         self.receiver = Receiver(reactor, time.time, self.writer, self.publisher.wake, configuration.incoming_timeout)
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
-        outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
+        self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
         http = configuration.http
         self._api = API(
-            time.time, outlets, configuration.default_channel, http.webhook_channel or configuration.default_channel,
-            self.receiver, self.writer, KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
+            time.time, self._outlets, configuration.default_channel,
+            http.webhook_channel or configuration.default_channel, self.receiver, self.writer,
+            KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
         )  # fmt: skip
         self._notifier = Notifier(reactor)
         self._ports: list[Any] = []
 
     def _channel(self, name: str, section: SMPPChannelSection) -> Outlet:
         channel = SMPPChannel(name, time.time)
+        channel.receiver = self.receiver
         for bind in section.binds:
-            tls, host, port = bind.address
-            endpoint = client_endpoint(self._reactor, host, port, tls=tls)
-            channel.add(Bind(self._reactor, endpoint, bind_settings(bind), channel, BackOff()))
+            for made in make_binds(self._reactor, bind, channel):
+                channel.add(made)
         retry = section.retry
-        policy = RetryPolicy(retry.attempts, retry.initial, retry.maximum, section.unknown_outcome == "resend")
-        submitter = Submitter(self._reactor, time.time, self.writer, channel, name, policy, self.publisher.wake)
-        channel.listener = Listener(submitter, self.receiver)
+        policy = RetryPolicy(
+            retry.attempts, retry.initial, retry.maximum, section.unknown_outcome == "resend", section.strict_order
+        )
+        routes: dict[str, Submitter] = {}
+        for prefix, route in channel.routes.items():
+            queue = f"{name}/{prefix}" if prefix else name
+            route.listener = routes[prefix] = Submitter(
+                self._reactor, time.time, self.writer, route, queue, policy, self.publisher.wake
+            )
         self.channels.append(channel)
-        self.submitters.append(submitter)
-        return Outlet(submitter, section.lifetime, section.maximum_segments)
+        self.submitters += routes.values()
+        return Outlet(routes, section.lifetime, section.maximum_segments)
+
+    def _queue_of(self, channel: str, destination: str) -> str | None:
+        """Where a message goes that was accepted under another configuration; called in the store's thread."""
+        outlet = self._outlets.get(channel)
+        submitter = outlet.submitter(destination) if outlet is not None else None
+        return submitter.queue if submitter is not None else None
 
     # --- start and stop -------------------------------------------------------------------------------------
 
@@ -130,6 +134,7 @@ class Connector(MultiService):
         counts = self._store.counts()
         self.log.info("store {path}: {counts}", path=self._configuration.store.path, counts=counts)
         self.writer.start()
+        self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), lambda *_: None)
         for part in (self.sink, self.publisher, self.receiver, *self.submitters, *self.channels, self._notifier):
             part.startService()
         failed: list[str] = []
@@ -183,16 +188,37 @@ class Connector(MultiService):
         return over.addCallback(lambda _: timer.cancel() if timer.active() else None)
 
 
-def bind_settings(bind: BindSection) -> BindSettings:
+def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel) -> Iterator[Bind]:
+    """The sessions of one bind of the configuration: ``sessions`` of them, or twice as many for ``pair``. They share
+    the pace, for the SMSC counts what the account sends."""
+    tls, host, port = section.address
+    endpoint = client_endpoint(reactor, host, port, TLS(**section.tls.model_dump()) if tls else None)
+    pace = Pace(section.throughput, reactor.seconds())
+    modes = ("transmitter", "receiver") if section.mode == "pair" else (section.mode,)
+    for number in range(1, section.sessions + 1):
+        for mode in modes:
+            name = section.name + (f"#{number}" if section.sessions > 1 else "")
+            name += f" ({mode})" if len(modes) > 1 else ""
+            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(), pace)
+
+
+def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
     """A bind of the configuration in the words of the channel."""
     _, host, port = bind.address
     session = SessionSettings(
-        bind.system_id, bind.secret(), bind.system_type, bind.mode,
+        bind.system_id, bind.secret(), bind.system_type, mode,
+        interface_version=INTERFACE_VERSIONS[bind.interface_version], address_range=bind.address_range,
         window=bind.window, bind_timeout=bind.bind_timeout, response_timeout=bind.response_timeout,
         enquire_link_interval=bind.enquire_link_interval, drain_timeout=bind.drain_timeout,
     )  # fmt: skip
     submit = SubmitSettings(
-        bind.source, bind.service_type, RegisteredDelivery[bind.registered_delivery.upper()],
-        bind.short_code_ton, bind.short_code_npi, bind.short_code_digits,
+        source=bind.source, service_type=bind.service_type,
+        registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()],
+        short_code_ton=bind.short_code_ton, short_code_npi=bind.short_code_npi,
+        short_code_digits=bind.short_code_digits,
     )  # fmt: skip
-    return BindSettings(bind.name, bind.account or f"{bind.system_id}@{host}:{port}", session, submit)
+    rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
+    return BindSettings(
+        name, bind.account or f"{bind.system_id}@{host}:{port}", session, submit, policy=Policy(rules),
+        to=tuple(prefix.removeprefix("+") for prefix in bind.to), priority=bind.priority, weight=bind.weight,
+    )  # fmt: skip

@@ -1,9 +1,13 @@
-"""The walk of a text on its way out: queued segment -> channel -> outcome recorded. One submitter per channel.
+"""The walk of a text on its way out: queued segment -> channel -> outcome recorded. One submitter per queue: a
+channel's route.
 
 1. ``accept`` writes the message; its ``done`` is called after the commit: only then may anybody say 200.
 2. What was just accepted goes to the channel from memory, in the order of acceptance. If more has come than
    memory may hold, the rest is read back from disk in chunks, from where memory ended.
-3. The channel has room: it gets the next segments. They come back as outcomes, each exactly once.
+3. The channel has room: it gets the next segments. They come back as outcomes, each exactly once. Each number has
+   a lane: while segments of one message to it are under way, later messages to it wait, so that no throttle and no
+   second bind can put them out of order. A message that has to be retried leaves its lane and may be overtaken,
+   unless ``strict_order`` keeps it until its fate is known.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
    an outcome is a fact that only this memory holds.
 
@@ -33,6 +37,19 @@ DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is d
 STORE_RETRY = 1.0  # seconds until a record that could not be written is tried again
 
 
+class Lane:
+    """The segments of one message that are on their way to a number, and what waits behind them. ``to_retry`` counts
+    those that ``strict_order`` keeps in the lane until their next attempt."""
+
+    __slots__ = ("message_id", "to_retry", "under_way", "waiting")
+
+    def __init__(self, message_id: int) -> None:
+        self.message_id = message_id
+        self.under_way = 1
+        self.to_retry = 0
+        self.waiting: deque[Segment] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often and when a segment is tried again. Delays in seconds; ``resend`` False is the policy `hold`."""
@@ -41,6 +58,7 @@ class RetryPolicy:
     initial: float = 2.0
     maximum: float = 300.0
     resend: bool = True
+    strict_order: bool = False
     source: random.Random = field(default_factory=random.Random)
 
     def delay(self, attempts: int) -> float:
@@ -59,17 +77,20 @@ class Submitter(Service):
         wall_clock: Callable[[], float],
         writer: IWriter,
         channel: IChannel,
-        name: str,
+        queue: str,
         policy: RetryPolicy,
         told: Callable[[], None],
     ) -> None:
         self._clock, self._wall_clock, self._writer, self._channel = clock, wall_clock, writer, channel
-        self.channel_name, self._policy, self._told = name, policy, told
+        self.queue, self._policy, self._told = queue, policy, told
         self._ready: deque[Segment] = deque()
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
         self._loading = False
         self._under_way: set[int] = set()  # ids handed to the channel, or due ones in memory
+        self._lanes: dict[str, Lane] = {}  # by number
+        self._in_lanes = 0  # segments that wait in lanes
+        self._kept: dict[str, int] = {}  # number -> when the message expires that strict_order keeps in its lane
         self._unrecorded: list[tuple[Outcome, int]] = []
         self._claiming = 0
         self._retry: IDelayedCall | None = None
@@ -107,12 +128,12 @@ class Submitter(Service):
                 self._accepted(message, first_id, count)
             done(error)
 
-        self._writer.put(ops.Accept(message, first_id), written)
+        self._writer.put(ops.Accept(message, first_id, self.queue), written)
 
     def _accepted(self, message: Message, first_id: int, count: int) -> None:
         if self._behind or first_id <= self._read_up_to:  # on disk, or loaded in the very batch that wrote it
             return
-        if len(self._ready) + count > MEMORY:
+        if len(self._ready) + self._in_lanes + count > MEMORY:
             self._behind = True
             return
         self._read_up_to = first_id + count - 1
@@ -127,10 +148,10 @@ class Submitter(Service):
     # --- 2: from disk ---------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        if self._loading or not self._behind or len(self._ready) > CHUNK:
+        if self._loading or not self._behind or len(self._ready) + self._in_lanes > CHUNK:
             return
         self._loading = True
-        self._writer.put(ops.LoadSegments(self.channel_name, self._read_up_to, CHUNK), self._loaded)
+        self._writer.put(ops.LoadSegments(self.queue, self._read_up_to, CHUNK), self._loaded)
 
     def _loaded(self, segments: list[Segment] | None, error: StoreError | None) -> None:
         """Answers come in the order of the commits: what is accepted after this one is newer than all it holds."""
@@ -145,10 +166,12 @@ class Submitter(Service):
         self.pump()
 
     def _load_due(self) -> None:
-        if self._loading_due or len(self._ready) > MEMORY:
+        for destination in [one for one, expires_at in self._kept.items() if expires_at <= self._now()]:
+            self._give_up_retries(destination, self._lanes[destination].message_id)
+        if self._loading_due or len(self._ready) + self._in_lanes > MEMORY:
             return
         self._loading_due = True
-        self._writer.put(ops.LoadDue(self.channel_name, self._now(), CHUNK), self._loaded_due)
+        self._writer.put(ops.LoadDue(self.queue, self._now(), CHUNK), self._loaded_due)
 
     def _loaded_due(self, segments: list[Segment] | None, error: StoreError | None) -> None:
         self._loading_due = False
@@ -167,10 +190,10 @@ class Submitter(Service):
         self._pump_call = None
         if not self.running or self._unrecorded:
             return
-        room = min(self._channel.capacity() - self._claiming, len(self._ready))
-        if room > 0:
-            self._send([self._ready.popleft() for _ in range(room)])
-        if not self._ready:
+        room = self._channel.capacity() - self._claiming
+        if room > 0 and self._ready:
+            self._send(self._next(room))
+        if not self._ready and not self._in_lanes:
             self._ended.clear()
         self._load()
 
@@ -178,15 +201,64 @@ class Submitter(Service):
         """The channel says that it can take more."""
         self.pump()
 
-    def _send(self, segments: list[Segment]) -> None:
+    def _next(self, room: int) -> list[Segment]:
+        """Up to ``room`` segments that may go now, in order; those whose number is busy wait in its lane."""
         now = self._now()
-        live = [one for one in segments if one.expires_at > now and one.message_id not in self._ended]
-        self._under_way.difference_update(one.id for one in segments)
-        self._under_way.update(one.id for one in live)
+        found: list[Segment] = []
+        ready, lanes = self._ready, self._lanes
+        while ready and len(found) < room:
+            segment = ready.popleft()
+            if segment.expires_at <= now or segment.message_id in self._ended:
+                self._under_way.discard(segment.id)
+                continue
+            lane = lanes.get(segment.destination)
+            if lane is None:
+                lanes[segment.destination] = Lane(segment.message_id)
+            elif lane.message_id == segment.message_id:
+                lane.under_way += 1
+                lane.to_retry -= lane.to_retry > 0 and segment.attempts > 0
+            else:
+                if lane.waiting is None:
+                    lane.waiting = deque()
+                lane.waiting.append(segment)
+                self._in_lanes += 1
+                continue
+            found.append(segment)
+        return found
+
+    def _leave_lane(self, segment: Segment, to_retry: bool = False) -> None:
+        """Its fate, as far as the order goes, is known (or will be by another attempt, ``to_retry``)."""
+        lane = self._lanes.get(segment.destination)
+        if lane is None or lane.message_id != segment.message_id:
+            return
+        lane.under_way -= 1
+        if to_retry:
+            lane.to_retry += 1
+            self._kept[segment.destination] = segment.expires_at
+        self._free_lane(segment.destination, lane)
+
+    def _free_lane(self, destination: str, lane: Lane) -> None:
+        """If nothing of its message is to come: whoever waits behind it is next."""
+        if lane.under_way <= 0 and lane.to_retry <= 0:
+            del self._lanes[destination]
+            self._kept.pop(destination, None)
+            if lane.waiting:
+                self._in_lanes -= len(lane.waiting)
+                self._ready.extendleft(reversed(lane.waiting))
+
+    def _give_up_retries(self, destination: str, message_id: int) -> None:
+        """The message has ended: no further attempt will come for its lane."""
+        lane = self._lanes.get(destination)
+        if lane is not None and lane.message_id == message_id:
+            lane.to_retry = 0
+            self._free_lane(destination, lane)
+
+    def _send(self, segments: list[Segment]) -> None:
+        self._under_way.update(one.id for one in segments)
         if self._policy.resend:
-            self._channel.submit(live)
-        elif live:
-            self._claim(live)
+            self._channel.submit(segments)
+        elif segments:
+            self._claim(segments)
 
     def _claim(self, segments: list[Segment]) -> None:
         """Policy `hold`: on disk before it is on the wire, so that after a crash it is not sent again."""
@@ -195,17 +267,21 @@ class Submitter(Service):
         def claimed(ids: list[int] | None, error: StoreError | None) -> None:
             self._claiming -= len(segments)
             if ids is None:
+                for segment in segments:
+                    self._leave_lane(segment)
                 self._ready.extendleft(reversed(segments))
                 self._again_later()
                 return
             allowed = set(ids)
-            self._under_way.difference_update(one.id for one in segments if one.id not in allowed)
+            for segment in segments:
+                if segment.id not in allowed:
+                    self._under_way.discard(segment.id)
+                    self._leave_lane(segment)
             ready = [one for one in segments if one.id in allowed]
             room = self._channel.capacity() if self.running else 0
             self._channel.submit(ready[:room])
-            unsent = [(Outcome(one, Verdict.RETRY, ""), 1) for one in ready[room:]]
-            if unsent:
-                self._record(unsent)
+            if ready[room:]:  # the room went while the claim was written
+                self.outcomes([Outcome(one, Verdict.RETRY, "", retry_in=0.0) for one in ready[room:]])
 
         self._writer.put(ops.Claim(tuple(one.id for one in segments)), claimed)
 
@@ -213,7 +289,10 @@ class Submitter(Service):
 
     def outcomes(self, outcomes: list[Outcome]) -> None:
         """What became of submits, from the channel."""
-        self._record([self._decide(outcome) for outcome in outcomes])
+        decided = [self._decide(outcome) for outcome in outcomes]
+        for outcome, _ in decided:
+            self._leave_lane(outcome.segment, self._policy.strict_order and outcome.verdict is Verdict.RETRY)
+        self._record(decided)
 
     def _decide(self, outcome: Outcome) -> tuple[Outcome, int]:
         """Turn what the policy decides into a verdict that the store writes, and when to try again (ms)."""
@@ -224,7 +303,8 @@ class Submitter(Service):
         again = verdict is Verdict.RETRY or self._policy.resend
         if not again or segment.attempts + 1 >= self._policy.attempts:
             return Outcome(segment, Verdict.REFUSED, outcome.account, None, code), 0
-        due_at = self._now() + int(self._policy.delay(segment.attempts) * 1000)
+        delay = self._policy.delay(segment.attempts) if outcome.retry_in is None else outcome.retry_in
+        due_at = self._now() + int(delay * 1000)
         return Outcome(segment, Verdict.RETRY, outcome.account, None, code), due_at
 
     def _record(self, decided: list[tuple[Outcome, int]]) -> None:
@@ -235,11 +315,18 @@ class Submitter(Service):
                 return
             self._under_way.difference_update(outcome.segment.id for outcome, _ in decided)
             if ended:
-                if self._ready:
-                    self._ended.update(ended)
-                self._told()
+                self._message_ends(set(ended), decided)
 
         self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
+
+    def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
+        if self._ready or self._in_lanes:
+            self._ended.update(ended)
+        if self._kept:
+            for outcome, _ in decided:
+                if outcome.segment.message_id in ended:
+                    self._give_up_retries(outcome.segment.destination, outcome.segment.message_id)
+        self._told()
 
     def _again_later(self) -> None:
         """The store could not do it: once more in a while, all together."""

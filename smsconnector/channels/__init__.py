@@ -1,12 +1,14 @@
 """The ways out to the networks. A new channel is one module here, one line in ``service``'s wiring, one table.
 
-A channel is a service that submits segments and hears receipts and texts. It knows nothing of the store; it
-calls the two walks that its owner gives it:
+A channel takes segments and hears receipts and texts. It knows nothing of the store; it calls those it is given:
 
 - ``Listener.outcomes``: what became of submits. Every segment given to ``submit`` comes back exactly once.
 - ``Listener.room``: it can take more now.
-- ``Listener.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or
-  could not be written (the error): only then does the channel answer the network.
+- ``Receiver.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or could
+  not be written (the error): only then does the channel answer the network.
+
+``smpp``  the SMPP channel: routes among binds
+``bind``  one SMPP session that is kept
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +21,7 @@ ReceivedDone = Callable[[StoreError | None], None]
 
 
 class IChannel(Protocol):
-    """What the submitter needs of a channel."""
+    """What a submitter needs: a route of a channel, or a channel without routes."""
 
     def capacity(self) -> int:
         """How many segments it can take right now."""
@@ -31,8 +33,13 @@ class IChannel(Protocol):
 
 
 class Listener(Protocol):
-    """What a channel calls."""
+    """What a channel tells of its submits."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def room(self) -> None: ...
+
+
+class Receiver(Protocol):
+    """What a channel tells of the network's own doing."""
+
     def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None: ...

@@ -34,11 +34,20 @@ ERRORS = (InvalidRequest, HTTPException, Exception)
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A channel as the door sees it. ``lifetime`` in seconds."""
+    """A channel as the door sees it: its submitters by prefix ("" for all other numbers). ``lifetime`` in seconds."""
 
-    submitter: Submitter
+    routes: Mapping[str, Submitter]
     lifetime: float
     maximum_segments: int
+
+    def submitter(self, destination: str) -> Submitter | None:
+        """That of the longest prefix of the number; None if there is none."""
+        if len(self.routes) > 1 or "" not in self.routes:
+            for length in range(len(destination), 0, -1):
+                found = self.routes.get(destination[:length])
+                if found is not None:
+                    return found
+        return self.routes.get("")
 
 
 class API:
@@ -89,7 +98,7 @@ class API:
     # --- /send ----------------------------------------------------------------------------------------------
 
     def _send(self, request: BoundedRequest) -> "Deferred[bytes]":
-        message, outlet = self._message_of(parse_send(request.body()))
+        message, submitter = self._message_of(parse_send(request.body()))
         wants_body = b"return=representation" in b",".join(request.requestHeaders.getRawHeaders(b"prefer", []))
 
         def accepted() -> bytes:
@@ -100,15 +109,18 @@ class API:
                 return replies.give(request, replies.representation(message))
             return replies.nothing(request)
 
-        return _when_written(lambda done: outlet.submitter.accept(message, done), accepted)
+        return _when_written(lambda done: submitter.accept(message, done), accepted)
 
-    def _message_of(self, send: SendRequest) -> tuple[Message, Outlet]:
+    def _message_of(self, send: SendRequest) -> tuple[Message, Submitter]:
         channel = send.channel or self._default_channel
         outlet = self._outlets.get(channel)
         if outlet is None:
             raise InvalidRequest(
                 "unknown_channel", f"There is no such channel; there is: {', '.join(self._outlets)}.", "channel"
             )
+        submitter = outlet.submitter(send.to)
+        if submitter is None:
+            raise InvalidRequest("unroutable_number", "No bind of this channel serves this number.", "To")
         try:
             split = segmentation.segment(send.body, maximum_segments=outlet.maximum_segments)
         except TextError as error:
@@ -116,7 +128,7 @@ class API:
         now = int(self._wall_clock() * 1000)
         expires_at = now + int(outlet.lifetime * 1000)
         message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at)
-        return message, outlet
+        return message, submitter
 
     # --- webhooks -------------------------------------------------------------------------------------------
 

@@ -96,6 +96,7 @@ class Answered:
     token: Any
     status: int
     message_id: str
+    congestion: int | None = None  # congestion_state in percent, where the SMSC sends it (5.0 section 4.8.4.18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,10 @@ class Session:
             return
         end = octets.find(0, HEADER_OCTETS)
         message_id = octets[HEADER_OCTETS : end if end >= 0 else None].decode("latin-1")
-        events.append(Answered(entry[0], status, message_id))
+        congestion = None
+        if 0 <= end < len(octets) - 4:  # TLVs behind the message_id
+            congestion = codec.decode(octets).tlv_int(Tag.congestion_state)
+        events.append(Answered(entry[0], status, message_id, congestion))
         if self.state is State.UNBINDING and not self._window:
             events += self._drained(now)
 

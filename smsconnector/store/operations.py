@@ -4,6 +4,7 @@ The store groups the operations of a batch by class and runs the groups in the o
 order of cause and effect: a receipt of the same batch as its submit's outcome finds that outcome written.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +21,11 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Write a message and its segments, the first with ``first_id``. Result: None."""
+    """Write a message and its segments, the first with ``first_id``, for the submitter of ``queue``. Result: None."""
 
     message: Message
     first_id: int
+    queue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +90,18 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class LoadSegments:
-    """Result: at most ``limit`` segments of ``channel`` never tried so far with id > ``after``, in order."""
+    """Result: at most ``limit`` segments of ``queue`` never tried so far with id > ``after``, in order."""
 
-    channel: str
+    queue: str
     after: int
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadDue:
-    """Result: at most ``limit`` segments of ``channel`` whose next attempt is due at ``now``, longest due first."""
+    """Result: at most ``limit`` segments of ``queue`` whose next attempt is due at ``now``, longest due first."""
 
-    channel: str
+    queue: str
     now: int
     limit: int
 
@@ -113,6 +115,15 @@ class LoadEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """At start: queued segments whose queue no configured submitter serves any more. ``route`` gives the new queue
+    of a message from its channel and number, or None if there is none yet. Result: how many were moved."""
+
+    queues: tuple[str, ...]
+    route: Callable[[str, str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Find:
     """Result: the message with this sid as a dict for its representation, or None."""
 
@@ -120,19 +131,10 @@ class Find:
 
 
 Operation = (
-    Settle
-    | Accept
-    | Claim
-    | Record
-    | Receive
-    | Incoming
-    | Published
-    | Sweep
-    | LoadSegments
-    | LoadDue
-    | LoadEvents
-    | Find
-)
+    Settle | Requeue | Accept | Claim | Record | Receive | Incoming | Published | Sweep
+    | LoadSegments | LoadDue | LoadEvents | Find
+)  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Accept, Claim, Record, Receive, Incoming, Published, Sweep, LoadSegments, LoadDue, LoadEvents, Find,
+    Settle, Requeue, Accept, Claim, Record, Receive, Incoming, Published, Sweep,
+    LoadSegments, LoadDue, LoadEvents, Find,
 )  # fmt: skip

@@ -87,6 +87,7 @@ class Store:
         self._parked = self._one("SELECT count(*) FROM parked_receipt")
         self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
             ops.Settle: self._settle,
+            ops.Requeue: self._requeue,
             ops.Accept: self._accept,
             ops.Claim: self._claim,
             ops.Record: self._record,
@@ -174,13 +175,13 @@ class Store:
                  len(message.segments), message.accepted_at, message.expires_at)
             )  # fmt: skip
             for number, text in enumerate(message.segments, 1):
-                segments.append((first_id + number - 1, message.channel, number, text))
+                segments.append((first_id + number - 1, accept.queue, number, text))
         self._run(
             "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at)"
             f" SELECT {_columns(9)} FROM json_each(?)",
             messages,
         )
-        self._run(f"INSERT INTO segment (id, channel, number, text) SELECT {_columns(4)} FROM json_each(?)", segments)
+        self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {_columns(4)} FROM json_each(?)", segments)
         return [None] * len(batch)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
@@ -190,6 +191,31 @@ class Store:
         self._write_ends(known, codes)
         self._conclude(known, codes, batch[-1].now)
         return [len(codes)] * len(batch)
+
+    def _requeue(self, batch: list[ops.Requeue]) -> list[int]:
+        return [self._requeue_one(requeue) for requeue in batch]
+
+    def _requeue_one(self, requeue: ops.Requeue) -> int:
+        served = set(requeue.queues)
+        queues = [queue for (queue,) in self._connection.execute("SELECT DISTINCT queue FROM segment WHERE state = 0")]
+        moved = 0
+        for queue in queues:
+            if queue in served:
+                continue
+            rows = self._connection.execute(
+                "SELECT DISTINCT m.channel, m.destination FROM segment AS s"
+                " JOIN message AS m ON m.id = s.id - s.number + 1 WHERE s.state = 0 AND s.queue = ?",
+                (queue,),
+            ).fetchall()
+            pairs = [(*row, new) for row in rows for new in [requeue.route(*row)] if new is not None]
+            moved += self._run(
+                "UPDATE segment SET queue = j.value->>2 FROM json_each(?1) AS j JOIN message AS m"
+                " ON m.channel = j.value->>0 AND m.destination = j.value->>1"
+                " WHERE segment.queue = ?2 AND segment.state = 0 AND m.id = segment.id - segment.number + 1",
+                pairs,
+                queue,
+            ).rowcount
+        return moved
 
     def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
         known = self._know([segment_id for claim in batch for segment_id in claim.ids])
@@ -545,20 +571,20 @@ class Store:
     def _load_segments(self, batch: list[ops.LoadSegments]) -> list[list[Segment]]:
         sql = (
             f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.channel = ? AND s.due_at = 0 AND s.id > ? ORDER BY s.id LIMIT ?"
+            " WHERE s.state = 0 AND s.queue = ? AND s.due_at = 0 AND s.id > ? ORDER BY s.id LIMIT ?"
         )
         return [
-            [Segment(*row) for row in self._connection.execute(sql, (load.channel, load.after, load.limit))]
+            [Segment(*row) for row in self._connection.execute(sql, (load.queue, load.after, load.limit))]
             for load in batch
         ]
 
     def _load_due(self, batch: list[ops.LoadDue]) -> list[list[Segment]]:
         sql = (
             f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.channel = ? AND s.due_at > 0 AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?"
+            " WHERE s.state = 0 AND s.queue = ? AND s.due_at > 0 AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?"
         )
         return [
-            [Segment(*row) for row in self._connection.execute(sql, (load.channel, load.now, load.limit))]
+            [Segment(*row) for row in self._connection.execute(sql, (load.queue, load.now, load.limit))]
             for load in batch
         ]
 

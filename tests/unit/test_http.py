@@ -15,7 +15,6 @@ from smsconnector.http.site import make_site
 from smsconnector.messages import INCOMING_MESSAGE
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
-from smsconnector.service import Listener
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.submitter import RetryPolicy, Submitter
@@ -70,9 +69,9 @@ class DoorCase(SynchronousTestCase):
         publisher = Publisher(self.clock, self.now, self.writer, FakeSink())
         receiver = Receiver(self.clock, self.now, self.writer, publisher.wake)
         submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", RetryPolicy(), publisher.wake)
-        self.channel.listener = Listener(submitter, receiver)
+        self.channel.listener = submitter
         submitter.startService()
-        outlets = {"smpp": Outlet(submitter, 3600, 4)}
+        outlets = {"smpp": Outlet({"": submitter}, 3600, 4)}
         api = API(self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client")
         self.site = make_site(api.resource, self.clock, 65_536, 60.0)
 

@@ -10,7 +10,8 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp import Bind, BindSettings, SMPPChannel
+from smsconnector.channels.bind import Bind, BindSettings
+from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.errors import StoreUnavailable
 from smsconnector.link import BackOff
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
@@ -117,11 +118,13 @@ class ChannelCase(SynchronousTestCase):
         self.addCleanup(self.smsc.stopFactory)
         self.wires = Wires(self.smsc)
         self.channel = SMPPChannel("smpp", lambda: EPOCH + self.clock.seconds())
-        self.owner = self.channel.listener = Owner()
+        self.owner = self.channel.receiver = Owner()
         session = SessionSettings("me", "secret", window=self.window)
         settings = BindSettings("a", "me@smsc", session, submit or SubmitSettings())
         self.bind = Bind(self.clock, self.wires, settings, self.channel, BackOff())  # type: ignore[arg-type]
         self.channel.add(self.bind)
+        self.route = self.channel.routes[""]
+        self.route.listener = self.owner
         self.said: list[str] = []
         observer = lambda event: self.said.append(str(event.get("reason") or event.get("log_format")))  # noqa: E731
         globalLogPublisher.addObserver(observer)
@@ -141,7 +144,7 @@ class SubmitCase(ChannelCase):
     def test_accepted(self) -> None:
         """A submit's response is an outcome with the SMSC's id, on the bind's account."""
         self.build()
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         self.turn(0.1)
         (outcome,) = self.owner.answers
         self.assertEqual((outcome.verdict, outcome.smsc_id, outcome.account), (Verdict.ACCEPTED, "1", "me@smsc"))
@@ -149,7 +152,7 @@ class SubmitCase(ChannelCase):
     def test_receipt(self) -> None:
         """Its receipt comes as a Receipt that names the id, the number and the code."""
         self.build()
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         self.turn(2)
         (receipt,) = self.owner.items
         assert isinstance(receipt, Receipt)
@@ -161,11 +164,11 @@ class SubmitCase(ChannelCase):
     def test_capacity_is_the_window(self) -> None:
         """No more than the window is under way, and none before the bind is good."""
         self.build(response_delay=1.0)
-        self.assertEqual(self.channel.capacity(), 10)
-        self.channel.submit([segment(number) for number in range(10)])
-        self.assertEqual(self.channel.capacity(), 0)
+        self.assertEqual(self.route.capacity(), 10)
+        self.route.submit([segment(number) for number in range(10)])
+        self.assertEqual(self.route.capacity(), 0)
         self.turn(1.2)
-        self.assertEqual(self.channel.capacity(), 10)
+        self.assertEqual(self.route.capacity(), 10)
 
     def test_one_write_a_turn(self) -> None:
         """Ten submits of one turn are one write."""
@@ -173,13 +176,13 @@ class SubmitCase(ChannelCase):
         writes: list[bytes] = []
         near = self.wires.pairs[0][0]
         self.patch(near.transport, "write", writes.append)
-        self.channel.submit([segment(number) for number in range(10)])
+        self.route.submit([segment(number) for number in range(10)])
         self.assertEqual(len(writes), 1)
 
     def test_refused(self) -> None:
         """A permanent refusal is one, with the number of its command_status."""
         self.build(refuse_share=1.0)
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         self.turn(0.1)
         (outcome,) = self.owner.answers
         self.assertEqual((outcome.verdict, outcome.code), (Verdict.REFUSED, Status.ESME_RINVDSTADR))
@@ -188,7 +191,7 @@ class SubmitCase(ChannelCase):
         """Throttled submits are no outcomes: they are sent again, in order, until the SMSC takes them."""
         self.build(throttle_share=0.3, seed=7)
         for first in range(0, 40, 10):
-            self.channel.submit([segment(number) for number in range(first, first + 10)])
+            self.route.submit([segment(number) for number in range(first, first + 10)])
             self.turn(20)
         self.assertEqual({outcome.verdict for outcome in self.owner.answers}, {Verdict.ACCEPTED})
         self.assertEqual(len(self.owner.answers), 40)
@@ -197,7 +200,7 @@ class SubmitCase(ChannelCase):
     def test_no_receipts_asked_for(self) -> None:
         """registered_delivery none: taken is the end."""
         self.build(SubmitSettings(registered_delivery=0))
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         self.turn(3)
         self.assertEqual([one.verdict for one in self.owner.answers], [Verdict.DONE])
         self.assertEqual(self.owner.items, [])
@@ -205,21 +208,21 @@ class SubmitCase(ChannelCase):
     def test_lost_connection(self) -> None:
         """What was under way has an unknown outcome, each once; the bind comes back by itself."""
         self.build(response_delay=5.0)
-        self.channel.submit([segment(1), segment(2)])
+        self.route.submit([segment(1), segment(2)])
         self.turn(0.1)
         self.wires.cut()
         self.assertEqual([one.verdict for one in self.owner.answers], [Verdict.UNKNOWN] * 2)
-        self.assertEqual(self.channel.capacity(), 0)
+        self.assertEqual(self.route.capacity(), 0)
         self.turn(2)
-        self.assertEqual(self.channel.capacity(), 10)
+        self.assertEqual(self.route.capacity(), 10)
 
     def test_lost_response(self) -> None:
         """A response that never comes frees its slot after the time-out; the outcome is unknown."""
         self.build(lost_response_share=1.0)
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         self.turn(31)
         self.assertEqual([one.verdict for one in self.owner.answers], [Verdict.UNKNOWN])
-        self.assertEqual(self.channel.capacity(), 10)
+        self.assertEqual(self.route.capacity(), 10)
 
 
 class ReceiveCase(ChannelCase):
@@ -297,7 +300,7 @@ class LinkCase(ChannelCase):
     def test_stop(self) -> None:
         """A stop drains, unbinds and closes; no further attempt follows."""
         self.build(response_delay=0.5)
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         stopped: list[Any] = []
         self.channel.stopService().addCallback(stopped.append)
         self.turn(0.2)
@@ -311,7 +314,7 @@ class LinkCase(ChannelCase):
     def test_stop_with_a_silent_smsc(self) -> None:
         """A stop is bounded even when nothing is ever answered."""
         self.build(lost_response_share=1.0)
-        self.channel.submit([segment()])
+        self.route.submit([segment()])
         stopped: list[Any] = []
         self.channel.stopService().addCallback(stopped.append)
         self.turn(11)

@@ -42,7 +42,7 @@ class StoreCase(SynchronousTestCase):
         first = self.next_id
         texts = segments or ("hello",)
         self.next_id += len(texts)
-        self.one(ops.Accept(message(sid, *texts, **more), first))
+        self.one(ops.Accept(message(sid, *texts, **more), first, "smpp"))
         return self.one(ops.LoadSegments("smpp", first - 1, 100))
 
     def record(self, segment: Segment, verdict: Verdict, smsc_id: str | None = None, due_at: int = 0,
@@ -120,7 +120,7 @@ class MTCase(StoreCase):
                  ("6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6ba7b8109dad11d180b400c04fd430c8")]  # fmt: skip
         for index, (in_response, in_receipt) in enumerate(forms):
             store = Store(":memory:")
-            store.apply([ops.Accept(message(f"SM{index}"), 1)])
+            store.apply([ops.Accept(message(f"SM{index}"), 1, "smpp")])
             (segment,) = store.apply([ops.LoadSegments("smpp", 0, 1)])[0]
             outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, in_response)
             store.apply([ops.Record(((outcome, 0),), NOW)])
@@ -321,7 +321,7 @@ class FileCase(SynchronousTestCase):
         """Everything committed is there when the file is opened again; ids go on rising."""
         path = self.mktemp()
         store = Store(path)
-        store.apply([ops.Accept(message("SM1", "a", "b"), 1)])
+        store.apply([ops.Accept(message("SM1", "a", "b"), 1, "smpp")])
         store.close()
         store = Store(path)
         self.addCleanup(store.close)
@@ -333,7 +333,7 @@ class FileCase(SynchronousTestCase):
         path = self.mktemp()
         store = Store(path)
         self.addCleanup(store.close)
-        store.apply([ops.Accept(message("SM1"), 1)])
+        store.apply([ops.Accept(message("SM1"), 1, "smpp")])
         error = self.assertRaises(StoreUnusable, Store, path)
         self.assertIn("in use by another connector", str(error))
 
@@ -366,8 +366,8 @@ class FileCase(SynchronousTestCase):
 class BatchCase(StoreCase):
     def test_poisonous_operation(self) -> None:
         """An operation that can't be written fails alone; the others of its batch are written."""
-        twice = ops.Accept(message("SM1"), 1)
-        answers = apply_batch(self.store, [ops.Accept(message("SM0"), 7), twice, twice])
+        twice = ops.Accept(message("SM1"), 1, "smpp")
+        answers = apply_batch(self.store, [ops.Accept(message("SM0"), 7, "smpp"), twice, twice])
         self.flushLoggedErrors()
         self.assertEqual([error is None for _, error in answers], [True, True, False])
         self.assertIsNotNone(self.one(ops.Find("SM0")))
@@ -390,7 +390,7 @@ class LifeOfMessages(RuleBasedStateMachine):
     @rule(segments=st.integers(1, 3))
     def accept(self, segments: int) -> None:
         self.count += 1
-        self.store.apply([ops.Accept(message(f"SM{self.count}", *["x"] * segments), self.next_id)])
+        self.store.apply([ops.Accept(message(f"SM{self.count}", *["x"] * segments), self.next_id, "smpp")])
         self.waiting += self.store.apply([ops.LoadSegments("smpp", self.next_id - 1, 10)])[0]
         self.next_id += segments
 

@@ -14,7 +14,6 @@ from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
-from smsconnector.service import Listener
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.submitter import RetryPolicy, Submitter
@@ -41,7 +40,7 @@ class WalkCase(SynchronousTestCase):
         self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake)
         policy = RetryPolicy(attempts=3, initial=2, maximum=10, resend=self.resend, source=Random(1))
         self.submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake)
-        self.channel.listener = Listener(self.submitter, self.receiver)
+        self.channel.listener = self.submitter
         for service in (self.publisher, self.receiver, self.submitter):
             service.startService()
         self.settle()
@@ -69,9 +68,11 @@ class WalkCase(SynchronousTestCase):
             self.settle()
 
     def accept(self, *sids: str, **more: Any) -> list[StoreError | None]:
+        """Messages, each to a number of its own unless ``to`` names one."""
         answers: list[StoreError | None] = []
         for sid in sids:
-            self.submitter.accept(message(sid, at=int(self.now() * 1000), **more), answers.append)
+            settings = {"to": f"92300{sid[2:]:>07}", "at": int(self.now() * 1000)} | more
+            self.submitter.accept(message(sid, **settings), answers.append)
         return answers
 
     def accepted_by_smsc(self, *segments: Segment) -> None:
