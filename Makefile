@@ -45,4 +45,4 @@ parts:
 	else echo "the tests with ActiveMQ will be skipped; to run them: apt-get install activemq default-jdk-headless"; fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers

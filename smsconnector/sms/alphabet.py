@@ -238,6 +238,7 @@ _SMPP_DATA_CODINGS = {
     13: "extended-kanji",
     14: "ksc5601",
 }
+_NOT_IA5 = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")  # a control code other than HT, LF, FF and CR
 _GSM_CHARACTER_SETS = {0b00: "gsm7", 0b01: "binary", 0b10: "ucs2"}  # GSM 03.38 section 4, bits 3..2; 0b11 is reserved
 
 
@@ -273,8 +274,12 @@ def decode_data_coding(
     ``default_alphabet`` is what the SMSC means by data_coding 0; it serves unknown and reserved values too. Where
     GSM 03.38 section 4 names its own default alphabet, that is read, packed if ``default_alphabet`` is. Binary and
     compressed data become their hexadecimal digits, in upper case: no octet is lost, and none taken for a letter.
+    What is called IA5 (data_coding 1) but has control codes that no text has is the septets of GSM 03.38: node-smpp
+    and others mean that by ``ASCII``, and in their texts the @ is a NUL.
     """
     alphabet = _DATA_CODINGS.get(data_coding) or default_alphabet
+    if alphabet == "ascii" and _NOT_IA5.search(octets):
+        alphabet = "gsm7"
     if alphabet == "gsm7" and default_alphabet == "gsm7-packed":
         alphabet = default_alphabet
     if alphabet == "gsm7":

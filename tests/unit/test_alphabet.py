@@ -277,6 +277,16 @@ class DataCodingTests(SynchronousTestCase):
             for name, octets in (("gsm7", b"\x00"), ("latin1", b"@"), ("ascii", b"@"), ("ucs2", b"\x00@")):
                 self.assertEqual(alphabet.decode_data_coding(octets, data_coding, name), "@", hex(data_coding))
 
+    def test_septets_called_ia5(self) -> None:
+        """data_coding 1 with control codes that no text has is GSM 03.38, as node-smpp writes it; with others, IA5."""
+        for octets, text in (
+            (b"me\x00example.com", "me@example.com"),
+            (b"snake\x11case for \x025", "snake_case for $5"),
+            (b"[a]\ttab\r\n", "[a]\ttab\r\n"),
+            (b"a@b {c}", "a@b {c}"),
+        ):
+            self.assertEqual(alphabet.decode_data_coding(octets, 1, "gsm7"), text)
+
     def test_packed_default(self) -> None:
         """An SMSC that packs its default alphabet does so for every data_coding that means it, after a UDH too."""
         octets = alphabet.encode("hello", "gsm7-packed", 1)
