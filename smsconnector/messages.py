@@ -81,19 +81,6 @@ class Finality(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """A delivery receipt (SMPP) or status notification (HTTP provider), read but not yet matched."""
-
-    account: str
-    smsc_id: str  # as it was written
-    finality: Finality
-    code: int | str  # ProviderStatusCode: the raw err or network_error_code, else the status word
-    status: str  # the status word, for the timeline
-    received_at: int  # ms
-    destination: str = ""  # the handset's number, if the receipt says so (its source_addr); "" unknown
-
-
-@dataclass(frozen=True, slots=True)
 class IncomingSegment:
     """One part of a text from a handset (MO); ``count`` 1 means it is whole."""
 
@@ -107,6 +94,20 @@ class IncomingSegment:
     number: int = 1
     count: int = 1
     sid: str | None = None  # the provider's id (SmsSid); None: we make one
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A delivery receipt (SMPP) or status notification (HTTP provider), read but not yet matched."""
+
+    account: str
+    smsc_id: str  # as it was written
+    finality: Finality
+    code: int | str  # ProviderStatusCode: the raw err or network_error_code, else the status word
+    status: str  # the status word, for the timeline
+    received_at: int  # ms
+    destination: str = ""  # the handset's number, if the receipt says so (its source_addr); "" unknown
+    incoming: IncomingSegment | None = None  # not marked as a receipt: what it is if it fits no message
 
 
 DELIVERY_REPORT = "delivery_report"

@@ -75,6 +75,8 @@ class Receiver(Service):
     def _swept(self, ended: int | None, _error: StoreError | None) -> None:
         if ended:
             self._told()
+            if self.running:  # there may be more than one sweep takes
+                self.sweep()
 
     def _write(self, operations: list[ops.Operation], done: Done) -> None:
         """Put all; ``done`` once, when the last is answered, with the first error if there is one."""

@@ -6,8 +6,9 @@ channel's route.
    memory may hold, the rest is read back from disk in chunks, from where memory ended.
 3. The channel has room: it gets the next segments. They come back as outcomes, each exactly once. Each number has
    a lane: while segments of one message to it are under way, later messages to it wait, so that no throttle and no
-   second bind can put them out of order. A message that has to be retried leaves its lane and may be overtaken,
-   unless ``strict_order`` keeps it until its fate is known.
+   second bind can put them out of order. What the network throttled, or the channel had no room for after all, is
+   still under way and goes first when there is room. A message that has to be retried leaves its lane and may be
+   overtaken, unless ``strict_order`` keeps it until its fate is known.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
    an outcome is a fact that only this memory holds.
 
@@ -16,8 +17,9 @@ Who owns a segment: the store, always; this room holds copies of those that are 
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -32,7 +34,8 @@ from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
 CHUNK = 500  # segments read from disk at once
-MEMORY = 2000  # segments held in memory at most, beside those under way
+MEMORY = 2000  # segments held in memory at most, beside those under way and those in lanes
+LANES = 20_000  # segments that wait in lanes at most; more, and one number's flood holds up the others
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 STORE_RETRY = 1.0  # seconds until a record that could not be written is tried again
 
@@ -84,6 +87,7 @@ class Submitter(Service):
         self._clock, self._wall_clock, self._writer, self._channel = clock, wall_clock, writer, channel
         self.queue, self._policy, self._told = queue, policy, told
         self._ready: deque[Segment] = deque()
+        self._again: list[tuple[int, Segment]] = []  # a heap by id: not taken by the network, and first in line
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
         self._loading = False
@@ -115,6 +119,7 @@ class Submitter(Service):
         if self._pump_call is not None:
             self._pump_call.cancel()
             self._pump_call = None
+        self._unclaim([segment for _, segment in self._again])
 
     # --- 1: accepting ---------------------------------------------------------------------------------------
 
@@ -133,7 +138,7 @@ class Submitter(Service):
     def _accepted(self, message: Message, first_id: int, count: int) -> None:
         if self._behind or first_id <= self._read_up_to:  # on disk, or loaded in the very batch that wrote it
             return
-        if len(self._ready) + self._in_lanes + count > MEMORY:
+        if len(self._ready) + count > MEMORY or self._in_lanes > LANES:
             self._behind = True
             return
         self._read_up_to = first_id + count - 1
@@ -148,7 +153,7 @@ class Submitter(Service):
     # --- 2: from disk ---------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        if self._loading or not self._behind or len(self._ready) + self._in_lanes > CHUNK:
+        if self._loading or not self._behind or len(self._ready) > CHUNK or self._in_lanes > LANES:
             return
         self._loading = True
         self._writer.put(ops.LoadSegments(self.queue, self._read_up_to, CHUNK), self._loaded)
@@ -168,7 +173,7 @@ class Submitter(Service):
     def _load_due(self) -> None:
         for destination in [one for one, expires_at in self._kept.items() if expires_at <= self._now()]:
             self._give_up_retries(destination, self._lanes[destination].message_id)
-        if self._loading_due or len(self._ready) + self._in_lanes > MEMORY:
+        if self._loading_due or len(self._ready) > MEMORY or self._in_lanes > LANES:
             return
         self._loading_due = True
         self._writer.put(ops.LoadDue(self.queue, self._now(), CHUNK), self._loaded_due)
@@ -191,15 +196,45 @@ class Submitter(Service):
         if not self.running or self._unrecorded:
             return
         room = self._channel.capacity() - self._claiming
+        if room > 0 and self._again:
+            again = self._next_again(room)
+            self._submit(again)
+            room = min(room - len(again), self._channel.capacity() - self._claiming)
         if room > 0 and self._ready:
             self._send(self._next(room))
-        if not self._ready and not self._in_lanes:
+        if not self._ready and not self._in_lanes and not self._again:
             self._ended.clear()
         self._load()
 
     def room(self) -> None:
         """The channel says that it can take more."""
         self.pump()
+
+    def throttled(self, segments: Iterable[Segment]) -> None:
+        """The network took none of these: they keep their lanes and go first when there is room."""
+        for segment in segments:
+            heappush(self._again, (segment.id, segment))
+        if not self.running:
+            self._unclaim(segments)
+
+    def _next_again(self, room: int) -> list[Segment]:
+        """Up to ``room`` of those that are first in line, in order, without what has ended meanwhile."""
+        now = self._now()
+        found: list[Segment] = []
+        while self._again and len(found) < room:
+            segment = heappop(self._again)[1]
+            if self._is_over(segment, now):
+                self._leave_lane(segment)
+            else:
+                found.append(segment)
+        return found
+
+    def _is_over(self, segment: Segment, now: int) -> bool:
+        """Whether its message has ended; if so, nothing is under way any more."""
+        over = segment.expires_at <= now or segment.message_id in self._ended
+        if over:
+            self._under_way.discard(segment.id)
+        return over
 
     def _next(self, room: int) -> list[Segment]:
         """Up to ``room`` segments that may go now, in order; those whose number is busy wait in its lane."""
@@ -208,8 +243,7 @@ class Submitter(Service):
         ready, lanes = self._ready, self._lanes
         while ready and len(found) < room:
             segment = ready.popleft()
-            if segment.expires_at <= now or segment.message_id in self._ended:
-                self._under_way.discard(segment.id)
+            if self._is_over(segment, now):
                 continue
             lane = lanes.get(segment.destination)
             if lane is None:
@@ -256,9 +290,12 @@ class Submitter(Service):
     def _send(self, segments: list[Segment]) -> None:
         self._under_way.update(one.id for one in segments)
         if self._policy.resend:
-            self._channel.submit(segments)
+            self._submit(segments)
         elif segments:
             self._claim(segments)
+
+    def _submit(self, segments: list[Segment]) -> None:
+        self.throttled(self._channel.submit(segments))
 
     def _claim(self, segments: list[Segment]) -> None:
         """Policy `hold`: on disk before it is on the wire, so that after a crash it is not sent again."""
@@ -278,12 +315,18 @@ class Submitter(Service):
                     self._under_way.discard(segment.id)
                     self._leave_lane(segment)
             ready = [one for one in segments if one.id in allowed]
-            room = self._channel.capacity() if self.running else 0
-            self._channel.submit(ready[:room])
-            if ready[room:]:  # the room went while the claim was written
-                self.outcomes([Outcome(one, Verdict.RETRY, "", retry_in=0.0) for one in ready[room:]])
+            room = max(0, self._channel.capacity()) if self.running else 0
+            self._submit(ready[:room])
+            self.throttled(ready[room:])  # the room went while the claim was written
+            self.pump()
 
         self._writer.put(ops.Claim(tuple(one.id for one in segments)), claimed)
+
+    def _unclaim(self, segments: Iterable[Segment]) -> None:
+        """These are known not to have been sent: the next start may send them."""
+        if not self._policy.resend:
+            ids = tuple(one.id for one in segments)
+            self._writer.put(ops.Unclaim(ids), lambda *_: None)
 
     # --- 4: outcomes ----------------------------------------------------------------------------------------
 
@@ -320,8 +363,9 @@ class Submitter(Service):
         self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
 
     def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
-        if self._ready or self._in_lanes:
-            self._ended.update(ended)
+        if self._ready or self._in_lanes or self._again:  # only of several segments some may still be there
+            several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
+            self._ended |= several & ended
         if self._kept:
             for outcome, _ in decided:
                 if outcome.segment.message_id in ended:

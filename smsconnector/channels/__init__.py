@@ -2,7 +2,9 @@
 
 A channel takes segments and hears receipts and texts. It knows nothing of the store; it calls those it is given:
 
-- ``Listener.outcomes``: what became of submits. Every segment given to ``submit`` comes back exactly once.
+- ``Listener.outcomes``: what became of submits. Every segment that ``submit`` took comes back exactly once, here or as
+  throttled.
+- ``Listener.throttled``: the network took none of these for now; the listener has them again.
 - ``Listener.room``: it can take more now.
 - ``Receiver.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or could
   not be written (the error): only then does the channel answer the network.
@@ -11,7 +13,7 @@ A channel takes segments and hears receipts and texts. It knows nothing of the s
 ``bind``  one SMPP session that is kept
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from smsconnector.errors import StoreError
@@ -27,8 +29,8 @@ class IChannel(Protocol):
         """How many segments it can take right now."""
         ...
 
-    def submit(self, segments: Sequence[Segment]) -> None:
-        """Send these, in order; at most ``capacity()`` of them."""
+    def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """Send these, in order; at most ``capacity()`` of them. Gives back those that found no room after all."""
         ...
 
 
@@ -36,6 +38,7 @@ class Listener(Protocol):
     """What a channel tells of its submits."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
+    def throttled(self, segments: Iterable[Segment]) -> None: ...
     def room(self) -> None: ...
 
 

@@ -6,20 +6,31 @@
 3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
    ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
 4. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
+
+While the disk can't keep up with what the SMSC delivers, or the SMSC does not read what we answer, nothing more is
+read from it: no buffer grows beyond its bound.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet import protocol as net
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint, ITCPTransport
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    IStreamClientEndpoint,
+    ITCPTransport,
+)
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -35,6 +46,7 @@ from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 from smsconnector.sms import udh, user_data
 
 TICK = 0.25  # seconds between looks at the clock, per session
+CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
 UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and the SMSC has to wait
 REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
 ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
@@ -73,18 +85,27 @@ class Channel(Protocol):
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
 
 
+@implementer(IPushProducer)
 class SMPPProtocol(net.Protocol):
-    """The shell around one session: feed it, take its events, write its octets, dispatch."""
+    """The shell around one session: feed it, take its events, write its octets, dispatch.
+
+    As the transport's producer it learns when the peer does not read what is written."""
+
+    transport: Any
 
     def __init__(self, bind: "Bind", session: smpp.Session) -> None:
         self._bind, self.session = bind, session
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = bind.clock
+        self._abort: IDelayedCall | None = None
+        self._held = False  # by the bind: the disk has to catch up
+        self._blocked_since: float | None = None  # when the peer's side of the connection became full
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
+        self.transport.registerProducer(self, True)
         self.session.start(self._bind.clock.seconds())
         self.flush()
         self._ticking.start(TICK, now=False)
@@ -95,6 +116,8 @@ class SMPPProtocol(net.Protocol):
     def connectionLost(self, reason: Failure = net.connectionDone) -> None:
         if self._ticking.running:
             self._ticking.stop()
+        if self._abort is not None and self._abort.active():
+            self._abort.cancel()
         clean = reason.check(ConnectionDone) is not None
         text = "the SMSC closed the connection" if clean else f"connection lost ({reason.getErrorMessage()})"
         self._bind.dispatch(self, self.session.connection_lost(text))
@@ -106,23 +129,53 @@ class SMPPProtocol(net.Protocol):
     def flush(self) -> None:
         """Write what the session has queued in this turn."""
         data = self.session.data_to_send()
-        if data and self.transport is not None:
+        if data:
             self.transport.write(data)
+
+    # --- what is read, and what is not ----------------------------------------------------------------------
 
     def hold_reading(self, hold: bool) -> None:
         """Read nothing more for the time being, or go on."""
-        transport = cast(Any, self.transport)
-        if transport is not None:
-            (transport.pauseProducing if hold else transport.resumeProducing)()
+        self._held = hold
+        self._read_or_not()
+
+    def pauseProducing(self) -> None:
+        """The transport: what was written is not being read."""
+        self._blocked_since = self._bind.clock.seconds()
+        self._read_or_not()
+
+    def resumeProducing(self) -> None:
+        """The transport: the peer reads again."""
+        self._blocked_since = None
+        self._read_or_not()
+
+    def stopProducing(self) -> None: ...
+
+    def _read_or_not(self) -> None:
+        if self._held or self._blocked_since is not None:
+            self.transport.pauseProducing()
+        else:
+            self.transport.resumeProducing()
+
+    # --- time and ends --------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self._dispatch(self.session.tick(self._bind.clock.seconds()))
+        now = self._bind.clock.seconds()
+        if self._blocked_since is not None:
+            limit = self.session.settings.response_timeout
+            if now - self._blocked_since >= limit:
+                self._dispatch(self.session.connection_lost(f"the SMSC read nothing for {limit:g} s", silent=True))
+        elif not self._held:  # what has not been read can't be missed
+            self._dispatch(self.session.tick(now))
 
     def _dispatch(self, events: list[smpp.Event]) -> None:
         if events:
             self._bind.dispatch(self, events)
         self.flush()
-        if self.session.state is smpp.State.CLOSED and self.transport is not None:
+        if self.session.state is smpp.State.CLOSED and self._abort is None:
+            silent = any(isinstance(event, smpp.Closed) and event.silent for event in events)
+            self._abort = self._bind.clock.callLater(0.0 if silent else CLOSE_TIMEOUT, self.transport.abortConnection)
+            self.transport.unregisterProducer()
             self.transport.loseConnection()
 
 
@@ -147,6 +200,7 @@ class Bind(Service):
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
+        self._noticed: Counter[str] = Counter()
         self._wake: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._accepted = {
@@ -233,7 +287,8 @@ class Bind(Service):
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self._pace.submitted()
-        self._protocol.session.submit(self._renderer.body(segment), (segment, owner), self.clock.seconds())
+        body = self._renderer.body(segment, int(self._channel.wall_clock() * 1000))
+        self._protocol.session.submit(body, (segment, owner), self.clock.seconds())
 
     def flush(self) -> None:
         if self._protocol is not None:
@@ -337,24 +392,30 @@ class Bind(Service):
             done(None)
 
     def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
-        """A deliver_sm or data_sm as the words of the walks; None for a handset's acknowledgement."""
-        settings = self.settings
-        receipt = read_receipt(pdu)
-        if receipt is not None:
-            if not receipt.known or receipt.disagrees:
-                self.log.warn(
-                    "bind {name}: receipt for {smsc_id} with {what}: stat {status}, taken as {finality}",
-                    name=settings.name,
-                    smsc_id=receipt.smsc_id,
-                    what="a status no table knows" if not receipt.known else "text and message_state at odds",
-                    status=receipt.status,
-                    finality=receipt.finality.name,
-                )
+        """A deliver_sm or data_sm as the words of the walks; None for what tells nothing about a submit."""
+        found = read_receipt(pdu)
+        if found is not None:
+            if not found.known:
+                self._notice("receipts with a status that no table knows", found.status)
+            elif found.disagrees:
+                self._notice("receipts whose text and message_state are at odds", found.status)
             return Receipt(
-                settings.account, receipt.smsc_id, receipt.finality, receipt.code, receipt.status, now,
-                pdu.fields["source_addr"],
+                self.settings.account, found.smsc_id, found.finality, found.code, found.status, now,
+                pdu.fields["source_addr"], None if found.marked else self._read_text(pdu, now),
             )  # fmt: skip
-        return self._read_text(pdu, now) if carries_text(pdu) else None
+        if carries_text(pdu):
+            return self._read_text(pdu, now)
+        self._notice("acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}")
+        return None
+
+    def _notice(self, what: str, example: str) -> None:
+        """A line in the log for the first, the tenth, the hundredth and then every thousandth."""
+        self._noticed[what] += 1
+        count = self._noticed[what]
+        if count in (1, 10, 100) or count % 1000 == 0:
+            name = self.settings.name
+            self.log.warn("bind {name}: {what}: {count} so far, now {example}",
+                          name=name, what=what, count=count, example=example)  # fmt: skip
 
     def _read_text(self, pdu: PDU, now: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
@@ -362,13 +423,18 @@ class Bind(Service):
             octets_of(pdu), pdu.fields["data_coding"], self.settings.submit.default_alphabet, has_header
         )
         place = udh.find_concatenation(elements)
-        if place is None and (total := pdu.tlv_int(Tag.sar_total_segments)) is not None:
-            reference, number = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_segment_seqnum)
-            if reference is not None and number is not None and 1 <= number <= total:
-                place = (reference, total, number)
-        reference, count, number = place or (0, 1, 1)
+        reference, count, number = place or _sar(pdu) or (0, 1, 1)
         return IncomingSegment(
             self._channel.channel_name, self.settings.account,
             pdu.fields["source_addr"], pdu.fields["destination_addr"],
             text, now, reference, number, count,
         )  # fmt: skip
+
+
+def _sar(pdu: PDU) -> tuple[int, int, int] | None:
+    """(reference, count, number) of the SAR TLVs (section 5.3.2.22 to 24), if all three are sound."""
+    values = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_total_segments), pdu.tlv_int(Tag.sar_segment_seqnum)
+    reference, count, number = values
+    if reference is None or count is None or number is None or not 1 <= number <= count <= 0xFF:
+        return None
+    return reference & 0xFFFF, count, number

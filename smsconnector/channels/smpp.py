@@ -5,12 +5,11 @@
    binds are down holds up nobody else.
 2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
    for its weight. The segments of one message, and of what else is under way to its number, share a bind.
-3. Throttled segments wait at the head of their route, in the order of acceptance, and go to any bind with room.
+3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
 4. What binds hear, receipts and texts, goes to the channel's one listener.
 """
 
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -28,25 +27,23 @@ class Route:
         self.prefix = prefix
         self.binds: list[Bind] = []
         self.listener: Listener
-        self._waiting: list[tuple[int, Segment]] = []  # a heap by id: the order of acceptance
         self._on: dict[str, list[Any]] = {}  # number -> [bind, how many segments are under way on it]
 
     def capacity(self) -> int:
         """How many segments it can take right now."""
-        return max(0, sum(bind.room for bind in self.binds) - len(self._waiting))
+        return sum(bind.room for bind in self.binds)
 
-    def submit(self, segments: Sequence[Segment]) -> None:
-        """Send these, in order; what finds no room on its bind after all waits at the head."""
+    def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """Send these, in order; gives back those that find no room on the bind of their number."""
         used: set[Bind] = set()
-        for segment in segments:
-            self._send(segment, used)
+        left = [segment for segment in segments if not self._send(segment, used)]
         for bind in used:
             bind.flush()
+        return left
 
     def _send(self, segment: Segment, used: set[Bind]) -> bool:
         bind = self._choose(segment.destination)
         if bind is None:
-            heappush(self._waiting, (segment.id, segment))
             return False
         entry = self._on.get(segment.destination)
         if entry is None:
@@ -84,26 +81,13 @@ class Route:
         self.listener.outcomes(outcomes)
 
     def wait_again(self, segment: Segment) -> None:
-        """A throttled segment: first in line, by the order of acceptance."""
+        """A throttled segment: the submitter has it again, first in line."""
         self._answered(segment.destination)
-        heappush(self._waiting, (segment.id, segment))
+        self.listener.throttled((segment,))
 
     def offer_room(self) -> None:
-        """Send what waits, as far as it finds room; then ask for more."""
-        if self._waiting:
-            self._send_waiting()
         if self.capacity():
             self.listener.room()
-
-    def _send_waiting(self) -> None:
-        used: set[Bind] = set()
-        waiting, self._waiting = self._waiting, []
-        while waiting and any(bind.room for bind in self.binds):
-            self._send(heappop(waiting)[1], used)
-        for entry in waiting:
-            heappush(self._waiting, entry)
-        for bind in used:
-            bind.flush()
 
 
 class SMPPChannel(MultiService):

@@ -101,7 +101,8 @@ _STATES: dict[int, tuple[Finality, str]] = {
 
 class ReceiptText(NamedTuple):
     """What a receipt says. ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table
-    has; ``disagrees`` when TLV and text tell different ends (the TLV has won)."""
+    has; ``disagrees`` when TLV and text tell different ends (the TLV has won); ``marked`` when more than the text says
+    that this is a receipt."""
 
     smsc_id: str
     finality: Finality
@@ -109,6 +110,7 @@ class ReceiptText(NamedTuple):
     code: int | str
     known: bool = True
     disagrees: bool = False
+    marked: bool = True
 
 
 def octets_of(pdu: PDU) -> bytes:
@@ -137,7 +139,8 @@ def read_receipt(pdu: PDU) -> ReceiptText | None:
     word = words.get("stat", "").upper()
     if not marked and word not in _ABBREVIATIONS and (word not in STATUS_WORDS or _FURTHER.isdisjoint(words)):
         return None
-    return _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
+    found = _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
+    return found if marked else found._replace(marked=False)
 
 
 def _words_of(octets: bytes, marked: bool) -> dict[str, str]:

@@ -4,8 +4,8 @@ The law of the session is ``STEPS``, after SMPP 3.4 section 2.2:
 
     OPEN --bind sent--> BINDING --bind_resp ok--> BOUND --unbind, either side--> UNBINDING --> CLOSED
 
-1. ``start`` queues the bind; ``receive`` reads what came and gives events; ``data_to_send`` gives what is to
-   be written, everything of one turn in one piece.
+1. ``start`` queues the bind, or waits for the SMSC's outbind to do so; ``receive`` reads what came and gives events;
+   ``data_to_send`` gives what is to be written, everything of one turn in one piece.
 2. ``submit`` takes a rendered body and the caller's token into the window. The token comes back exactly once:
    in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``.
 3. ``Delivered`` hands over a deliver_sm or data_sm; the caller answers with ``respond`` when it is on disk.
@@ -73,6 +73,7 @@ class SessionSettings:
     response_timeout: float = 30.0
     enquire_link_interval: float = 30.0
     drain_timeout: float = 5.0
+    outbind: bool = False  # the SMSC connects, and asks with outbind for the bind (section 2.2.1)
     maximum_pdu: int = DEFAULT_MAX_PDU
 
 
@@ -122,10 +123,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The session is over: close the connection. ``outstanding`` holds the tokens that were never answered."""
+    """The session is over: close the connection, without waiting for a peer that is ``silent``. ``outstanding`` holds
+    the tokens that were never answered."""
 
     reason: str
     outstanding: tuple[Any, ...]
+    silent: bool = False
 
 
 Event = Bound | BindRefused | Answered | Unanswered | Delivered | Rejected | Closed
@@ -147,14 +150,20 @@ class Session:
         self._asked_to_unbind: int | None = None  # the sequence_number of the SMSC's unbind
         self._unbind_sent = False
         self._transmits = settings.mode != "receiver"
+        self._owed = 0  # deliver_sm handed over and not answered yet
 
     # --- calls ----------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> None:
-        """Connected: send the bind (section 4.1)."""
+        """Connected: send the bind, unless the SMSC has to ask for it."""
+        self._since = self._last_received = now
+        if not self.settings.outbind:
+            self._bind(now)
+
+    def _bind(self, now: float) -> None:
+        """Section 4.1."""
         settings = self.settings
         self._step(State.BINDING, now)
-        self._last_received = now
         fields = {
             "system_id": settings.system_id,
             "password": settings.password,
@@ -187,23 +196,24 @@ class Session:
     def respond(self, pdu: PDU, status: int = 0) -> None:
         """Answer a deliver_sm or data_sm; message_id is unused and NUL (section 4.6.2)."""
         if self.state is not State.CLOSED:
+            self._owed -= 1
             self._out.append(codec.with_body(pdu.command_id | RESPONSE, pdu.sequence_number, b"\0", status))
 
     def unbind(self, now: float) -> list[Event]:
-        """Take no more submits; unbind when the window is empty or ``drain_timeout`` is over."""
+        """Take no more submits; unbind when neither side owes an answer any more or ``drain_timeout`` is over."""
         if self.state is State.BOUND:
             self._step(State.UNBINDING, now)
             return self._drained(now)
         return self.connection_lost("stopped") if self.state is not State.UNBINDING else []
 
-    def connection_lost(self, reason: str) -> list[Event]:
+    def connection_lost(self, reason: str, *, silent: bool = False) -> list[Event]:
         """The transport is gone, or the session must end. Gives ``Closed`` once, then nothing."""
         if self.state is State.CLOSED:
             return []
         outstanding = tuple(token for token, _ in self._window.values())
         self._window.clear()
         self.state = State.CLOSED
-        return [Closed(reason, outstanding)]
+        return [Closed(reason, outstanding, silent)]
 
     def data_to_send(self) -> bytes:
         """All octets queued since the last call."""
@@ -251,7 +261,10 @@ class Session:
                 events += self.connection_lost("unbound")
         elif command_id == BINDS[self.settings.mode] | RESPONSE:
             self._bind_answered(octets, status, now, events)
-        elif not command_id & RESPONSE and command_id not in (CommandId.alert_notification, CommandId.outbind):
+        elif command_id == CommandId.outbind:
+            if self.state is State.OPEN and self.settings.outbind:
+                self._bind(now)
+        elif not command_id & RESPONSE and command_id != CommandId.alert_notification:
             self._out.append(codec.bare(CommandId.generic_nack, sequence, Status.ESME_RINVCMDID))
             events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
 
@@ -277,6 +290,7 @@ class Session:
             return
         try:
             events.append(Delivered(codec.decode(octets)))
+            self._owed += 1
         except PDUError as error:
             self._out.append(codec.with_body(command_id | RESPONSE, sequence, b"\0", error.command_status))
             events.append(Rejected(f"answered {command_name(command_id)} with an error: {error}"))
@@ -299,12 +313,15 @@ class Session:
         """What is due: at most once a second is enough, a few times a second is exact."""
         settings = self.settings
         if self.state is State.BINDING and now - self._since >= settings.bind_timeout:
-            return self.connection_lost(f"no answer to the bind within {settings.bind_timeout:g} s")
+            return self.connection_lost(f"no answer to the bind within {settings.bind_timeout:g} s", silent=True)
+        if self.state is State.OPEN and now - self._since >= settings.bind_timeout:
+            return self.connection_lost(f"no outbind within {settings.bind_timeout:g} s of the SMSC's connecting")
         if self.state not in (State.BOUND, State.UNBINDING):
             return []
         if self._enquired_at is not None:
             if now - self._enquired_at >= settings.response_timeout:
-                return self.connection_lost(f"no answer to enquire_link within {settings.response_timeout:g} s")
+                reason = f"no answer to enquire_link within {settings.response_timeout:g} s"
+                return self.connection_lost(reason, silent=True)
         elif now - self._last_received >= settings.enquire_link_interval:
             self._enquired_at = now
             self._out.append(codec.bare(CommandId.enquire_link, self._next_sequence()))
@@ -326,7 +343,7 @@ class Session:
     def _drained(self, now: float) -> list[Event]:
         """In UNBINDING: go on when nothing is outstanding, or when waiting any longer helps nobody."""
         waited = now - self._since
-        if self._window and waited < self.settings.drain_timeout:
+        if (self._window or self._owed > 0) and waited < self.settings.drain_timeout:
             return []
         if self._asked_to_unbind is not None:
             self._out.append(codec.bare(CommandId.unbind_resp, self._asked_to_unbind))
@@ -335,7 +352,7 @@ class Session:
             self._unbind_sent = True
             self._out.append(codec.bare(CommandId.unbind, self._next_sequence()))
         elif waited >= 2 * self.settings.drain_timeout:
-            return self.connection_lost("no answer to unbind")
+            return self.connection_lost("no answer to unbind", silent=True)
         return []
 
     def _step(self, state: State, now: float) -> None:

@@ -1,9 +1,10 @@
 """Which segment does a receipt belong to? Ids are compared in every form that SMSCs are known to use.
 
-Each receipt is looked up under all forms at once. A segment found under the form this account's receipts were
-seen to use (the raw one, until another was seen) may be taken by its id alone; one found under another form
-must also be to the number that the receipt names. Where several are left, the better one is, in this order:
-under way rather than ended; to that number; in the form seen most; the newest. No setting is needed.
+Each receipt is looked up under all forms at once. Of the segments that are to the number which the receipt names,
+those found under the form this account's receipts were seen to use count first (the raw one, until another was
+seen), then the others; of several, the one under way, then the newest. A segment to another number (carriers write
+numbers in more ways than there are) is taken by its id alone: under the form in use, under way, and only where the
+receipt is marked as one. Everything else is no match; the receipt waits for a better one. No setting is needed.
 """
 
 from collections import Counter
@@ -35,27 +36,28 @@ class Matcher:
     def __init__(self) -> None:
         self._seen: dict[str, Counter[str]] = {}
 
-    def pick(self, account: str, destination: str, candidates: list[Candidate]) -> Candidate | None:
+    def pick(
+        self, account: str, destination: str, candidates: list[Candidate], marked: bool = True
+    ) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
+        if not candidates:
+            return None
         seen = self._seen.setdefault(account, Counter())
         usual = seen.most_common(1)[0][0] if seen else RAW
-        fitting = [
-            (one, same_number(one.destination, destination))
-            for one in candidates
-            if one.form == usual or same_number(one.destination, destination)
-        ]
+        fitting = [one for one in candidates if same_number(one.destination, destination)]
         if not fitting:
-            return None
-        best, number_fits = min(
-            fitting,
-            key=lambda pair: (
-                pair[0].state in (SegmentState.DELIVERED, SegmentState.FAILED),
-                not pair[1],
-                -seen[pair[0].form],
-                pair[0].form != RAW,
-                -pair[0].segment_id,
-            ),
-        )
-        if len(fitting) == 1 and number_fits:
-            seen[best.form] += 1
-        return best
+            by_id = [one for one in candidates if one.form == usual and (not is_final(one.state) or not destination)]
+            return max(by_id, key=_likelihood) if by_id and marked else None
+        if len(fitting) == 1 and not is_final(fitting[0].state):
+            seen[fitting[0].form] += 1
+        in_use = [one for one in fitting if one.form == usual]
+        return max(in_use or fitting, key=_likelihood)
+
+
+def _likelihood(candidate: Candidate) -> tuple[bool, bool, int]:
+    return not is_final(candidate.state), candidate.form == RAW, candidate.segment_id
+
+
+def is_final(state: SegmentState) -> bool:
+    """Whether a receipt for a segment in this state is a repeat."""
+    return state in (SegmentState.DELIVERED, SegmentState.FAILED)

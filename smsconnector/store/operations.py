@@ -36,6 +36,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclaim:
+    """Claimed segments that are known not to have been sent are queued again. Result: None."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Write what became of submits. ``due_at`` (ms): when to try again, for the verdict RETRY.
     Result: the ids of the messages that became final."""
@@ -131,10 +138,10 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Accept | Claim | Record | Receive | Incoming | Published | Sweep
+    Settle | Requeue | Accept | Claim | Unclaim | Record | Receive | Incoming | Published | Sweep
     | LoadSegments | LoadDue | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Accept, Claim, Record, Receive, Incoming, Published, Sweep,
+    Settle, Requeue, Accept, Claim, Unclaim, Record, Receive, Incoming, Published, Sweep,
     LoadSegments, LoadDue, LoadEvents, Find,
 )  # fmt: skip

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from smsconnector.errors import StoreUnavailable
@@ -47,6 +48,8 @@ _AFTER_SUBMIT = {
     Verdict.REFUSED: SegmentState.FAILED,
     Verdict.DONE: SegmentState.DELIVERED,
 }
+PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; ids come again in time
+PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the message's
 _LOADED = "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts"
 
 
@@ -78,6 +81,39 @@ class Known:
         return True
 
 
+TextKey = tuple[str, str, str, int, int]  # account, source, destination, reference, count
+
+
+def _text_key(one: IncomingSegment) -> TextKey:
+    return one.account, one.source, one.destination, one.reference, one.count
+
+
+class PartialText:
+    """What has come of a text in several parts. ``received_at`` is the time of the last one."""
+
+    def __init__(self, first: IncomingSegment) -> None:
+        self.first = first
+        self.parts: dict[int, str] = {}
+        self.received_at = first.received_at
+
+    def add(self, one: IncomingSegment) -> None:
+        self.parts[one.number] = one.text
+        self.received_at = max(self.received_at, one.received_at)
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is complete, and so has been handed on."""
+        return len(self.parts) >= self.first.count
+
+    def event(self, incomplete: bool = False) -> tuple[Any, ...]:
+        whole = replace(self.first, received_at=self.received_at)
+        return _incoming_event(whole, "".join(self.parts[number] for number in sorted(self.parts)), incomplete)
+
+
+def _parked_text(incoming: IncomingSegment | None) -> str | None:
+    return None if incoming is None else json.dumps([incoming.channel, incoming.destination, incoming.text])
+
+
 class Store:
     """One database file. Use from one thread at a time."""
 
@@ -90,6 +126,7 @@ class Store:
             ops.Requeue: self._requeue,
             ops.Accept: self._accept,
             ops.Claim: self._claim,
+            ops.Unclaim: self._unclaim,
             ops.Record: self._record,
             ops.Receive: self._receive,
             ops.Incoming: self._incoming,
@@ -228,6 +265,14 @@ class Store:
         )
         return claimed
 
+    def _unclaim(self, batch: list[ops.Unclaim]) -> list[None]:
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.QUEUED:d} WHERE state = {SegmentState.CLAIMED:d}"
+            " AND id IN (SELECT value FROM json_each(?))",
+            [segment_id for unclaim in batch for segment_id in unclaim.ids],
+        )
+        return [None] * len(batch)
+
     def _record(self, batch: list[ops.Record]) -> list[list[int]]:
         pairs = [pair for record in batch for pair in record.outcomes]
         known = self._know([outcome.segment.id for outcome, _ in pairs])
@@ -256,12 +301,12 @@ class Store:
             updates,
         )
         if self._parked and accepted:
-            codes |= self._unpark(known, accepted)
+            codes |= self._unpark(known, accepted, now)
         ended = self._conclude(known, codes, now)
         final = [message_id for message_id, *_ in ended]
         return [final if index == 0 else [] for index in range(len(batch))]
 
-    def _unpark(self, known: Known, accepted: list[tuple[int, str, str]]) -> dict[int, Any]:
+    def _unpark(self, known: Known, accepted: list[tuple[int, str, str]], now: int) -> dict[int, Any]:
         """Receipts that came before the response: give each to the segment whose id has just become known."""
         wanted = [
             (segment_id, account, key) for segment_id, account, smsc_id in accepted for _, key in id_candidates(smsc_id)
@@ -270,10 +315,12 @@ class Store:
             "SELECT j.value->>0, p.id, p.finality, p.code FROM json_each(?) AS j"
             " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
             " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE p.smsc_key = s.smsc_key OR p.destination = ''"
-            "    OR substr(p.destination, -7) = substr(m.destination, -7)"
+            " WHERE p.received_at > ?2 AND (substr(p.destination, -7) = substr(m.destination, -7)"
+            "    OR (p.smsc_key = s.smsc_key AND p.incoming IS NULL AND (p.destination = '' OR p.received_at > ?3)))"
             " ORDER BY p.id",
             wanted,
+            now - PARKED_TIMEOUT,
+            now - PARKED_BY_ID_ALONE,
         ).fetchall()
         codes: dict[int, Any] = {}
         for segment_id, _, finality, code in rows:
@@ -288,7 +335,12 @@ class Store:
     # --- receipts -------------------------------------------------------------------------------------------
 
     def _receive(self, batch: list[ops.Receive]) -> list[ops.Received]:
-        flat = [(index, receipt) for index, receive in enumerate(batch) for receipt in receive.receipts]
+        flat = [
+            (index, receipt)
+            for index, receive in enumerate(batch)
+            for receipt in receive.receipts
+            if receipt.finality is not Finality.PROGRESS
+        ]
         candidates, known = self._candidates([receipt for _, receipt in flat])
         counts = [[0, 0, 0] for _ in batch]
         codes: dict[int, Any] = {}
@@ -297,9 +349,8 @@ class Store:
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
-            if receipt.finality is Finality.PROGRESS:
-                continue
-            found = self._matcher.pick(receipt.account, receipt.destination, candidates[position])
+            marked = receipt.incoming is None
+            found = self._matcher.pick(receipt.account, receipt.destination, candidates[position], marked)
             if found is None and batch[index].report_unknown:
                 unknown.append((batch[index].channel, receipt))
                 counts[index][0] += 1
@@ -343,7 +394,7 @@ class Store:
         if not ours:
             return []
         return self._run(
-            "SELECT j.value->>0, ?2, m.destination, s.id, s.state, m.id, m.sid, m.channel, 1, m.state"
+            "SELECT j.value->>0, ?2, m.destination, s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"
             " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1 JOIN segment AS s ON s.id = m.id",
             ours,
             RAW,
@@ -360,11 +411,12 @@ class Store:
         if not receipts:
             return
         self._run(
-            "INSERT INTO parked_receipt (account, smsc_key, smsc_id, finality, code, status, destination, received_at)"
-            f" SELECT {_columns(8)} FROM json_each(?)",
+            "INSERT INTO parked_receipt"
+            " (account, smsc_key, smsc_id, finality, code, status, destination, received_at, incoming)"
+            f" SELECT {_columns(9)} FROM json_each(?)",
             [
                 (one.account, id_key(one.smsc_id), one.smsc_id, one.finality, one.code, one.status, one.destination,
-                 one.received_at)
+                 one.received_at, _parked_text(one.incoming))
                 for one in receipts
             ],
         )  # fmt: skip
@@ -395,42 +447,62 @@ class Store:
         return [len(incoming.segments) for incoming in batch]
 
     def _join(self, parts: list[IncomingSegment]) -> list[tuple[Any, ...]]:
-        """Write the parts; those that are complete now leave the table as events."""
+        """Put the parts to those that are here; texts that are complete now become events. A part that is here
+        already was sent again; if its text is another one, it begins another text under the same reference."""
+        texts = self._unfinished(list({_text_key(one) for one in parts}))
+        changed: set[TextKey] = set()
+        events = []
+        for one in parts:
+            key = _text_key(one)
+            text = texts.get(key)
+            if text is not None and text.parts.get(one.number) == one.text:
+                continue
+            if text is None or text.joined or one.number in text.parts:
+                if text is not None and not text.joined:
+                    events.append(text.event(incomplete=True))
+                text = texts[key] = PartialText(one)
+            text.add(one)
+            changed.add(key)
+            if text.joined:
+                events.append(text.event())
+        self._write_parts([texts[key] for key in changed])
+        return events
+
+    def _unfinished(self, keys: "list[TextKey]") -> "dict[TextKey, PartialText]":
+        """What is here of these texts."""
+        texts: dict[TextKey, PartialText] = {}
+        for row in self._run(
+            "SELECT p.channel, p.account, p.source, p.destination, p.text, p.received_at, p.reference, p.number,"
+            " p.count FROM json_each(?) AS j JOIN incoming_segment AS p"
+            " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
+            " AND p.reference = j.value->>3 AND p.count = j.value->>4",
+            keys,
+        ):
+            channel, account, source, destination, text, *place = row
+            one = IncomingSegment(channel, account, source, destination, json.loads(text), *place)
+            texts.setdefault(_text_key(one), PartialText(one)).add(one)
+        return texts
+
+    def _write_parts(self, texts: "list[PartialText]") -> None:
+        self._delete_parts([_text_key(text.first) for text in texts])
         self._run(
-            "INSERT OR IGNORE INTO incoming_segment"
+            "INSERT INTO incoming_segment"
             " (channel, account, source, destination, reference, count, number, text, received_at)"
             f" SELECT {_columns(9)} FROM json_each(?)",
             [
-                (one.channel, one.account, one.source, one.destination, one.reference, one.count, one.number,
-                 json.dumps(one.text), one.received_at)
-                for one in parts
+                (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
+                 json.dumps(part), text.received_at)
+                for text in texts for one in [text.first] for number, part in text.parts.items()
             ],
         )  # fmt: skip
-        keys = {(one.account, one.source, one.destination, one.reference, one.count) for one in parts}
-        return self._take_parts(list(keys), complete_only=True)
 
-    def _take_parts(self, keys: list[Any], complete_only: bool) -> list[tuple[Any, ...]]:
-        rows = self._run(
-            "SELECT p.channel, p.account, p.source, p.destination, p.reference, p.count, p.number, p.text,"
-            " p.received_at, p.id FROM json_each(?) AS j JOIN incoming_segment AS p"
+    def _delete_parts(self, keys: "list[TextKey]") -> None:
+        self._run(
+            "DELETE FROM incoming_segment WHERE id IN (SELECT p.id FROM json_each(?) AS j JOIN incoming_segment AS p"
             " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
-            " AND p.reference = j.value->>3 AND p.count = j.value->>4 ORDER BY p.number",
+            " AND p.reference = j.value->>3 AND p.count = j.value->>4)",
             keys,
-        ).fetchall()
-        groups: dict[Any, list[Any]] = defaultdict(list)
-        for row in rows:
-            groups[row[:6]].append(row)
-        events, taken = [], []
-        for (channel, account, source, destination, _, count), group in groups.items():
-            complete = len(group) >= count
-            if complete or not complete_only:
-                whole = IncomingSegment(channel, account, source, destination, "", max(row[8] for row in group))
-                events.append(
-                    _incoming_event(whole, "".join(json.loads(row[7]) for row in group), incomplete=not complete)
-                )
-                taken += [row[9] for row in group]
-        self._run("DELETE FROM incoming_segment WHERE id IN (SELECT value FROM json_each(?))", taken)
-        return events
+        )
 
     # --- events ---------------------------------------------------------------------------------------------
 
@@ -529,7 +601,7 @@ class Store:
         )
 
     def _sweep(self, batch: list[ops.Sweep]) -> list[int]:
-        return [self._expire(sweep) + self._give_up_waiting(sweep) for sweep in batch]
+        return [self._expire(sweep) + self._give_up_waiting(sweep) + self._give_up_parked(sweep) for sweep in batch]
 
     def _expire(self, sweep: ops.Sweep) -> int:
         rows = self._connection.execute(
@@ -548,14 +620,36 @@ class Store:
         return len(rows)
 
     def _give_up_waiting(self, sweep: ops.Sweep) -> int:
+        """Hand on what came of texts whose other parts never did, and forget those that were handed on."""
         keys = self._connection.execute(
-            "SELECT account, source, destination, reference, count FROM incoming_segment"
-            " GROUP BY account, source, destination, reference, count HAVING max(received_at) <= ? LIMIT ?",
+            "SELECT DISTINCT account, source, destination, reference, count FROM incoming_segment"
+            " WHERE received_at <= ? LIMIT ?",
             (sweep.incoming_before, sweep.limit),
         ).fetchall()
-        events = self._take_parts(keys, complete_only=False) if keys else []
-        self._tell(events)
-        return len(events)
+        if not keys:
+            return 0
+        texts = self._unfinished(keys)
+        self._tell([text.event(incomplete=True) for text in texts.values() if not text.joined])
+        self._delete_parts(keys)
+        return len(keys)
+
+    def _give_up_parked(self, sweep: ops.Sweep) -> int:
+        """Receipts that fitted no message in good time: those that only looked like one are texts."""
+        rows = self._connection.execute(
+            "SELECT id, account, destination, received_at, incoming FROM parked_receipt WHERE received_at <= ? LIMIT ?",
+            (sweep.now - PARKED_TIMEOUT, sweep.limit),
+        ).fetchall()
+        if not rows:
+            return 0
+        texts = [
+            IncomingSegment(channel, account, source, destination, text, received_at)
+            for _, account, source, received_at, incoming in rows if incoming is not None
+            for channel, destination, text in [json.loads(incoming)]
+        ]  # fmt: skip
+        self._tell([_incoming_event(one, one.text) for one in texts])
+        self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
+        self._parked -= len(rows)
+        return len(rows)
 
     # --- reading --------------------------------------------------------------------------------------------
 

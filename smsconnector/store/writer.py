@@ -88,11 +88,12 @@ class Writer:
         while True:
             self._wake.wait()
             self._wake.clear()
+            stopping = self._stopping  # read before the queue is emptied: nothing is put after it was set
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAXIMUM_BATCH))]
                 answers = apply_batch(self._store, [operation for operation, _ in batch])
                 self._reactor.callFromThread(self._finish, batch, answers)
-            if self._stopping:
+            if stopping:
                 self._store.close()
                 self._reactor.callFromThread(self._stopped.callback, None)
                 return

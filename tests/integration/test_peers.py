@@ -24,6 +24,7 @@ from smsconnector.sms import segmentation
 from tests.integration import activemq, jms
 from tests.integration.peers import Peer, Unavailable, install_node, install_twisted3
 from tests.integration.stack import Connector, Load, until
+from tests.unit.fakes import AgainMixin
 
 reactor: Any = _reactor
 SOON = 10.0  # seconds within which whatever a test waits for has come, or never will
@@ -32,17 +33,22 @@ GSM7 = "@£$¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿ä
 URDU = "آپ کا آرڈر روانہ ہو گیا ہے 🚚"
 
 
-class Owner:
+class Owner(AgainMixin):
     """What the channel calls; keeps everything, and says that it is on disk."""
 
+    channel: Any
+
     def __init__(self) -> None:
+        super().__init__()
         self.answers: list[Outcome] = []
         self.items: list[Receipt | IncomingSegment] = []
 
     def outcomes(self, outcomes: list[Outcome]) -> None:
         self.answers += outcomes
 
-    def room(self) -> None: ...
+    def room(self) -> None:
+        if self.again:
+            self.send_again(self.channel)
 
     def received(self, items: Any, done: Any) -> None:
         self.items += items
@@ -103,6 +109,7 @@ class PeerCase(TestCase):
             self.channel.add(Bind(reactor, endpoint, bind, self.channel, BackOff(0.1, 1.0)))
         self.route: Route = self.channel.routes[""]
         self.route.listener = self.owner
+        self.owner.channel = self.route
         self.channel.startService()
         self.addCleanup(lambda: self.channel.stopService() if self.channel.running else None)
 

@@ -1,13 +1,13 @@
 """What stands for the outside and for time in unit tests: no sockets, no threads, no sleeping."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from smsconnector.channels import Listener
+from smsconnector.channels import IChannel, Listener
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.store.operations import Operation
@@ -59,16 +59,37 @@ class FakeChannel:
     def capacity(self) -> int:
         return self.window - len(self.under_way)
 
-    def submit(self, segments: Sequence[Segment]) -> None:
+    def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         assert len(segments) <= self.capacity(), "more was submitted than there was room for"
         self.submitted += segments
         self.under_way += segments
+        return ()
+
+    def throttle(self, *segments: Segment) -> None:
+        for segment in segments:
+            self.under_way.remove(segment)
+        self.listener.throttled(segments)
 
     def answer(self, *outcomes: Outcome) -> None:
         for outcome in outcomes:
             self.under_way.remove(outcome.segment)
         self.listener.outcomes(list(outcomes))
         self.listener.room()
+
+
+class AgainMixin:
+    """The submitter's part for segments that the network or the channel did not take: kept, and sent again first."""
+
+    def __init__(self) -> None:
+        self.again: list[Segment] = []
+
+    def throttled(self, segments: Iterable[Segment]) -> None:
+        self.again = sorted([*self.again, *segments], key=lambda one: one.id)
+
+    def send_again(self, channel: IChannel) -> None:
+        room = channel.capacity()
+        sent, self.again = self.again[:room], self.again[room:]
+        self.throttled(channel.submit(sent))
 
 
 class FakeSink(Service):

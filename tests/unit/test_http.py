@@ -253,6 +253,15 @@ class PathCase(DoorCase):
 class ReceiveCase(DoorCase):
     FIELDS = "From=%2B923001234567&To=8228&SmsSid=SM9"
 
+    def test_nothing_is_said_before_the_commit(self) -> None:
+        """Law 1: the provider has its 200 only when the text is on disk."""
+        body = b"Body=hi&From=%2B1&To=2&SmsSid=in1"
+        head = f"POST /receive HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+        transport = self.exchange(head.encode() + body, settle=False)
+        self.assertEqual((transport.value(), self.events()), (b"", []))
+        self.settle()
+        self.assertEqual((Answer(transport.value()).status, len(self.events())), (200, 1))
+
     def test_received(self) -> None:
         """200 with an empty body after the commit; the text is an event of the incoming queue."""
         for path in ("/msg-client/receive", "/receive", "/msg-client/smpp/receive"):

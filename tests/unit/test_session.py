@@ -206,6 +206,15 @@ class EndingCase(SessionCase):
         self.assertEqual(closed.outstanding, ())
         self.assertEqual(self.sent()[0].command_id, CommandId.unbind_resp)
 
+    def test_unbind_waits_for_what_we_owe(self) -> None:
+        """A deliver_sm that is not on disk yet is answered before the unbind: unanswered, it would come again."""
+        (delivered,) = self.give(CommandId.deliver_sm, 7, short_message=b"hi")
+        self.session.unbind(1.0)
+        self.assertEqual(self.session.tick(1.5), [])
+        self.session.respond(delivered.pdu)
+        self.session.tick(1.75)
+        self.assertEqual([one.command_id for one in self.sent()], [CommandId.deliver_sm_resp, CommandId.unbind])
+
     def test_connection_lost(self) -> None:
         """Every token comes back exactly once."""
         self.session.submit(b"\0" * 20, "a", 0.0)
@@ -213,3 +222,27 @@ class EndingCase(SessionCase):
         self.assertEqual(closed.outstanding, ("a",))
         self.assertEqual(self.session.connection_lost("again"), [])
         self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="77"), [])
+
+
+class OutbindCase(SessionCase):
+    """The SMSC has connected to us (section 2.2.1)."""
+
+    settings = smpp.SessionSettings("me", "secret", mode="receiver", outbind=True)
+
+    def setUp(self) -> None:
+        self.session = smpp.Session(self.settings)
+        self.session.start(0.0)
+
+    def test_bind_when_asked(self) -> None:
+        """Nothing is said before the outbind; then the bind, once."""
+        self.assertEqual(self.sent(), [])
+        self.give(CommandId.outbind, 1, system_id="SMSC", password="x")
+        self.give(CommandId.outbind, 2, system_id="SMSC", password="x")
+        self.assertEqual([one.command_id for one in self.sent()], [CommandId.bind_receiver])
+        (bound,) = self.give(CommandId.bind_receiver_resp, 1, system_id="SMSC")
+        self.assertIsInstance(bound, smpp.Bound)
+
+    def test_never_asked(self) -> None:
+        """A connection on which no outbind comes is closed."""
+        self.assertEqual(self.session.tick(9.9), [])
+        self.assertIsInstance(self.session.tick(10.0)[0], smpp.Closed)

@@ -10,6 +10,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels import bind as binding
 from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.errors import StoreUnavailable
@@ -22,7 +23,7 @@ from smsconnector.smpp.constants import CommandId, Status
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
-from tests.unit.fakes import EPOCH
+from tests.unit.fakes import EPOCH, AgainMixin
 
 
 class Wire(StringTransport):
@@ -30,12 +31,13 @@ class Wire(StringTransport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.far: Any = None
+        self.aborted = False
 
     def loseConnection(self) -> None:
         self.disconnecting = True
 
-    abortConnection = loseConnection
+    def abortConnection(self) -> None:
+        self.disconnecting = self.aborted = True
 
 
 class Wires:
@@ -81,10 +83,13 @@ class Wires:
             one.connectionLost(Failure(ConnectionDone()))
 
 
-class Owner:
+class Owner(AgainMixin):
     """What the channel calls; keeps everything."""
 
+    channel: Any
+
     def __init__(self) -> None:
+        super().__init__()
         self.answers: list[Outcome] = []
         self.items: list[Receipt | IncomingSegment] = []
         self.dones: list[Any] = []
@@ -94,7 +99,9 @@ class Owner:
     def outcomes(self, outcomes: list[Outcome]) -> None:
         self.answers += outcomes
 
-    def room(self) -> None: ...
+    def room(self) -> None:
+        if self.again:
+            self.send_again(self.channel)
 
     def received(self, items: Any, done: Any) -> None:
         self.items += items
@@ -125,6 +132,7 @@ class ChannelCase(SynchronousTestCase):
         self.channel.add(self.bind)
         self.route = self.channel.routes[""]
         self.route.listener = self.owner
+        self.owner.channel = self.route
         self.said: list[str] = []
         observer = lambda event: self.said.append(str(event.get("reason") or event.get("log_format")))  # noqa: E731
         globalLogPublisher.addObserver(observer)
@@ -191,7 +199,8 @@ class SubmitCase(ChannelCase):
         """Throttled submits are no outcomes: they are sent again, in order, until the SMSC takes them."""
         self.build(throttle_share=0.3, seed=7)
         for first in range(0, 40, 10):
-            self.route.submit([segment(number) for number in range(first, first + 10)])
+            self.owner.throttled(segment(number) for number in range(first, first + 10))
+            self.owner.room()
             self.turn(20)
         self.assertEqual({outcome.verdict for outcome in self.owner.answers}, {Verdict.ACCEPTED})
         self.assertEqual(len(self.owner.answers), 40)
@@ -248,6 +257,36 @@ class ReceiveCase(ChannelCase):
         self.turn(5)
         self.assertEqual(self.smsc.counts.acknowledged, 1)
 
+    def test_disk_falls_behind(self) -> None:
+        """While too much waits for the disk nothing more is read, and that alone ends no connection."""
+        self.patch(binding, "UNANSWERED_LIMIT", 2)
+        self.build()
+        self.owner.hold = True
+        for number in range(3):
+            self.smsc.send_mo("923001234567", "8228", str(number))
+        self.turn(0.2)
+        near = self.wires.pairs[0][0]
+        self.assertEqual(near.transport.producerState, "paused")
+        self.turn(100)
+        for done in self.owner.dones:
+            done(None)
+        self.turn(0.2)
+        self.assertEqual((near.transport.producerState, self.smsc.counts.acknowledged), ("producing", 3))
+        self.assertTrue(self.bind.bound)
+
+    def test_peer_does_not_read(self) -> None:
+        """A peer that sends and never reads is not read from, and dropped in bounded time."""
+        self.build()
+        near = self.wires.pairs[0][0]
+        near.transport.producer.pauseProducing()
+        self.assertEqual(near.transport.producerState, "paused")
+        self.turn(10)
+        near.transport.producer.resumeProducing()
+        self.assertEqual(near.transport.producerState, "producing")
+        near.transport.producer.pauseProducing()
+        self.turn(31)
+        self.assertTrue(near.transport.aborted)
+
     def test_long_text(self) -> None:
         """The parts of a long text carry their place; joined they are the text."""
         self.build()
@@ -296,6 +335,26 @@ class LinkCase(ChannelCase):
         self.wires.refuse = False
         self.turn(60)
         self.assertTrue(self.bind.bound)
+
+    def test_frozen_peer(self) -> None:
+        """A connection to a peer that takes nothing any more is aborted: closing it would wait for ever."""
+        self.build()
+        near = self.wires.pairs[0][0]
+        self.wires.pairs.clear()  # nothing moves
+        self.clock.pump([1.0] * 59)
+        self.assertFalse(near.transport.aborted)
+        self.clock.pump([1.0] * 3)
+        self.assertTrue(near.transport.aborted)
+
+    def test_slow_close(self) -> None:
+        """A peer that is told why the connection ends has some seconds to read it."""
+        self.build()
+        near = self.wires.pairs[0][0]
+        self.wires.pairs.clear()
+        near.dataReceived(b"\0" * 16)
+        self.assertEqual((near.transport.disconnecting, near.transport.aborted), (True, False))
+        self.clock.pump([1.0] * 6)
+        self.assertTrue(near.transport.aborted)
 
     def test_stop(self) -> None:
         """A stop drains, unbinds and closes; no further attempt follows."""

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from hypothesis import settings
@@ -13,7 +15,8 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.store import Store
+from smsconnector.store.database import steps
+from smsconnector.store.store import PARKED_BY_ID_ALONE, PARKED_TIMEOUT, Store
 from smsconnector.store.writer import apply_batch
 from tests.unit.fakes import EPOCH, message
 
@@ -143,6 +146,50 @@ class MTCase(StoreCase):
         self.receive(receipt("10", destination="923000000001"))
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
 
+    def test_repeated_receipt_is_no_other_id(self) -> None:
+        """Decimal 16 has ended; its repeated receipt does not end hexadecimal 16, which is the id 22 (pitfall 2)."""
+        first, second = self.accept("SM1")[0], self.accept("SM2")[0]
+        self.record(first, Verdict.ACCEPTED, "16")
+        self.record(second, Verdict.ACCEPTED, "22")
+        for _ in range(2):
+            self.receive(receipt("16"))
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+
+    def test_reused_id(self) -> None:
+        """An id comes again for another number, its receipt before its response: it waits, and is no repeat."""
+        (first,) = self.accept("SM1", to="923000000001")
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.receive(receipt("77", destination="923000000001"))
+        (second,) = self.accept("SM2", to="923000000002")
+        self.assertEqual(self.receive(receipt("77", Finality.FAILED, destination="923000000002")).parked, 1)
+        self.record(second, Verdict.ACCEPTED, "77")
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED", "FAILED"])
+
+    def test_old_parked_receipt(self) -> None:
+        """A receipt that has waited too long belongs to nothing that is submitted now; a sweep takes it away."""
+        self.receive(receipt("77"))
+        (segment,) = self.accept(at=NOW + PARKED_TIMEOUT)
+        later = NOW + PARKED_TIMEOUT + 2
+        self.one(ops.Record(((Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "77"), 0),), later))
+        self.assertEqual(self.events(), [])
+        self.one(ops.Sweep(later, 0))
+        self.assertEqual((self.events(), self.store.parked), ([], 0))
+
+    def test_parked_for_another_number(self) -> None:
+        """By its id alone, a parked receipt is taken only if it has just come."""
+        for wait, reports in ((1_000, 1), (PARKED_BY_ID_ALONE + 1_000, 1)):
+            self.receive(receipt(str(wait), destination="15550001111"))
+            (segment,) = self.accept(f"SM{wait}")
+            outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, str(wait))
+            self.one(ops.Record(((outcome, 0),), NOW + wait))
+            self.assertEqual(len(self.reports()), reports)
+
+    def test_number_in_another_form(self) -> None:
+        """A receipt that names the number as nobody else does is matched by its id."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(receipt("77", destination="MSISDN")).matched, 1)
+
     def test_refused(self) -> None:
         """A permanent refusal ends the message with the command_status as its code."""
         (segment,) = self.accept()
@@ -248,6 +295,15 @@ class WebhookCase(StoreCase):
         )
         self.assertEqual(self.events()[0].jms_type, "twilio")
 
+    def test_progress_of_our_own_sid(self) -> None:
+        """A provider's progress ends nothing."""
+        (segment,) = self.accept("SM" + "0" * 32)
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.receive(receipt(segment_sid := "SM" + "0" * 32, Finality.PROGRESS))
+        self.assertEqual(self.events(), [])
+        self.receive(receipt(segment_sid))
+        self.assertEqual(len(self.events()), 1)
+
     def test_our_own_sid(self) -> None:
         """A provider that names our own MessageSID ends that message: no second report can follow."""
         (segment,) = self.accept("SM1")
@@ -296,6 +352,43 @@ class IncomingCase(StoreCase):
         (body,) = self.reports()
         self.assertEqual((body["Body"], body["Incomplete"]), ("b", True))
 
+    def test_part_sent_again(self) -> None:
+        """A part that the SMSC sends again after the text was handed on is no second text, in its time."""
+        parts = self.part(1, 2, "a"), self.part(2, 2, "b")
+        self.one(ops.Incoming(parts))
+        self.one(ops.Incoming(parts[1:]))
+        self.one(ops.Sweep(NOW, NOW))
+        self.one(ops.Sweep(NOW, NOW))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab"])
+
+    def test_reference_used_again(self) -> None:
+        """A handset that uses one reference for every text gets none of them mixed up."""
+        self.one(ops.Incoming((self.part(1, 2, "a"), self.part(2, 2, "b"))))
+        self.one(ops.Incoming((self.part(1, 2, "c"),)))
+        self.one(ops.Incoming((self.part(1, 2, "d"), self.part(2, 2, "e"))))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab", "c", "de"])
+        self.assertEqual([one.get("Incomplete") for one in self.reports()], [None, True, None])
+
+    def unmarked(self, smsc_id: str, source: str = "923001234567") -> Receipt:
+        """What reads as a receipt, and is not marked as one."""
+        incoming = IncomingSegment("smpp", ACCOUNT, source, "8228", f"id:{smsc_id} stat:DELIVRD", NOW)
+        return Receipt(ACCOUNT, smsc_id, Finality.DELIVERED, "000", "DELIVRD", NOW, source, incoming)
+
+    def test_unmarked_receipt(self) -> None:
+        """It is one if it comes from the number that the message went to."""
+        (segment,) = self.accept()
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(self.unmarked("77")).matched, 1)
+
+    def test_forged_receipt(self) -> None:
+        """From another number it ends nothing; as it fits no message, it comes out as the text that it is."""
+        (segment,) = self.accept(at=NOW + PARKED_TIMEOUT)
+        self.record(segment, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(self.unmarked("77", "15550001111")).parked, 1)
+        self.one(ops.Sweep(NOW + PARKED_TIMEOUT, 0))
+        (body,) = self.reports()
+        self.assertEqual((body["Body"], body["From"]), ("id:77 stat:DELIVRD", "15550001111"))
+
     def test_any_octets(self) -> None:
         """NUL and lone surrogates in a text don't stop the store."""
         self.one(ops.Incoming((self.part(1, 1, "a\0b\ud800c", sid="in1"),)))
@@ -336,6 +429,34 @@ class FileCase(SynchronousTestCase):
         store.apply([ops.Accept(message("SM1"), 1, "smpp")])
         error = self.assertRaises(StoreUnusable, Store, path)
         self.assertIn("in use by another connector", str(error))
+
+    def test_synchronous(self) -> None:
+        """A commit that returned is on disk: that is what 200 says."""
+        store = Store(self.mktemp())
+        self.addCleanup(store.close)
+        pragma = lambda name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
+        self.assertEqual((pragma("synchronous"), pragma("journal_mode")), (2, "wal"))
+
+    def test_upgrade(self) -> None:
+        """A file that an earlier version wrote goes on where it was, whichever step it is at."""
+        for number, _ in steps():
+            path = self.mktemp()
+            with closing(sqlite3.connect(path)) as connection:
+                for step, sql in steps()[:number]:
+                    connection.executescript(f"{sql}; PRAGMA user_version={step};")
+                queue = "channel" if number < 2 else "queue"
+                connection.execute(
+                    "INSERT INTO message (id, sid, channel, destination, alphabet, segments, accepted_at, expires_at)"
+                    " VALUES (1, 'SM1', 'smpp', '923001234567', 'gsm7', 1, 1, ?)", (NOW,),
+                )  # fmt: skip
+                connection.execute(f"INSERT INTO segment (id, {queue}, number, text) VALUES (1, 'smpp', 1, 'hello')")
+                connection.commit()
+            self.store = Store(path)
+            (segment,) = self.store.apply([ops.LoadSegments("smpp", 0, 10)])[0]
+            outcome = Outcome(segment, Verdict.REFUSED, ACCOUNT, code=11)
+            self.store.apply([ops.Record(((outcome, 0),), NOW)])
+            self.assertEqual(len(self.store.apply([ops.LoadEvents(0, 10)])[0]), 1)
+            self.store.close()
 
     def test_newer_schema(self) -> None:
         """A file of a newer version is refused, with the way out."""

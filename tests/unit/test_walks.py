@@ -182,6 +182,43 @@ class SubmitterCase(WalkCase):
         self.settle()
         self.assertEqual(len(self.reports()), 3)
 
+    def test_throttled_goes_first(self) -> None:
+        """What the network throttled is sent before what is newer, and a number's order holds."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3", "SM4")
+        self.accept("SM5", to="923000000002")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[1])
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2, 2, 3, 4, 5])
+
+    def test_throttled_until_it_expires(self) -> None:
+        """A throttled segment whose message has ended is not sent any more, and those behind it are."""
+        self.accept("SM1", to="923000000001")
+        self.settle()
+        self.advance(1)
+        self.accept("SM2", to="923000000001")
+        self.settle()
+        self.channel.window = 0
+        self.channel.throttle(*self.channel.under_way)
+        self.advance(3599.5)
+        self.channel.window = 9
+        self.submitter.room()
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+    def test_flood_to_one_number(self) -> None:
+        """Many texts to one number don't hold up the others."""
+        self.patch(submitting, "MEMORY", 20)
+        self.patch(submitting, "CHUNK", 10)
+        for number in range(100):
+            self.accept(f"SM{number}", to="923000000001")
+        self.accept("SM100", to="923000000002")
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 101])
+
     def test_kill(self) -> None:
         """Everything accepted is submitted after a kill; what was under way is, once more."""
         self.channel.window = 2
@@ -224,6 +261,30 @@ class HoldCase(WalkCase):
         self.advance(30)
         self.assertEqual(self.channel.submitted, [])
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM2"])
+
+    def test_throttled_at_the_stop(self) -> None:
+        """What the network is known not to have taken is sent by the next process."""
+        self.accept("SM1", "SM2")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[0])
+        self.channel.window = 0
+        self.submitter.stopService()
+        self.channel.throttle(self.channel.under_way[0])
+        self.settle()
+        self.kill()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+        self.assertEqual(self.reports(), [])
+
+    def test_room_goes_while_the_claim_is_written(self) -> None:
+        """What was claimed and finds no room any more is sent when there is room."""
+        self.accept("SM1", "SM2")
+        self.writer.commit()
+        self.submitter.pump()
+        self.channel.window = 1
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
 
 
 class ReceiverCase(WalkCase):
