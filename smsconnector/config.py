@@ -15,15 +15,22 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from twisted.internet.endpoints import serverFromString
 
 from smsconnector.errors import ConfigurationError
+from smsconnector.network import TLS, client_endpoint
 from smsconnector.sinks.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
+from smsconnector.sms.shift_tables import LANGUAGES
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_ENDPOINT = re.compile(r"^(tcp|tls):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
+_ENDPOINT = re.compile(r"^(tcp|tls|outbind):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
+_TLV_TAG = re.compile(r"^0x[0-9A-Fa-f]{1,4}$")
+Octet = Annotated[int, Field(ge=0, le=0xFF)]
+CString = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]  # what goes into a C-octet string of SMPP
+HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class Section(BaseModel):
@@ -46,11 +53,16 @@ class HTTP(Section):
     def _are_endpoints(cls, endpoints: list[str]) -> list[str]:
         for endpoint in endpoints:
             kind = endpoint.split(":", 1)[0]
-            if kind not in ("tcp", "tcp6", "ssl", "unix", "systemd"):
+            try:
+                if kind not in ("tcp", "tcp6", "ssl", "unix", "systemd"):
+                    raise ValueError(f"{kind} is none of them")
+                if kind != "systemd":  # its sockets are there only when systemd starts us
+                    serverFromString(None, endpoint)
+            except Exception as error:  # noqa: BLE001 — each of Twisted's parsers has its own
                 raise ValueError(
-                    f"{endpoint!r} is no server endpoint: write tcp:PORT:interface=ADDRESS, "
+                    f"{endpoint!r} is no server endpoint ({error}): write tcp:PORT:interface=ADDRESS, "
                     "ssl:PORT:privateKey=FILE:certKey=FILE, unix:PATH or systemd:domain=INET:index=0"
-                )
+                ) from None
         return endpoints
 
 
@@ -83,32 +95,47 @@ class RuleSection(Section):
 class BindSection(Section):
     name: Name
     endpoint: str
-    system_id: str = Field(max_length=15)  # SMPP 3.4 section 5.2.1: 16 octets with its NUL
+    system_id: CString = Field(max_length=15)  # SMPP 3.4 section 5.2.1: 16 octets with its NUL
     password: SecretStr | None = None
     password_file: str | None = None
-    system_type: str = Field(default="", max_length=12)
+    system_type: CString = Field(default="", max_length=12)
     mode: Literal["transceiver", "transmitter", "receiver", "pair"] = "transceiver"
     sessions: int = Field(default=1, ge=1, le=64)
     to: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]] = []
     priority: int = 0
     weight: float = Field(default=1.0, gt=0)
     interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
-    address_range: str = Field(default="", max_length=40)
+    address_range: CString = Field(default="", max_length=40)
+    addr_ton: Octet = 0
+    addr_npi: Octet = 0
     tls: TLSSection = TLSSection()
     statuses: dict[str, RuleSection] = {}
     window: int = Field(default=50, ge=1, le=10_000)
     throughput: float = Field(default=0, ge=0)
     registered_delivery: Literal["final", "failure", "none"] = "final"
-    source: str = ""
-    service_type: str = Field(default="", max_length=5)
+    intermediate_notifications: bool = False
+    source: CString = Field(default="", max_length=20)
+    service_type: CString = Field(default="", max_length=5)
     account: Name | None = None
     bind_timeout: Seconds = 10.0
     response_timeout: Seconds = 30.0
     enquire_link_interval: Seconds = 30.0
     drain_timeout: Seconds = 5.0
+    maximum_pdu: int = Field(default=65_536, ge=1_024, le=16_777_216)  # octets
     short_code_digits: int = Field(default=6, ge=0, le=20)
     short_code_ton: int = Field(default=3, ge=0, le=6)
     short_code_npi: int = Field(default=0, ge=0, le=18)
+    source_ton: Octet | None = None  # None: by what the address looks like
+    source_npi: Octet | None = None
+    dest_ton: Octet | None = None
+    dest_npi: Octet | None = None
+    alphabet: Literal["gsm7", "gsm7-packed", "latin1", "ascii"] = "gsm7"  # what data_coding 0 means
+    data_codings: dict[Literal["gsm7", "gsm7-packed", "latin1", "ascii", "ucs2"], Octet] = {}
+    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    protocol_id: Octet = 0
+    priority_flag: int = Field(default=0, ge=0, le=3)
+    validity: Literal["none", "auto"] | Annotated[int, Field(ge=60, le=31_536_000)] = "none"
+    tlvs: dict[str, str] = {}
 
     @field_validator("endpoint")
     @classmethod
@@ -117,6 +144,25 @@ class BindSection(Section):
         if not found or not 0 < int(found[3]) < 65_536:
             raise ValueError(f"{endpoint!r} is no SMSC endpoint: write tcp:HOST:PORT or tls:HOST:PORT")
         return endpoint
+
+    @field_validator("password")
+    @classmethod
+    def _fits_a_bind(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and not password.get_secret_value().isprintable():
+            raise ValueError("the password must be printable")
+        return password
+
+    @field_validator("tlvs")
+    @classmethod
+    def _are_tlvs(cls, tlvs: dict[str, str]) -> dict[str, str]:
+        for tag, value in tlvs.items():
+            if not _TLV_TAG.match(tag):
+                raise ValueError(f'{tag!r} is no tag of a TLV: write it as "0x1400", in quotes')
+            try:
+                tlv_octets(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is no value of a TLV: write Latin-1 text or hex:0A0B") from None
+        return tlvs
 
     @field_validator("statuses")
     @classmethod
@@ -135,11 +181,11 @@ class BindSection(Section):
         return self
 
     @property
-    def address(self) -> tuple[bool, str, int]:
-        """(tls, host, port)."""
+    def address(self) -> tuple[str, str, int]:
+        """(tcp, tls or outbind; host; port)."""
         found = _ENDPOINT.match(self.endpoint)
         assert found is not None
-        return found[1] == "tls", found[2].strip("[]"), int(found[3])
+        return found[1], found[2].strip("[]"), int(found[3])
 
     def secret(self) -> str:
         """The password, from wherever it is."""
@@ -155,6 +201,8 @@ class SMPPChannelSection(Section):
     unknown_outcome: Literal["resend", "hold"] = "resend"
     lifetime: Seconds = 259_200.0  # 72 h
     maximum_segments: int = Field(default=10, ge=1, le=255)
+    transliterate: bool = False
+    national_languages: list[Literal[tuple(LANGUAGES)]] = []  # type: ignore[valid-type]
     retry: RetrySection = RetrySection()
 
     @field_validator("binds")
@@ -172,14 +220,14 @@ ChannelSection = SMPPChannelSection
 class EventsSection(Section):
     sink: Literal["stomp"] = "stomp"
     uri: str = "failover:(tcp://127.0.0.1:61613)"
-    login: str | None = None
+    login: HeaderValue | None = None
     passcode: SecretStr | None = None
-    virtual_host: str | None = None
+    virtual_host: HeaderValue | None = None
     ca_file: str | None = None
     heartbeat: float = Field(default=10.0, ge=0, le=3600)  # 0: none
     window: int = Field(default=1_048_576, ge=1_024)  # octets on the wire that the broker has not confirmed
-    delivery_report: str = Field(default="delivery-report", min_length=1)
-    incoming_message: str = Field(default="incoming-message", min_length=1)
+    delivery_report: HeaderValue = Field(default="delivery-report", min_length=1)
+    incoming_message: HeaderValue = Field(default="incoming-message", min_length=1)
 
     @field_validator("uri")
     @classmethod
@@ -208,6 +256,19 @@ class Configuration(Section):
     def default_channel(self) -> str:
         """Where texts go that name no channel: as configured, else the first one."""
         return self.http.default_channel or next(iter(self.channels))
+
+
+def tlv_tag(text: str) -> int:
+    """``0x1400`` as a number."""
+    return int(text, 16)
+
+
+def tlv_octets(text: str) -> bytes:
+    """``hex:0A0B`` as two octets, everything else as Latin-1; ValueError if it is neither, or over 65,535 octets."""
+    octets = bytes.fromhex(text[4:]) if text.startswith("hex:") else text.encode("latin-1")
+    if len(octets) > 0xFFFF:
+        raise ValueError(text)
+    return octets
 
 
 def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -283,12 +344,38 @@ def _check_files(configuration: Configuration) -> list[tuple[str, str]]:
     for name, channel in configuration.channels.items():
         for index, bind in enumerate(channel.binds):
             path = f"channels.{name}.binds[{index}]"
-            try:
-                bind.secret()
-            except (OSError, UnicodeDecodeError) as error:
-                problems.append((f"{path}.password_file", f"{bind.password_file} can't be read: {error}"))
-            for key in ("ca_file", "certificate_file", "key_file"):
-                file = getattr(bind.tls, key)
-                if file is not None and not os.access(file, os.R_OK):
-                    problems.append((f"{path}.tls.{key}", f"{file} can't be read"))
-    return problems
+            problems += _check_password(bind, path)
+            files = {f"{path}.tls.{key}": getattr(bind.tls, key) for key in ("ca_file", "certificate_file", "key_file")}
+            problems += _check_pem(files)
+            if not problems and bind.address[0] == "tls":
+                problems += _check_tls(bind.address[1], TLS(**bind.tls.model_dump()), f"{path}.tls")
+    unreadable = _check_pem({"events.ca_file": configuration.events.ca_file})
+    if configuration.events.ca_file is not None and not unreadable:
+        problems += _check_tls("localhost", TLS(ca_file=configuration.events.ca_file), "events.ca_file")
+    return problems + unreadable
+
+
+def _check_password(bind: BindSection, path: str) -> list[tuple[str, str]]:
+    try:
+        secret = bind.secret()
+    except (OSError, UnicodeDecodeError) as error:
+        return [(f"{path}.password_file", f"{bind.password_file} can't be read: {error}")]
+    if not secret.isascii() or not secret.isprintable():
+        return [(f"{path}.password", "the password of a bind is ASCII, without control characters")]
+    return []
+
+
+def _check_pem(files: dict[str, str | None]) -> list[tuple[str, str]]:
+    return [
+        (path, f"{file} can't be read: does it exist, and may this user read it?")
+        for path, file in files.items()
+        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK))
+    ]
+
+
+def _check_tls(host: str, tls: TLS, path: str) -> list[tuple[str, str]]:
+    try:
+        client_endpoint(None, host, 1, tls)
+    except Exception as error:  # noqa: BLE001 — OpenSSL has many ways to say what is wrong with a file
+        return [(path, f"the PEM files can't be used: {error}")]
+    return []

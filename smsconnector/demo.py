@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -59,6 +60,7 @@ class Parts:
         process = subprocess.Popen(
             command, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             encoding="utf-8", errors="replace", start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 — it is one system call, and takes no lock
         )  # fmt: skip
         self._processes.append(process)
         assert process.stdout is not None
@@ -82,6 +84,16 @@ class Parts:
                     os.killpg(process.pid, signal.SIGKILL)
 
 
+def _end_with_parent() -> None:
+    """In a child: SIGTERM when the demo is gone, however it went (Linux: prctl, PR_SET_PDEATHSIG)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _interrupt(_signal: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def say(name: str, text: str) -> None:
     print(f"{name:>10} | {text}", flush=True)
 
@@ -98,6 +110,8 @@ def _show(name: str, lines: IO[str]) -> None:
 
 def run(path: str, once: bool = False) -> int:
     """The demo, until Ctrl-C or, with ``once``, until the three reports are there."""
+    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores the first
+        signal.signal(end, _interrupt)
     try:
         configuration = load(path)
         with tempfile.TemporaryDirectory(prefix="smsconnector-demo-") as folder:
@@ -105,6 +119,8 @@ def run(path: str, once: bool = False) -> int:
             try:
                 _walk(configuration, str(Path(path).resolve()), parts, once)
             finally:
+                for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(end, signal.SIG_IGN)
                 say("demo", "ending ...")
                 parts.close()
     except KeyboardInterrupt:

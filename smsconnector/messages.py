@@ -94,6 +94,7 @@ class IncomingSegment:
     number: int = 1
     count: int = 1
     sid: str | None = None  # the provider's id (SmsSid); None: we make one
+    is_binary: bool = False  # no text but octets, as hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)

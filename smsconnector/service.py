@@ -5,39 +5,43 @@ then the binds drain, then what is in flight is written, then the sink; all of i
 """
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
+from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.logger import Logger
 from twisted.python import usage
 
 from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.channels.smpp import SMPPChannel
-from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load
+from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
 from smsconnector.link import BackOff
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
-from smsconnector.network import TLS, client_endpoint
+from smsconnector.network import TLS, IncomingConnections, client_endpoint
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
-from smsconnector.sinks.stomp import StompSink, tls_trust
+from smsconnector.sinks.stomp import StompSink
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.policy import Action, Policy, Rule, status_number
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
+from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.submitter import RetryPolicy, Submitter
 from smsconnector.systemd import Notifier
 
+INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
 INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4
 
 
@@ -63,19 +67,24 @@ def makeService(options: Options, reactor: Any = None) -> Any:
 
 
 class Connector(MultiService):
-    """The whole daemon. Constructing it opens the database, and nothing else."""
+    """The whole daemon. Constructing it opens nothing: twistd makes it before it becomes a daemon and another user.
+    The wall clock (seconds since the epoch), the writer and the dice are the real ones unless they are given."""
 
     log = Logger()
 
-    def __init__(self, reactor: Any, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        wall_clock: Callable[[], float] = time.time,
+        make_writer: Callable[[Any], Any] = Writer,
+        dice: Random | None = None,
+    ) -> None:
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
-        try:
-            self._store = Store(configuration.store.path)
-        except StoreUnusable as error:
-            raise SystemExit(f"smsconnector: {error}") from None
+        self._wall_clock, self._dice = wall_clock, dice or Random()
         events = configuration.events
-        self.writer = Writer(reactor, self._store)
+        self.writer = make_writer(reactor)
         self.sink = StompSink(
             reactor,
             events.uri,
@@ -85,16 +94,17 @@ class Connector(MultiService):
             vhost=events.virtual_host,
             heartbeat=(int(events.heartbeat * 1000), int(events.heartbeat * 1000)),
             window=events.window,
-            tls_options=tls_trust(events.ca_file),
+            tls=TLS(ca_file=events.ca_file),
+            random=self._dice,
         )
-        self.publisher = Publisher(reactor, time.time, self.writer, self.sink)
-        self.receiver = Receiver(reactor, time.time, self.writer, self.publisher.wake, configuration.incoming_timeout)
+        self.publisher = Publisher(reactor, wall_clock, self.writer, self.sink)
+        self.receiver = Receiver(reactor, wall_clock, self.writer, self.publisher.wake, configuration.incoming_timeout)
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
         http = configuration.http
         self._api = API(
-            time.time, self._outlets, configuration.default_channel,
+            wall_clock, self._outlets, configuration.default_channel,
             http.webhook_channel or configuration.default_channel, self.receiver, self.writer,
             KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
         )  # fmt: skip
@@ -102,24 +112,25 @@ class Connector(MultiService):
         self._ports: list[Any] = []
 
     def _channel(self, name: str, section: SMPPChannelSection) -> Outlet:
-        channel = SMPPChannel(name, time.time)
+        channel = SMPPChannel(name, self._wall_clock)
         channel.receiver = self.receiver
         for bind in section.binds:
-            for made in make_binds(self._reactor, bind, channel):
+            for made in make_binds(self._reactor, bind, channel, self._dice):
                 channel.add(made)
         retry = section.retry
         policy = RetryPolicy(
-            retry.attempts, retry.initial, retry.maximum, section.unknown_outcome == "resend", section.strict_order
-        )
+            retry.attempts, retry.initial, retry.maximum, section.unknown_outcome == "resend", section.strict_order,
+            self._dice,
+        )  # fmt: skip
         routes: dict[str, Submitter] = {}
         for prefix, route in channel.routes.items():
             queue = f"{name}/{prefix}" if prefix else name
             route.listener = routes[prefix] = Submitter(
-                self._reactor, time.time, self.writer, route, queue, policy, self.publisher.wake
+                self._reactor, self._wall_clock, self.writer, route, queue, policy, self.publisher.wake
             )
         self.channels.append(channel)
         self.submitters += routes.values()
-        return Outlet(routes, section.lifetime, section.maximum_segments)
+        return Outlet(routes, section.lifetime, cutter(section))
 
     def _queue_of(self, channel: str, destination: str) -> str | None:
         """Where a message goes that was accepted under another configuration; called in the store's thread."""
@@ -131,16 +142,25 @@ class Connector(MultiService):
 
     def startService(self) -> None:
         super().startService()
-        counts = self._store.counts()
-        self.log.info("store {path}: {counts}", path=self._configuration.store.path, counts=counts)
-        self.writer.start()
+        path = self._configuration.store.path
+        try:
+            store = Store(path)
+        except StoreUnusable as error:
+            self._give_up(str(error))
+        self.log.info("store {path}: {counts}", path=path, counts=store.counts())
+        self.writer.start(store)
         self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), lambda *_: None)
         for part in (self.sink, self.publisher, self.receiver, *self.submitters, *self.channels, self._notifier):
             part.startService()
         failed: list[str] = []
         self._listen().addErrback(lambda failure: failed.append(failure.getErrorMessage()))
         if failed:
-            raise SystemExit(f"smsconnector: can't listen: {failed[0]}")
+            self._give_up(f"can't listen: {failed[0]}")
+
+    def _give_up(self, sentence: str) -> NoReturn:
+        """End the start with 1; a daemon has no terminal, so the log has it too."""
+        self.log.critical("{sentence}", sentence=sentence)
+        raise SystemExit(f"smsconnector: {sentence}")
 
     @inlineCallbacks
     def _listen(self) -> Any:
@@ -188,34 +208,59 @@ class Connector(MultiService):
         return over.addCallback(lambda _: timer.cancel() if timer.active() else None)
 
 
-def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel) -> Iterator[Bind]:
+def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random) -> Iterator[Bind]:
     """The sessions of one bind of the configuration: ``sessions`` of them, or twice as many for ``pair``. They share
     the pace, for the SMSC counts what the account sends."""
-    tls, host, port = section.address
-    endpoint = client_endpoint(reactor, host, port, TLS(**section.tls.model_dump()) if tls else None)
+    scheme, host, port = section.address
+    if scheme == "outbind":
+        endpoint: Any = IncomingConnections(TCP4ServerEndpoint(reactor, port, interface=host))
+    else:
+        tls = TLS(**section.tls.model_dump()) if scheme == "tls" else None
+        endpoint = client_endpoint(reactor, host, port, tls)
     pace = Pace(section.throughput, reactor.seconds())
     modes = ("transmitter", "receiver") if section.mode == "pair" else (section.mode,)
     for number in range(1, section.sessions + 1):
         for mode in modes:
             name = section.name + (f"#{number}" if section.sessions > 1 else "")
             name += f" ({mode})" if len(modes) > 1 else ""
-            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(), pace)
+            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(source=dice), pace)
+
+
+def cutter(section: SMPPChannelSection) -> Callable[[str], Split]:
+    """How texts are cut, so that every bind of the channel can send the segments."""
+    senders = [bind for bind in section.binds if bind.mode != "receiver"]
+    forms = {bind.long_messages for bind in senders}
+    return partial(
+        segment,
+        form=forms.pop() if len(forms) == 1 else "udh16" if "udh16" in forms else "udh8",
+        maximum_segments=section.maximum_segments,
+        default_alphabets=frozenset(bind.alphabet for bind in senders) or {"gsm7"},
+        national_languages=section.national_languages,
+        transliterate=section.transliterate,
+    )
 
 
 def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
     """A bind of the configuration in the words of the channel."""
-    _, host, port = bind.address
+    scheme, host, port = bind.address
     session = SessionSettings(
         bind.system_id, bind.secret(), bind.system_type, mode,
         interface_version=INTERFACE_VERSIONS[bind.interface_version], address_range=bind.address_range,
         window=bind.window, bind_timeout=bind.bind_timeout, response_timeout=bind.response_timeout,
         enquire_link_interval=bind.enquire_link_interval, drain_timeout=bind.drain_timeout,
+        addr_ton=bind.addr_ton, addr_npi=bind.addr_npi, maximum_pdu=bind.maximum_pdu, outbind=scheme == "outbind",
     )  # fmt: skip
+    intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
     submit = SubmitSettings(
         source=bind.source, service_type=bind.service_type,
-        registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()],
+        registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()] | intermediate,
         short_code_ton=bind.short_code_ton, short_code_npi=bind.short_code_npi,
         short_code_digits=bind.short_code_digits,
+        source_ton=bind.source_ton, source_npi=bind.source_npi, dest_ton=bind.dest_ton, dest_npi=bind.dest_npi,
+        default_alphabet=bind.alphabet, form=bind.long_messages,
+        data_codings={str(name): number for name, number in bind.data_codings.items()},
+        protocol_id=bind.protocol_id, priority_flag=bind.priority_flag, validity=bind.validity,
+        tlvs=tuple((tlv_tag(tag), tlv_octets(value)) for tag, value in bind.tlvs.items()),
     )  # fmt: skip
     rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
     return BindSettings(

@@ -44,6 +44,7 @@ from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.receipt import carries_text, octets_of, read_receipt
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 from smsconnector.sms import udh, user_data
+from smsconnector.sms.alphabet import is_binary
 
 TICK = 0.25  # seconds between looks at the clock, per session
 CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
@@ -427,7 +428,7 @@ class Bind(Service):
         return IncomingSegment(
             self._channel.channel_name, self.settings.account,
             pdu.fields["source_addr"], pdu.fields["destination_addr"],
-            text, now, reference, number, count,
+            text, now, reference, number, count, is_binary=is_binary(pdu.fields["data_coding"]),
         )  # fmt: skip
 
 

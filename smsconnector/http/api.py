@@ -24,7 +24,7 @@ from smsconnector.http.requests import SendRequest, parse_notification, parse_re
 from smsconnector.http.site import BoundedRequest, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
 from smsconnector.receiver import Receiver
-from smsconnector.sms import segmentation
+from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 from smsconnector.submitter import Submitter
@@ -34,11 +34,12 @@ ERRORS = (InvalidRequest, HTTPException, Exception)
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A channel as the door sees it: its submitters by prefix ("" for all other numbers). ``lifetime`` in seconds."""
+    """A channel as the door sees it: its submitters by prefix ("" for all other numbers). ``lifetime`` in seconds;
+    ``cut`` makes segments of a text."""
 
     routes: Mapping[str, Submitter]
     lifetime: float
-    maximum_segments: int
+    cut: Callable[[str], Split] = segment
 
     def submitter(self, destination: str) -> Submitter | None:
         """That of the longest prefix of the number; None if there is none."""
@@ -98,12 +99,13 @@ class API:
     # --- /send ----------------------------------------------------------------------------------------------
 
     def _send(self, request: BoundedRequest) -> "Deferred[bytes]":
-        message, submitter = self._message_of(parse_send(request.body()))
+        message, submitter, split = self._message_of(parse_send(request.body()))
         wants_body = b"return=representation" in b",".join(request.requestHeaders.getRawHeaders(b"prefer", []))
 
         def accepted() -> bytes:
             request.setHeader("X-Message-SID", message.sid)
             request.setHeader("Location", f"{self._base_path}/messages/{message.sid}")
+            replies.say_what_changed(request, split)
             if wants_body:
                 request.setHeader("Preference-Applied", "return=representation")
                 return replies.give(request, replies.representation(message))
@@ -111,7 +113,7 @@ class API:
 
         return _when_written(lambda done: submitter.accept(message, done), accepted)
 
-    def _message_of(self, send: SendRequest) -> tuple[Message, Submitter]:
+    def _message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
         channel = send.channel or self._default_channel
         outlet = self._outlets.get(channel)
         if outlet is None:
@@ -122,13 +124,13 @@ class API:
         if submitter is None:
             raise InvalidRequest("unroutable_number", "No bind of this channel serves this number.", "To")
         try:
-            split = segmentation.segment(send.body, maximum_segments=outlet.maximum_segments)
+            split = outlet.cut(send.body)
         except TextError as error:
             raise text_refused(error) from None
         now = int(self._wall_clock() * 1000)
         expires_at = now + int(outlet.lifetime * 1000)
         message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at)
-        return message, submitter
+        return message, submitter, split
 
     # --- webhooks -------------------------------------------------------------------------------------------
 

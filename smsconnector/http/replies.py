@@ -9,6 +9,7 @@ from twisted.web.http import Request
 from smsconnector.errors import InvalidRequest
 from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.messages import Message
+from smsconnector.sms.segmentation import Split, unmarked
 
 RETRY_AFTER = "5"  # seconds, with 503
 
@@ -35,6 +36,13 @@ def nothing(request: Request) -> bytes:
     return b""
 
 
+def say_what_changed(request: Request, split: Split) -> None:
+    """Headers that name the characters for which the text costs more, or is another than was asked for."""
+    for name, characters in (("X-UCS2-Because", split.forced_by), ("X-Transliterated", split.transliterated)):
+        if characters:
+            request.setHeader(name, " ".join(f"U+{ord(character):04X}" for character in characters[:20]))
+
+
 def representation(message: Message) -> dict[str, Any]:
     """A message that has just been accepted."""
     return {
@@ -43,7 +51,7 @@ def representation(message: Message) -> dict[str, Any]:
         "From": message.source,
         "To": message.destination,
         "Body": "".join(message.segments),
-        "Alphabet": message.alphabet,
+        "Alphabet": unmarked(message.alphabet)[0],
         "Segments": len(message.segments),
         "DeliveryStatus": "QUEUED",
         "ProviderStatusCode": None,
@@ -61,7 +69,7 @@ def found(row: dict[str, Any]) -> dict[str, Any]:
         "From": row["source"],
         "To": row["destination"],
         "Body": "".join(part[1] for part in row["parts"]),
-        "Alphabet": row["alphabet"],
+        "Alphabet": unmarked(row["alphabet"])[0],
         "Segments": row["segments"],
         "DeliveryStatus": _status(row),
         "ProviderStatusCode": row["code"],

@@ -7,12 +7,14 @@ the 413; one that says it is longer than that is answered and closed at once.
 import json
 from io import BytesIO
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from smsconnector.errors import InvalidRequest
+from smsconnector.http import replies
 
 DRAIN = 1_048_576  # octets of an over-long body that are read and thrown away
 
@@ -46,6 +48,16 @@ class BoundedRequest(Request):
                 self._refuse_at_once()
             return
         super().handleContentChunk(data)
+
+    def process(self) -> None:
+        """A path that is no UTF-8 is none of ours; the routes would stumble over it."""
+        try:
+            unquote_to_bytes(self.path).decode("utf-8")
+        except UnicodeDecodeError:
+            self.write(replies.refuse(self, InvalidRequest("not_found", "There is no such path.", status=404)))
+            self.finish()
+        else:
+            super().process()
 
     def body(self) -> bytes:
         """All of it."""

@@ -34,7 +34,6 @@ from stompest.error import StompError
 from stompest.protocol import StompFrame, StompParser, StompSession, StompSpec
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
@@ -43,11 +42,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.messages import Event
+from smsconnector.network import TLS, client_endpoint
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.failover import Broker, FailoverURI, ReconnectSchedule
 
 # All in seconds.
-CONNECT_TIMEOUT = 10.0  # name resolution and TCP
 HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
 RECEIPT_TIMEOUT = 30.0  # with parts outstanding and not one of them confirmed
 STOP_TIMEOUT = 2.0
@@ -68,28 +67,12 @@ _INEXPRESSIBLE = {
     StompSpec.VERSION_1_2: re.compile(r"[\x00\ud800-\udfff]"),
 }
 
-TLSOptions = Callable[[str], Any]
-EndpointFactory = Callable[[Any, Broker, TLSOptions], Any]  # an IStreamClientEndpoint
+EndpointFactory = Callable[[Any, Broker, TLS], Any]  # an IStreamClientEndpoint
 
 
-def tls_trust(ca_file: str | None = None) -> TLSOptions:
-    """How to verify brokers: against the certificates in a PEM file, or (None) those that the platform trusts."""
-    from twisted.internet import ssl  # noqa: PLC0415 — pyOpenSSL is not needed without TLS
-
-    trust: Any = ssl.platformTrust()
-    if ca_file is not None:
-        with open(ca_file, encoding="ascii", errors="replace") as pem:
-            found = re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem.read(), re.DOTALL)
-        if not found:
-            raise ValueError(f"{ca_file} holds no certificate; write the path of a PEM file.")
-        trust = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(text) for text in found])
-    return lambda host: ssl.optionsForClientTLS(host, trustRoot=trust)
-
-
-def broker_endpoint(reactor: Any, broker: Broker, tls_options: TLSOptions) -> Any:
+def broker_endpoint(reactor: Any, broker: Broker, tls: TLS) -> Any:
     """TCP, or TLS on TCP with the broker's name verified."""
-    endpoint: Any = HostnameEndpoint(reactor, broker.host, broker.port, timeout=CONNECT_TIMEOUT)
-    return wrapClientTLS(tls_options(broker.host), endpoint) if broker.tls else endpoint
+    return client_endpoint(reactor, broker.host, broker.port, tls if broker.tls else None)
 
 
 class _Batch:
@@ -355,7 +338,7 @@ class StompSink(Service):
     :param destinations: for each kind of event the queue: a bare name, ``/queue/name`` or ``/topic/name``.
     :param vhost: the ``host`` header of CONNECT; None: the broker's address.
     :param heartbeat: milliseconds (what we can send, what we wish to get); 0 is none.
-    :param tls_options: makes the TLS settings of one host name; None: ``tls_trust()``.
+    :param tls: how brokers at ``ssl:`` addresses are verified; the default is what the machine trusts.
     :param window: octets that may be on the wire unconfirmed. (The test broker coilmq loses its place in a frame
         that is cut by its reads of 4,096 octets, and at a client's heart-beat; it works with ``window=4000``,
         ``heartbeat=(0, 0)`` and ``vhost=socket.getfqdn()``.)
@@ -373,7 +356,7 @@ class StompSink(Service):
         *,
         vhost: str | None = None,
         heartbeat: tuple[int, int] = (10_000, 10_000),
-        tls_options: TLSOptions | None = None,
+        tls: TLS = TLS(),  # noqa: B008 — frozen
         random: Random | None = None,
         window: int = WINDOW,
         endpoint: EndpointFactory = broker_endpoint,
@@ -389,7 +372,7 @@ class StompSink(Service):
             kind: name if name.startswith(("/queue/", "/topic/")) else f"/queue/{name}"
             for kind, name in destinations.items()
         }
-        self._tls_options, self._endpoint = tls_options, endpoint
+        self._tls, self._endpoint = tls, endpoint
         self._schedule = ReconnectSchedule(self.uri, random or Random())
         self._waiting: deque[_Part] = deque()
         self._number = 0  # of the last receipt and transaction
@@ -485,9 +468,7 @@ class StompSink(Service):
         factory.noisy = False
         factory.protocol = partial(_Connection, self, broker)
         try:
-            if broker.tls and self._tls_options is None:
-                self._tls_options = tls_trust()
-            endpoint = self._endpoint(self.reactor, broker, self._tls_options or tls_trust)
+            endpoint = self._endpoint(self.reactor, broker, self._tls)
             attempt = endpoint.connect(factory)
         except (ImportError, ValueError, OSError) as error:  # no pyOpenSSL, a host that is no name
             self._connect_next(str(error), broker)

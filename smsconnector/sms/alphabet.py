@@ -289,6 +289,11 @@ def decode_data_coding(
     return _DECODERS[alphabet](octets)
 
 
+def is_binary(data_coding: int) -> bool:
+    """Whether ``decode_data_coding`` gives hexadecimal digits."""
+    return _DATA_CODINGS.get(data_coding) == "binary"
+
+
 def describe(characters: str, at_most: int = 10) -> str:
     """Characters for a sentence, such as ``’ (U+2019), U+200B``: the first ``at_most``, then how many more."""
     named = [f"{c} (U+{ord(c):04X})" if c.isprintable() else f"U+{ord(c):04X}" for c in characters[:at_most]]

@@ -473,7 +473,7 @@ class Store:
         texts: dict[TextKey, PartialText] = {}
         for row in self._run(
             "SELECT p.channel, p.account, p.source, p.destination, p.text, p.received_at, p.reference, p.number,"
-            " p.count FROM json_each(?) AS j JOIN incoming_segment AS p"
+            " p.count, NULL, p.is_binary FROM json_each(?) AS j JOIN incoming_segment AS p"
             " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
             " AND p.reference = j.value->>3 AND p.count = j.value->>4",
             keys,
@@ -487,11 +487,11 @@ class Store:
         self._delete_parts([_text_key(text.first) for text in texts])
         self._run(
             "INSERT INTO incoming_segment"
-            " (channel, account, source, destination, reference, count, number, text, received_at)"
-            f" SELECT {_columns(9)} FROM json_each(?)",
+            " (channel, account, source, destination, reference, count, number, text, received_at, is_binary)"
+            f" SELECT {_columns(10)} FROM json_each(?)",
             [
                 (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
-                 json.dumps(part), text.received_at)
+                 json.dumps(part), text.received_at, one.is_binary)
                 for text in texts for one in [text.first] for number, part in text.parts.items()
             ],
         )  # fmt: skip
@@ -725,7 +725,11 @@ def _report(sid: str, channel: str, delivered: bool, code: Any, now: int) -> tup
 
 def _incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> tuple[Any, ...]:
     sid = one.sid or new_sid(one.received_at)
-    body: dict[str, Any] = {"Body": text, "From": one.source, "To": one.destination, "SmsSid": sid}
+    body: dict[str, Any] = {
+        "Body": "" if one.is_binary else text, "From": one.source, "To": one.destination, "SmsSid": sid
+    }  # fmt: skip
+    if one.is_binary:
+        body["BodyHex"] = text
     if incomplete:
         body["Incomplete"] = True
     return (f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)

@@ -39,21 +39,23 @@ class IWriter(Protocol):
 
 
 class Writer:
-    """Owns ``store`` from ``start`` to ``stop``."""
+    """Owns a store from ``start`` to ``stop``."""
 
     log = Logger()
 
-    def __init__(self, reactor: IReactorThreads, store: Store) -> None:
+    _store: Store
+    _next_id: int
+
+    def __init__(self, reactor: IReactorThreads) -> None:
         self._reactor = reactor
-        self._store = store
-        self._next_id = store.last_segment_id() + 1
         self._queue: deque[tuple[Operation, Done]] = deque()
         self._wake = threading.Event()
         self._stopping = False
         self._stopped: Deferred[None] = Deferred()
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
 
-    def start(self) -> None:
+    def start(self, store: Store) -> None:
+        self._store, self._next_id = store, store.last_segment_id() + 1
         self._thread.start()
 
     def stop(self) -> "Deferred[None]":

@@ -6,6 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.config import load, parse
 from smsconnector.errors import ConfigurationError
+from smsconnector.service import bind_settings
+from smsconnector.smpp.policy import Action, Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -26,7 +28,7 @@ class ConfigurationCase(SynchronousTestCase):
         """A channel with a bind is enough; all else has defaults."""
         configuration = parse(GOOD)
         bind = configuration.channels["smpp"].binds[0]
-        self.assertEqual((bind.window, bind.mode, bind.address), (50, "transceiver", (False, "127.0.0.1", 2775)))
+        self.assertEqual((bind.window, bind.mode, bind.address), (50, "transceiver", ("tcp", "127.0.0.1", 2775)))
         self.assertEqual(configuration.default_channel, "smpp")
         self.assertEqual(configuration.http.base_path, "/msg-client")
 
@@ -80,6 +82,47 @@ events: {uri: "http://x", sink: file}
         self.assertNotIn("secret", repr(parse(GOOD)))
         problems = self.problems(GOOD.replace("system_id: me", "system_id: 5"))
         self.assertNotIn("secret", str(problems))
+
+    def test_what_a_bind_can_say(self) -> None:
+        """Every key of a bind at once, as it reaches the session and the renderer."""
+        bind = """
+      - {name: b, endpoint: "outbind:0.0.0.0:2776", system_id: me, mode: receiver, interface_version: "3.3",
+         alphabet: latin1, long_messages: sar, source_ton: 0, dest_npi: 9, protocol_id: 64, priority_flag: 1,
+         validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
+         data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096}
+"""
+        section = parse(GOOD + bind).channels["smpp"].binds[1]
+        settings = bind_settings(section, "b", "receiver")
+        session, submit = settings.session, settings.submit
+        self.assertEqual((session.outbind, session.interface_version, session.maximum_pdu), (True, 0x33, 4096))
+        self.assertEqual((submit.default_alphabet, submit.form, submit.registered_delivery), ("latin1", "sar", 0x11))
+        self.assertEqual((submit.source_ton, submit.dest_npi, submit.validity), (0, 9, "auto"))
+        self.assertEqual(submit.tlvs, ((0x1400, b"1101"), (0x1401, b"\x0a\xff")))
+        self.assertEqual(settings.policy.rule(8), Rule(Action.PAUSE, 3.0))
+
+    def test_wrong_values(self) -> None:
+        """What would be found out only at run time is found here."""
+        pem = self.mktemp()
+        Path(pem).write_text("no certificate")
+        bind = '{name: b, endpoint: "tls:smsc:2775", system_id: me'
+        for section, path, text in (
+            (f"{bind}, service_type: é}}", "channels.smpp.binds[1].service_type", "match"),
+            (f"{bind}, password: é}}", "channels.smpp.binds[1].password", "ASCII"),
+            (f"{bind}, tlvs: {{1400: x}}}}", "channels.smpp.binds[1].tlvs", "string"),
+            (f'{bind}, tlvs: {{"0x1400": "hex:0"}}}}', "channels.smpp.binds[1].tlvs", "hex:0A0B"),
+            (f"{bind}, tls: {{ca_file: {pem}}}}}", "channels.smpp.binds[1].tls", "no certificate"),
+            (f"{bind}, tls: {{ca_file: {pem}x}}}}", "channels.smpp.binds[1].tls.ca_file", "can't be read"),
+            (f"{bind}, statuses: {{ESME_NO: {{action: retry}}}}}}", "channels.smpp.binds[1].statuses", "ESME_RSYSERR"),
+        ):
+            found = self.problems(f"{GOOD}      - {section}\n")
+            self.assertIn(text, " ".join(one for key, one in found.items() if key.startswith(path)), section)
+        for rest, path in (
+            ('http: {endpoints: ["tcp:abc"]}', "http.endpoints"),
+            ('events: {login: "a\\nb"}', "events.login"),
+            (f"events: {{ca_file: {pem}}}", "events.ca_file"),
+            (f"events: {{ca_file: {pem}x}}", "events.ca_file"),
+        ):
+            self.assertIn(path, self.problems(f"{GOOD}{rest}\n"))
 
     def test_not_yaml(self) -> None:
         """A broken file says where; an empty one what belongs in."""

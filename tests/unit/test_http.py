@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -15,6 +16,7 @@ from smsconnector.http.site import make_site
 from smsconnector.messages import INCOMING_MESSAGE
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
+from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.submitter import RetryPolicy, Submitter
@@ -71,7 +73,7 @@ class DoorCase(SynchronousTestCase):
         submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", RetryPolicy(), publisher.wake)
         self.channel.listener = submitter
         submitter.startService()
-        outlets = {"smpp": Outlet({"": submitter}, 3600, 4)}
+        outlets = {"smpp": Outlet({"": submitter}, 3600, partial(segment, maximum_segments=4))}
         api = API(self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client")
         self.site = make_site(api.resource, self.clock, 65_536, 60.0)
 
@@ -121,6 +123,11 @@ class SendCase(DoorCase):
     def test_at_the_root(self) -> None:
         """The document shows paths without the base path too."""
         self.assertEqual(self.send("/send", To="+923001234567", Body="hi").status, 200)
+
+    def test_what_forced_ucs2(self) -> None:
+        """One typographic quote triples the price: the answer names it."""
+        self.assertEqual(self.send(To="+923001234567", Body="it’s").header("X-UCS2-Because"), "U+2019")
+        self.assertIsNone(self.send(To="+923001234567", Body="its").header("X-UCS2-Because"))
 
     def test_nothing_is_said_before_the_commit(self) -> None:
         """Law 1: not an octet of the answer before the message is on disk."""
@@ -228,6 +235,12 @@ class PathCase(DoorCase):
         for path in ("/", "/msg-client", "/msg-client/nothing", "/msg-client/send/x", "/favicon.ico"):
             answer = self.request("POST", path, "{}")
             self.assertEqual((answer.status, answer.error["code"]), (404, "not_found"), path)
+
+    def test_path_of_other_octets(self) -> None:
+        """Octets that are no text are a path like any other that is not there."""
+        for path in ("/%ff", "/msg-client/%ff/receive", "/msg-client/messages/%C3%28"):
+            answer = self.request("POST", path)
+            self.assertEqual((answer.status, answer.error["code"]), (404, "not_found"))
 
     def test_wrong_method(self) -> None:
         """405 with Allow, in JSON."""

@@ -7,6 +7,9 @@ ALTER TABLE segment RENAME COLUMN channel TO queue;
 ALTER TABLE parked_receipt ADD COLUMN incoming TEXT;
 CREATE INDEX parked_receipt_age ON parked_receipt (received_at);
 
+-- Binary parts are hexadecimal digits in text.
+ALTER TABLE incoming_segment ADD COLUMN is_binary INTEGER NOT NULL DEFAULT 0;
+
 -- All parts of a text carry the time of the newest. Those of a complete one, which has been handed on, stay until they
 -- would have timed out: an SMSC may send one again.
 CREATE INDEX incoming_segment_age ON incoming_segment (received_at);
