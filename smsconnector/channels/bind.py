@@ -51,6 +51,7 @@ CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; t
 UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and the SMSC has to wait
 REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
 ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
+MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
 
 
@@ -310,7 +311,7 @@ class Bind(Service):
                 outcomes.append(self._unknown(event.token))
             elif isinstance(event, smpp.Closed):
                 self._ended = self._ended or (event.reason, 0.0)
-                outcomes += [self._unknown(token) for token in event.outstanding]
+                outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
             else:
                 self._changed(event)
         if delivered:
@@ -322,8 +323,11 @@ class Bind(Service):
             owner.outcomes(its_outcomes)
         self._channel.offer_room()
 
-    def _unknown(self, token: tuple[Segment, Owner]) -> tuple[Owner, Outcome]:
-        return token[1], Outcome(token[0], Verdict.UNKNOWN, self.settings.account)
+    def _unknown(self, token: tuple[Segment, Owner], retry_in: float | None = None) -> tuple[Owner, Outcome]:
+        """``retry_in`` is for the first attempt: whoever loses one connection after the other has to wait."""
+        segment, owner = token
+        retry_in = None if segment.attempts else retry_in
+        return owner, Outcome(segment, Verdict.UNKNOWN, self.settings.account, retry_in=retry_in)
 
     def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: list[tuple[Owner, Outcome]]) -> None:
         segment, owner = event.token

@@ -84,12 +84,14 @@ class Network:
 class Connector:
     """One connector process on a database that outlives it."""
 
-    def __init__(self, smsc_port: int, events_uri: str, **sections: Any) -> None:
+    def __init__(self, smsc_ports: list[int], events_uri: str, **sections: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
         self.port = free_port()
-        bind = {"name": "a", "endpoint": f"tcp:127.0.0.1:{smsc_port}", "system_id": "test", "password": "test",
-                "window": 50}  # fmt: skip
-        channel = {"type": "smpp", "binds": [bind], "retry": {"initial": 0.5, "maximum": 5}}
+        binds = [
+            {"name": f"bind-{port}", "endpoint": f"tcp:127.0.0.1:{port}", "system_id": "test", "password": "test",
+             "window": 50} for port in smsc_ports
+        ]  # fmt: skip
+        channel = {"type": "smpp", "binds": binds, "retry": {"initial": 0.5, "maximum": 5}}
         configuration = {
             "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]},
             "channels": {"smpp": channel},

@@ -524,7 +524,7 @@ class ConnectorCase(PeerCase):
             uri = broker.start().uri
         self.peer.behave(ids="hex", receipts="decimal")
         bind = {"name": "node", "endpoint": f"tcp:127.0.0.1:{self.peer.port}", "system_id": "me", "password": "secret"}
-        connector = Connector(0, uri, channels={"smpp": {"type": "smpp", "binds": [bind], "lifetime": 3600}})
+        connector = Connector([], uri, channels={"smpp": {"type": "smpp", "binds": [bind], "lifetime": 3600}})
         self.addCleanup(connector.close)
         yield connector.start()
         yield self.soon(lambda: self.peer.pdus("bind_transceiver"))
