@@ -208,7 +208,7 @@ class Connector(MultiService):
         return over.addCallback(lambda _: timer.cancel() if timer.active() else None)
 
 
-def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random) -> Iterator[Bind]:
+def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random | None = None) -> Iterator[Bind]:
     """The sessions of one bind of the configuration: ``sessions`` of them, or twice as many for ``pair``. They share
     the pace, for the SMSC counts what the account sends."""
     scheme, host, port = section.address

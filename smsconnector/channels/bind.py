@@ -154,7 +154,8 @@ class SMPPProtocol(net.Protocol):
     def stopProducing(self) -> None: ...
 
     def _read_or_not(self) -> None:
-        if self._held or self._blocked_since is not None:
+        blocked = self._blocked_since is not None and self.session.state not in (smpp.State.OPEN, smpp.State.BINDING)
+        if self._held or blocked:  # before the bind it may be a TLS handshake that has to be read
             self.transport.pauseProducing()
         else:
             self.transport.resumeProducing()
@@ -163,7 +164,8 @@ class SMPPProtocol(net.Protocol):
 
     def _tick(self) -> None:
         now = self._bind.clock.seconds()
-        if self._blocked_since is not None:
+        if self._blocked_since is not None and self.session.state is smpp.State.BOUND:
+            self._read_or_not()
             limit = self.session.settings.response_timeout
             if now - self._blocked_since >= limit:
                 self._dispatch(self.session.connection_lost(f"the SMSC read nothing for {limit:g} s", silent=True))

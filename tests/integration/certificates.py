@@ -1,0 +1,60 @@
+"""A certificate authority of the test's own, and what it signs; PEM files in a folder."""
+
+import datetime
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """``ca_file`` is what peers trust."""
+
+    def __init__(self, folder: str, name: str = "test authority") -> None:
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(name)
+        basic = x509.BasicConstraints(ca=True, path_length=0)
+        self._certificate = self._build(self._name, self._key, basic).sign(self._key, hashes.SHA256())
+        self.ca_file = self._write(f"{name.replace(' ', '-')}.pem", self._certificate)
+
+    def issue(self, name: str) -> str:
+        """The PEM file of a key and its certificate, for that DNS name or address."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = [x509.DNSName(name)] if not name[0].isdigit() else [x509.IPAddress(ipaddress.ip_address(name))]
+        builder = self._build(_name(name), key, x509.BasicConstraints(ca=False, path_length=None))
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return self._write(f"{name}.pem", builder.sign(self._key, hashes.SHA256()), key)
+
+    def _build(self, subject: x509.Name, key: Any, basic: x509.BasicConstraints) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + DAY)
+            .add_extension(basic, critical=True)
+        )
+
+    def _write(self, file: str, certificate: x509.Certificate, key: Any = None) -> str:
+        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        if key is not None:
+            plain = serialization.NoEncryption()
+            pem += key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        path = self._folder / file
+        path.write_bytes(pem)
+        return str(path)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
