@@ -666,7 +666,7 @@ class SMSCProtocol(Protocol):
             account.receivers.remove(self)
 
     def _sequence_numbers(self) -> Iterator[int]:
-        """1 .. 0x7FFFFFFF and again (section 4.7.1), without those that are still in the window."""
+        """1 .. 0x7FFFFFFF and again (section 5.1.4), without those that are still in the window."""
         while True:
             yield from (number for number in range(1, MAX_SEQUENCE + 1) if number not in self._window)
 

@@ -1,4 +1,4 @@
-"""The numbers of SMPP 3.4 (and the few of 5.0 that SMSCs send) with the specification's names.
+"""The numbers of SMPP 3.4, with 5.0's TLVs and statuses, under the specification's names.
 
 Values outside these tables are legal on the wire and kept as plain integers; ``status_name`` and
 ``command_name`` have a word for every number.
@@ -100,6 +100,18 @@ class Status(enum.IntEnum):
     ESME_RINVDCS = 0x00000104
     ESME_RINVSRCADDRSUBUNIT = 0x00000105
     ESME_RINVDSTADDRSUBUNIT = 0x00000106
+    ESME_RINVBCASTFREQINT = 0x00000107
+    ESME_RINVBCASTALIAS_NAME = 0x00000108
+    ESME_RINVBCASTAREAFMT = 0x00000109
+    ESME_RINVNUMBCAST_AREAS = 0x0000010A
+    ESME_RINVBCASTCNTTYPE = 0x0000010B
+    ESME_RINVBCASTMSGCLASS = 0x0000010C
+    ESME_RBCASTFAIL = 0x0000010D
+    ESME_RBCASTQUERYFAIL = 0x0000010E
+    ESME_RBCASTCANCELFAIL = 0x0000010F
+    ESME_RINVBCAST_REP = 0x00000110
+    ESME_RINVBCASTSRVGRP = 0x00000111
+    ESME_RINVBCASTCHANIND = 0x00000112
 
 
 STATUS_WORDS = {
@@ -169,6 +181,7 @@ class DataCoding(enum.IntEnum):
     CYRILLIC = 6
     HEBREW = 7
     UCS2 = 8
+    PICTOGRAM = 9
     ISO_2022_JP = 10
     EXTENDED_KANJI = 13
     KS_C_5601 = 14
@@ -258,6 +271,6 @@ class Tag(enum.IntEnum):
     its_session_info = 0x1383
 
 
-MAX_SEQUENCE = 0x7FFFFFFF  # section 4.7.1: 1 .. 0x7FFFFFFF
+MAX_SEQUENCE = 0x7FFFFFFF  # section 5.1.4: 1 .. 0x7FFFFFFF
 HEADER_OCTETS = 16  # section 3.2
 DEFAULT_MAX_PDU = 65536  # octets; our cap on command_length, the specification has none

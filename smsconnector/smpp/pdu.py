@@ -50,9 +50,9 @@ class PDU:
         return None
 
     def tlv_int(self, tag: int) -> int | None:
-        """The same as a big-endian integer of whatever width was sent."""
+        """The same as a big-endian integer of whatever width was sent; None over 8 octets, which no integer has."""
         value = self.tlv(tag)
-        return int.from_bytes(value, "big") if value else None
+        return int.from_bytes(value, "big") if value and len(value) <= 8 else None
 
     def tlv_text(self, tag: int) -> str | None:
         """The same as text: C-octet string with or without its NUL."""
@@ -63,8 +63,14 @@ class PDU:
 # --- field kinds: each reads (body, position) -> (value, position) and writes value -> octets ---------------
 
 
-class Short(ValueError):
-    """A field runs over the end of its PDU. Never leaves this module."""
+class Unreadable(ValueError):
+    """A mandatory field can't be read: as a rule because it runs over the end. Never leaves this module."""
+
+    def __init__(
+        self, reason: str = "a mandatory field runs over the end of the PDU", status: Status = Status.ESME_RINVMSGLEN
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +82,29 @@ class Kind:
 
 def _read_int1(body: bytes, position: int) -> tuple[int, int]:
     if position >= len(body):
-        raise Short
+        raise Unreadable
     return body[position], position + 1
 
 
 def _read_int4(body: bytes, position: int) -> tuple[int, int]:
     if position + 4 > len(body):
-        raise Short
+        raise Unreadable
     return _INT4.unpack_from(body, position)[0], position + 4
 
 
 def _read_cstring(body: bytes, position: int) -> tuple[str, int]:
     end = body.find(0, position)
     if end < 0:
-        raise Short
+        raise Unreadable
     return body[position:end].decode("latin-1"), end + 1
 
 
 def _read_counted(body: bytes, position: int) -> tuple[bytes, int]:
     if position >= len(body):
-        raise Short
+        raise Unreadable
     end = position + 1 + body[position]
     if end > len(body):
-        raise Short
+        raise Unreadable
     return body[position + 1 : end], end
 
 
@@ -147,7 +153,7 @@ def _read_addresses(body: bytes, position: int) -> tuple[list[dict[str, Value]],
     for _ in range(count):
         flag, position = _read_int1(body, position)
         if flag not in (1, 2):
-            raise Short
+            raise Unreadable(f"dest_flag {flag} is neither 1 nor 2", Status.ESME_RINVDESTFLAG)
         address, position = _read_rows(_SME_ADDRESS if flag == 1 else _DL_ADDRESS, body, position)
         addresses.append(address)
     return addresses, position
@@ -260,26 +266,20 @@ FIELDS: dict[int, Rows] = {
 
 
 def _reader(rows: Rows) -> Callable[[bytes, int], tuple[dict[str, Value], int]]:
-    """``_read_rows`` of these rows, several times as fast: one regular expression, without backtracking, cuts the
-    INT1s and C-octet strings at the head; a run of INT1s is one group, whose octets are its values already."""
-    head = list(itertools.takewhile(lambda row: row[1] in (INT1, CSTRING), rows))
-    names, tail = [name for name, _ in head], rows[len(head) :]
-    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(kind for _, kind in head)]
-    groups = [(kind is INT1, size) for kind, size in runs for size in ([size] if kind is INT1 else [1] * size)]
-    pattern = b"".join(b"(.{%d})" % size if is_run else b"([^\\0]*+)\\0" for is_run, size in groups)
-    match, are_runs = re.compile(pattern, re.DOTALL).match, [is_run for is_run, _ in groups]
+    """``_read_rows`` of these rows, much faster: one regular expression, which can't backtrack, cuts the INT1s and
+    C-octet strings at the head. It runs on the octets as Latin-1 text, in which the strings are their values."""
+    head = [(name, kind is INT1) for name, kind in itertools.takewhile(lambda row: row[1] in (INT1, CSTRING), rows)]
+    tail = rows[len(head) :]
+    match = re.compile("".join("(.)" if is_int1 else r"([^\0]*+)\0" for _, is_int1 in head), re.DOTALL).match
 
     def read(body: bytes, position: int) -> tuple[dict[str, Value], int]:
-        found = match(body, position)
+        found = match(body.decode("latin-1"), position)
         if found is None:
-            raise Short
-        values: list[Value] = []
-        for group, is_run in zip(found.groups(), are_runs, strict=True):
-            if is_run:
-                values += group
-            else:
-                values.append(group.decode("latin-1"))
-        fields, position = dict(zip(names, values, strict=True)), found.end()
+            raise Unreadable
+        fields: dict[str, Value] = {
+            name: ord(value) if is_int1 else value for (name, is_int1), value in zip(head, found.groups(), strict=True)
+        }
+        position = found.end()
         for name, kind in tail:
             fields[name], position = kind.read(body, position)
         return fields, position
@@ -298,11 +298,9 @@ def decode(octets: bytes) -> PDU:
         return PDU(command_id, command_status, sequence_number, {}, [], octets[HEADER_OCTETS:])
     try:
         fields, position = read(octets, HEADER_OCTETS)
-    except Short:
+    except Unreadable as fault:
         if not command_id & RESPONSE:
-            raise PDUError(
-                "a mandatory field runs over the end of the PDU", Status.ESME_RINVMSGLEN, command_id, sequence_number
-            ) from None
+            raise PDUError(str(fault), fault.status, command_id, sequence_number) from None
         fields, position = _read_cut_response(FIELDS[command_id], octets)
     tlvs, rest = _read_tlvs(octets, position)
     return PDU(command_id, command_status, sequence_number, fields, tlvs, rest)
@@ -316,7 +314,7 @@ def _read_cut_response(rows: Rows, octets: bytes) -> tuple[dict[str, Value], int
     for name, kind in rows:
         try:
             fields[name], position = kind.read(octets, position)
-        except Short:
+        except Unreadable:
             missing_nul = kind is CSTRING and position < len(octets)
             fields[name] = octets[position:].decode("latin-1") if missing_nul else copy(kind.default)
             if missing_nul:

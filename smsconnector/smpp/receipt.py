@@ -32,11 +32,12 @@ _FROM_HANDSET = frozenset(
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
 _NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.message_payload)
 
-# Appendix B's own form, which most receipts have, in one match; nothing in it can backtrack.
+# Appendix B's own form, which most receipts have, in one match; nothing in it can backtrack. Keys in capitals, and
+# values that are not of printable ASCII, are left to ``_FIELDS``.
+_VALUE = r"[!-+\--:<-~]"  # without comma and semicolon
 _USUAL = re.compile(
-    r"id:(?P<id>[^\s,;\0]++) sub:[^\s,;\0]*+ dlvrd:[^\s,;\0]*+ submit date:[^\s,;\0]*+ done date:[^\s,;\0]*+ "
-    r"stat:(?P<stat>[^\s,;\0]++) err:(?P<err>[^\s,;\0]++)",
-    re.IGNORECASE,
+    rf"id:(?P<id>{_VALUE}++) sub:{_VALUE}*+ dlvrd:{_VALUE}*+ submit date:{_VALUE}*+ done date:{_VALUE}*+ "
+    rf"stat:(?P<stat>{_VALUE}++) err:(?P<err>{_VALUE}++)(?![^\s,;\0])"
 )
 # Any other order, spacing and choice of fields. A key behind the colon means that the value is missing ("id: sub:1").
 # What follows ``text:`` is the text of a handset or of our own, and never read as fields.
@@ -129,8 +130,8 @@ def read_receipt(pdu: PDU) -> ReceiptText | None:
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type in _FROM_HANDSET:
         return None
-    tlvs = dict(reversed(pdu.tlvs))  # the first of each tag
-    receipted_id = tlvs.get(_RECEIPTED_MESSAGE_ID, b"").split(b"\0", 1)[0].decode("latin-1")
+    tlvs = dict(reversed(pdu.tlvs)) if pdu.tlvs else {}  # the first of each tag
+    receipted_id = pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or ""
     marked = bool(receipted_id) or _MESSAGE_STATE in tlvs or message_type in (_RECEIPT, _INTERMEDIATE)
     words = _words_of(tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b""), marked)
     smsc_id = receipted_id or words.get("id")
@@ -161,7 +162,7 @@ def _words_of(octets: bytes, marked: bool) -> dict[str, str]:
 def _decode(octets: bytes) -> str:
     """Latin-1, or UTF-16 of either order where most high octets are NUL. Code 0x11 is the low line of GSM 03.38: it
     stands in ids and in carriers' status words."""
-    if b"\0" in octets:
+    if 0 in octets:
         for first, codec in ((0, "utf-16-be"), (1, "utf-16-le")):
             if 4 * octets[first::2].count(0) > len(octets):
                 return octets.decode(codec, "replace")

@@ -360,7 +360,7 @@ class Session:
         self.state, self._since = state, now
 
     def _next_sequence(self) -> int:
-        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding (section 4.7.1)."""
+        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding (section 5.1.4)."""
         while True:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
             if self._sequence not in self._window:

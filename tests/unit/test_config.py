@@ -1,10 +1,21 @@
 """The configuration: every error at once, with its path and what is allowed."""
 
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import load, parse
+from smsconnector.config import (
+    HTTP,
+    BindSection,
+    Configuration,
+    EventsSection,
+    SMPPChannelSection,
+    StoreSection,
+    TLSSection,
+    load,
+    parse,
+)
 from smsconnector.errors import ConfigurationError
 from smsconnector.service import bind_settings
 from smsconnector.smpp.policy import Action, Rule
@@ -36,6 +47,16 @@ class ConfigurationCase(SynchronousTestCase):
         """The files that we ship are good."""
         for name in ("smsconnector.yaml", "demo.yaml"):
             load(str(ROOT / "conf" / name))
+
+    def test_example_says_all(self) -> None:
+        """What the example shows commented out is accepted, and it shows every key there is."""
+        text = (ROOT / "conf" / "smsconnector.yaml").read_text()
+        uncommented = re.sub(r"(?m)^( *)# ([a-z_0-9]+:)", r"\1\2", text)
+        uncommented = re.sub(r"(?m)^ +(tls|ca_file): .*$", "", uncommented)  # they name files
+        parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
+        shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
+        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, EventsSection, Configuration):
+            self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
 
     def test_every_error_at_once(self) -> None:
         """Each with its path; a key that nobody knows is one too."""

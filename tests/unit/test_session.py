@@ -154,7 +154,7 @@ class BoundCase(SessionCase):
         self.assertEqual(self.session.tick(60.5), [])
 
     def test_sequence_wraps(self) -> None:
-        """0x7FFFFFFF is followed by 1, and a number that is outstanding is skipped (section 4.7.1)."""
+        """0x7FFFFFFF is followed by 1, and a number that is outstanding is skipped (section 5.1.4)."""
         self.session._sequence = MAX_SEQUENCE - 1
         self.session.submit(b"\0" * 20, "a", 0.0)
         self.session._window[1] = ("old", 0.0)
