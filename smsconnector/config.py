@@ -68,6 +68,15 @@ class HTTP(Section):
 
 class StoreSection(Section):
     path: str = Field(default="smsconnector.db", min_length=1)
+    retention: Seconds = 2_592_000.0  # 30 days: how long final messages are kept
+    text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # 0: not at all; None: as long
+    maximum_backlog: int = Field(default=5_000_000, ge=1)  # segments that wait for the network; more are refused
+    minimum_free: int = Field(default=268_435_456, ge=0)  # octets that stay free on the disk
+
+    @property
+    def keep_texts(self) -> float:
+        """Seconds."""
+        return self.retention if self.text_retention is None else min(self.text_retention, self.retention)
 
 
 class RetrySection(Section):

@@ -5,10 +5,12 @@
    commit.
 3. ``done(None)`` after the commit: now the network may have its acknowledgement. ``done(error)``: it must not.
 
-A sweep every few seconds ends what is overdue: messages past their lifetime, parts whose others never came.
+A sweep every few seconds ends what is overdue: messages past their lifetime, parts whose others never came; and it
+drops what has been kept long enough, step by step.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -23,6 +25,14 @@ Done = Callable[[StoreError | None], None]
 SWEEP_INTERVAL = 5.0  # seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is over is kept (s)."""
+
+    texts: float = 2_592_000.0
+    messages: float = 2_592_000.0
+
+
 class Receiver(Service):
     """``told`` is called when events were written. ``incoming_timeout`` (s): how long parts wait for the others."""
 
@@ -33,9 +43,11 @@ class Receiver(Service):
         writer: IWriter,
         told: Callable[[], None],
         incoming_timeout: float = 300.0,
+        keep: Keep | None = None,
     ) -> None:
         self._wall_clock, self._writer, self._told = wall_clock, writer, told
-        self._incoming_timeout = incoming_timeout
+        self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
+        self._purging = False
         self._sweep_timer = LoopingCall(self.sweep)
         self._sweep_timer.clock = clock
 
@@ -68,9 +80,22 @@ class Receiver(Service):
         self._write([ops.Incoming((segment,))], done)
 
     def sweep(self) -> None:
-        """End what is overdue."""
+        """End what is overdue, drop what is old."""
         now = int(self._wall_clock() * 1000)
         self._writer.put(ops.Sweep(now, now - int(self._incoming_timeout * 1000)), self._swept)
+        if not self._purging:
+            self._purging = True
+            self._purge()
+
+    def _purge(self) -> None:
+        now, keep = int(self._wall_clock() * 1000), self._keep
+        self._writer.put(ops.Purge(now - int(keep.texts * 1000), now - int(keep.messages * 1000)), self._purged)
+
+    def _purged(self, dropped: int | None, _error: StoreError | None) -> None:
+        """A step at a time: what is to be written meanwhile is written in between."""
+        self._purging = bool(dropped and self.running)
+        if self._purging:
+            self._purge()
 
     def _swept(self, ended: int | None, _error: StoreError | None) -> None:
         if ended:

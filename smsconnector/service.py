@@ -16,6 +16,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.logger import Logger
 from twisted.python import usage
 
+from smsconnector.admission import Admission, Limits
 from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
@@ -27,7 +28,7 @@ from smsconnector.link import BackOff
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.network import TLS, IncomingConnections, client_endpoint
 from smsconnector.publisher import Publisher
-from smsconnector.receiver import Receiver
+from smsconnector.receiver import Keep, Receiver
 from smsconnector.sinks.stomp import StompSink
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.pace import Pace
@@ -98,7 +99,12 @@ class Connector(MultiService):
             random=self._dice,
         )
         self.publisher = Publisher(reactor, wall_clock, self.writer, self.sink)
-        self.receiver = Receiver(reactor, wall_clock, self.writer, self.publisher.wake, configuration.incoming_timeout)
+        store = configuration.store
+        self.receiver = Receiver(
+            reactor, wall_clock, self.writer, self.publisher.wake, configuration.incoming_timeout,
+            Keep(store.keep_texts, store.retention),
+        )  # fmt: skip
+        self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
@@ -107,6 +113,7 @@ class Connector(MultiService):
             wall_clock, self._outlets, configuration.default_channel,
             http.webhook_channel or configuration.default_channel, self.receiver, self.writer,
             KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
+            self.admission.refusal, self._health,
         )  # fmt: skip
         self._notifier = Notifier(reactor)
         self._ports: list[Any] = []
@@ -132,6 +139,20 @@ class Connector(MultiService):
         self.submitters += routes.values()
         return Outlet(routes, section.lifetime, cutter(section))
 
+    def _health(self) -> dict[str, Any]:
+        """What an operator wants to see first."""
+        measures = self.admission.measures
+        return {
+            "binds": {
+                bind.settings.name: "bound" if bind.bound else "down" for one in self.channels for bind in one.binds
+            },
+            "broker": "connected" if self.sink.broker is not None else "down",
+            "store": None if measures is None else {
+                "waiting_for_network": measures.queued, "waiting_for_broker": measures.waiting_events,
+                "parked_receipts": measures.parked, "free_octets": measures.free,
+            },
+        }  # fmt: skip
+
     def _queue_of(self, channel: str, destination: str) -> str | None:
         """Where a message goes that was accepted under another configuration; called in the store's thread."""
         outlet = self._outlets.get(channel)
@@ -150,7 +171,15 @@ class Connector(MultiService):
         self.log.info("store {path}: {counts}", path=path, counts=store.counts())
         self.writer.start(store)
         self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), lambda *_: None)
-        for part in (self.sink, self.publisher, self.receiver, *self.submitters, *self.channels, self._notifier):
+        for part in (
+            self.sink,
+            self.publisher,
+            self.receiver,
+            self.admission,
+            *self.submitters,
+            *self.channels,
+            self._notifier,
+        ):
             part.startService()
         failed: list[str] = []
         self._listen().addErrback(lambda failure: failed.append(failure.getErrorMessage()))
@@ -187,6 +216,7 @@ class Connector(MultiService):
             submitter.stopService()
         yield self._bounded(DeferredList([maybeDeferred(channel.stopService) for channel in self.channels]))
         self.receiver.stopService()
+        self.admission.stopService()
         yield self._bounded(self.publisher.drain())
         self.publisher.stopService()
         yield self._bounded(maybeDeferred(self.sink.stopService))

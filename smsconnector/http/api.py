@@ -66,10 +66,14 @@ class API:
         writer: IWriter,
         keys: KeyRing,
         base_path: str,
+        refusal: Callable[[], str] = str,
+        health: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._webhook_channel, self._receiver, self._writer = webhook_channel, receiver, writer
-        self._keys, self._base_path = keys, base_path
+        self._keys, self._base_path, self._refusal, self._health_of = (
+            keys, base_path, refusal, health
+        )  # fmt: skip
         self._app = Klein()
         self._route("/send", "POST", self._send)
         self._route("/receive", "POST", self._receive)
@@ -77,6 +81,7 @@ class API:
         self._route("/<channel>/receive", "POST", self._receive, root=False)
         self._route("/<channel>/delivery-notification", "POST", self._notification, root=False)
         self._route("/messages/<sid>", "GET", self._message, root=False)
+        self._route("/health", "GET", self._health)
         on_error: Any = self._failed
         self._app.handle_errors(*ERRORS)(on_error)
 
@@ -99,6 +104,9 @@ class API:
     # --- /send ----------------------------------------------------------------------------------------------
 
     def _send(self, request: BoundedRequest) -> "Deferred[bytes]":
+        refusal = self._refusal()
+        if refusal:
+            raise InvalidRequest("overloaded", f"{refusal} Nothing was accepted: try again later.", status=503)
         message, submitter, split = self._message_of(parse_send(request.body()))
         wants_body = b"return=representation" in b",".join(request.requestHeaders.getRawHeaders(b"prefer", []))
 
@@ -128,7 +136,8 @@ class API:
         except TextError as error:
             raise text_refused(error) from None
         now = int(self._wall_clock() * 1000)
-        expires_at = now + int(outlet.lifetime * 1000)
+        lifetime = outlet.lifetime if send.validity is None else min(outlet.lifetime, send.validity)
+        expires_at = now + int(lifetime * 1000)
         message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at)
         return message, submitter, split
 
@@ -154,6 +163,15 @@ class API:
         if channel is not None and channel not in self._outlets and channel != self._webhook_channel:
             raise InvalidRequest("not_found", "There is no such channel.", status=404)
         return channel or self._webhook_channel
+
+    # --- health ---------------------------------------------------------------------------------------------
+
+    def _health(self, request: BoundedRequest) -> bytes:
+        """200 while texts are accepted, else 503 with the reason."""
+        refusal = self._refusal()
+        if refusal:
+            request.setResponseCode(503)
+        return replies.give(request, {"accepting": not refusal, "reason": refusal or None} | self._health_of())
 
     # --- the message resource -------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from smsconnector.sms import alphabet
 
 MAXIMUM_FIELDS = 100  # Twilio posts about thirty
 NUMBER_DIGITS = 20  # SMPP 3.4 section 4.4.1: destination_addr is 21 octets with its NUL
+LONGEST_VALIDITY = 31_536_000  # seconds: a year
 SENDER_SEPTETS = 11  # GSM 03.40 9.1.2.5: an alphanumeric address has 11 septets at most
 _DECORATION = str.maketrans("", "", " -().\u00a0\u2011")
 _NUMBER = re.compile(r"\+?[0-9]{3,20}")
@@ -29,10 +30,11 @@ class SendRequest:
     body: str
     source: str | None
     channel: str | None
+    validity: int | None = None  # seconds
 
 
 def parse_send(octets: bytes) -> SendRequest:
-    """JSON with To, Body and, optional, From and channel. Fields we don't know are left alone."""
+    """JSON with To, Body and, optional, From, channel and ValidityPeriod. Fields we don't know are left alone."""
     data = _json_object(octets)
     to = _string(data, "To")
     body = _string(data, "Body")
@@ -40,7 +42,24 @@ def parse_send(octets: bytes) -> SendRequest:
         raise InvalidRequest("empty_text", "Body is empty: give the text to send.", "Body")
     if "\0" in body:
         raise InvalidRequest("invalid_text", "Body holds a NUL character: take it out.", "Body")
-    return SendRequest(normal_number(to, "To"), body, _source(_optional(data, "From")), _optional(data, "channel"))
+    return SendRequest(
+        normal_number(to, "To"), body, _source(_optional(data, "From")), _optional(data, "channel"),
+        _validity(data.get("ValidityPeriod")),
+    )  # fmt: skip
+
+
+def _validity(value: Any) -> int | None:
+    """ValidityPeriod, in seconds, as Twilio has it; a number, or its digits as a string."""
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LONGEST_VALIDITY or len(text) > 9:
+        raise InvalidRequest(
+            "invalid_validity",
+            f"ValidityPeriod is not a number of seconds: write 1 to {LONGEST_VALIDITY}.",
+            "ValidityPeriod",
+        )
+    return int(text)
 
 
 def normal_number(text: str, field: str) -> str:

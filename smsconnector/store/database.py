@@ -4,9 +4,11 @@
 WAL and synchronous=FULL: a commit that returned is on disk (SQLite documentation, "PRAGMA synchronous").
 """
 
+import fcntl
 import importlib.resources
 import os
 import sqlite3
+from pathlib import Path
 
 from smsconnector.errors import StoreUnusable
 
@@ -21,14 +23,12 @@ PRAGMAS = (
 
 
 def open_database(path: str) -> sqlite3.Connection:
-    """A connection in autocommit mode (transactions are written out at the call), schema up to date.
-
-    Only one connector may own a file. Raises StoreUnusable with a sentence that says what to do."""
+    """A connection in autocommit mode (transactions are written out at the call), schema up to date. Raises
+    StoreUnusable with a sentence that says what to do."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
         if path != ":memory:":
             os.chmod(path, 0o600)  # texts and numbers of customers
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         for pragma in PRAGMAS:
             connection.execute(pragma)
         upgrade(connection, path)
@@ -39,13 +39,68 @@ def open_database(path: str) -> sqlite3.Connection:
     return connection
 
 
+class Lock:
+    """Only one connector may own a database: whoever holds ``PATH-lock``, until its process ends. Others may read the
+    database meanwhile (``backup``, ``reconcile``, ``sqlite3 -readonly``). Raises StoreUnusable."""
+
+    def __init__(self, path: str) -> None:
+        self._file: int | None = None
+        if path == ":memory:":
+            return
+        try:
+            self._file = os.open(f"{path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise StoreUnusable(
+                f"the database {path} is in use by another connector: stop that one, or give this one its own"
+                " store.path"
+            ) from None
+        except OSError as error:
+            raise StoreUnusable(
+                f"the database {path} can't be opened ({error.strerror}): does its directory exist, and may this user"
+                " write there?"
+            ) from None
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def open_readonly(path: str) -> sqlite3.Connection:
+    """For the tools beside a connector that may be running: one consistent view per transaction, nothing is written.
+    Raises StoreUnusable."""
+    try:
+        if not os.path.exists(path):
+            raise StoreUnusable(f"there is no database {path}: is that the store.path of the connector?")
+        connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        current = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreUnusable(explain(error, path)) from error
+    newest = steps()[-1][0]
+    if current != newest:
+        raise StoreUnusable(
+            f"the database {path} has schema {current}, this version {newest}: start the connector first"
+        )
+    return connection
+
+
+def free_octets(path: str) -> int:
+    """What this user may still write on the file's disk."""
+    if path == ":memory:":
+        return 1 << 62
+    found = os.statvfs(os.path.dirname(path) or ".")
+    return found.f_bavail * found.f_frsize
+
+
 def explain(error: sqlite3.DatabaseError, path: str) -> str:
     """What an operator can do about it."""
     text = str(error)
     if "unable to open" in text:
         return f"the database {path} can't be opened: does its directory exist, and may this user write there?"
     if "locked" in text:
-        return f"the database {path} is in use by another connector: stop that one, or give this one its own store.path"
+        return f"the database {path} is locked by another program that writes to it: end that one"
     if "malformed" in text or "not a database" in text:
         return (
             f"the database {path} is damaged ({text}): move it away and save what can be saved with "

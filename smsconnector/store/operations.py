@@ -96,6 +96,31 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """Drop the texts of what ended before ``texts_before`` (ms), and all of what ended before ``messages_before``, at
+    most ``limit`` of each kind. Result: how many rows there were to drop; 0 when there is no more."""
+
+    texts_before: int
+    messages_before: int
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Result: a ``Measures``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How full the store is. ``queued``: segments that the network has not taken; ``free``: octets on its disk."""
+
+    queued: int
+    waiting_events: int
+    parked: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSegments:
     """Result: at most ``limit`` segments of ``queue`` never tried so far with id > ``after``, in order."""
 
@@ -138,10 +163,10 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Accept | Claim | Unclaim | Record | Receive | Incoming | Published | Sweep
-    | LoadSegments | LoadDue | LoadEvents | Find
+    Settle | Requeue | Accept | Claim | Unclaim | Record | Receive | Incoming | Published | Sweep | Purge
+    | Measure | LoadSegments | LoadDue | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Accept, Claim, Unclaim, Record, Receive, Incoming, Published, Sweep,
+    Settle, Requeue, Accept, Claim, Unclaim, Record, Receive, Incoming, Published, Sweep, Purge, Measure,
     LoadSegments, LoadDue, LoadEvents, Find,
 )  # fmt: skip

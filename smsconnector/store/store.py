@@ -11,10 +11,9 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from smsconnector.errors import StoreUnavailable
+from smsconnector.errors import StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import (
     CODE_EXPIRED,
     CODE_NO_FAILURE,
@@ -27,19 +26,19 @@ from smsconnector.lifecycle import (
 )
 from smsconnector.message_ids import RAW, id_candidates, id_key
 from smsconnector.messages import (
-    DELIVERY_REPORT,
-    INCOMING_MESSAGE,
-    Event,
     Finality,
     IncomingSegment,
     Receipt,
     Segment,
     Verdict,
-    new_sid,
 )
 from smsconnector.store import operations as ops
-from smsconnector.store.database import open_database
+from smsconnector.store.database import Lock, free_octets, open_database
+from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import Candidate, Matcher
+from smsconnector.store.outbox import incoming_event, report
+from smsconnector.store.retention import Retention
+from smsconnector.store.rows import columns
 
 _AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
 _AFTER_SUBMIT = {
@@ -53,8 +52,7 @@ PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the 
 _LOADED = "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts"
 
 
-def _columns(count: int) -> str:
-    return ", ".join(f"value->>{index}" for index in range(count))
+_TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
 
 
 class Known:
@@ -64,6 +62,7 @@ class Known:
         self.states: dict[int, SegmentState] = {}
         self.messages: dict[int, tuple[str, str, int, int]] = {}  # id -> sid, channel, segments, state
         self.message_of: dict[int, int] = {}
+        self.left_queue = 0  # segments that need not be submitted any more
         self.add(rows)
 
     def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -78,49 +77,30 @@ class Known:
         if current is None or not may_step(current, wanted):
             return False
         self.states[segment_id] = wanted
+        self.left_queue += current in _TO_SUBMIT and wanted not in _TO_SUBMIT
         return True
-
-
-TextKey = tuple[str, str, str, int, int]  # account, source, destination, reference, count
-
-
-def _text_key(one: IncomingSegment) -> TextKey:
-    return one.account, one.source, one.destination, one.reference, one.count
-
-
-class PartialText:
-    """What has come of a text in several parts. ``received_at`` is the time of the last one."""
-
-    def __init__(self, first: IncomingSegment) -> None:
-        self.first = first
-        self.parts: dict[int, str] = {}
-        self.received_at = first.received_at
-
-    def add(self, one: IncomingSegment) -> None:
-        self.parts[one.number] = one.text
-        self.received_at = max(self.received_at, one.received_at)
-
-    @property
-    def joined(self) -> bool:
-        """Whether it is complete, and so has been handed on."""
-        return len(self.parts) >= self.first.count
-
-    def event(self, incomplete: bool = False) -> tuple[Any, ...]:
-        whole = replace(self.first, received_at=self.received_at)
-        return _incoming_event(whole, "".join(self.parts[number] for number in sorted(self.parts)), incomplete)
 
 
 def _parked_text(incoming: IncomingSegment | None) -> str | None:
     return None if incoming is None else json.dumps([incoming.channel, incoming.destination, incoming.text])
 
 
-class Store:
+class Store(IncomingTexts, Retention):
     """One database file. Use from one thread at a time."""
 
     def __init__(self, path: str) -> None:
-        self._connection = open_database(path)
+        self._lock = Lock(path)
+        self._path = path
+        try:
+            self._connection = open_database(path)
+        except StoreUnusable:
+            self._lock.release()
+            raise
         self._matcher = Matcher()
         self._parked = self._one("SELECT count(*) FROM parked_receipt")
+        self._queued = self._one("SELECT count(*) FROM segment WHERE state = 0") + self._one(
+            "SELECT count(*) FROM segment WHERE state = 1"
+        )
         self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
             ops.Settle: self._settle,
             ops.Requeue: self._requeue,
@@ -132,6 +112,8 @@ class Store:
             ops.Incoming: self._incoming,
             ops.Published: self._published,
             ops.Sweep: self._sweep,
+            ops.Purge: self._purge,
+            ops.Measure: self._measure,
             ops.LoadSegments: self._load_segments,
             ops.LoadDue: self._load_due,
             ops.LoadEvents: self._load_events,
@@ -151,13 +133,14 @@ class Store:
         """Messages under way and events waiting; reads an index each, for start-up and health."""
         return {
             "active": self._one("SELECT count(*) FROM message WHERE state = 0"),
-            "queued": self._one("SELECT count(*) FROM segment WHERE state = 0"),
+            "queued": self._queued,
             "events": self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL"),
             "parked": self._parked,
         }
 
     def close(self) -> None:
         self._connection.close()
+        self._lock.release()
 
     def apply(self, batch: Sequence[ops.Operation]) -> list[Any]:
         """All of the batch or nothing, on disk when this returns; the results in the batch's order.
@@ -168,7 +151,7 @@ class Store:
         for index, operation in enumerate(batch):
             groups[type(operation)].append(index)
         results: list[Any] = [None] * len(batch)
-        parked = self._parked
+        counters = self._parked, self._queued
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for kind in ops.ORDER:
@@ -179,7 +162,7 @@ class Store:
                         results[index] = answer
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self._parked = parked
+            self._parked, self._queued = counters
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
@@ -191,15 +174,6 @@ class Store:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-
-    # --- small things -------------------------------------------------------------------------------------
-
-    def _one(self, sql: str) -> int:
-        return int(self._connection.execute(sql).fetchone()[0])
-
-    def _run(self, sql: str, rows: Sequence[Any], *more: Any) -> sqlite3.Cursor:
-        """One statement over all rows, given to it as one JSON array."""
-        return self._connection.execute(sql, (json.dumps(rows), *more))
 
     # --- MT -------------------------------------------------------------------------------------------------
 
@@ -215,10 +189,11 @@ class Store:
                 segments.append((first_id + number - 1, accept.queue, number, text))
         self._run(
             "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at)"
-            f" SELECT {_columns(9)} FROM json_each(?)",
+            f" SELECT {columns(9)} FROM json_each(?)",
             messages,
         )
-        self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {_columns(4)} FROM json_each(?)", segments)
+        self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)
+        self._queued += len(segments)
         return [None] * len(batch)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
@@ -227,6 +202,7 @@ class Store:
         codes = {one: CODE_UNKNOWN for one in list(known.states) if known.step(one, SegmentState.FAILED)}
         self._write_ends(known, codes)
         self._conclude(known, codes, batch[-1].now)
+        self._queued -= known.left_queue
         return [len(codes)] * len(batch)
 
     def _requeue(self, batch: list[ops.Requeue]) -> list[int]:
@@ -303,6 +279,7 @@ class Store:
         if self._parked and accepted:
             codes |= self._unpark(known, accepted, now)
         ended = self._conclude(known, codes, now)
+        self._queued -= known.left_queue
         final = [message_id for message_id, *_ in ended]
         return [final if index == 0 else [] for index in range(len(batch))]
 
@@ -364,6 +341,7 @@ class Store:
                 counts[index][2] += 1
         self._write_ends(known, codes)
         self._conclude(known, codes, now)
+        self._queued -= known.left_queue
         self._park(parked)
         self._report_unknown(unknown)
         return [ops.Received(*count) for count in counts]
@@ -413,7 +391,7 @@ class Store:
         self._run(
             "INSERT INTO parked_receipt"
             " (account, smsc_key, smsc_id, finality, code, status, destination, received_at, incoming)"
-            f" SELECT {_columns(9)} FROM json_each(?)",
+            f" SELECT {columns(9)} FROM json_each(?)",
             [
                 (one.account, id_key(one.smsc_id), one.smsc_id, one.finality, one.code, one.status, one.destination,
                  one.received_at, _parked_text(one.incoming))
@@ -425,116 +403,11 @@ class Store:
     def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
         self._tell(
             [
-                _report(receipt.smsc_id, channel, _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
+                report(receipt.smsc_id, channel, _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
                         receipt.code, receipt.received_at)
                 for channel, receipt in receipts
             ]
         )  # fmt: skip
-
-    # --- MO -------------------------------------------------------------------------------------------------
-
-    def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
-        events, parts = [], []
-        for incoming in batch:
-            for one in incoming.segments:
-                if one.count <= 1:
-                    events.append(_incoming_event(one, one.text))
-                else:
-                    parts.append(one)
-        if parts:
-            events += self._join(parts)
-        self._tell(events)
-        return [len(incoming.segments) for incoming in batch]
-
-    def _join(self, parts: list[IncomingSegment]) -> list[tuple[Any, ...]]:
-        """Put the parts to those that are here; texts that are complete now become events. A part that is here
-        already was sent again; if its text is another one, it begins another text under the same reference."""
-        texts = self._unfinished(list({_text_key(one) for one in parts}))
-        changed: set[TextKey] = set()
-        events = []
-        for one in parts:
-            key = _text_key(one)
-            text = texts.get(key)
-            if text is not None and text.parts.get(one.number) == one.text:
-                continue
-            if text is None or text.joined or one.number in text.parts:
-                if text is not None and not text.joined:
-                    events.append(text.event(incomplete=True))
-                text = texts[key] = PartialText(one)
-            text.add(one)
-            changed.add(key)
-            if text.joined:
-                events.append(text.event())
-        self._write_parts([texts[key] for key in changed])
-        return events
-
-    def _unfinished(self, keys: "list[TextKey]") -> "dict[TextKey, PartialText]":
-        """What is here of these texts."""
-        texts: dict[TextKey, PartialText] = {}
-        for row in self._run(
-            "SELECT p.channel, p.account, p.source, p.destination, p.text, p.received_at, p.reference, p.number,"
-            " p.count, NULL, p.is_binary FROM json_each(?) AS j JOIN incoming_segment AS p"
-            " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
-            " AND p.reference = j.value->>3 AND p.count = j.value->>4",
-            keys,
-        ):
-            channel, account, source, destination, text, *place = row
-            one = IncomingSegment(channel, account, source, destination, json.loads(text), *place)
-            texts.setdefault(_text_key(one), PartialText(one)).add(one)
-        return texts
-
-    def _write_parts(self, texts: "list[PartialText]") -> None:
-        self._delete_parts([_text_key(text.first) for text in texts])
-        self._run(
-            "INSERT INTO incoming_segment"
-            " (channel, account, source, destination, reference, count, number, text, received_at, is_binary)"
-            f" SELECT {_columns(10)} FROM json_each(?)",
-            [
-                (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
-                 json.dumps(part), text.received_at, one.is_binary)
-                for text in texts for one in [text.first] for number, part in text.parts.items()
-            ],
-        )  # fmt: skip
-
-    def _delete_parts(self, keys: "list[TextKey]") -> None:
-        self._run(
-            "DELETE FROM incoming_segment WHERE id IN (SELECT p.id FROM json_each(?) AS j JOIN incoming_segment AS p"
-            " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
-            " AND p.reference = j.value->>3 AND p.count = j.value->>4)",
-            keys,
-        )
-
-    # --- events ---------------------------------------------------------------------------------------------
-
-    def _tell(self, events: list[tuple[Any, ...]]) -> None:
-        """Into the outbox; an event_id that has been told before is passed over."""
-        if events:
-            self._run(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
-                f" SELECT {_columns(5)} FROM json_each(?)",
-                events,
-            )
-
-    def _published(self, batch: list[ops.Published]) -> list[None]:
-        self._run(
-            "UPDATE outbox SET published_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
-            [event_id for published in batch for event_id in published.ids],
-            batch[-1].now,
-        )
-        return [None] * len(batch)
-
-    def _load_events(self, batch: list[ops.LoadEvents]) -> list[list[Event]]:
-        return [
-            [
-                Event(*row)
-                for row in self._connection.execute(
-                    "SELECT id, event_id, kind, jms_type, body FROM outbox"
-                    " WHERE published_at IS NULL AND id > ? ORDER BY id LIMIT ?",
-                    (load.after, load.limit),
-                )
-            ]
-            for load in batch
-        ]
 
     # --- ends -----------------------------------------------------------------------------------------------
 
@@ -586,16 +459,16 @@ class Store:
         )
         failed = [row[0] for row in ended if row[1] == MessageState.FAILED]
         if failed:
-            self._run(
+            self._queued -= self._run(
                 f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE state IN"
                 f" ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND id IN (SELECT s.id FROM json_each(?) AS j"
                 " JOIN message AS m ON m.id = j.value"
                 " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
                 failed,
-            )
+            ).rowcount
         self._tell(
             [
-                _report(sid, channel, state == MessageState.DELIVERED, code, now)
+                report(sid, channel, state == MessageState.DELIVERED, code, now)
                 for _, state, code, now, sid, channel in ended
             ]
         )
@@ -619,20 +492,6 @@ class Store:
         )
         return len(rows)
 
-    def _give_up_waiting(self, sweep: ops.Sweep) -> int:
-        """Hand on what came of texts whose other parts never did, and forget those that were handed on."""
-        keys = self._connection.execute(
-            "SELECT DISTINCT account, source, destination, reference, count FROM incoming_segment"
-            " WHERE received_at <= ? LIMIT ?",
-            (sweep.incoming_before, sweep.limit),
-        ).fetchall()
-        if not keys:
-            return 0
-        texts = self._unfinished(keys)
-        self._tell([text.event(incomplete=True) for text in texts.values() if not text.joined])
-        self._delete_parts(keys)
-        return len(keys)
-
     def _give_up_parked(self, sweep: ops.Sweep) -> int:
         """Receipts that fitted no message in good time: those that only looked like one are texts."""
         rows = self._connection.execute(
@@ -646,7 +505,7 @@ class Store:
             for _, account, source, received_at, incoming in rows if incoming is not None
             for channel, destination, text in [json.loads(incoming)]
         ]  # fmt: skip
-        self._tell([_incoming_event(one, one.text) for one in texts])
+        self._tell([incoming_event(one, one.text) for one in texts])
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._parked -= len(rows)
         return len(rows)
@@ -661,6 +520,10 @@ class Store:
                 segment_ids,
             )
         )
+
+    def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:
+        waiting = self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        return [ops.Measures(self._queued, waiting, self._parked, free_octets(self._path))] * len(batch)
 
     def _load_segments(self, batch: list[ops.LoadSegments]) -> list[list[Segment]]:
         sql = (
@@ -709,27 +572,3 @@ def _end_by_expiry(furthest: int, no_failure: int) -> tuple[MessageState, str]:
     if no_failure:
         return MessageState.DELIVERED, CODE_NO_FAILURE
     return MessageState.FAILED, CODE_NO_RECEIPT if furthest >= SegmentState.SENT else CODE_EXPIRED
-
-
-# --- events as rows of the outbox: event_id, kind, jms_type, body, created_at ------------------------------------
-
-
-def _report(sid: str, channel: str, delivered: bool, code: Any, now: int) -> tuple[Any, ...]:
-    body = {
-        "MessageSID": sid,
-        "DeliveryStatus": "DELIVERED" if delivered else "FAILED",
-        "ProviderStatusCode": code,
-    }
-    return (f"dr-{sid}", DELIVERY_REPORT, channel, json.dumps(body), now)
-
-
-def _incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> tuple[Any, ...]:
-    sid = one.sid or new_sid(one.received_at)
-    body: dict[str, Any] = {
-        "Body": "" if one.is_binary else text, "From": one.source, "To": one.destination, "SmsSid": sid
-    }  # fmt: skip
-    if one.is_binary:
-        body["BodyHex"] = text
-    if incomplete:
-        body["Incomplete"] = True
-    return (f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)

@@ -37,6 +37,9 @@ class IWriter(Protocol):
     def put(self, operation: Operation, done: Done) -> None: ...
     def allocate(self, count: int) -> int: ...
 
+    @property
+    def depth(self) -> int: ...
+
 
 class Writer:
     """Owns a store from ``start`` to ``stop``."""

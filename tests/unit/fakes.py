@@ -27,6 +27,10 @@ class DirectWriter:
         self.broken = False
         self.commits = 0
 
+    @property
+    def depth(self) -> int:
+        return len(self.queue)
+
     def allocate(self, count: int) -> int:
         first, self.next_id = self.next_id, self.next_id + count
         return first

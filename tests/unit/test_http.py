@@ -13,7 +13,7 @@ from twisted.web.http_headers import Headers
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
-from smsconnector.messages import INCOMING_MESSAGE
+from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from smsconnector.publisher import Publisher
 from smsconnector.receiver import Receiver
 from smsconnector.sms.segmentation import segment
@@ -74,7 +74,11 @@ class DoorCase(SynchronousTestCase):
         self.channel.listener = submitter
         submitter.startService()
         outlets = {"smpp": Outlet({"": submitter}, 3600, partial(segment, maximum_segments=4))}
-        api = API(self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client")
+        self.refusal = ""
+        api = API(
+            self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client",
+            lambda: self.refusal, lambda: {"binds": {"a": "bound"}},
+        )  # fmt: skip
         self.site = make_site(api.resource, self.clock, 65_536, 60.0)
 
     def now(self) -> float:
@@ -123,6 +127,37 @@ class SendCase(DoorCase):
     def test_at_the_root(self) -> None:
         """The document shows paths without the base path too."""
         self.assertEqual(self.send("/send", To="+923001234567", Body="hi").status, 200)
+
+    def test_overloaded(self) -> None:
+        """Beyond capacity: 503, when to come again, and why; nothing was accepted. Health says the same."""
+        self.refusal = "The disk is nearly full."
+        answer = self.send(To="+923001234567", Body="hello")
+        self.assertEqual((answer.status, answer.error["code"]), (503, "overloaded"))
+        self.assertIsNotNone(answer.header("Retry-After"))
+        self.assertIn(self.refusal, answer.error["message"])
+        self.assertEqual(self.channel.submitted, [])
+        health = self.request("GET", "/msg-client/health")
+        self.assertEqual((health.status, health.json["accepting"], health.json["reason"]), (503, False, self.refusal))
+
+    def test_health(self) -> None:
+        """200 while texts are accepted, with what an operator wants to see."""
+        health = self.request("GET", "/health")
+        self.assertEqual((health.status, health.json["accepting"]), (200, True))
+        self.assertEqual(health.json["binds"], {"a": "bound"})
+
+    def test_validity(self) -> None:
+        """ValidityPeriod in seconds shortens the lifetime, and never makes it longer."""
+        for validity, lifetime in ((60, 60.0), ("90", 90.0), (7200, 3600.0)):
+            self.send(To="+923001234567", Body="hello", ValidityPeriod=validity)
+            self.assertEqual(self.channel.submitted[-1].expires_at / 1000, self.now() + lifetime)
+            self.accept_all()
+        for wrong in (0, -1, 1.5, "x", True, [], 10**12, "٣"):
+            answer = self.send(To="+923001234567", Body="hello", ValidityPeriod=wrong)
+            self.assertEqual((answer.status, answer.error["field"]), (400, "ValidityPeriod"), wrong)
+
+    def accept_all(self) -> None:
+        self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, "a", "1") for one in self.channel.under_way])
+        self.settle()
 
     def test_what_forced_ucs2(self) -> None:
         """One typographic quote triples the price: the answer names it."""

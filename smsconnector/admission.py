@@ -1,0 +1,99 @@
+"""Whether the door may accept now: load beyond capacity is refused before memory, latency or the disk suffer.
+
+1. Every second the store is asked how full it is.
+2. ``refusal`` says why nothing can be accepted: too many messages wait for the network, the disk is nearly full, the
+   store does not answer, or more operations wait for it than it writes in a moment.
+3. What is refused is answered 503 with Retry-After: nothing was accepted, the application comes again.
+
+What networks bring, receipts and texts, is never refused here: an SMSC would only send it again.
+"""
+
+from dataclasses import dataclass
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreError
+from smsconnector.store import operations as ops
+from smsconnector.store.writer import IWriter
+
+INTERVAL = 1.0  # seconds
+PATIENCE = 10.0  # seconds without an answer of the store
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``backlog``: segments that wait for the network; ``free``: octets that have to stay free on the disk of the
+    store; ``depth``: operations that wait for the store."""
+
+    backlog: int = 5_000_000
+    free: int = 268_435_456
+    depth: int = 20_000
+
+
+class Admission(Service):
+    """``measures`` is what the store said last."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, writer: IWriter, limits: Limits) -> None:
+        self._clock, self._writer, self._limits = clock, writer, limits
+        self.measures: ops.Measures | None = None
+        self._store_says = ""  # why it can't write
+        self._asked_at: float | None = None
+        self._said = ""
+        self._timer = LoopingCall(self._look)
+        self._timer.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._timer.start(INTERVAL)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._timer.stop()
+
+    def refusal(self) -> str:
+        """Why nothing is accepted now, as a sentence; "" if it is."""
+        depth = self._writer.depth
+        if depth > self._limits.depth:
+            return f"{depth} operations wait for the database: it is slower than what comes in."
+        if self._store_says:
+            return f"The database can't be written: {self._store_says}."
+        if self._asked_at is not None and self._clock.seconds() - self._asked_at > PATIENCE:
+            return f"The database has not answered for {PATIENCE:g} s."
+        return self._too_full()
+
+    def _too_full(self) -> str:
+        measures, limits = self.measures, self._limits
+        if measures is None:
+            return ""
+        if measures.queued >= limits.backlog:
+            return f"{measures.queued} segments wait for the network, and the limit is {limits.backlog}."
+        if measures.free < limits.free:
+            return f"The disk of the database has {measures.free >> 20} MiB left, and {limits.free >> 20} must stay."
+        return ""
+
+    def _look(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = self._clock.seconds()
+            self._writer.put(ops.Measure(), self._measured)
+        self._say(self.refusal())
+
+    def _measured(self, measures: ops.Measures | None, error: StoreError | None) -> None:
+        self._asked_at = None
+        self._store_says = "" if error is None else str(error)
+        if measures is not None:
+            self.measures = measures
+        self._say(self.refusal())
+
+    def _say(self, refusal: str) -> None:
+        """A line in the log when it begins, and when it is over."""
+        if bool(refusal) != bool(self._said):
+            if refusal:
+                self.log.error("nothing is accepted: {refusal}", refusal=refusal)
+            else:
+                self.log.info("texts are accepted again")
+        self._said = refusal

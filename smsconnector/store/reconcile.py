@@ -1,0 +1,90 @@
+"""Does it add up? What was accepted against what became of it, and what was told.
+
+For each channel and hour: accepted = delivered + failed + under way, and reports = confirmed + waiting. And message by
+message: whatever contradicts itself is listed. Reads one consistent view of the database, beside a connector that may
+be running; what retention has dropped is not counted.
+"""
+
+import sqlite3
+from contextlib import closing
+from typing import NamedTuple
+
+from smsconnector.store.database import open_readonly
+
+HOUR = 3_600_000  # ms
+AT_MOST = 1000  # faults listed
+
+
+class Line(NamedTuple):
+    """One channel and hour, by the time of acceptance; ``reports`` are those of these messages."""
+
+    channel: str
+    hour: int  # ms since the epoch
+    accepted: int
+    delivered: int
+    failed: int
+    under_way: int
+    confirmed: int
+    waiting: int
+
+
+class Account(NamedTuple):
+    """``faults`` are (MessageSID, sentence)."""
+
+    lines: list[Line]
+    faults: list[tuple[str, str]]
+
+
+_LINES = f"""
+SELECT m.channel, m.accepted_at / {HOUR} * {HOUR}, count(*), sum(m.state = 1), sum(m.state = 2), sum(m.state = 0),
+       sum(o.published_at IS NOT NULL), sum(o.id IS NOT NULL AND o.published_at IS NULL)
+FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
+WHERE m.accepted_at >= ?1 GROUP BY 1, 2 ORDER BY 2, 1
+"""
+
+# Each finds (sid) of messages accepted since ?1 that contradict themselves, with what is said of them.
+_FAULTS = {
+    "it is final, but there is no report of it": """
+        SELECT m.sid FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
+        WHERE m.accepted_at >= ?1 AND m.state > 0 AND o.id IS NULL""",
+    "there is a report of it, but it is not final": """
+        SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
+        WHERE m.accepted_at >= ?1 AND m.state = 0""",
+    "its report says another end than it has": """
+        SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
+        WHERE m.accepted_at >= ?1 AND m.state > 0 AND o.body <> ''
+        AND json_extract(o.body, '$.DeliveryStatus') <> iif(m.state = 1, 'DELIVERED', 'FAILED')""",
+    "segments of it are missing": """
+        SELECT m.sid FROM message AS m LEFT JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
+        WHERE m.accepted_at >= ?1 GROUP BY m.id HAVING count(s.id) <> m.segments""",
+    "it is under way, but its segments have ended": """
+        SELECT m.sid FROM message AS m JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
+        WHERE m.accepted_at >= ?1 AND m.state = 0 GROUP BY m.id HAVING max(s.state) = 4 OR min(s.state) = 3""",
+    "it is delivered, but a segment of it is not": """
+        SELECT m.sid FROM message AS m JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
+        WHERE m.accepted_at >= ?1 AND m.state = 1 AND m.code IS NOT 'NO_FAILURE' AND s.state <> 3 GROUP BY m.id""",
+}
+
+
+def reconcile(path: str, since: int = 0) -> Account:
+    """``since`` in ms: messages accepted from then on. Raises StoreUnusable."""
+    with closing(open_readonly(path)) as connection:
+        connection.execute("BEGIN")
+        lines = [Line(*row) for row in connection.execute(_LINES, (since,))]
+        return Account(lines, _faults(connection, since) + _sums(lines))
+
+
+def _faults(connection: sqlite3.Connection, since: int) -> list[tuple[str, str]]:
+    return [
+        (sid, sentence)
+        for sentence, sql in _FAULTS.items()
+        for (sid,) in connection.execute(f"{sql} LIMIT {AT_MOST}", (since,))
+    ]
+
+
+def _sums(lines: list[Line]) -> list[tuple[str, str]]:
+    return [
+        (line.channel, "accepted is not delivered + failed + under way in one of its hours")
+        for line in lines
+        if line.accepted != line.delivered + line.failed + line.under_way
+    ]

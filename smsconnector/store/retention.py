@@ -1,0 +1,70 @@
+"""What is kept of what is over, and for how long: texts first, then the messages and events themselves.
+
+Each call takes a step of at most ``limit`` of each, so that no commit is long; whoever calls comes again while there
+is more. The room is used again, so the file grows no further than the busiest time needs.
+"""
+
+from smsconnector.store import operations as ops
+from smsconnector.store.rows import Rows
+
+
+class Retention(Rows):
+    def _purge(self, batch: list[ops.Purge]) -> list[int]:
+        return [
+            self._drop_texts(purge) + self._drop_messages(purge) + self._drop_bodies(purge) + self._drop_events(purge)
+            for purge in batch
+        ]
+
+    def _drop_texts(self, purge: ops.Purge) -> int:
+        """The texts of final messages; what became of them stays."""
+        ids = self._final_messages(purge.texts_before, purge.limit, kept=1)
+        if ids:
+            self._run(
+                "UPDATE segment SET text = '' WHERE id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m"
+                " ON m.id = j.value JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
+                ids,
+            )
+            self._run("UPDATE message SET texts_kept = 0 WHERE id IN (SELECT value FROM json_each(?))", ids)
+        return len(ids)
+
+    def _drop_messages(self, purge: ops.Purge) -> int:
+        ids = self._final_messages(purge.messages_before, purge.limit, kept=0)
+        if ids:
+            self._run(
+                "DELETE FROM segment WHERE id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m"
+                " ON m.id = j.value JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
+                ids,
+            )
+            self._run("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", ids)
+        return len(ids)
+
+    def _final_messages(self, before: int, limit: int, kept: int) -> list[int]:
+        rows = self._connection.execute(
+            "SELECT id FROM message WHERE state > 0 AND texts_kept = ? AND final_at <= ? LIMIT ?", (kept, before, limit)
+        )
+        return [message_id for (message_id,) in rows]
+
+    def _drop_bodies(self, purge: ops.Purge) -> int:
+        """The bodies of published events; their ids stay, by which a repeat is known."""
+        ids = self._published_events(self._one("SELECT emptied FROM outbox_progress"), purge.texts_before, purge.limit)
+        if ids:
+            self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
+            self._connection.execute("UPDATE outbox_progress SET emptied = ?", (ids[-1],))
+        return len(ids)
+
+    def _drop_events(self, purge: ops.Purge) -> int:
+        ids = self._published_events(0, purge.messages_before, purge.limit)
+        if ids:
+            self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
+        return len(ids)
+
+    def _published_events(self, after: int, before: int, limit: int) -> list[int]:
+        """The next ones in the order of their ids, up to the first that is not published or too young."""
+        found = []
+        for event_id, published_at in self._connection.execute(
+            "SELECT id, published_at FROM outbox WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        ):
+            if published_at is None or published_at > before:
+                break
+            found.append(event_id)
+        return found
