@@ -1,6 +1,7 @@
 """Whether the door may accept now: load beyond capacity is refused before memory, latency or the disk suffer.
 
-1. Every second the store is asked how full it is.
+1. Every second the store is asked how full it is; it is tried with a small write now and then, and every time since
+   something could not be written.
 2. ``refusal`` says why nothing can be accepted: too many messages wait for the network, the disk is nearly full, the
    store does not answer, or more operations wait for it than it writes in a moment.
 3. What is refused is answered 503 with Retry-After: nothing was accepted, the application comes again.
@@ -9,17 +10,19 @@ What networks bring, receipts and texts, is never refused here: an SMSC would on
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from smsconnector.errors import StoreError
+from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
 INTERVAL = 1.0  # seconds
+PROBE_EVERY = 10  # looks, while all is well
 PATIENCE = 10.0  # seconds without an answer of the store
 
 
@@ -33,7 +36,18 @@ class Limits:
     depth: int = 20_000
 
 
-class Admission(Service):
+class Gate:
+    """Whether texts are accepted now; this one is always open."""
+
+    def refusal(self) -> str:
+        """Why not, as a sentence; "" if they are."""
+        return ""
+
+    def failed(self, error: StoreError) -> None:
+        """The store could not write what was accepted."""
+
+
+class Admission(Service, Gate):
     """``measures`` is what the store said last."""
 
     log = Logger()
@@ -43,6 +57,7 @@ class Admission(Service):
         self.measures: ops.Measures | None = None
         self._store_says = ""  # why it can't write
         self._asked_at: float | None = None
+        self._looks = 0
         self._said = ""
         self._timer = LoopingCall(self._look)
         self._timer.clock = clock
@@ -61,7 +76,7 @@ class Admission(Service):
         if depth > self._limits.depth:
             return f"{depth} operations wait for the database: it is slower than what comes in."
         if self._store_says:
-            return f"The database can't be written: {self._store_says}."
+            return f"Nothing can be written: {self._store_says}."
         if self._asked_at is not None and self._clock.seconds() - self._asked_at > PATIENCE:
             return f"The database has not answered for {PATIENCE:g} s."
         return self._too_full()
@@ -79,12 +94,22 @@ class Admission(Service):
     def _look(self) -> None:
         if self._asked_at is None:
             self._asked_at = self._clock.seconds()
-            self._writer.put(ops.Measure(), self._measured)
+            probe = bool(self._store_says) or self._looks % PROBE_EVERY == 0
+            self._looks += 1
+            self._writer.put(ops.Measure(probe), partial(self._measured, probe))
         self._say(self.refusal())
 
-    def _measured(self, measures: ops.Measures | None, error: StoreError | None) -> None:
+    def failed(self, error: StoreError) -> None:
+        """Nothing is accepted until a write has shown that the store can."""
+        if isinstance(error, StoreUnavailable):
+            self._store_says = str(error)
+
+    def _measured(self, probe: bool, measures: ops.Measures | None, error: StoreError | None) -> None:
         self._asked_at = None
-        self._store_says = "" if error is None else str(error)
+        if error is not None:
+            self._store_says = str(error)
+        elif probe:
+            self._store_says = ""
         if measures is not None:
             self.measures = measures
         self._say(self.refusal())

@@ -113,7 +113,7 @@ class Connector(MultiService):
             wall_clock, self._outlets, configuration.default_channel,
             http.webhook_channel or configuration.default_channel, self.receiver, self.writer,
             KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
-            self.admission.refusal, self._health,
+            self.admission, self._health,
         )  # fmt: skip
         self._notifier = Notifier(reactor)
         self._ports: list[Any] = []

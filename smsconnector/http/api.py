@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from smsconnector.admission import Gate
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.auth import KeyRing
@@ -66,13 +67,13 @@ class API:
         writer: IWriter,
         keys: KeyRing,
         base_path: str,
-        refusal: Callable[[], str] = str,
+        gate: Gate | None = None,
         health: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._webhook_channel, self._receiver, self._writer = webhook_channel, receiver, writer
-        self._keys, self._base_path, self._refusal, self._health_of = (
-            keys, base_path, refusal, health
+        self._keys, self._base_path, self._gate, self._health_of = (
+            keys, base_path, gate or Gate(), health
         )  # fmt: skip
         self._app = Klein()
         self._route("/send", "POST", self._send)
@@ -104,7 +105,7 @@ class API:
     # --- /send ----------------------------------------------------------------------------------------------
 
     def _send(self, request: BoundedRequest) -> "Deferred[bytes]":
-        refusal = self._refusal()
+        refusal = self._gate.refusal()
         if refusal:
             raise InvalidRequest("overloaded", f"{refusal} Nothing was accepted: try again later.", status=503)
         message, submitter, split = self._message_of(parse_send(request.body()))
@@ -119,7 +120,7 @@ class API:
                 return replies.give(request, replies.representation(message))
             return replies.nothing(request)
 
-        return _when_written(lambda done: submitter.accept(message, done), accepted)
+        return self._when_written(lambda done: submitter.accept(message, done), accepted)
 
     def _message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
         channel = send.channel or self._default_channel
@@ -148,14 +149,14 @@ class API:
         form = parse_receive(request.body(), request.getHeader("content-type") or "")
         now = int(self._wall_clock() * 1000)
         text = IncomingSegment(channel, channel, form.source, form.destination, form.body, now, sid=form.sid)
-        return _when_written(lambda done: self._receiver.incoming(text, done), lambda: replies.nothing(request))
+        return self._when_written(lambda done: self._receiver.incoming(text, done), lambda: replies.nothing(request))
 
     def _notification(self, request: BoundedRequest, channel: str | None = None) -> "Deferred[bytes]":
         channel = self._webhook(channel)
         form = parse_notification(request.body(), request.getHeader("content-type") or "")
         now = int(self._wall_clock() * 1000)
         receipt = Receipt(channel, form.sid, form.finality, form.code, form.status, now)
-        return _when_written(
+        return self._when_written(
             lambda done: self._receiver.notified(receipt, channel, done), lambda: replies.nothing(request)
         )
 
@@ -164,11 +165,27 @@ class API:
             raise InvalidRequest("not_found", "There is no such channel.", status=404)
         return channel or self._webhook_channel
 
+    def _when_written(
+        self, write: Callable[[Callable[[StoreError | None], None]], None], answer: Callable[[], bytes]
+    ) -> "Deferred[bytes]":
+        """The answer, when what ``write`` was asked to write is on disk."""
+        deferred: Deferred[bytes] = Deferred()
+
+        def done(error: StoreError | None) -> None:
+            if error is None:
+                deferred.callback(answer())
+            else:
+                self._gate.failed(error)
+                deferred.errback(_unavailable(error))
+
+        write(done)
+        return deferred
+
     # --- health ---------------------------------------------------------------------------------------------
 
     def _health(self, request: BoundedRequest) -> bytes:
         """200 while texts are accepted, else 503 with the reason."""
-        refusal = self._refusal()
+        refusal = self._gate.refusal()
         if refusal:
             request.setResponseCode(503)
         return replies.give(request, {"accepting": not refusal, "reason": refusal or None} | self._health_of())
@@ -211,22 +228,6 @@ class API:
         return replies.refuse(
             request, InvalidRequest("internal_error", "Internal error: see the connector's log.", status=500)
         )
-
-
-def _when_written(
-    write: Callable[[Callable[[StoreError | None], None]], None], answer: Callable[[], bytes]
-) -> "Deferred[bytes]":
-    """The answer, when what ``write`` was asked to write is on disk."""
-    deferred: Deferred[bytes] = Deferred()
-
-    def done(error: StoreError | None) -> None:
-        if error is None:
-            deferred.callback(answer())
-        else:
-            deferred.errback(_unavailable(error))
-
-    write(done)
-    return deferred
 
 
 def _unavailable(_error: StoreError) -> InvalidRequest:

@@ -107,7 +107,9 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Result: a ``Measures``."""
+    """Result: a ``Measures``. ``probe``: write something small, to see whether that can be done."""
+
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -522,6 +522,8 @@ class Store(IncomingTexts, Retention):
         )
 
     def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:
+        if any(measure.probe for measure in batch):
+            self._connection.execute("UPDATE outbox_progress SET emptied = emptied")
         waiting = self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL")
         return [ops.Measures(self._queued, waiting, self._parked, free_octets(self._path))] * len(batch)
 

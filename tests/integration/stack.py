@@ -190,7 +190,10 @@ class Load:
     """``count`` texts to as many numbers over ``connections``; ``accepted`` holds the MessageSIDs of the 200s.
 
     ``pause`` (s) after each answer sets the pace. A connection that is lost is made again: what was under way on it
-    may or may not have been accepted, and another text is posted in its place."""
+    may or may not have been accepted, and another text is posted in its place. What is refused is posted again, unless
+    ``refusals_count``."""
+
+    refusals_count = False
 
     def __init__(self, port: int, count: int, connections: int = 32, pause: float = 0.0) -> None:
         self.port, self.count, self.connections, self.pause = port, count, connections, pause
@@ -201,7 +204,7 @@ class Load:
 
     def next_request(self) -> bytes | None:
         """None when enough are accepted or under way."""
-        if len(self.accepted) + self._under_way >= self.count:
+        if self._done() + self._under_way >= self.count:
             return None
         self._under_way += 1
         body = json.dumps({"To": f"+9230{self.posted:08d}", "Body": f"text {self.posted}", "channel": "smpp"}).encode()
@@ -210,6 +213,9 @@ class Load:
             b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         )
+
+    def _done(self) -> int:
+        return len(self.accepted) + (len(self.refused) if self.refusals_count else 0)
 
     def answered(self, head: bytes) -> None:
         self._under_way -= 1
@@ -228,7 +234,7 @@ class Load:
 
     @inlineCallbacks
     def _connection(self) -> Any:
-        while len(self.accepted) + self._under_way < self.count:
+        while self._done() + self._under_way < self.count:
             client = _Client(self)
             try:
                 yield connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port, timeout=5), client)

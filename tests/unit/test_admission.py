@@ -17,9 +17,12 @@ class FakeWriter:
     def __init__(self) -> None:
         self.depth = 0
         self.asked: list[Any] = []
+        self.probes: list[bool] = []
 
     def put(self, operation: ops.Operation, done: Any) -> None:
+        assert isinstance(operation, ops.Measure)
         self.asked.append(done)
+        self.probes.append(operation.probe)
 
     def allocate(self, count: int) -> int:
         raise NotImplementedError
@@ -56,6 +59,15 @@ class AdmissionCase(SynchronousTestCase):
         """A store that can't write says why; when it can, all goes on."""
         self.assertIn("disk is full", self.answer(error=StoreUnavailable("the disk is full")))
         self.assertEqual(self.answer(), "")
+
+    def test_door_has_failed(self) -> None:
+        """What the door could not write closes it at once, until a write has shown that it can."""
+        self.answer()
+        self.admission.failed(StoreUnavailable("the disk is full"))
+        self.assertIn("disk is full", self.admission.refusal())
+        self.answer()
+        self.assertEqual(self.answer(), "")
+        self.assertEqual(self.writer.probes[:4], [True, False, True, False])
 
     def test_store_is_slow(self) -> None:
         """More operations wait than are written in a moment, or no answer comes at all."""

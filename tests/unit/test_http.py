@@ -10,6 +10,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
+from smsconnector.admission import Gate
+from smsconnector.errors import StoreError
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
@@ -60,7 +62,7 @@ def _joined(chunks: bytes) -> bytes:
     return body
 
 
-class DoorCase(SynchronousTestCase):
+class DoorCase(SynchronousTestCase, Gate):
     keys: tuple[str, ...] = ()
 
     def setUp(self) -> None:
@@ -74,12 +76,19 @@ class DoorCase(SynchronousTestCase):
         self.channel.listener = submitter
         submitter.startService()
         outlets = {"smpp": Outlet({"": submitter}, 3600, partial(segment, maximum_segments=4))}
-        self.refusal = ""
+        self.reason = ""
+        self.failures: list[StoreError] = []
         api = API(
             self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client",
-            lambda: self.refusal, lambda: {"binds": {"a": "bound"}},
+            self, lambda: {"binds": {"a": "bound"}},
         )  # fmt: skip
         self.site = make_site(api.resource, self.clock, 65_536, 60.0)
+
+    def refusal(self) -> str:
+        return self.reason
+
+    def failed(self, error: StoreError) -> None:
+        self.failures.append(error)
 
     def now(self) -> float:
         return EPOCH + self.clock.seconds()
@@ -130,14 +139,14 @@ class SendCase(DoorCase):
 
     def test_overloaded(self) -> None:
         """Beyond capacity: 503, when to come again, and why; nothing was accepted. Health says the same."""
-        self.refusal = "The disk is nearly full."
+        self.reason = "The disk is nearly full."
         answer = self.send(To="+923001234567", Body="hello")
         self.assertEqual((answer.status, answer.error["code"]), (503, "overloaded"))
         self.assertIsNotNone(answer.header("Retry-After"))
-        self.assertIn(self.refusal, answer.error["message"])
+        self.assertIn(self.reason, answer.error["message"])
         self.assertEqual(self.channel.submitted, [])
         health = self.request("GET", "/msg-client/health")
-        self.assertEqual((health.status, health.json["accepting"], health.json["reason"]), (503, False, self.refusal))
+        self.assertEqual((health.status, health.json["accepting"], health.json["reason"]), (503, False, self.reason))
 
     def test_health(self) -> None:
         """200 while texts are accepted, with what an operator wants to see."""

@@ -1,0 +1,128 @@
+"""A full disk, a real one (a small tmpfs): nothing is accepted or acknowledged, and all goes on when there is room."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from smsconnector.store.reconcile import reconcile
+from tests.integration.activemq import free_port
+from tests.integration.stack import Connector, Load, Network, until
+
+
+class Disk:
+    """A small disk of its own."""
+
+    def __init__(self, folder: str, mebibytes: int) -> None:
+        self.folder = Path(folder).absolute()
+        self.folder.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(self.folder)], check=True)
+
+    def fill(self) -> None:
+        """To the last octet."""
+        with (self.folder / "filler").open("wb", buffering=0) as filler:
+            block = b"x" * 65_536
+            while block:
+                try:
+                    filler.write(block)
+                except OSError:
+                    block = block[: len(block) // 2]
+
+    def make_room(self) -> None:
+        (self.folder / "filler").unlink()
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+class DiskCase(TestCase):
+    skip = None if os.geteuid() == 0 else "needs root, to mount a small disk"
+    timeout = 120
+
+    @inlineCallbacks
+    def set_up(self, **store: Any) -> Any:
+        try:
+            self.disk = Disk(self.mktemp(), 8)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.skipTest(f"needs to mount a small disk: {error}")
+        self.addCleanup(self.disk.unmount)
+        self.network = Network(receipt_delay=0.1)
+        self.network.listen()
+        self.addCleanup(self.network.cut)
+        self.path = str(self.disk.folder / "sms.db")
+        nobody = f"tcp://127.0.0.1:{free_port()}"
+        self.connector = Connector([self.network.number], nobody, store={"path": self.path} | store)
+        self.addCleanup(self.connector.close)
+        yield self.connector.start()
+
+    @inlineCallbacks
+    def get(self, path: str) -> Any:
+        """(status, JSON)."""
+
+        def fetch() -> tuple[int, Any]:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.connector.port}{path}", timeout=10) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                return error.code, json.load(error)
+
+        found = yield deferToThread(fetch)
+        return found
+
+    @inlineCallbacks
+    def send(self, count: int) -> Any:
+        """As many requests, whatever is answered."""
+        load = Load(self.connector.port, count, connections=4)
+        load.refusals_count = True
+        yield load.run()
+        return load
+
+    @inlineCallbacks
+    def test_full(self) -> Any:
+        """503 with Retry-After; the SMSC keeps its texts; health says why; with room again all is taken and told."""
+        yield self.set_up(minimum_free=0)
+        before = yield self.send(200)
+        yield until(lambda: len(self.network.taken) == 200, 20)
+        self.disk.fill()
+        full = yield self.send(400)
+        self.assertGreater(len(full.refused), 0)
+        for head in full.refused:
+            self.assertTrue(head.startswith(b"HTTP/1.1 503"), head)
+            self.assertIn(b"retry-after", head.lower())
+        for number in range(50):
+            self.network.smsc.send_mo("923001234567", "8228", f"text {number} " + "x" * 100)
+        status, health = yield self.get("/health")
+        self.assertEqual((status, health["accepting"]), (503, False))
+        self.assertIn("full", health["reason"])
+        self.disk.make_room()
+        yield until(lambda: self.network.smsc.counts.acknowledged >= 50 + len(self.network.taken), 60)
+        after = yield self.send(100)
+        self.assertEqual(after.refused, [])
+        accepted = len(before.accepted) + len(full.accepted) + len(after.accepted)
+        yield until(lambda: len(self.network.taken) >= accepted, 20)
+        yield until(lambda: sum(line.delivered for line in reconcile(self.path).lines) == accepted, 20)
+        account = reconcile(self.path)
+        self.assertEqual((account.faults, sum(line.accepted for line in account.lines)), ([], accepted))
+        self.assertNotIn("Traceback", self.connector.said())
+
+    @inlineCallbacks
+    def test_nearly_full(self) -> Any:
+        """Before the disk is full nothing more is accepted, and what was accepted still has its end written."""
+        yield self.set_up(minimum_free=4 << 20)
+        yield self.send(50)
+        filler = self.disk.folder / "filler"
+        filler.write_bytes(b"x" * (5 << 20))
+        yield until(lambda: "nothing is accepted" in self.connector.said(), 10)
+        refused = yield self.send(20)
+        self.assertEqual(len(refused.refused), 20)
+        filler.unlink()
+        yield until(lambda: "accepted again" in self.connector.said(), 10)
+        again = yield self.send(20)
+        self.assertEqual(again.refused, [])
