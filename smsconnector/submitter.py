@@ -28,6 +28,7 @@ from twisted.logger import Logger
 
 from smsconnector.channels import IChannel
 from smsconnector.errors import StoreError
+from smsconnector.lanes import Lanes, Waiting
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
@@ -35,22 +36,11 @@ from smsconnector.store.writer import IWriter
 
 CHUNK = 500  # segments read from disk at once
 MEMORY = 2000  # segments held in memory at most, beside those under way and those in lanes
+KEPT = 20_000  # lanes that strict_order keeps at most; more, and nothing new is begun until some have ended
 LANES = 20_000  # segments that wait in lanes at most; more, and one number's flood holds up the others
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
+KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
 STORE_RETRY = 1.0  # seconds until a record that could not be written is tried again
-
-
-class Lane:
-    """The segments of one message that are on their way to a number, and what waits behind them. ``to_retry`` counts
-    those that ``strict_order`` keeps in the lane until their next attempt."""
-
-    __slots__ = ("message_id", "to_retry", "under_way", "waiting")
-
-    def __init__(self, message_id: int) -> None:
-        self.message_id = message_id
-        self.under_way = 1
-        self.to_retry = 0
-        self.waiting: deque[Segment] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +82,10 @@ class Submitter(Service):
         self._behind = True  # there may be more on disk than in memory
         self._loading = False
         self._under_way: set[int] = set()  # ids handed to the channel, or due ones in memory
-        self._lanes: dict[str, Lane] = {}  # by number
-        self._in_lanes = 0  # segments that wait in lanes
-        self._kept: dict[str, int] = {}  # number -> when the message expires that strict_order keeps in its lane
+        self._lanes = Lanes()
         self._unrecorded: list[tuple[Outcome, int]] = []
+        self._knows_retries = not policy.strict_order
+        self._checked_at: float | None = None  # None while it is being looked at
         self._claiming = 0
         self._retry: IDelayedCall | None = None
         self._pump_call: IDelayedCall | None = None
@@ -110,6 +100,8 @@ class Submitter(Service):
     def startService(self) -> None:
         super().startService()
         self._due_timer.start(DUE_INTERVAL, now=False)
+        if self._policy.strict_order:
+            self._load_retries()
         self.pump()
 
     def stopService(self) -> None:
@@ -138,7 +130,7 @@ class Submitter(Service):
     def _accepted(self, message: Message, first_id: int, count: int) -> None:
         if self._behind or first_id <= self._read_up_to:  # on disk, or loaded in the very batch that wrote it
             return
-        if len(self._ready) + count > MEMORY or self._in_lanes > LANES:
+        if len(self._ready) + count > MEMORY or self._lanes.waiting > LANES:
             self._behind = True
             return
         self._read_up_to = first_id + count - 1
@@ -153,7 +145,7 @@ class Submitter(Service):
     # --- 2: from disk ---------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        if self._loading or not self._behind or len(self._ready) > CHUNK or self._in_lanes > LANES:
+        if self._loading or not self._behind or len(self._ready) > CHUNK or self._lanes.waiting > LANES:
             return
         self._loading = True
         self._writer.put(ops.LoadSegments(self.queue, self._read_up_to, CHUNK), self._loaded)
@@ -170,10 +162,32 @@ class Submitter(Service):
         self._behind = len(segments) == CHUNK
         self.pump()
 
+    def _look_after_kept(self) -> None:
+        """``strict_order``: a lane is kept as long as its message may still be tried again, and no longer."""
+        self._first_in_line(self._lanes.expire(self._now()))
+        due = self._checked_at is not None and self._clock.seconds() - self._checked_at >= KEPT_CHECK
+        if due and (self._lanes.kept or not self._knows_retries):
+            self._load_retries()
+
+    def _load_retries(self) -> None:
+        self._checked_at = None
+        self._writer.put(ops.LoadRetries(self.queue, KEPT), self._loaded_retries)
+
+    def _loaded_retries(self, rows: list[Waiting] | None, error: StoreError | None) -> None:
+        self._checked_at = self._clock.seconds()
+        if rows is None:
+            return
+        if not self._knows_retries:
+            self._lanes.keep(rows)
+            self._knows_retries = True
+        elif len(rows) < KEPT:
+            self._first_in_line(self._lanes.compare(rows))
+        self.pump()
+
     def _load_due(self) -> None:
-        for destination in [one for one, expires_at in self._kept.items() if expires_at <= self._now()]:
-            self._give_up_retries(destination, self._lanes[destination].message_id)
-        if self._loading_due or len(self._ready) > MEMORY or self._in_lanes > LANES:
+        if self._policy.strict_order:
+            self._look_after_kept()
+        if self._loading_due or len(self._ready) > MEMORY or self._lanes.waiting > LANES:
             return
         self._loading_due = True
         self._writer.put(ops.LoadDue(self.queue, self._now(), CHUNK), self._loaded_due)
@@ -182,7 +196,7 @@ class Submitter(Service):
         self._loading_due = False
         fresh = [one for one in segments or () if one.id not in self._under_way]
         self._under_way.update(one.id for one in fresh)
-        self._ready.extendleft(reversed(fresh))
+        self._first_in_line(fresh)
         if fresh:
             self.pump()
 
@@ -193,7 +207,7 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self._unrecorded:
+        if not self.running or self._unrecorded or not self._knows_retries:
             return
         room = self._channel.capacity() - self._claiming
         if room > 0 and self._again:
@@ -202,7 +216,7 @@ class Submitter(Service):
             room = min(room - len(again), self._channel.capacity() - self._claiming)
         if room > 0 and self._ready:
             self._send(self._next(room))
-        if not self._ready and not self._in_lanes and not self._again:
+        if not self._ready and not self._lanes.waiting and not self._again:
             self._ended.clear()
         self._load()
 
@@ -242,50 +256,21 @@ class Submitter(Service):
         found: list[Segment] = []
         ready, lanes = self._ready, self._lanes
         while ready and len(found) < room:
+            if len(lanes.kept) >= KEPT and not ready[0].attempts:
+                break
             segment = ready.popleft()
             if self._is_over(segment, now):
                 continue
-            lane = lanes.get(segment.destination)
-            if lane is None:
-                lanes[segment.destination] = Lane(segment.message_id)
-            elif lane.message_id == segment.message_id:
-                lane.under_way += 1
-                lane.to_retry -= lane.to_retry > 0 and segment.attempts > 0
-            else:
-                if lane.waiting is None:
-                    lane.waiting = deque()
-                lane.waiting.append(segment)
-                self._in_lanes += 1
-                continue
-            found.append(segment)
+            if lanes.enter(segment):
+                found.append(segment)
         return found
 
     def _leave_lane(self, segment: Segment, to_retry: bool = False) -> None:
-        """Its fate, as far as the order goes, is known (or will be by another attempt, ``to_retry``)."""
-        lane = self._lanes.get(segment.destination)
-        if lane is None or lane.message_id != segment.message_id:
-            return
-        lane.under_way -= 1
-        if to_retry:
-            lane.to_retry += 1
-            self._kept[segment.destination] = segment.expires_at
-        self._free_lane(segment.destination, lane)
+        self._first_in_line(self._lanes.leave(segment, to_retry))
 
-    def _free_lane(self, destination: str, lane: Lane) -> None:
-        """If nothing of its message is to come: whoever waits behind it is next."""
-        if lane.under_way <= 0 and lane.to_retry <= 0:
-            del self._lanes[destination]
-            self._kept.pop(destination, None)
-            if lane.waiting:
-                self._in_lanes -= len(lane.waiting)
-                self._ready.extendleft(reversed(lane.waiting))
-
-    def _give_up_retries(self, destination: str, message_id: int) -> None:
-        """The message has ended: no further attempt will come for its lane."""
-        lane = self._lanes.get(destination)
-        if lane is not None and lane.message_id == message_id:
-            lane.to_retry = 0
-            self._free_lane(destination, lane)
+    def _first_in_line(self, segments: Iterable[Segment]) -> None:
+        """They have waited long enough."""
+        self._ready.extendleft(reversed(tuple(segments)))
 
     def _send(self, segments: list[Segment]) -> None:
         self._under_way.update(one.id for one in segments)
@@ -306,7 +291,7 @@ class Submitter(Service):
             if ids is None:
                 for segment in segments:
                     self._leave_lane(segment)
-                self._ready.extendleft(reversed(segments))
+                self._first_in_line(segments)
                 self._again_later()
                 return
             allowed = set(ids)
@@ -363,13 +348,13 @@ class Submitter(Service):
         self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
 
     def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
-        if self._ready or self._in_lanes or self._again:  # only of several segments some may still be there
+        if self._ready or self._lanes.waiting or self._again:  # only of several segments some may still be there
             several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
             self._ended |= several & ended
-        if self._kept:
+        if self._lanes.kept:
             for outcome, _ in decided:
                 if outcome.segment.message_id in ended:
-                    self._give_up_retries(outcome.segment.destination, outcome.segment.message_id)
+                    self._first_in_line(self._lanes.give_up(outcome.segment.destination, outcome.segment.message_id))
         self._told()
 
     def _again_later(self) -> None:

@@ -141,6 +141,15 @@ class LoadDue:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadRetries:
+    """Result: for each message of ``queue`` with segments that wait for another attempt: (destination, message id, how
+    many, when it expires), oldest first, at most ``limit``."""
+
+    queue: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadEvents:
     """Result: at most ``limit`` unpublished events with id > ``after``, in order."""
 
@@ -166,9 +175,9 @@ class Find:
 
 Operation = (
     Settle | Requeue | Accept | Claim | Unclaim | Record | Receive | Incoming | Published | Sweep | Purge
-    | Measure | LoadSegments | LoadDue | LoadEvents | Find
+    | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
     Settle, Requeue, Accept, Claim, Unclaim, Record, Receive, Incoming, Published, Sweep, Purge, Measure,
-    LoadSegments, LoadDue, LoadEvents, Find,
+    LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
 )  # fmt: skip

@@ -116,6 +116,7 @@ class Store(IncomingTexts, Retention):
             ops.Measure: self._measure,
             ops.LoadSegments: self._load_segments,
             ops.LoadDue: self._load_due,
+            ops.LoadRetries: self._load_retries,
             ops.LoadEvents: self._load_events,
             ops.Find: self._find,
         }
@@ -546,6 +547,14 @@ class Store(IncomingTexts, Retention):
             [Segment(*row) for row in self._connection.execute(sql, (load.queue, load.now, load.limit))]
             for load in batch
         ]
+
+    def _load_retries(self, batch: list[ops.LoadRetries]) -> list[list[tuple[str, int, int, int]]]:
+        sql = (
+            "SELECT m.destination, m.id, count(*), m.expires_at FROM segment AS s"
+            " JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.queue = ? AND s.due_at > 0 GROUP BY m.id ORDER BY m.id LIMIT ?"
+        )
+        return [self._connection.execute(sql, (load.queue, load.limit)).fetchall() for load in batch]
 
     def _find(self, batch: list[ops.Find]) -> list[dict[str, Any] | None]:
         return [self._find_one(find.sid) for find in batch]

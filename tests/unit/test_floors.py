@@ -15,7 +15,7 @@ FLOORS = {
     "sms": 1, "smpp": 1,
     "store": 2,
     "link": 3, "network": 3, "channels": 3, "sinks": 3,
-    "submitter": 4, "receiver": 4, "publisher": 4, "admission": 4,
+    "submitter": 4, "receiver": 4, "publisher": 4, "admission": 4, "lanes": 4,
     "http": 5, "config": 5, "cli": 5, "service": 5, "systemd": 5, "demo": 5,
     "simulator": 5,
 }  # fmt: skip
@@ -23,6 +23,7 @@ ALLOWED = {
     ("messages", "errors"), ("lifecycle", "errors"),
     ("smpp", "sms"),  # a segment is rendered as submit_sm
     ("channels", "link"), ("channels", "network"), ("sinks", "link"), ("sinks", "network"),
+    ("submitter", "lanes"),
     ("cli", "config"), ("cli", "demo"), ("demo", "config"),
     ("service", "config"), ("service", "http"), ("service", "systemd"),
 }  # fmt: skip

@@ -26,6 +26,7 @@ class WalkCase(SynchronousTestCase):
     """One store with one submitter, receiver and publisher; ``settle`` lets everything that is due happen."""
 
     resend = True
+    strict_order = False
     window = 50
 
     def setUp(self) -> None:
@@ -38,7 +39,9 @@ class WalkCase(SynchronousTestCase):
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
         self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
         self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake)
-        policy = RetryPolicy(attempts=3, initial=2, maximum=10, resend=self.resend, source=Random(1))
+        policy = RetryPolicy(
+            attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
+        )
         self.submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake)
         self.channel.listener = self.submitter
         for service in (self.publisher, self.receiver, self.submitter):
@@ -238,6 +241,72 @@ class SubmitterCase(WalkCase):
         self.advance(6)
         self.assertEqual(self.channel.submitted, [])
         self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], ["EXPIRED"])
+
+
+class StrictOrderCase(WalkCase):
+    strict_order = True
+
+    def both(self) -> None:
+        """Two to one number, the first refused for now."""
+        self.accept("SM1", "SM2", to="923000000001")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8))
+        self.settle()
+
+    def ids(self) -> list[int]:
+        return [one.id for one in self.channel.submitted]
+
+    def test_waits(self) -> None:
+        """The second waits until the first has an outcome; the others don't."""
+        self.both()
+        self.accept("SM3", to="923000000002")
+        self.settle()
+        self.assertEqual(self.ids(), [1, 3])
+        self.advance(3)
+        self.assertEqual(self.ids(), [1, 3, 1])
+        self.accepted_by_smsc(self.channel.under_way[-1])
+        self.assertEqual(self.ids(), [1, 3, 1, 2])
+
+    def test_restart(self) -> None:
+        """A kill does not let it overtake."""
+        self.both()
+        self.kill()
+        self.assertEqual(self.ids(), [])
+        self.advance(3)
+        self.assertEqual(self.ids(), [1])
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual(self.ids(), [1, 2])
+
+    def test_ended_by_a_receipt(self) -> None:
+        """A message that a receipt has ended while another of its segments waits does not keep its lane."""
+        accepted = message("SM1", "one", "two", to="923000000001", at=int(self.now() * 1000))
+        self.submitter.accept(accepted, lambda error: None)
+        self.accept("SM2", to="923000000001")
+        self.settle()
+        first, second = self.channel.under_way
+        self.channel.answer(
+            Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"),
+            Outcome(second, Verdict.RETRY, ACCOUNT, None, 8, retry_in=3000.0),
+        )
+        self.receipt(first, Finality.FAILED)
+        self.advance(20)
+        self.assertEqual(self.ids(), [1, 2, 3])
+
+    def test_bounded(self) -> None:
+        """However many are refused for now, a bounded number of lanes is kept, and all goes on."""
+        self.patch(submitting, "KEPT", 5)
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(200):
+            self.channel.answer(
+                *[
+                    Outcome(one, Verdict.RETRY if one.attempts == 0 else Verdict.ACCEPTED, ACCOUNT, f"{one.id}")
+                    for one in self.channel.under_way[:3]
+                ]
+            )
+            self.assertLessEqual(len(self.submitter._lanes.kept), 5 + self.window)
+            self.advance(0.5)
+        self.assertEqual(len(self.ids()), 40)
 
 
 class HoldCase(WalkCase):
