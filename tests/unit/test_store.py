@@ -6,9 +6,6 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreUnusable
@@ -492,56 +489,3 @@ class BatchCase(StoreCase):
         self.flushLoggedErrors()
         self.assertEqual([error is None for _, error in answers], [True, True, False])
         self.assertIsNotNone(self.one(ops.Find("SM0")))
-
-
-class LifeOfMessages(RuleBasedStateMachine):
-    """Any order of acceptance, outcomes, receipts, repeats and expiry: one final report a message, ever."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.store = Store(":memory:")
-        self.count = 0
-        self.next_id = 1
-        self.waiting: list[Segment] = []
-        self.given: list[tuple[str, str]] = []
-
-    def teardown(self) -> None:
-        self.store.close()
-
-    @rule(segments=st.integers(1, 3))
-    def accept(self, segments: int) -> None:
-        self.count += 1
-        self.store.apply([ops.Accept(message(f"SM{self.count}", *["x"] * segments), self.next_id, "smpp")])
-        self.waiting += self.store.apply([ops.LoadSegments("smpp", self.next_id - 1, 10)])[0]
-        self.next_id += segments
-
-    @precondition(lambda self: self.waiting)
-    @rule(data=st.data(), verdict=st.sampled_from([Verdict.ACCEPTED, Verdict.RETRY, Verdict.REFUSED]))
-    def outcome(self, data: Any, verdict: Verdict) -> None:
-        segment = data.draw(st.sampled_from(self.waiting))
-        smsc_id = f"{1000 + segment.id}" if verdict is Verdict.ACCEPTED else None
-        self.store.apply([ops.Record(((Outcome(segment, verdict, ACCOUNT, smsc_id, 8), 1),), NOW)])
-
-    @rule(number=st.integers(1, 12), finality=st.sampled_from(list(Finality)), repeats=st.integers(1, 2))
-    def receipt(self, number: int, finality: Finality, repeats: int) -> None:
-        self.store.apply([ops.Receive((receipt(f"{1000 + number}", finality),) * repeats)])
-
-    @rule()
-    def expire(self) -> None:
-        self.store.apply([ops.Sweep(NOW + 3_600_000, 0)])
-
-    @invariant()
-    def one_report_each(self) -> None:
-        sids = [json.loads(event.body)["MessageSID"] for event in self.store.apply([ops.LoadEvents(0, 1000)])[0]]
-        assert len(sids) == len(set(sids))
-        for number in range(1, self.count + 1):
-            found = self.store.apply([ops.Find(f"SM{number}")])[0]
-            assert (found["state"] != 0) == (f"SM{number}" in sids), found
-
-
-class StateMachineCase(SynchronousTestCase):
-    def test_life_of_messages(self) -> None:
-        """The state machine above, by search."""
-        case = LifeOfMessages.TestCase
-        case.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
-        case("runTest").runTest()
