@@ -362,10 +362,13 @@ class Bind(Service):
         if isinstance(event, smpp.Bound):
             self._link.established()
             self.log.info(
-                "bind {name}: bound as {mode} to {smsc}",
+                "bind {name}: bound as {mode} to {smsc}{version}",
                 name=name,
                 mode=self.settings.session.mode,
                 smsc=event.smsc_system_id or "the SMSC",
+                version=f", SMPP {event.interface_version >> 4}.{event.interface_version & 15}"
+                if event.interface_version
+                else "",
             )
         elif isinstance(event, smpp.BindRefused):
             pace = ALREADY_BOUND_PACE if event.status == Status.ESME_RALYBND else REFUSED_PACE

@@ -203,6 +203,17 @@ class SharesCase(RoutesCase):
         self.turn(1)
         self.assertEqual(self.shares(), [90, 30])
 
+    def test_one_bind_a_message(self) -> None:
+        """All segments of a message go by one bind: an SMSC joins them by its own means."""
+        self.build({"smsc": {"response_delay": 0.3}}, {"smsc": {"response_delay": 0.3}})
+        for number in range(40):
+            accepted = message(f"SM{number}", "a", "b", "c", to=f"92300{number:07}", at=int(self.now() * 1000))
+            self.submitters[""].accept(accepted, self.assertIsNone)
+        self.turn(3)
+        first, second = ({entry.destination for _, entry in peer.taken} for peer in self.peers)
+        self.assertEqual((first & second, len(first | second)), (set(), 40))
+        self.assertTrue(first and second)
+
     def test_prefixes(self) -> None:
         """The longest prefix counts; one whose bind is down holds up nobody else."""
         self.build({}, {"to": ("92300",)}, {"to": ("9230012", "44")})
