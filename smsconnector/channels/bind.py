@@ -6,12 +6,8 @@
 3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
    ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
 4. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
-
-While the disk can't keep up with what the SMSC delivers, or the SMSC does not read what we answer, nothing more is
-read from it: no buffer grows beyond its bound.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,35 +15,26 @@ from typing import Any, Protocol
 from twisted.application.service import Service
 from twisted.internet import protocol as net
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IDelayedCall,
-    IPushProducer,
     IReactorTime,
     IStreamClientEndpoint,
-    ITCPTransport,
 )
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from smsconnector.channels.connection import SMPPProtocol
+from smsconnector.channels.reading import Reader
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
 from smsconnector.link import BackOff, Link
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.smpp import session as smpp
-from smsconnector.smpp.constants import EsmClass, RegisteredDelivery, Status, Tag, describe_status
+from smsconnector.smpp.constants import RegisteredDelivery, Status, describe_status
 from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
-from smsconnector.smpp.receipt import carries_text, octets_of, read_receipt
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
-from smsconnector.sms import udh, user_data
-from smsconnector.sms.alphabet import is_binary
 
-TICK = 0.25  # seconds between looks at the clock, per session
-CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
 UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and the SMSC has to wait
 REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
 ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
@@ -87,102 +74,6 @@ class Channel(Protocol):
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
 
 
-@implementer(IPushProducer)
-class SMPPProtocol(net.Protocol):
-    """The shell around one session: feed it, take its events, write its octets, dispatch.
-
-    As the transport's producer it learns when the peer does not read what is written."""
-
-    transport: Any
-
-    def __init__(self, bind: "Bind", session: smpp.Session) -> None:
-        self._bind, self.session = bind, session
-        self._ticking = LoopingCall(self._tick)
-        self._ticking.clock = bind.clock
-        self._abort: IDelayedCall | None = None
-        self._held = False  # by the bind: the disk has to catch up
-        self._blocked_since: float | None = None  # when the peer's side of the connection became full
-
-    def connectionMade(self) -> None:
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        self.transport.registerProducer(self, True)
-        self.session.start(self._bind.clock.seconds())
-        self.flush()
-        self._ticking.start(TICK, now=False)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._dispatch(self.session.receive(data, self._bind.clock.seconds()))
-
-    def connectionLost(self, reason: Failure = net.connectionDone) -> None:
-        if self._ticking.running:
-            self._ticking.stop()
-        if self._abort is not None and self._abort.active():
-            self._abort.cancel()
-        clean = reason.check(ConnectionDone) is not None
-        text = "the SMSC closed the connection" if clean else f"connection lost ({reason.getErrorMessage()})"
-        self._bind.dispatch(self, self.session.connection_lost(text))
-        self._bind.gone(self)
-
-    def unbind(self) -> None:
-        self._dispatch(self.session.unbind(self._bind.clock.seconds()))
-
-    def flush(self) -> None:
-        """Write what the session has queued in this turn."""
-        data = self.session.data_to_send()
-        if data:
-            self.transport.write(data)
-
-    # --- what is read, and what is not ----------------------------------------------------------------------
-
-    def hold_reading(self, hold: bool) -> None:
-        """Read nothing more for the time being, or go on."""
-        self._held = hold
-        self._read_or_not()
-
-    def pauseProducing(self) -> None:
-        """The transport: what was written is not being read."""
-        self._blocked_since = self._bind.clock.seconds()
-        self._read_or_not()
-
-    def resumeProducing(self) -> None:
-        """The transport: the peer reads again."""
-        self._blocked_since = None
-        self._read_or_not()
-
-    def stopProducing(self) -> None: ...
-
-    def _read_or_not(self) -> None:
-        blocked = self._blocked_since is not None and self.session.state not in (smpp.State.OPEN, smpp.State.BINDING)
-        if self._held or blocked:  # before the bind it may be a TLS handshake that has to be read
-            self.transport.pauseProducing()
-        else:
-            self.transport.resumeProducing()
-
-    # --- time and ends --------------------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        now = self._bind.clock.seconds()
-        if self._blocked_since is not None and self.session.state is smpp.State.BOUND:
-            self._read_or_not()
-            limit = self.session.settings.response_timeout
-            if now - self._blocked_since >= limit:
-                self._dispatch(self.session.connection_lost(f"the SMSC read nothing for {limit:g} s", silent=True))
-        elif not self._held:  # what has not been read can't be missed
-            self._dispatch(self.session.tick(now))
-
-    def _dispatch(self, events: list[smpp.Event]) -> None:
-        if events:
-            self._bind.dispatch(self, events)
-        self.flush()
-        if self.session.state is smpp.State.CLOSED and self._abort is None:
-            silent = any(isinstance(event, smpp.Closed) and event.silent for event in events)
-            self._abort = self._bind.clock.callLater(0.0 if silent else CLOSE_TIMEOUT, self.transport.abortConnection)
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
-
-
 class Bind(Service):
     """One session at a time, kept by a link. ``pace`` may be shared by the parallel sessions of one bind."""
 
@@ -200,11 +91,11 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
+        self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
-        self._noticed: Counter[str] = Counter()
         self._wake: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._accepted = {
@@ -381,7 +272,7 @@ class Bind(Service):
     def _deliver(self, protocol: SMPPProtocol, pdus: list[PDU]) -> None:
         """Hand over; answer each when all are on disk."""
         now = int(self._channel.wall_clock() * 1000)
-        items = [item for pdu in pdus for item in [self.read(pdu, now)] if item is not None]
+        items = [item for pdu in pdus for item in [self._reader.read(pdu, now)] if item is not None]
         self._unanswered += len(pdus)
         if self._unanswered > UNANSWERED_LIMIT:
             protocol.hold_reading(True)
@@ -400,51 +291,3 @@ class Bind(Service):
             self._channel.received(items, done)
         else:
             done(None)
-
-    def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
-        """A deliver_sm or data_sm as the words of the walks; None for what tells nothing about a submit."""
-        found = read_receipt(pdu)
-        if found is not None:
-            if not found.known:
-                self._notice("receipts with a status that no table knows", found.status)
-            elif found.disagrees:
-                self._notice("receipts whose text and message_state are at odds", found.status)
-            return Receipt(
-                self.settings.account, found.smsc_id, found.finality, found.code, found.status, now,
-                pdu.fields["source_addr"], None if found.marked else self._read_text(pdu, now),
-            )  # fmt: skip
-        if carries_text(pdu):
-            return self._read_text(pdu, now)
-        self._notice("acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}")
-        return None
-
-    def _notice(self, what: str, example: str) -> None:
-        """A line in the log for the first, the tenth, the hundredth and then every thousandth."""
-        self._noticed[what] += 1
-        count = self._noticed[what]
-        if count in (1, 10, 100) or count % 1000 == 0:
-            name = self.settings.name
-            self.log.warn("bind {name}: {what}: {count} so far, now {example}",
-                          name=name, what=what, count=count, example=example)  # fmt: skip
-
-    def _read_text(self, pdu: PDU, now: int) -> IncomingSegment:
-        has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
-        text, elements = user_data.read(
-            octets_of(pdu), pdu.fields["data_coding"], self.settings.submit.default_alphabet, has_header
-        )
-        place = udh.find_concatenation(elements)
-        reference, count, number = place or _sar(pdu) or (0, 1, 1)
-        return IncomingSegment(
-            self._channel.channel_name, self.settings.account,
-            pdu.fields["source_addr"], pdu.fields["destination_addr"],
-            text, now, reference, number, count, is_binary=is_binary(pdu.fields["data_coding"]),
-        )  # fmt: skip
-
-
-def _sar(pdu: PDU) -> tuple[int, int, int] | None:
-    """(reference, count, number) of the SAR TLVs (section 5.3.2.22 to 24), if all three are sound."""
-    values = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_total_segments), pdu.tlv_int(Tag.sar_segment_seqnum)
-    reference, count, number = values
-    if reference is None or count is None or number is None or not 1 <= number <= count <= 0xFF:
-        return None
-    return reference & 0xFFFF, count, number

@@ -12,13 +12,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.bind import Bind, BindSettings
+from smsconnector.channels.reading import Reader
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.lifecycle import SegmentState
-from smsconnector.link import BackOff
 from smsconnector.message_ids import RAW, id_candidates, id_key
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.smpp import session as smpp
@@ -29,7 +27,6 @@ from smsconnector.smpp.session import Session, SessionSettings, State
 from smsconnector.sms import alphabet, udh
 from smsconnector.store.matching import Candidate, Matcher, same_number
 from tests.unit.awkward import DELIVER_SM, MESSAGE_PAYLOAD, deliver, tlv
-from tests.unit.test_awkward import Ear
 
 fuzz = settings(deadline=None, max_examples=150, database=None)
 SPELLINGS = ("{}", "{:x}", "{:X}", "0x{:08x}", "{:020}", " {}", "{:010X}")
@@ -72,9 +69,8 @@ def bound_session(**more: Any) -> Session:
     return session
 
 
-def a_bind() -> Bind:
-    ear = Ear()
-    return Bind(Clock(), ear, BindSettings("a", "me@smsc", SessionSettings("a", "b")), ear, BackOff())  # type: ignore[arg-type]
+def a_reader() -> Reader:
+    return Reader("a", "smpp", "me@smsc", "gsm7")
 
 
 class FuzzTests(SynchronousTestCase):
@@ -129,14 +125,14 @@ class FuzzTests(SynchronousTestCase):
         """PDUError for a request, or a PDU that gives the same octets back."""
         self.decoder(octets if command_id is None else octets[:4] + command_id.to_bytes(4, "big") + octets[8:])
 
-    def session(self, session: Session, chunks: list[bytes], bind: Bind) -> None:
+    def session(self, session: Session, chunks: list[bytes], reader: Reader) -> None:
         tokens: list[Any] = []
         for now, chunk in enumerate(chunks):
             before = session._window.copy()
             events = session.receive(chunk, float(now))
             for event in events:
                 if isinstance(event, smpp.Delivered):
-                    self.assertIsInstance(bind.read(event.pdu, 0), Receipt | IncomingSegment | None)
+                    self.assertIsInstance(reader.read(event.pdu, 0), Receipt | IncomingSegment | None)
                     session.respond(event.pdu)
                 elif isinstance(event, smpp.Answered | smpp.Unanswered):
                     tokens.append(event.token)
@@ -155,13 +151,13 @@ class FuzzTests(SynchronousTestCase):
 
     def test_session_seeds(self) -> None:
         """Each seed on a session that is bound, and on one that waits for its bind to be answered."""
-        bind = a_bind()
+        reader = a_reader()
         for seed in seeds("session") + seeds("framer"):
             for mode in smpp.BINDS:
-                self.session(bound_session(mode=mode), [seed], bind)
+                self.session(bound_session(mode=mode), [seed], reader)
                 waiting = Session(SessionSettings("me", "secret", mode=mode))
                 waiting.start(0.0)
-                self.session(waiting, [seed], bind)
+                self.session(waiting, [seed], reader)
 
     @fuzz
     @given(streams("session"), st.booleans(), st.sampled_from(list(smpp.BINDS)))
@@ -170,7 +166,7 @@ class FuzzTests(SynchronousTestCase):
         session = bound_session(mode=mode) if is_bound else Session(SessionSettings("me", "secret", mode=mode))
         if not is_bound:
             session.start(0.0)
-        self.session(session, chunks, a_bind())
+        self.session(session, chunks, a_reader())
 
     @fuzz
     @given(streams("session"), st.lists(st.floats(0, 100), max_size=6))
