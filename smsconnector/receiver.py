@@ -34,7 +34,8 @@ class Keep:
 
 
 class Receiver(Service):
-    """``told`` is called when events were written. ``incoming_timeout`` (s): how long parts wait for the others."""
+    """``told`` is called when events were written. ``incoming_timeout`` (s): how long parts wait for the others.
+    ``process`` is the one whose submitters' claims are not settled."""
 
     def __init__(
         self,
@@ -44,7 +45,9 @@ class Receiver(Service):
         told: Callable[[], None],
         incoming_timeout: float = 300.0,
         keep: Keep | None = None,
+        process: int = 0,
     ) -> None:
+        self._process, self._to_settle = process, False
         self._wall_clock, self._writer, self._told = wall_clock, writer, told
         self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
         self._purging = False
@@ -53,12 +56,20 @@ class Receiver(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._writer.put(ops.Settle(int(self._wall_clock() * 1000)), self._swept)
+        self._settle()
         self._sweep_timer.start(SWEEP_INTERVAL, now=False)
 
     def stopService(self) -> None:
         super().stopService()
         self._sweep_timer.stop()
+
+    def _settle(self) -> None:
+        self._writer.put(ops.Settle(int(self._wall_clock() * 1000), self._process), self._settled)
+
+    def _settled(self, ended: int | None, error: StoreError | None) -> None:
+        self._to_settle = error is not None  # the next sweep tries again
+        if ended:
+            self._told()
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: Done) -> None:
         """From an SMPP channel: receipts and texts of one read."""
@@ -81,6 +92,8 @@ class Receiver(Service):
 
     def sweep(self) -> None:
         """End what is overdue, drop what is old."""
+        if self._to_settle:
+            self._settle()
         now = int(self._wall_clock() * 1000)
         self._writer.put(ops.Sweep(now, now - int(self._incoming_timeout * 1000)), self._swept)
         if not self._purging:

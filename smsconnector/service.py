@@ -20,7 +20,7 @@ from smsconnector.admission import Admission, Limits
 from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
-from smsconnector.errors import ConfigurationError, StoreUnusable
+from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
@@ -84,6 +84,7 @@ class Connector(MultiService):
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
+        self._process = int(wall_clock() * 1000)
         events = configuration.events
         self.writer = make_writer(reactor)
         self.sink = StompSink(
@@ -102,7 +103,7 @@ class Connector(MultiService):
         store = configuration.store
         self.receiver = Receiver(
             reactor, wall_clock, self.writer, self.publisher.wake, configuration.incoming_timeout,
-            Keep(store.keep_texts, store.retention),
+            Keep(store.keep_texts, store.retention), self._process,
         )  # fmt: skip
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.channels: list[SMPPChannel] = []
@@ -133,7 +134,7 @@ class Connector(MultiService):
         for prefix, route in channel.routes.items():
             queue = f"{name}/{prefix}" if prefix else name
             route.listener = routes[prefix] = Submitter(
-                self._reactor, self._wall_clock, self.writer, route, queue, policy, self.publisher.wake
+                self._reactor, self._wall_clock, self.writer, route, queue, policy, self.publisher.wake, self._process
             )
         self.channels.append(channel)
         self.submitters += routes.values()
@@ -153,6 +154,17 @@ class Connector(MultiService):
             },
         }  # fmt: skip
 
+    def _requeue(self) -> None:
+        """Give what was accepted under another configuration to the routes of this one; until it is done."""
+
+        def done(moved: int | None, error: StoreError | None) -> None:
+            if error is not None and self.running:
+                self._reactor.callLater(1.0, self._requeue)
+            elif moved:
+                self.log.info("{count} segments go by other routes now", count=moved)
+
+        self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), done)
+
     def _queue_of(self, channel: str, destination: str) -> str | None:
         """Where a message goes that was accepted under another configuration; called in the store's thread."""
         outlet = self._outlets.get(channel)
@@ -170,7 +182,7 @@ class Connector(MultiService):
             self._give_up(str(error))
         self.log.info("store {path}: {counts}", path=path, counts=store.counts())
         self.writer.start(store)
-        self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), lambda *_: None)
+        self._requeue()
         for part in (
             self.sink,
             self.publisher,

@@ -73,10 +73,12 @@ class Submitter(Service):
         queue: str,
         policy: RetryPolicy,
         told: Callable[[], None],
+        process: int = 0,
     ) -> None:
         self._clock, self._wall_clock, self._writer, self._channel = clock, wall_clock, writer, channel
-        self.queue, self._policy, self._told = queue, policy, told
+        self.queue, self._policy, self._told, self._process = queue, policy, told, process
         self._ready: deque[Segment] = deque()
+        self._due: deque[Segment] = deque()  # those to be tried again, before what is ready
         self._again: list[tuple[int, Segment]] = []  # a heap by id: not taken by the network, and first in line
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
@@ -187,7 +189,7 @@ class Submitter(Service):
     def _load_due(self) -> None:
         if self._policy.strict_order:
             self._look_after_kept()
-        if self._loading_due or len(self._ready) > MEMORY or self._lanes.waiting > LANES:
+        if self._loading_due or len(self._due) > CHUNK:
             return
         self._loading_due = True
         self._writer.put(ops.LoadDue(self.queue, self._now(), CHUNK), self._loaded_due)
@@ -196,7 +198,7 @@ class Submitter(Service):
         self._loading_due = False
         fresh = [one for one in segments or () if one.id not in self._under_way]
         self._under_way.update(one.id for one in fresh)
-        self._first_in_line(fresh)
+        self._due.extend(fresh)
         if fresh:
             self.pump()
 
@@ -214,9 +216,9 @@ class Submitter(Service):
             again = self._next_again(room)
             self._submit(again)
             room = min(room - len(again), self._channel.capacity() - self._claiming)
-        if room > 0 and self._ready:
+        if room > 0 and (self._due or self._ready):
             self._send(self._next(room))
-        if not self._ready and not self._lanes.waiting and not self._again:
+        if not self._ready and not self._due and not self._lanes.waiting and not self._again:
             self._ended.clear()
         self._load()
 
@@ -254,9 +256,10 @@ class Submitter(Service):
         """Up to ``room`` segments that may go now, in order; those whose number is busy wait in its lane."""
         now = self._now()
         found: list[Segment] = []
-        ready, lanes = self._ready, self._lanes
-        while ready and len(found) < room:
-            if len(lanes.kept) >= KEPT and not ready[0].attempts:
+        lanes = self._lanes
+        while len(found) < room:
+            ready = self._due or self._ready
+            if not ready or (ready is self._ready and len(lanes.kept) >= KEPT):
                 break
             segment = ready.popleft()
             if self._is_over(segment, now):
@@ -305,7 +308,7 @@ class Submitter(Service):
             self.throttled(ready[room:])  # the room went while the claim was written
             self.pump()
 
-        self._writer.put(ops.Claim(tuple(one.id for one in segments)), claimed)
+        self._writer.put(ops.Claim(tuple(one.id for one in segments), self._process), claimed)
 
     def _unclaim(self, segments: Iterable[Segment]) -> None:
         """These are known not to have been sent: the next start may send them."""
@@ -348,7 +351,7 @@ class Submitter(Service):
         self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
 
     def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
-        if self._ready or self._lanes.waiting or self._again:  # only of several segments some may still be there
+        if self._ready or self._due or self._lanes.waiting or self._again:  # segments of several may still be there
             several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
             self._ended |= several & ended
         if self._lanes.kept:

@@ -13,10 +13,11 @@ from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """At start: segments that were claimed when the connector was killed may have been sent; under the policy
-    `hold` they end FAILED with the code UNKNOWN. Result: how many there were."""
+    """Segments that another process had claimed when it was killed may have been sent; under the policy `hold` they
+    end FAILED with the code UNKNOWN. Result: how many there were."""
 
     now: int
+    process: int  # which one asks; its own claims are left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Claim:
     """Mark segments as about to be submitted (policy `hold`). Result: the ids that may be."""
 
     ids: tuple[int, ...]
+    process: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,9 @@ class Store(IncomingTexts, Retention):
         return [None] * len(batch)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
-        claimed = self._connection.execute(f"SELECT id FROM segment WHERE state = {SegmentState.CLAIMED:d}").fetchall()
+        claimed = self._connection.execute(
+            f"SELECT id FROM segment WHERE state = {SegmentState.CLAIMED:d} AND due_at <> ?", (batch[-1].process,)
+        ).fetchall()
         known = self._know([segment_id for (segment_id,) in claimed])
         codes = {one: CODE_UNKNOWN for one in list(known.states) if known.step(one, SegmentState.FAILED)}
         self._write_ends(known, codes)
@@ -237,14 +239,15 @@ class Store(IncomingTexts, Retention):
             [segment_id for segment_id in claim.ids if known.step(segment_id, SegmentState.CLAIMED)] for claim in batch
         ]
         self._run(
-            f"UPDATE segment SET state = {SegmentState.CLAIMED:d} WHERE id IN (SELECT value FROM json_each(?))",
-            [segment_id for ids in claimed for segment_id in ids],
+            f"UPDATE segment SET state = {SegmentState.CLAIMED:d}, due_at = j.value->>1 FROM json_each(?) AS j"
+            " WHERE segment.id = j.value->>0",
+            [(segment_id, claim.process) for claim, ids in zip(batch, claimed, strict=True) for segment_id in ids],
         )
         return claimed
 
     def _unclaim(self, batch: list[ops.Unclaim]) -> list[None]:
         self._run(
-            f"UPDATE segment SET state = {SegmentState.QUEUED:d} WHERE state = {SegmentState.CLAIMED:d}"
+            f"UPDATE segment SET state = {SegmentState.QUEUED:d}, due_at = 0 WHERE state = {SegmentState.CLAIMED:d}"
             " AND id IN (SELECT value FROM json_each(?))",
             [segment_id for unclaim in batch for segment_id in unclaim.ids],
         )

@@ -275,10 +275,10 @@ class HoldCase(StoreCase):
     def test_claimed_and_killed(self) -> None:
         """Policy hold: what was claimed before a crash may have been sent, and is never sent again."""
         (segment,) = self.accept()
-        self.assertEqual(self.one(ops.Claim((segment.id,))), [segment.id])
-        self.assertEqual(self.one(ops.Claim((segment.id,))), [])
+        self.assertEqual(self.one(ops.Claim((segment.id,), 0)), [segment.id])
+        self.assertEqual(self.one(ops.Claim((segment.id,), 0)), [])
         self.assertEqual(self.one(ops.LoadSegments("smpp", 0, 10)), [])
-        self.assertEqual(self.one(ops.Settle(NOW)), 1)
+        self.assertEqual(self.one(ops.Settle(NOW, 1)), 1)
         self.assertEqual(self.reports()[0]["ProviderStatusCode"], CODE_UNKNOWN)
 
 

@@ -35,6 +35,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.path = str(Path(self.folder) / "sms.db")
         self.store = Store(self.path)
         self.now = NOW
+        self.process = 1
         self.next_id = 1
         self.segments: list[Segment] = []
         self.told: dict[str, str] = {}  # event_id -> body, of every event that was ever seen
@@ -63,7 +64,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(data=st.data())
     def claim(self, data: Any) -> None:
         segment = self.pick(data)
-        claimed = self.one(ops.Claim((segment.id,)))
+        claimed = self.one(ops.Claim((segment.id,), self.process))
         assert claimed in ([], [segment.id])
 
     @precondition(lambda self: self.segments)
@@ -114,8 +115,9 @@ class LifeOfTheStore(RuleBasedStateMachine):
     def restart(self, settle: bool) -> None:
         self.store.close()
         self.store = Store(self.path)
+        self.process += 1
         if settle:
-            self.one(ops.Settle(self.now))
+            self.one(ops.Settle(self.now, self.process))
 
     # --- what always holds ----------------------------------------------------------------------------------
 

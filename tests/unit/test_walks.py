@@ -28,21 +28,26 @@ class WalkCase(SynchronousTestCase):
     resend = True
     strict_order = False
     window = 50
+    life = 0
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.path = self.mktemp()
         self.start()
 
-    def start(self) -> None:
+    def start(self, broken: bool = False) -> None:
         self.writer = DirectWriter(self.clock, Store(self.path))
+        self.writer.broken = broken
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
         self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
-        self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake)
+        self.life += 1
+        self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake, process=self.life)
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
-        self.submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake)
+        self.submitter = Submitter(
+            self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake, self.life
+        )
         self.channel.listener = self.submitter
         for service in (self.publisher, self.receiver, self.submitter):
             service.startService()
@@ -51,11 +56,12 @@ class WalkCase(SynchronousTestCase):
     def tearDown(self) -> None:
         self.writer.store.close()
 
-    def kill(self) -> None:
-        """The process is gone, with all it had in memory; another one starts on the same file."""
+    def kill(self, broken: bool = False) -> None:
+        """The process is gone, with all it had in memory; another one starts on the same file, which it can write to
+        unless it is ``broken``."""
         self.writer.store.close()
         self.clock.calls.clear()
-        self.start()
+        self.start(broken)
 
     def now(self) -> float:
         return EPOCH + self.clock.seconds()
@@ -292,6 +298,15 @@ class StrictOrderCase(WalkCase):
         self.advance(20)
         self.assertEqual(self.ids(), [1, 2, 3])
 
+    def test_flood_behind_a_retry(self) -> None:
+        """However much waits behind a message, its next attempt comes."""
+        self.patch(submitting, "LANES", 2)
+        self.both()
+        self.accept("SM3", "SM4", "SM5", "SM6", to="923000000001")
+        self.settle()
+        self.advance(3)
+        self.assertEqual(self.ids(), [1, 1])
+
     def test_bounded(self) -> None:
         """However many are refused for now, a bounded number of lanes is kept, and all goes on."""
         self.patch(submitting, "KEPT", 5)
@@ -330,6 +345,18 @@ class HoldCase(WalkCase):
         self.advance(30)
         self.assertEqual(self.channel.submitted, [])
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM2"])
+
+    def test_settled_when_the_disk_lets(self) -> None:
+        """What another process had claimed ends UNKNOWN, however late that can be written; our own claims do not."""
+        self.accept("SM1")
+        self.settle()
+        self.kill(broken=True)
+        self.advance(7)
+        self.writer.broken = False
+        self.accept("SM2")
+        self.advance(7)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], ["UNKNOWN"])
+        self.assertEqual([one.id for one in self.channel.under_way], [2])
 
     def test_throttled_at_the_stop(self) -> None:
         """What the network is known not to have taken is sent by the next process."""
