@@ -10,7 +10,8 @@ channel's route.
    still under way and goes first when there is room. A message that has to be retried leaves its lane and may be
    overtaken, unless ``strict_order`` keeps it until its fate is known.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
-   an outcome is a fact that only this memory holds.
+   an outcome is a fact that only this memory holds. Until it is written it takes its place in the window, so that a
+   kill can repeat at most a window of submits.
 
 Who owns a segment: the store, always; this room holds copies of those that are on their way.
 """
@@ -88,7 +89,7 @@ class Submitter(Service):
         self._unrecorded: list[tuple[Outcome, int]] = []
         self._knows_retries = not policy.strict_order
         self._checked_at: float | None = None  # None while it is being looked at
-        self._claiming = 0
+        self._claiming = self._recording = 0  # segments whose claim, or whose outcome, is being written
         self._retry: IDelayedCall | None = None
         self._pump_call: IDelayedCall | None = None
         self._due_timer = LoopingCall(self._load_due)
@@ -211,16 +212,20 @@ class Submitter(Service):
         self._pump_call = None
         if not self.running or self._unrecorded or not self._knows_retries:
             return
-        room = self._channel.capacity() - self._claiming
+        room = self._room()
         if room > 0 and self._again:
             again = self._next_again(room)
             self._submit(again)
-            room = min(room - len(again), self._channel.capacity() - self._claiming)
+            room = min(room - len(again), self._room())
         if room > 0 and (self._due or self._ready):
             self._send(self._next(room))
         if not self._ready and not self._due and not self._lanes.waiting and not self._again:
             self._ended.clear()
         self._load()
+
+    def _room(self) -> int:
+        """What the channel can take, less what is being claimed for it and what it gave back and is not on disk."""
+        return self._channel.capacity() - self._claiming - self._recording
 
     def room(self) -> None:
         """The channel says that it can take more."""
@@ -303,7 +308,7 @@ class Submitter(Service):
                     self._under_way.discard(segment.id)
                     self._leave_lane(segment)
             ready = [one for one in segments if one.id in allowed]
-            room = max(0, self._channel.capacity()) if self.running else 0
+            room = max(0, self._room()) if self.running else 0
             self._submit(ready[:room])
             self.throttled(ready[room:])  # the room went while the claim was written
             self.pump()
@@ -339,7 +344,10 @@ class Submitter(Service):
         return Outcome(segment, Verdict.RETRY, outcome.account, None, code), due_at
 
     def _record(self, decided: list[tuple[Outcome, int]]) -> None:
+        self._recording += len(decided)
+
         def recorded(ended: list[int] | None, error: StoreError | None) -> None:
+            self._recording -= len(decided)
             if ended is None:
                 self._unrecorded += decided
                 self._again_later()
@@ -347,6 +355,7 @@ class Submitter(Service):
             self._under_way.difference_update(outcome.segment.id for outcome, _ in decided)
             if ended:
                 self._message_ends(set(ended), decided)
+            self.pump()
 
         self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
 

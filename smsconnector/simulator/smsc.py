@@ -186,6 +186,7 @@ class SMSC(Factory):
         self._unclaimed: deque[bytes] = deque()  # texts from handsets, before anyone has ever bound
         self._handsets = Random(f"{behaviour.seed} handsets")
         self._references = itertools.count(1)
+        self._handsets_write = False
         self._ticking = LoopingCall(self.tick)
         self._ticking.clock = clock
 
@@ -193,7 +194,8 @@ class SMSC(Factory):
 
     def startFactory(self) -> None:
         self._ticking.start(TICK, now=False).addErrback(self._tick_failed)
-        if self.behaviour.mo_rate:
+        if self.behaviour.mo_rate and not self._handsets_write:  # once, however often it listens
+            self._handsets_write = True
             interval = 1 / self.behaviour.mo_rate
             self.later(interval, self._handset_writes, self.clock.seconds() + interval)
 

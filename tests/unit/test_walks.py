@@ -191,6 +191,19 @@ class SubmitterCase(WalkCase):
         self.settle()
         self.assertEqual(len(self.reports()), 3)
 
+    def test_kill_repeats_a_window_at_most(self) -> None:
+        """What is answered takes its place in the window until that is on disk: a kill has no more to repeat."""
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(9)])
+        self.settle()
+        for _ in range(3):
+            self.channel.answer(
+                *[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in list(self.channel.under_way)]
+            )
+            self.assertLessEqual(len(self.channel.submitted), 3)
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 6)
+
     def test_throttled_goes_first(self) -> None:
         """What the network throttled is sent before what is newer, and a number's order holds."""
         self.channel.window = 2
