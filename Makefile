@@ -1,6 +1,8 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
 # make test   every test, by trial, with a real ActiveMQ (installed by apt when root and missing)
 # make check  the gate: ruff, mypy, tests
+# make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
+# make endure ROUNDS=200                    real processes, killed under load, counted from outside
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +12,12 @@ BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
 TESTS ?= tests
 
-.PHONY: run test check lint types install parts clean
+SEEDS ?= 1000
+FROM ?= 0
+JOBS ?= 2
+ROUNDS ?= 200
+
+.PHONY: run test check lint types install parts simulate endure clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo --config conf/demo.yaml
@@ -43,6 +50,12 @@ parts:
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends activemq default-jdk-headless) >/dev/null \
 	    || echo "apt-get failed: the tests with ActiveMQ will be skipped"; \
 	else echo "the tests with ActiveMQ will be skipped; to run them: apt-get install activemq default-jdk-headless"; fi
+
+simulate: $(VENV)/installed
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
+
+endure: $(VENV)/installed parts
+	@$(BIN)/python -m tests.endurance.kills --rounds $(ROUNDS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers
