@@ -45,6 +45,8 @@ class HTTP(Section):
     api_keys: list[SecretStr] = []
     maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)
     idle_timeout: Seconds = 60.0
+    request_timeout: Seconds = 30.0  # for all of a request to arrive
+    maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit
     default_channel: Name | None = None
     webhook_channel: Name | None = None
 

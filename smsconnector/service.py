@@ -23,6 +23,7 @@ from smsconnector.config import BindSection, Configuration, SMPPChannelSection, 
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
+from smsconnector.http.connections import allow_files
 from smsconnector.http.site import make_site
 from smsconnector.link import BackOff
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
@@ -207,7 +208,13 @@ class Connector(MultiService):
     def _listen(self) -> Any:
         """Every endpoint that Twisted has says at once whether it can be listened on."""
         http = self._configuration.http
-        site = make_site(self._api.resource, self._reactor, http.maximum_body, http.idle_timeout)
+        site = make_site(
+            self._api.resource, self._reactor, http.maximum_body, http.idle_timeout, http.request_timeout,
+            http.maximum_connections,
+        )  # fmt: skip
+        warning = allow_files(http.maximum_connections)
+        if warning:
+            self.log.warn("{warning}", warning=warning)
         for description in http.endpoints:
             port = yield serverFromString(self._reactor, description).listen(site)
             self._ports.append(port)

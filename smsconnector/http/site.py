@@ -15,6 +15,7 @@ from twisted.web.server import Request, Site
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
+from smsconnector.http.connections import Connection, Connections
 
 DRAIN = 1_048_576  # octets of an over-long body that are read and thrown away
 
@@ -51,6 +52,9 @@ class BoundedRequest(Request):
 
     def process(self) -> None:
         """A path that is no UTF-8 is none of ours; the routes would stumble over it."""
+        connection = self.channel.transport if self.channel is not None else None
+        if isinstance(connection, Connection):
+            connection.request_is_whole()
         try:
             unquote_to_bytes(self.path).decode("utf-8")
         except UnicodeDecodeError:
@@ -86,8 +90,15 @@ class QuietSite(Site):
         pass
 
 
-def make_site(resource: Resource, clock: IReactorTime, maximum_body: int, idle_timeout: float) -> Site:
-    """``idle_timeout`` (s): how long a connection may be silent."""
+def make_site(
+    resource: Resource,
+    clock: IReactorTime,
+    maximum_body: int,
+    idle_timeout: float,
+    request_timeout: float = 30.0,
+    maximum_connections: int = 10_000,
+) -> Connections:
+    """Times in seconds: how long a connection may be silent, and how long a request may take to arrive."""
 
     class ConfiguredRequest(BoundedRequest):
         pass
@@ -101,4 +112,4 @@ def make_site(resource: Resource, clock: IReactorTime, maximum_body: int, idle_t
         parsePOSTFormSubmission=False,  # requests.py does, and says what is wrong
     )
     site.displayTracebacks = False
-    return site
+    return Connections(site, clock, maximum_connections, request_timeout)

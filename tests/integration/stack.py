@@ -93,7 +93,7 @@ class Connector:
         ]  # fmt: skip
         channel = {"type": "smpp", "binds": binds, "retry": {"initial": 0.5, "maximum": 5}}
         configuration = {
-            "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]},
+            "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]} | sections.pop("http", {}),
             "channels": {"smpp": channel},
             "events": {"uri": events_uri},
         } | sections
