@@ -8,6 +8,7 @@ import re
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,20}")  # 20: the decimal digits of 64 bits
 RAW, DECIMAL_TO_HEX, HEX_TO_DECIMAL = "raw", "decimal-to-hex", "hex-to-decimal"
+OTHER_WAY = {RAW: RAW, DECIMAL_TO_HEX: HEX_TO_DECIMAL, HEX_TO_DECIMAL: DECIMAL_TO_HEX}
 
 
 def id_key(smsc_id: str) -> str:

@@ -20,6 +20,7 @@ from smsconnector.errors import StoreError
 from smsconnector.messages import Event
 from smsconnector.sinks import IEventSink
 from smsconnector.store import operations as ops
+from smsconnector.store.insistent import Insistent
 from smsconnector.store.writer import IWriter
 
 CHUNK = 500  # events in one batch
@@ -40,6 +41,7 @@ class Publisher(Service):
         self._at_sink = 0
         self._retry: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
+        self._facts = Insistent(clock, writer)
 
     def startService(self) -> None:
         super().startService()
@@ -56,6 +58,14 @@ class Publisher(Service):
         self._drained = Deferred()
         self.wake()
         return self._drained
+
+    def settled(self) -> "Deferred[None]":
+        """Fires when every confirmation is on disk."""
+        return self._facts.settled()
+
+    def close(self) -> None:
+        """After the stop: nothing more is tried."""
+        self._facts.close()
 
     def wake(self) -> None:
         """There may be new events."""
@@ -93,12 +103,10 @@ class Publisher(Service):
 
     def _mark(self, ids: tuple[int, ...]) -> None:
         def marked(_result: None, error: StoreError | None) -> None:
-            if error is not None and self.running:
-                self._clock.callLater(STORE_RETRY, self._mark, ids)
-            elif self._drained is not None:
+            if self._drained is not None:
                 self.wake()
 
-        self._writer.put(ops.Published(ids, int(self._wall_clock() * 1000)), marked)
+        self._facts.put(ops.Published(ids, int(self._wall_clock() * 1000)), marked)
 
     def _abandoned(self, failure: Failure) -> None:
         """The sink was stopped; the events are still in the outbox."""

@@ -9,7 +9,7 @@ A sweep every few seconds ends what is overdue: messages past their lifetime, pa
 drops what has been kept long enough, step by step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from twisted.application.service import Service
@@ -19,6 +19,7 @@ from twisted.internet.task import LoopingCall
 from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.store import operations as ops
+from smsconnector.store.insistent import Insistent
 from smsconnector.store.writer import IWriter
 
 Done = Callable[[StoreError | None], None]
@@ -35,7 +36,8 @@ class Keep:
 
 class Receiver(Service):
     """``told`` is called when events were written. ``incoming_timeout`` (s): how long parts wait for the others.
-    ``process`` is the one whose submitters' claims are not settled."""
+    ``process`` is the one whose submitters' claims are not settled. ``ended`` is called with the ids of messages of
+    several segments that a receipt has ended."""
 
     def __init__(
         self,
@@ -47,7 +49,8 @@ class Receiver(Service):
         keep: Keep | None = None,
         process: int = 0,
     ) -> None:
-        self._process, self._to_settle = process, False
+        self._process, self._facts = process, Insistent(clock, writer)
+        self.ended: Callable[[Collection[int]], None] = lambda message_ids: None
         self._wall_clock, self._writer, self._told = wall_clock, writer, told
         self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
         self._purging = False
@@ -56,20 +59,14 @@ class Receiver(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._settle()
+        now = int(self._wall_clock() * 1000)
+        self._facts.put(ops.Settle(now, self._process), lambda ended, _: self._told() if ended else None)
         self._sweep_timer.start(SWEEP_INTERVAL, now=False)
 
     def stopService(self) -> None:
         super().stopService()
         self._sweep_timer.stop()
-
-    def _settle(self) -> None:
-        self._writer.put(ops.Settle(int(self._wall_clock() * 1000), self._process), self._settled)
-
-    def _settled(self, ended: int | None, error: StoreError | None) -> None:
-        self._to_settle = error is not None  # the next sweep tries again
-        if ended:
-            self._told()
+        self._facts.close()
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: Done) -> None:
         """From an SMPP channel: receipts and texts of one read."""
@@ -92,8 +89,6 @@ class Receiver(Service):
 
     def sweep(self) -> None:
         """End what is overdue, drop what is old."""
-        if self._to_settle:
-            self._settle()
         now = int(self._wall_clock() * 1000)
         self._writer.put(ops.Sweep(now, now - int(self._incoming_timeout * 1000)), self._swept)
         if not self._purging:
@@ -121,10 +116,12 @@ class Receiver(Service):
         waiting = len(operations)
         first_error: StoreError | None = None
 
-        def written(_result: object, error: StoreError | None) -> None:
+        def written(result: object, error: StoreError | None) -> None:
             nonlocal waiting, first_error
             waiting -= 1
             first_error = first_error or error
+            if isinstance(result, ops.Received) and result.ended:
+                self.ended(result.ended)
             if waiting == 0:
                 if first_error is None:
                     self._told()

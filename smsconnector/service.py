@@ -5,7 +5,7 @@ then the binds drain, then what is in flight is written, then the sink; all of i
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from random import Random
 from typing import Any, NoReturn
@@ -38,6 +38,7 @@ from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
+from smsconnector.store.insistent import Insistent
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.submitter import RetryPolicy, Submitter
@@ -107,6 +108,8 @@ class Connector(MultiService):
             Keep(store.keep_texts, store.retention), self._process,
         )  # fmt: skip
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
+        self.receiver.ended = self._messages_ended
+        self._facts = Insistent(reactor, self.writer)
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
@@ -156,15 +159,21 @@ class Connector(MultiService):
         }  # fmt: skip
 
     def _requeue(self) -> None:
-        """Give what was accepted under another configuration to the routes of this one; until it is done."""
+        """Give what was accepted under another configuration to the routes of this one; only then are they read."""
 
-        def done(moved: int | None, error: StoreError | None) -> None:
-            if error is not None and self.running:
-                self._reactor.callLater(1.0, self._requeue)
-            elif moved:
+        def done(moved: int | None, _error: StoreError | None) -> None:
+            if moved:
                 self.log.info("{count} segments go by other routes now", count=moved)
+            if self.running:
+                for submitter in self.submitters:
+                    submitter.startService()
 
-        self.writer.put(ops.Requeue(tuple(one.queue for one in self.submitters), self._queue_of), done)
+        queues = tuple(one.queue for one in self.submitters)
+        self._facts.put(ops.Requeue(queues, self._queue_of), done)
+
+    def _messages_ended(self, message_ids: Collection[int]) -> None:
+        for submitter in self.submitters:
+            submitter.messages_ended(message_ids)
 
     def _queue_of(self, channel: str, destination: str) -> str | None:
         """Where a message goes that was accepted under another configuration; called in the store's thread."""
@@ -189,7 +198,6 @@ class Connector(MultiService):
             self.publisher,
             self.receiver,
             self.admission,
-            *self.submitters,
             *self.channels,
             self._notifier,
         ):
@@ -231,14 +239,20 @@ class Connector(MultiService):
         """Each step bounded by its own means; none is waited for longer than the whole's bound."""
         self._deadline = self._reactor.seconds() + self._configuration.stop_timeout
         yield self._bounded(DeferredList([maybeDeferred(port.stopListening) for port in self._ports]))
+        self._facts.close()
         for submitter in self.submitters:
-            submitter.stopService()
+            if submitter.running:
+                submitter.stopService()
         yield self._bounded(DeferredList([maybeDeferred(channel.stopService) for channel in self.channels]))
         self.receiver.stopService()
         self.admission.stopService()
         yield self._bounded(self.publisher.drain())
         self.publisher.stopService()
         yield self._bounded(maybeDeferred(self.sink.stopService))
+        keepers: list[Submitter | Publisher] = [*self.submitters, self.publisher]
+        yield self._bounded(DeferredList([keeper.settled() for keeper in keepers]))
+        for keeper in keepers:
+            keeper.close()
         yield self._bounded(self.writer.stop())
         self._notifier.stopService()
         self.log.info("stopped")

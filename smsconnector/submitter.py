@@ -18,11 +18,12 @@ Who owns a segment: the store, always; this room holds copies of those that are 
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -33,6 +34,7 @@ from smsconnector.lanes import Lanes, Waiting
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
+from smsconnector.store.insistent import Insistent
 from smsconnector.store.writer import IWriter
 
 CHUNK = 500  # segments read from disk at once
@@ -41,7 +43,8 @@ KEPT = 20_000  # lanes that strict_order keeps at most; more, and nothing new is
 LANES = 20_000  # segments that wait in lanes at most; more, and one number's flood holds up the others
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
-STORE_RETRY = 1.0  # seconds until a record that could not be written is tried again
+STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
+ENDED = 10_000  # messages that are remembered as ended at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Submitter(Service):
         self._loading = False
         self._under_way: set[int] = set()  # ids handed to the channel, or due ones in memory
         self._lanes = Lanes()
-        self._unrecorded: list[tuple[Outcome, int]] = []
+        self._facts = Insistent(clock, writer)
         self._knows_retries = not policy.strict_order
         self._checked_at: float | None = None  # None while it is being looked at
         self._claiming = self._recording = 0  # segments whose claim, or whose outcome, is being written
@@ -210,7 +213,7 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self._unrecorded or not self._knows_retries:
+        if not self.running or self._facts.failing or not self._knows_retries:
             return
         room = self._room()
         if room > 0 and self._again:
@@ -219,7 +222,7 @@ class Submitter(Service):
             room = min(room - len(again), self._room())
         if room > 0 and (self._due or self._ready):
             self._send(self._next(room))
-        if not self._ready and not self._due and not self._lanes.waiting and not self._again:
+        if not self._holds_segments:
             self._ended.clear()
         self._load()
 
@@ -302,12 +305,14 @@ class Submitter(Service):
                 self._first_in_line(segments)
                 self._again_later()
                 return
-            allowed = set(ids)
+            allowed, now = set(ids), self._now()
+            ready = []
             for segment in segments:
-                if segment.id not in allowed:
+                if segment.id in allowed and not self._is_over(segment, now):
+                    ready.append(segment)
+                else:
                     self._under_way.discard(segment.id)
                     self._leave_lane(segment)
-            ready = [one for one in segments if one.id in allowed]
             room = max(0, self._room()) if self.running else 0
             self._submit(ready[:room])
             self.throttled(ready[room:])  # the room went while the claim was written
@@ -348,39 +353,52 @@ class Submitter(Service):
 
         def recorded(ended: list[int] | None, error: StoreError | None) -> None:
             self._recording -= len(decided)
-            if ended is None:
-                self._unrecorded += decided
-                self._again_later()
-                return
             self._under_way.difference_update(outcome.segment.id for outcome, _ in decided)
             if ended:
                 self._message_ends(set(ended), decided)
             self.pump()
 
-        self._writer.put(ops.Record(tuple(decided), self._now()), recorded)
+        self._facts.put(ops.Record(tuple(decided), self._now()), recorded)
 
     def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
-        if self._ready or self._due or self._lanes.waiting or self._again:  # segments of several may still be there
-            several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
-            self._ended |= several & ended
+        self.messages_ended({outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1} & ended)
         if self._lanes.kept:
             for outcome, _ in decided:
                 if outcome.segment.message_id in ended:
                     self._first_in_line(self._lanes.give_up(outcome.segment.destination, outcome.segment.message_id))
         self._told()
 
+    def messages_ended(self, message_ids: Collection[int]) -> None:
+        """Messages of several segments have ended, here or by a receipt: what is still here of them is not sent."""
+        if message_ids and self._holds_segments:
+            if len(self._ended) > ENDED:  # to forget them costs no more than a futile submit
+                self._ended.clear()
+            self._ended.update(message_ids)
+
+    @property
+    def _holds_segments(self) -> bool:
+        """Whether segments that are not under way are in memory, or may come back."""
+        return bool(self._ready or self._due or self._again or self._lanes.waiting or self._claiming or self._under_way)
+
     def _again_later(self) -> None:
-        """The store could not do it: once more in a while, all together."""
+        """The store could not do it: look again in a while."""
         if self._retry is None:
             self._retry = self._clock.callLater(STORE_RETRY, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
-        unrecorded, self._unrecorded = self._unrecorded, []
-        if unrecorded:
-            self.log.warn("{count} outcomes wait for the database", count=len(unrecorded))
-            self._record(unrecorded)
         self.pump()
+
+    def settled(self) -> "Deferred[None]":
+        """Fires when every outcome is on disk."""
+        return self._facts.settled()
+
+    def close(self) -> None:
+        """After the stop: nothing more is tried."""
+        self._facts.close()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     def _now(self) -> int:
         return int(self._wall_clock() * 1000)

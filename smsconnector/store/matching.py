@@ -2,7 +2,8 @@
 
 Each receipt is looked up under all forms at once. Of the segments that are to the number which the receipt names,
 those found under the form this account's receipts were seen to use count first (the raw one, until another was
-seen), then the others; of several, the one under way, then the newest. A segment to another number (carriers write
+seen), then the others, unless so many were seen in that form that it is the account's; of several, the one under way,
+then the newest. A segment to another number (carriers write
 numbers in more ways than there are) is taken by its id alone: under the form in use, under way, and only where the
 receipt is marked as one. Everything else is no match; the receipt waits for a better one. No setting is needed.
 """
@@ -30,11 +31,19 @@ def same_number(left: str, right: str) -> bool:
     return bool(left and right) and (left.endswith(right[-7:]) or right.endswith(left[-7:]))
 
 
+LEARNED = 20  # receipts that were seen in one form, until no other is thought of that was never seen
+
+
 class Matcher:
     """Learns per account in which form ids come, and picks among candidates."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Counter[str]] = {}
+
+    def may_be(self, account: str, form: str) -> bool:
+        """Whether receipts of this account may come in that form."""
+        seen = self._seen.get(account)
+        return seen is None or bool(seen[form]) or seen.total() < LEARNED
 
     def pick(
         self, account: str, destination: str, candidates: list[Candidate], marked: bool = True
@@ -44,6 +53,7 @@ class Matcher:
             return None
         seen = self._seen.setdefault(account, Counter())
         usual = seen.most_common(1)[0][0] if seen else RAW
+        candidates = [one for one in candidates if self.may_be(account, one.form)]
         fitting = [one for one in candidates if same_number(one.destination, destination)]
         if not fitting:
             by_id = [one for one in candidates if one.form == usual and (not is_final(one.state) or not destination)]

@@ -65,11 +65,13 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How many receipts were matched to a message under way, parked, or repeats of what was known."""
+    """How many receipts were matched to a message under way, parked, or repeats of what was known; and the ids of the
+    messages of several segments that the batch's receipts have ended."""
 
     matched: int
     parked: int
     repeated: int
+    ended: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from smsconnector.lifecycle import (
     may_step,
     message_state,
 )
-from smsconnector.message_ids import RAW, id_candidates, id_key
+from smsconnector.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.messages import (
     Finality,
     IncomingSegment,
@@ -281,19 +281,25 @@ class Store(IncomingTexts, Retention):
             updates,
         )
         if self._parked and accepted:
-            codes |= self._unpark(known, accepted, now)
+            unparked, latest = self._unpark(known, accepted, now)
+            codes |= unparked
+            now = max(now, latest)
         ended = self._conclude(known, codes, now)
         self._queued -= known.left_queue
         final = [message_id for message_id, *_ in ended]
         return [final if index == 0 else [] for index in range(len(batch))]
 
-    def _unpark(self, known: Known, accepted: list[tuple[int, str, str]], now: int) -> dict[int, Any]:
-        """Receipts that came before the response: give each to the segment whose id has just become known."""
+    def _unpark(self, known: Known, accepted: list[tuple[int, str, str]], now: int) -> tuple[dict[int, Any], int]:
+        """Receipts that came before the response: give each to the segment whose id has just become known. The codes of
+        what has ended so, and when the latest of them came."""
         wanted = [
-            (segment_id, account, key) for segment_id, account, smsc_id in accepted for _, key in id_candidates(smsc_id)
+            (segment_id, account, key)
+            for segment_id, account, smsc_id in accepted
+            for form, key in id_candidates(smsc_id)
+            if self._matcher.may_be(account, OTHER_WAY[form])
         ]
         rows = self._run(
-            "SELECT j.value->>0, p.id, p.finality, p.code FROM json_each(?) AS j"
+            "SELECT j.value->>0, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
             " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
             " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
             " WHERE p.received_at > ?2 AND (substr(p.destination, -7) = substr(m.destination, -7)"
@@ -304,14 +310,16 @@ class Store(IncomingTexts, Retention):
             now - PARKED_BY_ID_ALONE,
         ).fetchall()
         codes: dict[int, Any] = {}
-        for segment_id, _, finality, code in rows:
+        latest = 0
+        for segment_id, _, finality, code, received_at in rows:
             if known.step(segment_id, _AFTER_RECEIPT[Finality(finality)]):
                 codes[segment_id] = code
+                latest = max(latest, received_at)
         self._write_ends(known, codes)
-        taken = {parked_id for _, parked_id, _, _ in rows}
+        taken = {row[1] for row in rows}
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", list(taken))
         self._parked -= len(taken)
-        return codes
+        return codes, latest
 
     # --- receipts -------------------------------------------------------------------------------------------
 
@@ -344,11 +352,14 @@ class Store(IncomingTexts, Retention):
             else:
                 counts[index][2] += 1
         self._write_ends(known, codes)
-        self._conclude(known, codes, now)
+        ended = tuple(row[0] for row in self._conclude(known, codes, now) if known.messages[row[0]][2] > 1)
         self._queued -= known.left_queue
         self._park(parked)
         self._report_unknown(unknown)
-        return [ops.Received(*count) for count in counts]
+        return [
+            ops.Received(matched, parked_, repeated, () if index else ended)
+            for index, (matched, parked_, repeated) in enumerate(counts)
+        ]
 
     def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
         """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""

@@ -13,6 +13,7 @@ from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIP
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.database import steps
+from smsconnector.store.matching import LEARNED
 from smsconnector.store.store import PARKED_BY_ID_ALONE, PARKED_TIMEOUT, Store
 from smsconnector.store.writer import apply_batch
 from tests.unit.fakes import EPOCH, message
@@ -151,6 +152,20 @@ class MTCase(StoreCase):
         for _ in range(2):
             self.receive(receipt("16"))
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+
+    def test_learned_form(self) -> None:
+        """Where receipts have always come in one form, an id is not read in another: decimal 16 waits for its response,
+        and does not end hexadecimal 10."""
+        for number in range(100, 100 + LEARNED):
+            (segment,) = self.accept(f"SM{number}")
+            self.record(segment, Verdict.ACCEPTED, f"{number}")
+            self.receive(receipt(f"{number}"))
+        early, other = self.accept("SM1")[0], self.accept("SM2")[0]
+        self.record(other, Verdict.ACCEPTED, "10")
+        self.assertEqual(self.receive(receipt("16", Finality.FAILED)).parked, 1)
+        self.record(early, Verdict.ACCEPTED, "16")
+        self.assertEqual([one["MessageSID"] for one in self.reports()][-1], "SM1")
+        self.assertEqual(len(self.reports()), LEARNED + 1)
 
     def test_reused_id(self) -> None:
         """An id comes again for another number, its receipt before its response: it waits, and is no repeat."""

@@ -1,0 +1,147 @@
+"""The queue: a STOMP 1.2 broker that confirms, or keeps silent, or hangs up, as the plan says."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from tests.simulation.clock import Machine, Time
+from tests.simulation.network import Connection, End
+from tests.simulation.plan import Confirmation, Plan
+
+BEAT = 4.0  # seconds
+
+
+@dataclass(eq=False)
+class Published:
+    """One event that the broker has. ``confirmed_at``: the whole RECEIPT was with a daemon that lived."""
+
+    event_id: str
+    destination: str
+    jms_type: str
+    body: str
+    at: float
+    life: Machine
+    headers: dict[str, str]
+    confirmed_at: float | None = None
+
+
+class Broker:
+    """What it has, in the order in which it came."""
+
+    def __init__(self, time: Time, plan: Plan, dice: Random) -> None:
+        self.time, self.dice = time, dice
+        self.events: list[Published] = []
+        self.pending = 0
+        self.asked = 0
+        self.faults = {one.number: one.what for one in plan.of(Confirmation)}
+
+    def answer(self, connection: Connection) -> "Peer":
+        return Peer(self, connection)
+
+
+class Peer:
+    """The broker's end of one connection."""
+
+    def __init__(self, broker: Broker, connection: Connection) -> None:
+        self.broker, self.connection = broker, connection
+        self.transport: End
+        self._buffer = b""
+        self._transactions: dict[str, list[Published]] = {}
+        self._receipts: list[tuple[int, list[Published]]] = []
+        self._over = False
+
+    def makeConnection(self, transport: End) -> None:
+        self.transport = transport
+        self.connection.watch = self._watch
+
+    def connectionLost(self, _reason: Any) -> None:
+        self._over = True
+
+    def _watch(self, what: str, end: End, _data: bytes, upto: int) -> None:
+        if what == "arrived" and end is self.connection.peer:
+            now = self.broker.time.rightNow
+            while self._receipts and self._receipts[0][0] <= upto:
+                for event in self._receipts.pop(0)[1]:
+                    event.confirmed_at = now
+
+    def dataReceived(self, data: bytes) -> None:
+        *frames, self._buffer = (self._buffer + data).split(b"\0")
+        for frame in frames:
+            if self._over or self.connection.is_cut:
+                return
+            head, _, body = frame.lstrip(b"\n").decode().partition("\n\n")
+            command, *lines = head.split("\n")
+            headers: dict[str, str] = {}
+            for line in lines:
+                name, _, value = line.partition(":")
+                headers.setdefault(name, value)
+            self._frame(command, headers, body)
+
+    def _frame(self, command: str, headers: dict[str, str], body: str) -> None:
+        if command == "CONNECT":
+            beats = int(BEAT * 1000)
+            self._say(f"CONNECTED\nversion:1.2\nserver:simulated\nheart-beat:{beats},{beats}\n\n\0\n")
+            self.broker.time.callLater(BEAT, self._beat)
+        elif command == "BEGIN":
+            self._transactions[headers["transaction"]] = []
+        elif command == "SEND":
+            life = self.connection.daemon.machine
+            assert life is not None
+            event = Published(
+                headers["event-id"], headers["destination"], headers["type"], body, self.broker.time.rightNow, life,
+                headers,
+            )  # fmt: skip
+            if "transaction" in headers:
+                self._transactions[headers["transaction"]].append(event)
+            else:
+                self._take([event], headers["receipt"])
+        elif command == "COMMIT":
+            self._take(self._transactions.pop(headers["transaction"]), headers["receipt"])
+        elif command == "DISCONNECT":
+            self._say(f"RECEIPT\nreceipt-id:{headers['receipt']}\n\n\0")
+        else:
+            raise AssertionError(f"the daemon sent a {command} frame")
+
+    def _take(self, events: list[Published], receipt: str) -> None:
+        broker = self.broker
+        broker.asked += 1
+        fault = broker.faults.get(broker.asked, "")
+        if fault == "dropped":
+            self.connection.cut()
+            return
+        if fault == "error":
+            self._over = True
+            self._say("ERROR\nmessage:it can't be\n\n\0")
+            self.transport.loseConnection()
+            return
+        for event in events:
+            event.at = broker.time.rightNow
+        broker.events += events
+        if fault == "taken, dropped":
+            self.connection.cut()
+        elif fault == "half":
+            self._confirm(events, receipt)
+            self.connection.cut()
+        elif fault != "silent":
+            broker.pending += 1
+            delay = 3.0 if fault == "late" else broker.dice.random() * 0.02
+            broker.time.callLater(delay, self._confirm_later, events, receipt)
+
+    def _confirm_later(self, events: list[Published], receipt: str) -> None:
+        self.broker.pending -= 1
+        self._confirm(events, receipt)
+
+    def _confirm(self, events: list[Published], receipt: str) -> None:
+        if self._say(f"RECEIPT\nreceipt-id:{receipt}\n\n\0\n"):
+            # All but the frame's NUL may be missing: the line feed behind it is a beat.
+            self._receipts.append((len(self.transport.written) - 1, events))
+
+    def _say(self, text: str) -> bool:
+        if self.connection.is_cut or (self._over and not text.startswith("ERROR")):
+            return False
+        self.transport.write(text.encode())
+        return True
+
+    def _beat(self) -> None:
+        if self._say("\n"):
+            self.broker.time.callLater(BEAT, self._beat)

@@ -1,0 +1,247 @@
+"""The database file and who writes to it, with their faults.
+
+``SimulatedWriter`` keeps the contract of ``store.writer.Writer`` on simulated time: it takes what came, commits it a
+little later, and hands the answers over later still; a crash may fall between any two of these. The store and its
+file are real. A crash copies the file and its write-ahead log as they are at that moment; a *torn* one loses part of
+what the last commit wrote: as if the power went while that commit waited for the disk.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreError, StoreUnavailable
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from smsconnector.store.writer import Done, apply_batch
+from tests.simulation.clock import Machine
+
+READING = (ops.LoadSegments, ops.LoadDue, ops.LoadEvents, ops.Find, ops.Measure)
+HOUSEKEEPING = (ops.Sweep, ops.Purge)  # comes again and again, whether there is anything to do or not
+
+
+class Faults:
+    """What is wrong with the disk now: the kind of each fault and until when, and the crash that waits for a commit."""
+
+    def __init__(self) -> None:
+        self.until: dict[str, float] = {}
+        self.ended_at = -1.0  # the last fault that anything ran into
+        self.crash_at: str | None = None  # before, torn, after, callback
+        self.crash: Callable[[], None]
+
+    def active(self, kind: str, now: float) -> bool:
+        if self.until.get(kind, -1.0) > now:
+            self.ended_at = max(self.ended_at, now)
+            return True
+        return False
+
+
+class FaultyConnection:
+    """The store's connection, in front of the real one: COMMIT fails as it does when fsync does, or a statement in
+    the middle as it does when the disk is full. The transaction is rolled back by whoever called."""
+
+    def __init__(self, connection: sqlite3.Connection, machine: Machine, faults: Faults, dice: Random) -> None:
+        self._connection, self._machine, self._faults, self._dice = connection, machine, faults, dice
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        now = self._machine.seconds()
+        if sql == "COMMIT" and self._faults.active("commit", now):
+            raise sqlite3.OperationalError("disk I/O error")
+        writes = self._faults.until and sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        if writes and self._faults.active("statement", now) and self._dice.random() < 0.5:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(sql, parameters)
+
+
+class SimulatedWriter:
+    """One life's writer. ``slowness``: seconds that a commit takes at most."""
+
+    log = Logger()
+
+    def __init__(self, machine: Machine, faults: Faults, dice: Random, slowness: float) -> None:
+        self._machine, self._faults, self._dice, self._slowness = machine, faults, dice, slowness
+        self._queue: list[tuple[ops.Operation, Done]] = []
+        self._busy = self._stopping = False
+        self._stopped: Deferred[None] = Deferred()
+        self._answered_at = 0.0
+        self._next_id = 0
+        self.writing = 0  # operations that may write and are not answered yet
+        self.store: Store
+
+    def start(self, store: Store) -> None:
+        self.store, self._next_id = store, store.last_segment_id() + 1
+        connection: Any = FaultyConnection(store._connection, self._machine, self._faults, self._dice)
+        store._connection = connection
+        self._wake()
+
+    def stop(self) -> "Deferred[None]":
+        self._stopping = True
+        self._wake()
+        return self._stopped
+
+    def allocate(self, count: int) -> int:
+        first, self._next_id = self._next_id, self._next_id + count
+        return first
+
+    @property
+    def depth(self) -> int:
+        return len(self._queue)
+
+    def put(self, operation: ops.Operation, done: Done) -> None:
+        if self._stopping:
+            done(None, StoreUnavailable("the connector is stopping"))
+            return
+        self.writing += not isinstance(operation, READING + HOUSEKEEPING)
+        self._queue.append((operation, done))
+        self._wake()
+
+    # --- as the thread does -----------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if not self._busy and hasattr(self, "store"):
+            self._busy = True
+            self._machine.callLater(self._dice.random() * 0.001, self._take)
+
+    def _take(self) -> None:
+        batch, self._queue = self._queue, []
+        if all(isinstance(operation, READING) for operation, _ in batch):
+            self._apply(batch)
+        else:
+            self._machine.callLater(self._dice.random() * self._slowness, self._apply, batch)
+
+    def _apply(self, batch: list[tuple[ops.Operation, Done]]) -> None:
+        operations = [operation for operation, _ in batch]
+        crash = self._faults.crash_at
+        writes = not all(isinstance(operation, READING) for operation in operations)
+        if crash is not None and writes:
+            if crash == "before":
+                self._faults.crash()
+                return
+            before = wal_of(self.store)
+            answers = self._answers(operations)
+            if crash == "torn":
+                self._faults.crash_at = None
+                tear(before, self.store, self._dice, self._faults.crash)
+                return
+            if crash == "after":
+                self._faults.crash()
+                return
+        else:
+            answers = self._answers(operations)
+        if batch:
+            at = max(self._answered_at, self._machine.seconds() + self._dice.random() * 0.001)
+            self._answered_at = at
+            self._machine.callLater(at - self._machine.seconds(), self._answer, batch, answers)
+        self._busy = False
+        if self._queue:
+            self._wake()
+        elif self._stopping:
+            self._busy = True
+            self._machine.callLater(0.001, self._close)
+
+    def _answers(self, operations: list[ops.Operation]) -> Any:
+        if self._faults.active("full", self._machine.seconds()):
+            return [(None, StoreUnavailable("the database can't be written: database or disk is full"))] * len(
+                operations
+            )
+        return apply_batch(self.store, operations)
+
+    def _close(self) -> None:
+        self.store.close()
+        self._stopped.callback(None)
+
+    def _answer(self, batch: list[tuple[ops.Operation, Done]], answers: list[tuple[Any, StoreError | None]]) -> None:
+        self.writing -= sum(not isinstance(operation, READING + HOUSEKEEPING) for operation, _ in batch)
+        crash_behind = -1
+        if self._faults.crash_at == "callback" and len(batch) > 1:
+            crash_behind = self._dice.randrange(1, len(batch))
+        for index, ((operation, done), (result, error)) in enumerate(zip(batch, answers, strict=True)):
+            if index == crash_behind:
+                self._faults.crash()
+            if not self._machine.alive:
+                return
+            try:
+                done(result, error)
+            except Exception:  # noqa: BLE001 — as Writer does
+                self.log.failure("the callback of {operation} failed", operation=type(operation).__name__)
+
+
+# --- what a crash leaves --------------------------------------------------------------------------------------
+
+
+def path_of(store: Store) -> str:
+    return str(store._connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def wal_of(store: Store) -> tuple[bytes, bytes]:
+    """The octets of the file and of its write-ahead log."""
+    path = path_of(store)
+    with open(path, "rb") as file:
+        database = file.read()
+    if not os.path.exists(path + "-wal"):
+        return database, b""
+    with open(path + "-wal", "rb") as log:
+        return database, log.read()
+
+
+def tear(before: tuple[bytes, bytes], store: Store, dice: Random, crash: Callable[[], None]) -> None:
+    """Crash, and lose part of what the last commit wrote to the log: cut off, or other octets in their place. If the
+    commit moved the log into the file, it was on disk before that, and there is nothing to lose."""
+    database, log = wal_of(store)
+    crash()
+    if database != before[0]:
+        return
+    first = first_difference(before[1], log)
+    if first >= len(log):
+        return
+    cut = dice.randrange(first, len(log))
+    torn = log[:cut]
+    if dice.random() < 0.5:  # the pages behind arrived, this one did not: what was there before, or noise
+        hole = min(len(log), cut + dice.choice((1, 512, 4096)))
+        old = before[1][cut:hole] if len(before[1]) >= hole else dice.randbytes(hole - cut)
+        if old == log[cut:hole]:
+            old = bytes(octet ^ 0xFF for octet in old)
+        torn = log[:cut] + old + log[hole:]
+    with open(path_after_crash(store) + "-wal", "wb") as file:
+        file.write(torn)
+
+
+def first_difference(old: bytes, new: bytes) -> int:
+    """Where they begin to differ, or the length of ``old`` if it is all there."""
+    for at in range(0, len(old), 4096):
+        if old[at : at + 4096] != new[at : at + 4096]:
+            return next(
+                (at + index for index in range(min(4096, len(old) - at)) if old[at + index] != new[at + index]),
+                len(old),
+            )
+    return len(old)
+
+
+def path_after_crash(store: Store) -> str:
+    return next_path(path_of(store))
+
+
+def next_path(path: str) -> str:
+    """Each life has a folder of its own: its number."""
+    folder, name = os.path.split(path)
+    root, number = os.path.split(folder)
+    return os.path.join(root, str(int(number) + 1), name)
+
+
+def copy_as_it_is(path: str) -> str:
+    """The file and its log, as the kernel has them at this moment, for the next life."""
+    found = next_path(path)
+    os.makedirs(os.path.dirname(found), exist_ok=True)
+    for suffix in ("", "-wal"):
+        if os.path.exists(path + suffix):
+            shutil.copyfile(path + suffix, found + suffix)
+    return found

@@ -1,0 +1,445 @@
+"""What has to be true after a run, told from outside wherever that is possible: from what the application, the SMSCs
+and the broker saw.
+
+I1 every message with a 200 has one final report, and nothing else has one;
+I2 no submit without a reason: the one before it was not taken, or nobody can know;
+I3 what was acknowledged to the SMSC had its effect;
+I4 every event has one id and one content, and comes again only where its confirmation was lost;
+I5 two texts to one number are submitted in the order of their 200s;
+I6 no error in the log, no stop that hangs, nothing left in memory or in the store.
+
+Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
+seconds without a fault of the disk. Where a crash came in between, either is right.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.smpp.constants import Status
+from tests.simulation.application import PATIENCE, Request, body_of
+from tests.simulation.broker import Published
+from tests.simulation.clock import Machine
+from tests.simulation.plan import Crash, Disk, Fate, Freeze, Mo, Outage, Refusal, Silence, Stop
+from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, Submit, seconds_of, text_of_mo
+from tests.simulation.world import INCOMING_TIMEOUT, LIFETIME, World
+
+SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
+NOT_TAKEN_FOR_NOW = {
+    Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL, Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS,
+}  # fmt: skip
+Broken = tuple[str, str]  # which invariant, and how
+
+
+def check(world: World) -> list[Broken]:
+    """Everything that is not as it has to be."""
+    facts = Facts(world)
+    found: list[Broken] = [("I6", problem) for problem in world.problems]
+    for law in (_reports, _submits, _receipts, _texts, _events, _order, _store):
+        found += law(facts)
+    return found
+
+
+class Stored(NamedTuple):
+    """A message in the store; times on the simulation's clock."""
+
+    sid: str
+    segments: int
+    accepted_at: float
+    final_at: float
+
+
+class Facts:
+    """What is known about a run, in the words of the invariants."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.setups = {world.plan.setup_of(life) for life in range(1, len(world.lives) + 1)}
+        self.strict = all("strict" in setup for setup in self.setups)
+        self.ended = {machine: ended for machine, _, ended in world.lives if ended is not None}
+        self.disk = [(step.at, step.at + step.seconds) for kind in (Disk, Freeze) for step in world.plan.of(kind)]
+        rows, self.outbox, self.under_way = world.rows(
+            "SELECT m.sid, m.segments, m.accepted_at, m.final_at, s.text"
+            " FROM message AS m JOIN segment AS s ON s.id = m.id",
+            "SELECT event_id, published_at IS NOT NULL FROM outbox",
+            "SELECT (SELECT count(*) FROM message WHERE state = 0),"
+            " (SELECT count(*) FROM segment WHERE state IN (0, 1))",
+        )
+        down = sum(step.seconds for step in world.plan.steps if isinstance(step, Disk | Freeze | Crash | Stop))
+        self.late = 5.0 + 2.0 + down + 10 * world.plan.slowness  # seconds: a sweep comes every five
+        self.stored: dict[tuple[int, int], Stored] = {}
+        for sid, segments, accepted_at, final_at, text in rows:
+            tag = TAG.search(text)
+            assert tag is not None
+            self.stored[int(tag[1]), int(tag[2])] = Stored(
+                sid, segments, seconds_of(accepted_at), seconds_of(final_at or 0)
+            )
+        self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
+        for submit in world.ledger.submits:
+            self.submits[submit.key].append(submit)
+        self.reports: dict[str, list[tuple[Published, Any]]] = defaultdict(list)
+        self.texts: list[tuple[Published, Any]] = []
+        for event in world.broker.events:
+            body = json.loads(event.body)
+            if event.destination == "/queue/delivery-report":
+                self.reports[body["MessageSID"]].append((event, body))
+            else:
+                self.texts.append((event, body))
+
+    def settled(self, life: Machine, at: float) -> bool:
+        """Whether that life lasted long enough to write what it knew at that time."""
+        end = at + SETTLED + self.world.plan.slowness * 3
+        for begin, until in sorted(self.disk):
+            if begin <= end and until >= at:
+                end = max(end, until + SETTLED + self.world.plan.slowness * 3)
+        died = self.ended.get(life)
+        return died is None or died > end
+
+    def hindered(self, expires_at: float) -> bool:
+        """Whether something kept the daemon from submitting a text that expires then: the last seconds of its
+        lifetime were not enough to come back from what was wrong."""
+        plan, wrong = self.world.plan, 0.0
+        for step in plan.steps:
+            if isinstance(step, Outage | Silence | Refusal | Disk | Freeze):
+                pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
+                wrong = max(wrong, step.at + step.seconds + pace)
+        wrong = max([wrong, *(began for _, began, _ in self.world.lives[1:])])
+        slow = sum(4.0 for one in plan.of(Fate) if one.what not in ("progress", "twice", "undelivered"))
+        return wrong + slow + 3.0 + 4 * plan.slowness > expires_at
+
+    def silent_response(self, submit: Submit) -> bool:
+        """Whether the daemon may have given up waiting for it."""
+        left = submit.connection.left_at
+        return (
+            submit.answered_at is None
+            or submit.answered_at - submit.sent_at >= RESPONSE_TIMEOUT
+            or (left is not None and submit.answered_at >= left)
+        )
+
+    def ended_with(self, submit: Submit, at: float) -> bool:
+        """Whether an answer for good had come by then."""
+        return submit.answered_at is not None and submit.answered_at <= at and submit.status not in NOT_TAKEN_FOR_NOW
+
+    def under_way_at(self, submit: Submit, at: float) -> bool:
+        """Whether the daemon that wrote it was waiting for the answer then."""
+        answered = submit.answered_at is not None and submit.answered_at <= at
+        return not answered and self.ended.get(submit.life, at + 1) > at and not self.gave_up(submit, at)
+
+    def gave_up(self, submit: Submit, at: float) -> bool:
+        """Whether the daemon that wrote it had stopped waiting by then."""
+        until = min(at, self.ended.get(submit.life, at))
+        ends = (submit.connection.cut_at, submit.connection.left_at)
+        return until - submit.sent_at >= RESPONSE_TIMEOUT or any(end is not None and end <= until for end in ends)
+
+    def to_retry(self, submit: Submit, at: float) -> bool:
+        """Whether it was to be tried again by then, for another reason than a throttle."""
+        if submit.answered_at is not None and submit.answered_at <= at and not self.silent_response(submit):
+            return submit.status in (Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS)
+        return self.gave_up(submit, at)
+
+    def known(self, submit: Submit) -> bool:
+        return not self.silent_response(submit) and self.settled(submit.life, submit.answered_at or 0.0)
+
+
+# --- I1 -------------------------------------------------------------------------------------------------------
+
+
+def _reports(facts: Facts) -> Iterator[Broken]:
+    known = {sid for sid, *_ in facts.stored.values()}
+    for sid in facts.reports.keys() - known:
+        yield "I1", f"a report about {sid}, which is no message"
+    for request in facts.world.application.requests:
+        yield from _report_of(facts, request)
+    for tag, (sid, *_) in facts.stored.items():
+        contents = {event.body for event, _ in facts.reports.get(sid, ())}
+        if len(contents) != 1:
+            yield "I1", f"message {tag} has {len(contents)} reports"
+
+
+def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
+    stored = facts.stored.get(request.tag)
+    if request.status == 200:
+        if stored is None or stored[0] != request.sid:
+            yield "I1", f"text {request.tag} got 200 and {request.sid}, and is not in the store"
+        elif not facts.reports.get(request.sid):
+            yield "I1", f"text {request.tag} got 200, and no report"
+    elif request.status is not None and stored is not None:
+        yield "I1", f"text {request.tag} got {request.status}, and was accepted"
+    if request.status is None and request.text.hangup in ("", "slow request"):
+        died = facts.ended.get(request.life)
+        if died is None or died - request.begun_at > PATIENCE:
+            yield "I6", f"text {request.tag} got no answer"
+    if stored is not None and stored.final_at > stored.accepted_at + LIFETIME + facts.late:
+        yield "I1", f"text {request.tag} ended at {stored.final_at:.3f}, long after its lifetime"
+    if request.status not in (None, 200, 503):
+        yield "I1", f"text {request.tag} got {request.status}"
+
+
+# --- I2 -------------------------------------------------------------------------------------------------------
+
+
+def _submits(facts: Facts) -> Iterator[Broken]:
+    for key, submits in facts.submits.items():
+        if key[0] not in facts.stored:
+            yield "I2", f"segment {key} is submitted, and no message"
+            continue
+        expected = body_of(next(one.text for one in facts.world.application.requests if one.tag == key[0]), key[0][1])
+        if any(submit.text not in expected for submit in submits):
+            yield "I2", f"segment {key} has another text"
+        for before, after in pairwise(submits):
+            reason = _may_follow(facts, before, after)
+            if reason:
+                yield "I2", f"segment {key} is submitted again at {after.sent_at:.3f}: {reason}"
+    yield from _after_the_end(facts)
+
+
+def _may_follow(facts: Facts, before: Submit, after: Submit) -> str:
+    """ "" if the submit ``after`` has its reason in what became of the one before."""
+    answered = before.answered_at is not None and before.answered_at <= after.sent_at
+    if answered and before.status in NOT_TAKEN_FOR_NOW and not facts.silent_response(before):
+        return ""
+    if "hold" in before.life.setup:
+        return "the policy is hold, and the first one may have been taken"
+    if before.life is not after.life:
+        if answered and facts.known(before):
+            return f"the daemon knew at {before.answered_at:.3f} that the answer was {before.status}"
+        return ""
+    if answered and not facts.silent_response(before):
+        return f"the answer of {before.answered_at:.3f} was {before.status}"
+    return "" if facts.gave_up(before, after.sent_at) else "nothing was known of the first one yet"
+
+
+def _after_the_end(facts: Facts) -> Iterator[Broken]:
+    """Nothing is submitted of a message that has had its report."""
+    for tag, (sid, _, _, final_at) in facts.stored.items():
+        reports = facts.reports.get(sid)
+        for submit in facts.world.ledger.submits if reports else ():
+            if submit.request == tag and submit.sent_at > min(event.at for event, _ in reports or ()) + 0.001:
+                yield "I2", f"message {tag} is submitted at {submit.sent_at:.3f}, ended at {final_at:.3f}"
+
+
+# --- I3 -------------------------------------------------------------------------------------------------------
+
+
+def _receipts(facts: Facts) -> Iterator[Broken]:
+    for tag, (sid, count, accepted_at, final_at) in facts.stored.items():
+        reports = facts.reports.get(sid)
+        if reports:
+            body = reports[0][1]
+            segments = [facts.submits.get((tag, number), []) for number in range(1, count + 1)]
+            yield from _verdict(facts, tag, body, segments, accepted_at + LIFETIME, final_at)
+    for one in facts.world.ledger.deliveries:
+        if one.refused:
+            yield "I3", f"a deliver_sm was refused for good with {one.refused}"
+
+
+def _verdict(
+    facts: Facts, tag: Any, body: Any, segments: list[list[Submit]], expires_at: float, final_at: float
+) -> Iterator[Broken]:
+    told = {True, False} & {
+        _receipt_says(facts, submit, final_at, sure=False) for submits in segments for submit in submits
+    }
+    certain = [_certain(facts, submits, expires_at) for submits in segments]
+    status, code = body["DeliveryStatus"], body["ProviderStatusCode"]
+    if status == "DELIVERED" and code in (CODE_ACCEPTED, CODE_NO_FAILURE):
+        taken = all(any(one.status == 0 and one.answered_at is not None for one in submits) for submits in segments)
+        asked = {CODE_ACCEPTED: "no receipts", CODE_NO_FAILURE: "failures"}[code] in facts.setups
+        if not taken or not asked or (code == CODE_NO_FAILURE and final_at < expires_at - 0.01):
+            yield "I3", f"message {tag} is DELIVERED ({code}) without a reason"
+        return
+    if status == "DELIVERED":
+        if code != "000":
+            yield "I3", f"message {tag} is DELIVERED, with the code {code!r}"
+        if not all(any(_receipt_says(facts, one, final_at, sure=False) for one in submits) for submits in segments):
+            yield "I3", f"message {tag} is DELIVERED ({code}), and not all its receipts said so"
+        if False in certain:
+            yield "I3", f"message {tag} is DELIVERED, and a receipt said it is not"
+        return
+    if all(certain):
+        yield "I3", f"message {tag} is FAILED ({code}), and all its receipts said DELIVRD in time"
+    if not _failure_has_a_reason(facts, code, segments, told, expires_at, final_at):
+        yield "I3", f"message {tag} is FAILED ({code}) at {final_at:.3f} without a reason"
+
+
+def _receipt_says(facts: Facts, submit: Submit, before: float, sure: bool) -> bool | None:
+    """What the SMSC's receipt for this submit told the daemon; ``sure``: and it was acknowledged."""
+    if submit.registered_delivery == 0 and submit.status == 0 and submit.answered_at is not None:
+        return True  # no receipt was asked for
+    for one in submit.receipts:
+        times = one.acknowledged_at if sure else one.reached_at
+        if one.delivered is not None and any(at <= before + 0.002 for at in times):
+            return one.delivered
+    return None
+
+
+def _certain(facts: Facts, submits: list[Submit], expires_at: float) -> bool | None:
+    """What the daemon must know of a segment: its last submit's id, and an acknowledged receipt in good time."""
+    if not submits:
+        return None
+    last = submits[-1]
+    if last.status != 0 or not facts.known(last) or any(one.taken and one.status == 0 for one in submits[:-1]):
+        return None
+    return _receipt_says(facts, last, expires_at - 1.0 if not facts.disk else expires_at - 6.0, sure=True)
+
+
+def _failure_has_a_reason(
+    facts: Facts, code: Any, segments: list[list[Submit]], told: set[bool], expires_at: float, final_at: float
+) -> bool:
+    everything = [submit for submits in segments for submit in submits]
+    overdue = final_at >= expires_at - 0.01
+    if code == CODE_UNKNOWN:
+        lost = [one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)]
+        claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
+        return bool(lost) or (any("hold" in setup for setup in facts.setups) and claimed)
+    if code == CODE_EXPIRED:
+        return (
+            overdue
+            and facts.hindered(expires_at)
+            and not all(any(facts.known(one) and one.status == 0 for one in some) for some in segments)
+        )
+    if code == CODE_NO_RECEIPT:
+        return overdue
+    if isinstance(code, int) and code < 0x400:
+        return any(one.status == code for one in everything)
+    return False in told and code == "001"
+
+
+# --- I3, texts from handsets ----------------------------------------------------------------------------------
+
+
+def _texts(facts: Facts) -> Iterator[Broken]:
+    by_mo: dict[int, list[Any]] = defaultdict(list)
+    seen: set[str] = set()
+    for event, body in facts.texts:
+        tag = MO_TAG.search(body["Body"])
+        if tag is None:
+            yield "I3", f"a text that no handset wrote: {body['Body'][:40]!r}"
+        elif event.event_id not in seen:
+            seen.add(event.event_id)
+            by_mo[int(tag[1])].append(body)
+    for step in facts.world.plan.of(Mo):
+        yield from _text(facts, step, by_mo[step.number])
+
+
+def _text(facts: Facts, step: Mo, bodies: list[Any]) -> Iterator[Broken]:
+    parts: dict[int, Any] = {}
+    for one in facts.world.ledger.deliveries:
+        if one.mo == step.number:
+            parts[one.part] = one
+    count = facts.world.ledger.mo_parts.get(step.number, 0)
+    whole = text_of_mo(step)
+    complete = [body for body in bodies if body["Body"] == whole and not body.get("Incomplete")]
+    reached = [at for one in parts.values() for at in one.reached_at]
+    if len(parts) == count and all(one.acknowledged_at for one in parts.values()):
+        if max(reached) - min(reached) < INCOMING_TIMEOUT - 1.0 and not complete:
+            yield "I3", f"MO {step.number} was acknowledged, and is not on the queue"
+        most = len(parts[1].reached_at) if count == 1 else 1
+        if reached and max(reached) - min(reached) < INCOMING_TIMEOUT - 1.0 and len(complete) > most:
+            yield "I3", f"MO {step.number} came {most} times, and is on the queue {len(complete)} times"
+    for one in parts.values():
+        if one.acknowledged_at and not bodies:
+            yield "I3", f"part {one.part} of MO {step.number} was acknowledged, and nothing of it is on the queue"
+    whole_words = sum(len(body["Body"]) for body in bodies)
+    acknowledged = all(one.acknowledged_at for one in parts.values())
+    if len(parts) < count and acknowledged and bodies and not any(body.get("Incomplete") for body in bodies):
+        yield "I3", f"MO {step.number} is not marked incomplete ({whole_words} characters)"
+
+
+# --- I4 -------------------------------------------------------------------------------------------------------
+
+
+def _events(facts: Facts) -> Iterator[Broken]:
+    by_id: dict[str, list[Published]] = defaultdict(list)
+    for event in facts.world.broker.events:
+        by_id[event.event_id].append(event)
+        if event.headers.get("persistent") != "true" or event.jms_type != "smpp" or "content-length" in event.headers:
+            yield "I4", f"event {event.event_id} has the headers {event.headers}"
+        if not re.fullmatch(r"dr-SM[0-9a-f]{32}|in-smpp-SM[0-9a-f]{32}", event.event_id):
+            yield "I4", f"{event.event_id!r} is no event id of ours"
+    for event_id, events in by_id.items():
+        if len({(event.body, event.destination) for event in events}) > 1:
+            yield "I4", f"event {event_id} has several contents"
+        for before, after in pairwise(events):
+            known = before.confirmed_at is not None and before.confirmed_at <= after.at
+            if known and (before.life is after.life or facts.settled(before.life, before.confirmed_at or 0.0)):
+                yield "I4", f"event {event_id} is published again at {after.at:.3f}, confirmed at {before.confirmed_at}"
+    told = {sid for sid, *_ in facts.stored.values()}
+    for event_id, published in facts.outbox:
+        if not published:
+            yield "I4", f"event {event_id} was never published"
+        elif event_id not in by_id and (event_id.startswith("in-") or event_id[3:] in told):
+            yield "I4", f"event {event_id} is marked as published, and the broker never had it"
+
+
+# --- I5 -------------------------------------------------------------------------------------------------------
+
+
+def _order(facts: Facts) -> Iterator[Broken]:
+    if len(facts.setups) > 1:  # what waits goes by its old route: it is not promised that the order outlives that
+        return
+    accepted = [one for one in facts.world.application.requests if one.status == 200]
+    for first in accepted:
+        for second in accepted:
+            later = second.destination == first.destination and second.begun_at >= (first.answered_at or 0.0)
+            if later and first is not second:
+                yield from _ordered(facts, first, second)
+
+
+def _ordered(facts: Facts, first: Request, second: Request) -> Iterator[Broken]:
+    """``second`` waits until what is under way of ``first`` has its answer, a throttle not being one. What has to be
+    tried again may be overtaken, unless the order is strict."""
+    begins = [some[0].sent_at for (tag, _), some in facts.submits.items() if tag == second.tag]
+    if not begins:
+        return
+    begin = min(begins)
+    segments = [some for (tag, _), some in facts.submits.items() if tag == first.tag]
+    before = [one for some in segments for one in some if one.sent_at < begin]
+    retried = any(facts.to_retry(one, begin) for one in before)
+    for some in segments:
+        last = next((one for one in reversed(some) if one.sent_at < begin), None)
+        again = some[-1].sent_at >= begin
+        if last is not None and facts.ended_with(last, begin):
+            continue
+        under_way = last is not None and facts.under_way_at(last, begin)
+        if under_way or (again and (facts.strict or not retried)):
+            why = "under way" if under_way else "to be sent"
+            yield "I5", f"text {second.tag} is submitted at {begin:.3f}, {first.tag}/{some[0].segment} is still {why}"
+
+
+# --- I6 -------------------------------------------------------------------------------------------------------
+
+
+def left_in_memory(world: World) -> list[str]:
+    """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
+    found = []
+    connector = world.connector
+    names = ("_ready", "_again", "_under_way", "_lanes", "_in_lanes", "_unrecorded", "_claiming", "_kept", "_ended")
+    now = connector.receiver._wall_clock() * 1000
+    for submitter in connector.submitters:
+        left = [name for name in names if getattr(submitter, name, None)]
+        if left == ["_ready"] and all(segment.expires_at <= now for segment in submitter._ready):
+            continue  # the next turn throws them away
+        found += [f"{submitter.queue}.{name}" for name in left]
+    for channel in connector.channels:
+        found += [f"route {prefix!r}._on" for prefix, route in channel.routes.items() if route._on]
+        for bind in channel.binds:
+            found += [f"{bind.settings.name}.outstanding"] if bind.outstanding else []
+            found += [f"{bind.settings.name}._unanswered"] if bind._unanswered else []
+            if bind._protocol is not None and bind._protocol.session._owed:
+                found.append(f"{bind.settings.name}.session._owed")
+    if connector.publisher._at_sink or connector.publisher._retry is not None:
+        found.append("publisher")
+    sink = connector.sink
+    if sink._waiting or (sink._connection is not None and sink._connection.in_flight):
+        found.append("sink")
+    return found
+
+
+def _store(facts: Facts) -> Iterator[Broken]:
+    """What is still under way in the file after the end."""
+    if any(facts.under_way[0]) and not facts.world.problems:
+        yield "I6", f"left in the store: {facts.under_way[0]} messages and segments"

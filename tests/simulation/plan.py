@@ -1,0 +1,276 @@
+"""What happens in a run, as plain records: made from a seed, shrunk, and written down as they print.
+
+Times are seconds from the start. Every text and every MO has a number of its own, and the fate of a submit names the
+text, the segment and which try it is: so that what is left of a plan means the same when parts of it are taken away.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any
+
+SETUPS = ("resend", "hold", "strict", "routes", "pair", "strict hold", "strict routes", "no receipts", "failures")
+
+# What the SMSC does with one submit. Those of the first group were not taken, those of the second were.
+NOT_TAKEN = ("throttled", "queue full", "temporary", "rebind", "permanent", "ignored", "dropped before")
+TAKEN = (
+    "silent",  # no response, ever
+    "late",  # the response comes when it is overdue
+    "slow",  # it comes late, but in time
+    "dropped after",  # the connection is lost before the response
+    "half",  # within the response
+    "twice",  # two responses
+    "undelivered",  # the receipt says so
+    "receipt first",  # before the response
+    "receipt first, dropped",  # and the response never comes
+    "receipt twice",
+    "receipt late",
+    "receipt lost",
+    "progress",  # an intermediate receipt comes before the final one
+)
+FATES = NOT_TAKEN + TAKEN
+# What the broker does with one that wants a receipt.
+BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late")
+# What happens to one deliver_sm.
+DELIVERIES = ("dropped at response", "half", "twice")
+MO = ("reordered", "repeated", "part late", "part lost")
+HANGUPS = ("", "after request", "in request", "slow request")
+CRASHES = ("now", "before", "torn", "after", "callback", "write")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The application posts a text of ``segments`` segments to its number ``to``."""
+
+    at: float
+    number: int
+    to: int = 0
+    segments: int = 1
+    hangup: str = ""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What the SMSC does with try ``attempt`` of a segment, all from 1."""
+
+    text: int
+    what: str
+    segment: int = 1
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Mo:
+    """A handset writes, by SMSC 0 or 1; ``what`` goes wrong on the SMSC's side."""
+
+    at: float
+    number: int
+    smsc: int = 0
+    parts: int = 1
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What happens to the deliver_sm that SMSC ``smsc`` sends as its ``number``-th."""
+
+    number: int
+    what: str
+    smsc: int = 0
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the broker does when a receipt is asked for the ``number``-th time."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Outage:
+    """``of`` ("smsc 0", "smsc 1", "broker") is gone: connections are lost, and refused for ``seconds``."""
+
+    at: float
+    of: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The network carries nothing to and from ``of`` for a while, and nobody is told."""
+
+    at: float
+    of: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """The daemon's process gets no time for a while: its machine is suspended, or swaps."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Unbind:
+    """The SMSC asks the daemon to go."""
+
+    at: float
+    smsc: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Binds are refused with that status until then."""
+
+    at: float
+    smsc: int
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Disk:
+    """``full``: nothing can be written; ``statement``: now and then; ``commit``: every COMMIT fails."""
+
+    at: float
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Crash:
+    """kill -9: now, or at the next commit that writes (before it; torn; after it; between its callbacks), or at the
+    next octets that are written. Started again after ``seconds``."""
+
+    at: float
+    where: str = "now"
+    seconds: float = 0.2
+
+
+@dataclass(frozen=True)
+class Stop:
+    """SIGTERM, and started again ``seconds`` after it has ended."""
+
+    at: float
+    seconds: float = 0.2
+
+
+Step = Text | Fate | Mo | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Disk | Crash | Stop
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``seed`` is for what the steps leave open: latencies and where octets are cut. ``splits``: the share of writes
+    that arrive in pieces. ``slowness``: seconds that a commit takes at most. ``forms``: ids of responses and receipts.
+    ``later``: the setup of all lives but the first, if it is another one. ``small``: memory holds next to nothing, so
+    that nearly all goes by the disk."""
+
+    seed: int
+    setup: str = "resend"
+    steps: tuple[Step, ...] = ()
+    splits: float = 0.0
+    slowness: float = 0.01
+    forms: str = "decimal"
+    later: str = ""
+    small: bool = False
+
+    def setup_of(self, life: int) -> str:
+        """Lives count from 1."""
+        return self.later if self.later and life > 1 else self.setup
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [step for step in self.steps if type(step) is kind]
+
+    def __repr__(self) -> str:
+        lines = "".join(f"        {step!r},\n" for step in self.steps)
+        more = "".join(
+            f", {field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if field.name not in ("seed", "setup", "steps") and getattr(self, field.name) != field.default
+        )
+        return f"Plan({self.seed}, {self.setup!r}, (\n{lines}    ){more})"
+
+
+# --- from a seed ----------------------------------------------------------------------------------------------
+
+
+def plan_of(seed: int) -> Plan:
+    """The plan that this seed stands for."""
+    dice = Random(f"plan {seed}")
+    setup = dice.choice(SETUPS)
+    span = dice.choice((0.3, 2.0, 6.0))  # seconds over which things happen
+    texts = _texts(dice, span)
+    steps: list[Step] = [*texts]
+    for number in range(dice.choice((0, 0, 1, 2, 3))):
+        steps.append(
+            Mo(_time(dice, span), number, dice.randrange(2), dice.choice((1, 1, 2, 3)), dice.choice(("", "", *MO)))
+        )
+    for _ in range(dice.choice((0, 1, 1, 2, 2, 3, 4, 6))):
+        steps.append(_fault(dice, span, texts))
+    later = ""
+    for _ in range(dice.choice((0, 0, 0, 1, 1, 2))):
+        at, seconds = _time(dice, span + 1.5), dice.choice((0.1, 0.2, 1.0, 3.0))
+        steps.append(Stop(at, seconds) if dice.random() < 0.25 else Crash(at, dice.choice(CRASHES), seconds))
+        later = dice.choice(SETUPS) if dice.random() < 0.1 else later
+    forms = dice.choice(("decimal", "decimal", "hex-response-decimal-receipt", "padded"))
+    splits = dice.choice((0.0, 0.2, 0.6))
+    slowness = dice.choice((0.002, 0.02, 0.02, 0.02, 0.3, 1.5))
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, dice.random() < 0.3)
+
+
+def _time(dice: Random, span: float) -> float:
+    return round(dice.random() * span, 3)
+
+
+def _texts(dice: Random, span: float) -> list[Text]:
+    found = []
+    numbers = dice.choice((1, 2, 3, 8))
+    for number in range(dice.choice((0, 1, 1, 2, 3, 4, 6, 9, 12))):
+        hangup = dice.choice(HANGUPS) if dice.random() < 0.1 else ""
+        segments = dice.choice((1, 1, 1, 1, 2, 3))
+        found.append(Text(_time(dice, span), number, dice.randrange(numbers), segments, hangup))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _fate(dice: Random, _span: float, texts: list[Text]) -> Step:
+    if not texts:
+        return Confirmation(1, "late")
+    text, attempt = dice.choice(texts), dice.choice((1, 1, 1, 1, 2, 3))
+    return Fate(text.number, dice.choice(FATES), dice.randint(1, text.segments), attempt)
+
+
+def _outage(dice: Random, span: float, _texts: list[Text]) -> Step:
+    of = dice.choice(("smsc 0", "smsc 0", "smsc 1", "broker"))
+    return Outage(_time(dice, span + 1), of, dice.choice((0.0, 0.0, 1.0, 4.0, 25.0)))
+
+
+def _silence(dice: Random, span: float, _texts: list[Text]) -> Step:
+    of = dice.choice(("smsc 0", "smsc 1", "broker"))
+    return Silence(_time(dice, span + 1), of, dice.choice((1.0, 2.5, 6.0, 12.0)))
+
+
+def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:
+    return Disk(_time(dice, span + 1), dice.choice(("full", "statement", "commit")), dice.choice((0.1, 0.5, 3.0)))
+
+
+# How often each kind comes, in a hundred.
+_FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
+    (45, _fate),
+    (10, lambda dice, *_: Confirmation(dice.randint(1, 4), dice.choice(BROKER))),
+    (10, lambda dice, *_: Delivery(dice.randint(1, 6), dice.choice(DELIVERIES), dice.randrange(2))),
+    (15, _outage),
+    (7, _silence),
+    (2, lambda dice, span, _: Freeze(_time(dice, span + 1), dice.choice((0.5, 3.0, 9.0)))),
+    (2, lambda dice, span, _: Unbind(_time(dice, span + 1), dice.randrange(2))),
+    (2, lambda dice, span, _: Refusal(
+        _time(dice, span), dice.randrange(2), dice.choice((0x05, 0x0D, 0x0E)), dice.choice((0.5, 5.0)))),
+    (7, _disk),
+)  # fmt: skip
+_MAKERS = [make for share, make in _FAULTS for _ in range(share)]
+
+
+def _fault(dice: Random, span: float, texts: list[Text]) -> Step:
+    return dice.choice(_MAKERS)(dice, span, texts)

@@ -1,0 +1,260 @@
+"""The simulation itself: a number of seeds, the plans of the bugs it found, and that it finds a law that is broken."""
+
+import gc
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.channels.bind import Bind
+from smsconnector.lifecycle import SegmentState
+from smsconnector.publisher import Publisher
+from smsconnector.receiver import Receiver
+from smsconnector.sinks.stomp import StompSink
+from smsconnector.store import insistent
+from smsconnector.store import store as stores
+from smsconnector.store.store import Store
+from smsconnector.submitter import Submitter
+from tests.simulation import plan as plans
+from tests.simulation.plan import Crash, Disk, Fate, Mo, Plan, Stop, Text, plan_of
+from tests.simulation.run import Result, run
+from tests.simulation.shrink import shrink
+from tests.simulation.world import World
+
+SEEDS = 700  # of the general part: some twenty seconds
+WITHIN = 250  # seeds within which a broken law has to be found
+
+
+class SimulationCase(SynchronousTestCase):
+    """``fails`` runs plans until one breaks an invariant."""
+
+    def setUp(self) -> None:
+        gc.collect()
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
+
+    def fails(self, plans: Iterable[Plan]) -> Result | None:
+        return next((result for result in map(run, plans) if result.broken), None)
+
+
+class SeedsCase(SimulationCase):
+    def test_seeds(self) -> None:
+        """No plan breaks anything."""
+        failed = self.fails(plan_of(seed) for seed in range(SEEDS))
+        self.flushLoggedErrors()
+        self.assertIsNone(failed, failed and f"{failed.plan!r}\n{failed.broken}")
+
+    def test_repeatable(self) -> None:
+        """A plan runs the same way each time: what failed can be looked at."""
+        for seed in (3, 14, 15):
+            first, second = World(plan_of(seed)), World(plan_of(seed))
+            for world in (first, second):
+                self.addCleanup(world.clean_up)
+                world.run()
+            self.assertEqual(first.time.rightNow, second.time.rightNow)
+            self.assertEqual(
+                [(one.request, one.sent_at, one.answered_at) for one in first.ledger.submits],
+                [(one.request, one.sent_at, one.answered_at) for one in second.ledger.submits],
+            )
+            self.assertEqual([one.body for one in first.broker.events], [one.body for one in second.broker.events])
+
+
+class ReplayedCase(SimulationCase):
+    """The shortest plans of what the simulation has found."""
+
+    def holds(self, *steps: Any, setup: str = "strict", **more: Any) -> None:
+        for seed in range(12):
+            result = run(Plan(seed, setup, steps, **more))
+            self.assertEqual(result.broken, (), f"{result.plan!r}")
+
+    def test_ended_by_a_receipt_while_throttled(self) -> None:
+        """What is left of a message that a receipt has ended is not submitted any more."""
+        throttled = [Fate(0, "throttled", 2, attempt) for attempt in range(1, 9)]
+        self.holds(Text(1.5, 0, segments=3), Fate(0, "undelivered", 3), *throttled, setup="resend")
+
+    def test_ended_by_a_receipt_while_the_pace_holds_it_up(self) -> None:
+        """The same where the rest of it waits for the bind's throughput."""
+        self.holds(Text(0.2, 0, to=1, segments=3), Fate(0, "undelivered", 1), setup="pair", slowness=0.002)
+
+    def test_outcomes_outlive_a_stop(self) -> None:
+        """What the disk could not take a moment ago is written at a stop, not forgotten: it would be sent again."""
+        self.holds(Text(0.5, 0), Disk(0.51, "commit", 0.4), Stop(1.2), setup="resend", slowness=0.002)
+
+    def test_marks_outlive_a_stop(self) -> None:
+        """Nor what the broker has confirmed: it would be published again."""
+        self.holds(Mo(0.5, 0), Disk(0.55, "commit", 0.3), Stop(1.1), setup="resend", slowness=0.002)
+
+    def test_ended_by_a_receipt_while_to_be_tried_again(self) -> None:
+        """The lane of a message that a receipt has ended is free: the next text to the number is sent."""
+        self.holds(
+            Text(4.0, 0, segments=3), Text(6.9, 1), Fate(0, "undelivered", 2),
+            Fate(0, "temporary", 3), Fate(0, "temporary", 3, 2), Fate(0, "temporary", 3, 3),
+        )  # fmt: skip
+
+    def test_strict_order_outlives_a_crash(self) -> None:
+        """What is to be tried again goes first in the next life too."""
+        self.holds(Text(1.0, 0), Text(1.2, 1), Fate(0, "temporary"), Crash(1.4))
+
+    def test_strict_order_outlives_a_stop(self) -> None:
+        """And after a clean stop."""
+        self.holds(Text(1.0, 0), Text(1.2, 1), Fate(0, "temporary"), Stop(1.3))
+
+    def test_full_lanes_are_freed(self) -> None:
+        """However much waits behind a text that is to be tried again, it is tried again."""
+        texts = [Text(0.4, number) for number in range(1, 5)]
+        self.holds(Text(0.1, 0), *texts, Fate(0, "ignored"), small=True)
+
+
+class BrokenLawCase(SimulationCase):
+    """The daemon with a law broken on purpose: within ``WITHIN`` seeds the simulation says so."""
+
+    def broken(self, law: str, within: int = WITHIN) -> None:
+        for seed in range(within):
+            result = run(plan_of(seed))
+            self.flushLoggedErrors()
+            if law in result.laws:
+                return
+        self.fail(f"no seed under {within} broke {law}")
+
+    def wrapped(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self.patch(owner, name, make(getattr(owner, name)))
+
+    def test_200_before_the_commit(self) -> None:
+        """Law 1 at the door."""
+
+        def make(real: Any) -> Any:
+            def accept(submitter: Submitter, message: Any, done: Any) -> None:
+                real(submitter, message, lambda _error: None)
+                done(None)
+
+            return accept
+
+        self.wrapped(Submitter, "accept", make)
+        self.broken("I1")
+
+    def test_published_before_the_receipt(self) -> None:
+        """Law 1 at the broker."""
+
+        def make(real: Any) -> Any:
+            def publish(sink: StompSink, events: Any) -> Any:
+                real(sink, events).addErrback(lambda _: None)
+                return succeed(None)
+
+            return publish
+
+        self.wrapped(StompSink, "publish", make)
+        self.broken("I4")
+
+    def test_acknowledged_before_the_commit(self) -> None:
+        """Law 1 at the SMSC."""
+
+        def make(real: Any) -> Any:
+            def write(receiver: Receiver, operations: Any, done: Any) -> None:
+                real(receiver, operations, lambda _error: None)
+                done(None)
+
+            return write
+
+        self.wrapped(Receiver, "_write", make)
+        self.broken("I3")
+
+    def test_submitted_twice(self) -> None:
+        """Law 5: no second submit without a reason."""
+
+        def make(real: Any) -> Any:
+            def submit(bind: Bind, segment: Any, owner: Any) -> None:
+                real(bind, segment, owner)
+                if segment.number == 2:
+                    real(bind, segment, owner)
+
+            return submit
+
+        self.wrapped(Bind, "submit", make)
+        self.broken("I2")
+
+    def test_hold_without_a_claim(self) -> None:
+        """Law 5 under `hold`: what may have been sent before a crash is not sent again."""
+        self.patch(Submitter, "_claim", lambda submitter, segments: submitter._submit(segments))
+        self.broken("I2")
+
+    def test_claims_are_forgotten(self) -> None:
+        """Nor if what was claimed is taken for queued at the start."""
+
+        def settle(store: Store, batch: Any) -> list[int]:
+            store._connection.execute(f"UPDATE segment SET state = 0 WHERE state = {SegmentState.CLAIMED:d}")
+            return [0] * len(batch)
+
+        self.patch(Store, "_settle", settle)
+        self.broken("I2")
+
+    def test_no_lanes(self) -> None:
+        """The order of one number's texts, where something is tried again."""
+
+        def next_(submitter: Submitter, room: int) -> list[Any]:
+            return [submitter._ready.popleft() for _ in range(min(room, len(submitter._ready)))]
+
+        self.patch(Submitter, "_next", next_)
+        self.broken("I5")
+
+    def test_early_receipts_are_dropped(self) -> None:
+        """A receipt before its response, acknowledged and without effect."""
+        self.patch(Store, "_park", lambda *_: None)
+        self.broken("I3")
+
+    def test_reports_without_a_stable_id(self) -> None:
+        """One message, one report, one id."""
+
+        def make(real: Any) -> Any:
+            def tell(store: Store, events: Any) -> None:
+                real(store, [(f"{event_id}-{at}", kind, jms, body, at) for event_id, kind, jms, body, at in events])
+
+            return tell
+
+        self.wrapped(Store, "_tell", make)
+        self.broken("I4")
+
+    def test_first_segment_decides(self) -> None:
+        """A message is DELIVERED when all of it is."""
+        self.patch(stores, "message_state", lambda states: 1 if SegmentState.DELIVERED in states else 0)
+        self.broken("I3")
+
+    def test_outcomes_are_not_kept(self) -> None:
+        """What the store could not write is a fact that must not be lost."""
+        self.patch(insistent.Insistent, "_try_again", lambda self: None)
+        self.broken("I6", 600)
+
+    def test_marks_are_not_tried_again(self) -> None:
+        """An event that was confirmed and could not be marked stays under way."""
+
+        def confirmed(publisher: Publisher, ids: Any) -> None:
+            publisher._at_sink -= 1
+            publisher._load()
+
+        self.patch(Publisher, "_confirmed", confirmed)
+        self.broken("I6")
+
+    def test_a_timer_is_left(self) -> None:
+        """Nothing calls after a stop."""
+        self.patch(Receiver, "stopService", lambda _receiver: None)
+        self.broken("I6")
+
+    def test_an_answer_is_forgotten(self) -> None:
+        """A text that nothing hinders is sent in its lifetime."""
+        self.patch(Submitter, "throttled", lambda *_: None)
+        self.broken("I3")
+
+
+class ShrinkCase(SimulationCase):
+    def test_shortest(self) -> None:
+        """Only what it takes is left of a plan."""
+        plan = next(plan for plan in map(plan_of, range(1000)) if len(plan.steps) > 12)
+        wanted = plan.steps[4]
+        found = shrink(plan, lambda candidate: wanted in candidate.steps)
+        self.assertEqual((found.steps, found.setup, found.splits), ((wanted,), "resend", 0.0))
+
+    def test_literal(self) -> None:
+        """A plan can be pasted as it prints."""
+        for seed in range(50):
+            plan = plan_of(seed)
+            self.assertEqual(eval(repr(plan), vars(plans)), plan)

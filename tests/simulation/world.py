@@ -1,0 +1,413 @@
+"""One run: the daemon's lives and everything around it, from the first step of a plan until nothing happens any more.
+
+The daemon is ``service.Connector`` as twistd makes it, HTTP door, store, binds and sink included; only its reactor,
+its wall clock, its dice and the writer's thread are ours. ``World.run`` lets time flow from call to call. It is over
+when all steps are done, everybody is idle and the store has nothing under way; or at the ``LIMIT``, which is a failure.
+"""
+
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from werkzeug.routing.rules import Rule
+
+from smsconnector import messages, publisher, service, submitter
+from smsconnector.config import Configuration, StoreSection, parse
+from smsconnector.store.store import Store
+from tests.simulation import disk
+from tests.simulation.application import Application
+from tests.simulation.broker import Broker
+from tests.simulation.clock import Machine, Time
+from tests.simulation.network import Network
+from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, Silence, Stop, Unbind
+from tests.simulation.smsc import SMSC, Ledger
+
+LIFETIME = 25.0  # seconds, of messages
+INCOMING_TIMEOUT = 12.0
+STOP_TIMEOUT = 6.0
+LIMIT = 240.0  # seconds after the last step
+PATIENCE = 3.0  # seconds that a crash waits for its moment
+LINGER = 12.0  # seconds that what is done now and then may take
+GRACE = 1.2  # seconds of quiet, to see whether it is
+HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3"}
+_OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connections of clients; the process is gone
+room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
+
+_YAML = """
+http: {endpoints: ["tcp:8080"], idle_timeout: 20}
+store: {path: none}
+stop_timeout: %(stop_timeout)s
+incoming_timeout: %(incoming_timeout)s
+events: {uri: "tcp://10.0.0.3:61613", heartbeat: 4}
+channels:
+  smpp:
+    type: smpp
+    lifetime: %(lifetime)s
+    unknown_outcome: %(unknown_outcome)s
+    strict_order: %(strict_order)s
+    retry: {attempts: 4, initial: 0.5, maximum: 4}
+    binds: [%(binds)s]
+"""
+_BIND = (
+    "{{name: {0}, endpoint: 'tcp:10.0.0.{1}:2775', system_id: me, password: x, bind_timeout: 2, response_timeout: 2,"
+    " enquire_link_interval: 3, drain_timeout: 1, window: {2}{3}}}"
+)
+_BINDS = {
+    "resend": [("a", 1, 10, "")],
+    "hold": [("a", 1, 10, "")],
+    "strict": [("a", 1, 3, ""), ("b", 2, 3, "")],
+    "routes": [("a", 1, 2, ", to: ['4670']"), ("b", 2, 10, "")],
+    "pair": [("a", 1, 4, ", mode: pair, sessions: 2"), ("b", 2, 4, ", to: ['4680'], throughput: 5")],
+    "strict hold": [("a", 1, 2, ""), ("b", 2, 2, ", priority: 1")],
+    "strict routes": [("a", 1, 2, ", to: ['4670']"), ("b", 2, 3, "")],
+    "no receipts": [("a", 1, 10, ", registered_delivery: none")],
+    "failures": [("a", 1, 10, ", registered_delivery: failure")],
+}
+_SMALL = [(submitter, "MEMORY", 3), (submitter, "CHUNK", 2), (submitter, "LANES", 2), (publisher, "CHUNK", 2)]
+
+
+@cache
+def configuration_of(setup: str) -> Configuration:
+    """Short times, so that a run is short."""
+    values = {
+        "stop_timeout": STOP_TIMEOUT,
+        "incoming_timeout": INCOMING_TIMEOUT,
+        "lifetime": LIFETIME,
+        "unknown_outcome": "hold" if "hold" in setup else "resend",
+        "strict_order": "yes" if "strict" in setup else "no",
+        "binds": ", ".join(_BIND.format(*bind) for bind in _BINDS[setup]),
+    }
+    return parse(_YAML % values)
+
+
+@cache
+def template() -> bytes:
+    """An empty database file: its schema costs more than a run."""
+    with tempfile.TemporaryDirectory(prefix="simulation-", dir=room) as folder:
+        path = os.path.join(folder, "template.db")
+        Store(path).close()
+        with open(path, "rb") as file:
+            return file.read()
+
+
+class World:
+    """One plan, carried out once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.time = Time()
+        self.root = tempfile.mkdtemp(prefix="simulation-", dir=room)
+        self.path = os.path.join(self.root, "0", "smsconnector.db")
+        os.makedirs(os.path.dirname(self.path))
+        with open(self.path, "wb") as file:
+            file.write(template())
+        self.network = Network(self.time, self._dice("network"), plan.splits, self._daemon_writes)
+        self.ledger = Ledger(plan)
+        self.smscs = [SMSC(index, self.time, plan, self._dice(f"smsc {index}"), self.ledger) for index in (0, 1)]
+        self.broker = Broker(self.time, plan, self._dice("broker"))
+        self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
+        answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer)
+        self.network.hosts = dict(zip(HOSTS.values(), answers, strict=True))
+        self.faults = disk.Faults()
+        self.faults.crash = self.crash
+        self.machine: Machine | None = None
+        self.connector: Any = None
+        self.lives: list[tuple[Machine, float, float | None]] = []  # when it began and ended
+        self.problems: list[str] = []
+        self.leftovers: list[str] = []
+        self._restart_after = 0.2
+        self._crash_at_write = False
+        self._starting = self._stopping = False
+        self._life_dice = self._dice("daemon")
+        self.last_step = 0.0
+        self.setup = plan.setup
+        self._schedule()
+
+    def _dice(self, name: str) -> random.Random:
+        return random.Random(f"{self.plan.seed} {name}")
+
+    # --- the plan ---------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        later = self.time.callLater
+        actions: dict[type[Any], Callable[[Any], None]] = {
+            Outage: self._outage, Silence: self._silence, Disk: self._disk, Crash: self._crash, Stop: self._stop,
+            Freeze: self._freeze, Unbind: self._unbind,
+        }  # fmt: skip
+        for step in self.plan.steps:
+            at = getattr(step, "at", 0.0)
+            self.last_step = max(self.last_step, at + getattr(step, "seconds", 0.0))
+            if type(step) in actions:
+                later(at, actions[type(step)], step)
+            elif isinstance(step, Mo):
+                self.ledger.pending += 1
+                later(at, self._mo, step)
+
+    def _mo(self, step: Mo) -> None:
+        self.ledger.pending -= 1
+        self.smscs[step.smsc if self._used(step.smsc) else 0].mo(step)
+
+    def _used(self, smsc: int) -> bool:
+        """Whether the present life has a bind there."""
+        return any(host == smsc + 1 for _, host, *_ in _BINDS[self.setup])
+
+    def _outage(self, step: Outage) -> None:
+        host = HOSTS[step.of]
+        self.network.gone[host] = self.time.rightNow + step.seconds
+        for connection in self.network.on(host):
+            connection.cut()
+
+    def _silence(self, step: Silence) -> None:
+        for connection in self.network.on(HOSTS[step.of]):
+            connection.hold(step.seconds)
+
+    def _freeze(self, step: Freeze) -> None:
+        machine = self.machine
+        if machine is not None and machine.alive:
+            machine.frozen_until = self.time.rightNow + step.seconds
+            for connection in self.network.connections:
+                if connection.daemon.machine is machine:
+                    connection.hold(step.seconds)
+
+    def _unbind(self, step: Unbind) -> None:
+        self.smscs[step.smsc].unbind()
+
+    def _disk(self, step: Disk) -> None:
+        self.faults.until[step.what] = self.time.rightNow + step.seconds
+
+    def _crash(self, step: Crash) -> None:
+        if self.machine is None or not self.machine.alive:
+            return
+        self._restart_after = step.seconds
+        if step.where == "now":
+            self.crash()
+            return
+        if step.where == "write":
+            self._crash_at_write = True
+        else:
+            self.faults.crash_at = step.where
+        self.last_step = max(self.last_step, self.time.rightNow + PATIENCE)
+        self.time.callLater(PATIENCE, self._crash_anyway, self.machine)
+
+    def _crash_anyway(self, machine: Machine) -> None:
+        if machine is self.machine and machine.alive and (self._crash_at_write or self.faults.crash_at):
+            self.crash()
+
+    # --- lives ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Another life, on the file that the one before left."""
+        self._starting = False
+        self.machine = machine = Machine(self.time, self.network.connect)
+        self.lives.append((machine, self.time.rightNow, None))
+        self.setup = machine.setup = self.plan.setup_of(len(self.lives))
+        configuration = configuration_of(self.setup).model_copy(update={"store": StoreSection(path=self.path)})
+        writer_dice = self._dice(f"writer {len(self.lives)}")
+        try:
+            self.connector = service.Connector(
+                machine, configuration, machine.wall_clock,
+                lambda reactor: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
+                self._life_dice,
+            )  # fmt: skip
+            self.connector.startService()
+        except BaseException as error:  # noqa: BLE001 — SystemExit is what it raises on purpose
+            self.problems.append(f"the daemon does not start: {error!r}")
+            machine.die()
+
+    def crash(self) -> None:
+        """kill -9, now: what is in memory is lost, and what is under way arrives up to any octet."""
+        machine = self.machine
+        assert machine is not None
+        if not machine.alive:
+            return
+        self.faults.crash_at, self._crash_at_write = None, False
+        machine.die()
+        self._ended()
+        self.path = disk.copy_as_it_is(self.path)
+        self._lose_connections(machine)
+        self._start_later(self._restart_after)
+
+    def _lose_connections(self, machine: Machine) -> None:
+        for connection in sorted(self.network.connections, key=lambda one: one.opened_at):
+            if connection.daemon.machine is machine:
+                connection.cut()
+
+    def _start_later(self, seconds: float) -> None:
+        self._starting, self._stopping = True, False
+        self.last_step = max(self.last_step, self.time.rightNow + seconds)
+        self.time.callLater(seconds, self.start)
+
+    def _ended(self) -> None:
+        machine, began, _ = self.lives[-1]
+        self.lives[-1] = machine, began, self.time.rightNow
+
+    def _stop(self, step: Stop) -> None:
+        if self.machine is None or not self.machine.alive or self._stopping:
+            return
+        self.stop().addCallback(lambda _: self._start_later(step.seconds))
+
+    def stop(self) -> Any:
+        """SIGTERM; fires when the process is gone."""
+        self._stopping = True
+        machine, asked_at = self.machine, self.time.rightNow
+        assert machine is not None
+
+        def stopped(_result: Any) -> None:
+            if not machine.alive:  # killed meanwhile
+                return
+            took = self.time.rightNow - max(asked_at, machine.frozen_until)
+            if took > STOP_TIMEOUT + 3.0:
+                self.problems.append(f"a stop took {took:.1f} s")
+            in_time = self.time.rightNow - asked_at < STOP_TIMEOUT - 1.0
+            self.leftovers += [
+                f"{name} is still to be called" for name in machine.waiting() if in_time and name not in _OF_HTTP
+            ]
+            self.leftovers += [
+                f"connection to {one.host} is open after the stop"
+                for one in self.network.connections
+                if one.daemon.machine is machine and one.host != "http" and in_time
+            ]
+            machine.die()
+            self.close()  # the writer may have had no time for it
+            self._ended()
+            self._lose_connections(machine)
+
+        return self.connector.stopService().addCallback(stopped)
+
+    def _daemon_writes(self) -> None:
+        if self._crash_at_write:
+            self.crash()
+
+    # --- time flows -------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """With chance and sizes in place of the real ones as long as it lasts."""
+        there: list[tuple[Any, str, Any]] = [
+            (messages, "_sid_counter", 0),
+            (messages, "os", _Octets(self._dice("sids"))),
+            (Rule, "_compile_builder", _no_builder),
+            *(_SMALL if self.plan.small else ()),
+        ]
+        before = [(owner, name, getattr(owner, name)) for owner, name, _ in there]
+        try:
+            for owner, name, value in there:
+                setattr(owner, name, value)
+            self.start()
+            self._run()
+        finally:
+            for owner, name, value in before:
+                setattr(owner, name, value)
+
+    def _run(self) -> None:
+        step, time = self.time.step, self.time
+        look_at, quiet_since = 0.0, -1.0
+        while step() and not self.problems:
+            now = time.rightNow
+            if now < look_at or now < self.last_step:
+                continue
+            look_at = now + 0.4
+            if not self.is_quiet():
+                quiet_since, look_at = -1.0, now + 0.05
+                if now > self.last_step + LIMIT:
+                    self.problems.append(f"it never becomes quiet: {self.why_not_quiet()}")
+                    return
+            elif quiet_since < 0:
+                quiet_since = now
+            elif now - quiet_since >= GRACE:
+                return
+
+    def linger(self) -> None:
+        """Some more time with nothing to do."""
+        end = self.time.rightNow + LINGER
+        while self.time.rightNow < end and self.time.step():
+            pass
+
+    def finish(self) -> None:
+        """A clean stop, to its end; after a problem a sudden one."""
+        if self.problems:
+            self.close()
+            return
+        stopped: list[Any] = []
+        self.stop().addCallback(stopped.append)
+        end = self.time.rightNow + 20.0
+        while not stopped and self.time.rightNow < end and self.time.step():
+            pass
+        if not stopped:
+            self.problems.append("a stop never ended")
+
+    def is_quiet(self) -> bool:
+        return not self.why_not_quiet()
+
+    def why_not_quiet(self) -> str:
+        """What is still to come; "" if nothing is."""
+        machine = self.machine
+        if self._starting or self._stopping or machine is None or not machine.alive:
+            return "the daemon is not up"
+        if self.faults.crash_at or self._crash_at_write:
+            return "a crash is to come"
+        if self.application.pending or self.ledger.pending or self.broker.pending:
+            return f"pending: {self.application.pending, self.ledger.pending, self.broker.pending}"
+        return self._why_the_wires_are_not() or self._why_the_store_is_not()
+
+    def _why_the_wires_are_not(self) -> str:
+        for smsc in self.smscs:
+            if smsc.waiting and self._used(smsc.index):
+                return f"SMSC {smsc.index} has deliver_sm to send"
+            if any(peer.window for peer in smsc.receivers):
+                return "deliver_sm are unanswered"
+        if not all(bind.bound for channel in self.connector.channels for bind in channel.binds):
+            return "a bind is down"
+        if any(end._in_flight for one in self.network.connections for end in (one.daemon, one.peer)):
+            return "octets are under way"
+        return ""
+
+    def _why_the_store_is_not(self) -> str:
+        writer = self.connector.writer
+        if writer.writing:
+            return "something is being written"
+        found = writer.store._connection.execute(
+            "SELECT (SELECT count(*) FROM message WHERE state = 0),"
+            " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
+            " (SELECT count(*) FROM outbox WHERE published_at IS NULL),"
+            " (SELECT count(*) FROM (SELECT 1 FROM incoming_segment"
+            "   GROUP BY account, source, destination, reference, count HAVING count(*) < count))"
+        ).fetchone()
+        return (
+            f"in the store: {dict(zip(('active', 'queued', 'events', 'parts'), found, strict=True))}"
+            if any(found)
+            else ""
+        )
+
+    def rows(self, *queries: str) -> list[list[tuple[Any, ...]]]:
+        """What the file says to each, after the daemon's end."""
+        connection = sqlite3.connect(self.path)
+        try:
+            return [connection.execute(sql).fetchall() for sql in queries]
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        store = getattr(getattr(self.connector, "writer", None), "store", None)
+        if store is not None:
+            store.close()
+
+    def clean_up(self) -> None:
+        self.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _no_builder(_rule: Any, _append_unknown: bool = True) -> Any:
+    """Nobody asks for URLs here, and compiling what makes them costs half of a start."""
+    return lambda *_: None
+
+
+class _Octets:
+    """What ``messages`` uses of ``os``, repeatable."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.urandom = dice.randbytes
