@@ -1,6 +1,7 @@
 """The console script ``smsconnector``: what is not the daemon itself."""
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -36,12 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     account.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
     _add_config(account)
     account.set_defaults(run=run_reconcile)
+    _add_doctor(commands.add_parser("doctor", help="how an SMSC behaves, and what to configure for it"))
     options = parser.parse_args(arguments)
     return int(options.run(options))
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", "-c", metavar="FILE", default="conf/smsconnector.yaml")
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    _add_config(command)
+    command.add_argument("--bind", metavar="NAME", help="a bind of the configuration; or CHANNEL/NAME")
+    command.add_argument("--host", metavar="ENDPOINT", help="instead: tcp:HOST:PORT or tls:HOST:PORT")
+    command.add_argument("--system-id", metavar="ID", help="with --host")
+    command.add_argument("--system-type", metavar="TYPE", help="with --host")
+    command.add_argument("--password-file", metavar="FILE", help="with --host; else $SMSCONNECTOR_PASSWORD")
+    command.add_argument("--ca-file", metavar="FILE", help="with --host tls:...: PEM, what the machine trusts if none")
+    command.add_argument("--to", metavar="NUMBER", nargs="+", action="extend", default=[],
+                         help="send texts to these numbers; without it nothing is sent")  # fmt: skip
+    command.add_argument("--from", metavar="ADDRESS", dest="source", help="the sender of these texts")
+    command.add_argument("--wait", metavar="SECONDS", type=float, default=15.0, help="for receipts; 15")
+    command.set_defaults(run=run_doctor)
 
 
 def moment(text: str) -> int:
@@ -105,6 +122,30 @@ def run_demo(options: argparse.Namespace) -> int:
     from smsconnector.demo import run  # noqa: PLC0415 — it brings a reactor and a broker
 
     return run(options.config, options.once)
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """What was found, as a table; 2 if what was asked for makes no sense."""
+    from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
+
+    from smsconnector.doctor.plan import make_plan  # noqa: PLC0415 — the whole daemon, which the others don't need
+    from smsconnector.doctor.session import run  # noqa: PLC0415 — as above
+
+    try:
+        plan = make_plan(options)
+    except (ConfigurationError, ValueError) as error:
+        print(f"doctor: {error}", file=sys.stderr)
+        return 1 if isinstance(error, ConfigurationError) else 2
+    return run(reactor, plan, _say)
+
+
+def _say(line: str) -> None:
+    """At once, in whatever encoding the terminal has; to nobody, once whoever read it has gone."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        print(line.encode(encoding, "replace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

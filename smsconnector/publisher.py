@@ -106,7 +106,7 @@ class Publisher(Service):
             if self._drained is not None:
                 self.wake()
 
-        self._facts.put(ops.Published(ids, int(self._wall_clock() * 1000)), marked)
+        self._facts.put(lambda: ops.Published(ids, int(self._wall_clock() * 1000)), marked)
 
     def _abandoned(self, failure: Failure) -> None:
         """The sink was stopped; the events are still in the outbox."""

@@ -59,8 +59,10 @@ class Receiver(Service):
 
     def startService(self) -> None:
         super().startService()
-        now = int(self._wall_clock() * 1000)
-        self._facts.put(ops.Settle(now, self._process), lambda ended, _: self._told() if ended else None)
+        self._facts.put(
+            lambda: ops.Settle(int(self._wall_clock() * 1000), self._process),
+            lambda ended, _: self._told() if ended else None,
+        )
         self._sweep_timer.start(SWEEP_INTERVAL, now=False)
 
     def stopService(self) -> None:

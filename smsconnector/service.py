@@ -169,7 +169,7 @@ class Connector(MultiService):
                     submitter.startService()
 
         queues = tuple(one.queue for one in self.submitters)
-        self._facts.put(ops.Requeue(queues, self._queue_of), done)
+        self._facts.put(lambda: ops.Requeue(queues, self._queue_of), done)
 
     def _messages_ended(self, message_ids: Collection[int]) -> None:
         for submitter in self.submitters:

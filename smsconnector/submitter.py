@@ -358,7 +358,7 @@ class Submitter(Service):
                 self._message_ends(set(ended), decided)
             self.pump()
 
-        self._facts.put(ops.Record(tuple(decided), self._now()), recorded)
+        self._facts.put(lambda: ops.Record(tuple(decided), self._now()), recorded)
 
     def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
         self.messages_ended({outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1} & ended)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.errors import ConfigurationError
+from smsconnector.sms.segmentation import FORMS
 
 # The form of a message id: in the response, in the receipt. SMSCs differ, and SMPP 3.4 leaves both open.
 ID_FORMS: dict[str, tuple[str, str]] = {
@@ -23,6 +24,8 @@ ID_FORMS: dict[str, tuple[str, str]] = {
     "uuid": ("{1}", "{1}"),
     "padded": ("{0:d}", "{0:010d}"),
 }
+INTERFACE_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+DEFAULT_ALPHABETS = ("gsm7", "gsm7-packed", "latin1", "ascii")
 
 
 def option(default: Any, sentence: str, lowest: float | None = 0, highest: float = math.inf) -> Any:
@@ -41,11 +44,22 @@ class Behaviour:
     name: str = option("smsc-simulator", "the SMSC's own system_id, in its bind responses")
     system_id: str | None = option(None, "the only system_id that may bind (default: any)")
     password: str | None = option(None, "the password a bind must bring (default: any)")
+    system_type: str | None = option(None, "the only system_type that may bind (default: any)")
+    sessions: int = option(0, "binds of one system_id at once; one more gets ESME_RALYBND (0: any number)")
+    interface_version: str = option(
+        "3.4", f"sc_interface_version in its bind responses: {', '.join(INTERFACE_VERSIONS)}"
+    )
     response_delay: float = option(0.0, "seconds from submit_sm to its response")
     receipt_delay: float = option(1.0, "seconds from the response to the receipt")
     id_form: str = option("decimal", f"how message ids are written: {', '.join(ID_FORMS)}")
     first_id: int = option(1, "the number of the first message id", 1)
     receipt_tlvs: bool = option(True, "whether receipts carry receipted_message_id and message_state (yes or no)")
+    receipt_mark: bool = option(True, "whether the esm_class of receipts says what they are (yes or no)")
+    receipt_payload: bool = option(False, "whether the text of receipts is in message_payload (yes or no)")
+    receipt_readable: bool = option(False, "whether receipts quote texts in Latin-1, not as they came (yes or no)")
+    default_alphabet: str = option("gsm7", f"what data_coding 0 means: {', '.join(DEFAULT_ALPHABETS)}")
+    long_messages: str = option(",".join(FORMS), "the forms of long messages that it takes, with commas between them")
+    congestion_state: int = option(-1, "percent of congestion in its responses to submits (-1: not told)", -1, 100)
     failure_share: float = share("messages whose receipt says UNDELIV")
     fail_suffix: str = option("", "messages to a destination with this ending are always UNDELIV")
     refuse_share: float = share("submits refused for good (ESME_RINVDSTADR)")
@@ -62,6 +76,7 @@ class Behaviour:
     enquire_link_interval: float = option(0.0, "seconds of silence after which it sends enquire_link (0: never)")
     mo_rate: float = option(0.0, "texts a second from handsets, some of them long (0: none)")
     mo_destination: str = option("12345", "the number that handsets write to")
+    echo: bool = option(False, "whether handsets answer each text of one segment with the same text (yes or no)")
     seed: int = option(0, "the seed of all chance", None)
 
     def __post_init__(self) -> None:
@@ -73,10 +88,20 @@ class Behaviour:
             if not lowest <= value <= highest:
                 limits = f"{lowest} to {highest}" if highest < math.inf else f"{lowest} or more"
                 problems.append((field.name, f"has to be {limits}, not {value}"))
-        if self.id_form not in ID_FORMS:
-            problems.append(("id_form", f"has to be one of {', '.join(ID_FORMS)}, not {self.id_form}"))
+        for name, words in (
+            ("id_form", ID_FORMS), ("interface_version", INTERFACE_VERSIONS), ("default_alphabet", DEFAULT_ALPHABETS),
+        ):  # fmt: skip
+            if getattr(self, name) not in words:
+                problems.append((name, f"has to be one of {', '.join(words)}, not {getattr(self, name)}"))
+        if not self.forms <= set(FORMS):
+            problems.append(("long_messages", f"has to be some of {', '.join(FORMS)}, not {self.long_messages}"))
         if problems:
             raise ConfigurationError(problems)
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """``long_messages`` as a set."""
+        return frozenset(filter(None, self.long_messages.split(",")))
 
 
 class Fate(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import HEADER_OCTETS, CommandId, DataCoding, EsmClass, MessageStateTLV, Tag
 from smsconnector.smpp.pdu import PDU
-from smsconnector.sms import alphabet, segmentation, udh
+from smsconnector.sms import alphabet, segmentation, udh, user_data
 
 EXCERPT_OCTETS = 20  # appendix B: the receipt's text holds the first 20 characters
 
@@ -52,6 +52,13 @@ def excerpt(short_message: bytes, esm_class: int, data_coding: int) -> bytes:
     return short_message[:EXCERPT_OCTETS]
 
 
+def readable_excerpt(short_message: bytes, esm_class: int, data_coding: int, default_alphabet: str) -> bytes:
+    """The same in Latin-1, as it reads on a handset; a question mark for each character that is none of Latin-1."""
+    text, _ = user_data.read(short_message, data_coding, default_alphabet, bool(esm_class & EsmClass.UDHI))
+    shown = "".join(character if character.isprintable() else "?" for character in text[:EXCERPT_OCTETS])
+    return shown.encode("latin-1", "replace")
+
+
 class Minute:
     """YYMMDDhhmm in UTC, rendered once a minute."""
 
@@ -67,31 +74,40 @@ class Minute:
 
 # service_type; the addresses; then esm_class, protocol_id, priority_flag, schedule_delivery_time, validity_period,
 # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length, short_message, TLVs
-_RECEIPT = b"\0%b%b" + bytes((EsmClass.DELIVERY_RECEIPT, 0, 0, 0, 0, 0, 0, 0, 0)) + b"%c%b%b"
+_RECEIPT = b"\0%b%b%c" + bytes(8) + b"%c%b%b"
 _TEXT = b"id:%b sub:001 dlvrd:%b submit date:%b done date:%b stat:%b err:%b text:%b"
 _TLVS = b"%b%%c%%b\0%b%%c" % (
     int(Tag.receipted_message_id).to_bytes(2, "big") + b"\0",
     int(Tag.message_state).to_bytes(2, "big") + b"\0\1",
 )
+_PAYLOAD = int(Tag.message_payload).to_bytes(2, "big") + b"%c%c%b"
 
 
 def receipt(
-    handset: bytes, sender: bytes, message_id: str, final: Final, submitted: bytes, done: bytes, text: bytes, tlvs: bool
-) -> bytes:
+    handset: bytes, sender: bytes, message_id: str, final: Final, submitted: bytes, done: bytes, text: bytes,
+    tlvs: bool, marked: bool = True, in_payload: bool = False,
+) -> bytes:  # fmt: skip
     """The receipt that ``handset`` gives ``sender``; the dates are ``Minute.at``, ``text`` is ``excerpt``."""
     octets = message_id.encode("ascii")
     short_message = _TEXT % (octets, final.delivered, submitted, done, final.stat, final.err, text)
     optional = _TLVS % (len(octets) + 1, octets, final.message_state) if tlvs else b""
-    return _RECEIPT % (handset, sender, len(short_message), short_message, optional)
+    if in_payload:
+        optional += _PAYLOAD % (*divmod(len(short_message), 0x100), short_message)
+        short_message = b""
+    esm_class = EsmClass.DELIVERY_RECEIPT if marked else 0
+    return _RECEIPT % (handset, sender, esm_class, len(short_message), short_message, optional)
 
 
-def texts_from_handset(source: str, destination: str, text: str, reference: int) -> list[bytes]:
+def texts_from_handset(
+    source: str, destination: str, text: str, reference: int, default_alphabet: str = "gsm7"
+) -> list[bytes]:
     """A text from a handset (MO), in as many deliver_sm bodies as it takes, joined by an 8-bit UDH reference."""
-    split = segmentation.segment(text)
+    split = segmentation.segment(text, default_alphabets=(default_alphabet,))
+    written = default_alphabet if split.alphabet == "gsm7" else split.alphabet
     count = len(split.segments)
     bodies = []
     for number, part in enumerate(split.segments, 1):
-        short_message, has_header = segmentation.wire(part, split.alphabet, reference, count, number)
+        short_message, has_header = segmentation.wire(part, written, reference, count, number)
         fields = {
             **_address("source_addr", source),
             **_address("dest_addr", destination, "destination_addr"),

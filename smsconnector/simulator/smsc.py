@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.errors import FramingError, PDUError
-from smsconnector.simulator.behaviour import Behaviour, Dice, Fate, id_writer
+from smsconnector.simulator.behaviour import INTERFACE_VERSIONS, Behaviour, Dice, Fate, id_writer
 from smsconnector.simulator.ledger import Entry
 from smsconnector.simulator.rendering import (
     DELIVERED,
@@ -36,6 +36,7 @@ from smsconnector.simulator.rendering import (
     Minute,
     excerpt,
     final_by_word,
+    readable_excerpt,
     receipt,
     texts_from_handset,
 )
@@ -54,12 +55,22 @@ from smsconnector.smpp.constants import (
     status_name,
 )
 from smsconnector.smpp.pdu import PDU, Framer
-from smsconnector.sms import alphabet, udh
+from smsconnector.sms import alphabet, udh, user_data
+from smsconnector.sms.segmentation import FORMS
 
 TICK = 0.01  # seconds between two looks at the heap
 RESPONSE_AFTER_RECEIPT = 0.05  # seconds from a receipt that comes first to its response
 REMEMBERED = 10_000  # messages that query_sm knows
 REFUSED_FOR_NOW = frozenset({Status.ESME_RX_T_APPN, Status.ESME_RMSGQFUL, Status.ESME_RTHROTTLED, Status.ESME_RSYSERR})
+
+CONGESTION = int(Tag.congestion_state).to_bytes(2, "big") + b"\0\1"  # SMPP 5.0 section 4.8.4.18
+FORM_OF_ELEMENT = {udh.CONCATENATION_8_BIT: "udh8", udh.CONCATENATION_16_BIT: "udh16"}
+FORM_REFUSALS = {
+    "udh8": Status.ESME_RINVESMCLASS,
+    "udh16": Status.ESME_RINVESMCLASS,
+    "sar": Status.ESME_ROPTPARNOTALLWD,
+    "payload": Status.ESME_ROPTPARNOTALLWD,
+}
 
 # What handsets write: one segment, two of GSM-7, two of UCS-2.
 HANDSET_TEXTS = (
@@ -172,6 +183,9 @@ class SMSC(Factory):
         self.accounts: dict[str, Account] = {}
         self.connections: set[SMSCProtocol] = set()
         self.verbose = verbose
+        self.takes_all_forms = behaviour.forms == frozenset(FORMS)
+        congestion = behaviour.congestion_state
+        self._congestion = b"" if congestion < 0 else CONGESTION + bytes((congestion,))
         self._record = on_submit or self.ledger.append
         self._on_turn = on_turn
         self._dice = Dice(behaviour)
@@ -260,6 +274,7 @@ class SMSC(Factory):
             counts.lost_responses += 1
         elif not dropped:
             body = response_id.encode() + (b"\0\0" if command_id == CommandId.submit_multi else b"\0")
+            body += self._congestion
             delay = max(behaviour.response_delay, RESPONSE_AFTER_RECEIPT if fate.receipt_first else 0)
             connection.answer(codec.with_body(command_id | RESPONSE, sequence, body), delay)
         for submit in submits:
@@ -297,6 +312,8 @@ class SMSC(Factory):
             del self._states[next(iter(self._states))]
         if self.verbose:
             self._say_taken(account, submit, response_id)
+        if self.behaviour.echo and not esm_class & EsmClass.UDHI:
+            self.later(delay, self._handset_answers, (account, submit))
         wanted = registered_delivery & 0b11
         if wanted == RegisteredDelivery.NONE or (wanted == RegisteredDelivery.FAILURE and final is DELIVERED):
             return
@@ -305,7 +322,8 @@ class SMSC(Factory):
             return
         body = receipt(
             destination, source, receipt_id, final, self._submitted.at(now), self._done.at(now + delay),
-            excerpt(short_message, esm_class, data_coding), self.behaviour.receipt_tlvs,
+            self._quote(short_message, esm_class, data_coding), self.behaviour.receipt_tlvs,
+            self.behaviour.receipt_mark, self.behaviour.receipt_payload,
         )  # fmt: skip
         for _ in range(2 if fate.receipt_twice else 1):
             delivery = Delivery(account, body)
@@ -313,6 +331,11 @@ class SMSC(Factory):
                 self._receipt_due(delivery)
             else:
                 self.later(delay, self._receipt_due, delivery)
+
+    def _quote(self, short_message: bytes, esm_class: int, data_coding: int) -> bytes:
+        if self.behaviour.receipt_readable:
+            return readable_excerpt(short_message, esm_class, data_coding, self.behaviour.default_alphabet)
+        return excerpt(short_message, esm_class, data_coding)
 
     def _receipt_due(self, delivery: Delivery) -> None:
         self.counts.receipts += 1
@@ -343,7 +366,7 @@ class SMSC(Factory):
     def send_mo(self, source: str, destination: str, text: str, system_id: str | None = None) -> int:
         """A handset writes: to the account of ``system_id``, or to the one that bound first; if there is none yet,
         to the first that will. Gives the number of its segments. They are written at the next tick."""
-        bodies = texts_from_handset(source, destination, text, next(self._references))
+        bodies = texts_from_handset(source, destination, text, next(self._references), self.behaviour.default_alphabet)
         if system_id is not None:
             account: Account | None = self._account(system_id)
         else:
@@ -370,14 +393,26 @@ class SMSC(Factory):
         if receiving:
             self.send_mo(source, self.behaviour.mo_destination, text, self._handsets.choice(receiving).system_id)
 
+    def _handset_answers(self, taken: tuple[Account, Submit]) -> None:
+        """With what it shows, so that a mistake about the alphabet is to be seen."""
+        account, submit = taken
+        text, _ = user_data.read(submit.short_message, submit.data_coding, self.behaviour.default_alphabet, False)
+        source, destination = (octets[2:-1].decode("latin-1") for octets in (submit.source, submit.destination))
+        self.send_mo(destination, source or self.behaviour.mo_destination, text, account.system_id)
+
     # --- binds ----------------------------------------------------------------------------------------------
 
-    def refusal_of_bind(self, system_id: str, password: str) -> int:
+    def refusal_of_bind(self, system_id: str, password: str, system_type: str = "") -> int:
         """The command_status that a bind gets (sections 4.1 and 5.1.3)."""
         if self.behaviour.system_id is not None and system_id != self.behaviour.system_id:
             return Status.ESME_RINVSYSID
         if self.behaviour.password is not None and password != self.behaviour.password:
             return Status.ESME_RINVPASWD
+        if self.behaviour.system_type is not None and system_type != self.behaviour.system_type:
+            return Status.ESME_RINVSYSTYP
+        accounts = [connection.account for connection in self.connections if connection.account is not None]
+        if 0 < self.behaviour.sessions <= sum(account.system_id == system_id for account in accounts):
+            return Status.ESME_RALYBND
         return Status.ESME_ROK
 
     def bound(self, connection: "SMSCProtocol", system_id: str) -> Account:
@@ -524,7 +559,7 @@ class SMSCProtocol(Protocol):
         """Section 4.1."""
         fields = codec.decode(octets).fields
         system_id = fields["system_id"]
-        status = self.smsc.refusal_of_bind(system_id, fields["password"])
+        status = self.smsc.refusal_of_bind(system_id, fields["password"], fields["system_type"])
         if self.account is not None:
             status = Status.ESME_RALYBND
         self.smsc.log.info(
@@ -536,8 +571,10 @@ class SMSCProtocol(Protocol):
             return
         self.transmits = command_id != CommandId.bind_receiver
         self.receives = command_id != CommandId.bind_transmitter
-        name, version = {"system_id": self.smsc.behaviour.name}, [codec.tlv_int(Tag.sc_interface_version, 0x34)]
-        self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, name, version)))
+        name, version = {"system_id": self.smsc.behaviour.name}, self.smsc.behaviour.interface_version
+        number = INTERFACE_VERSIONS[version]
+        tlvs = [] if number is None else [codec.tlv_int(Tag.sc_interface_version, number)]
+        self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, name, tlvs)))
         self.account = self.smsc.bound(self, system_id)
         self.account.pump()
 
@@ -546,6 +583,7 @@ class SMSCProtocol(Protocol):
         match = SUBMIT_SM.match(octets, HEADER_OCTETS)
         if (
             not self.transmits
+            or not self.smsc.takes_all_forms
             or match is None
             or match[6] == b"\0"
             or match.end() + octets[match.end() - 1] > len(octets)
@@ -562,8 +600,13 @@ class SMSCProtocol(Protocol):
         if not self.transmits:
             self.write(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RINVBNDSTS))
             return
-        submits = list(read_submits(codec.decode(octets)))
-        if submits:
+        pdu = codec.decode(octets)
+        form, submits = form_of(pdu), list(read_submits(pdu))
+        if form is not None and form not in self.smsc.behaviour.forms:
+            self.smsc.counts.submits += 1
+            self.smsc.counts.refused += 1
+            self.write(codec.bare(command_id | RESPONSE, sequence, FORM_REFUSALS[form]))
+        elif submits:
             self.smsc.submit(self, command_id, sequence, submits)
         else:
             self.write(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RINVNUMDESTS))
@@ -697,6 +740,19 @@ _HANDLERS: dict[int, Callable[[SMSCProtocol, int, int, int, bytes], None]] = {
     CommandId.data_sm_resp: SMSCProtocol._deliver_sm_resp,
     CommandId.generic_nack: SMSCProtocol._deliver_sm_resp,
 }
+
+
+def form_of(pdu: PDU) -> str | None:
+    """Which of ``segmentation.FORMS`` this submit is in; None for a short message."""
+    if pdu.tlv(Tag.message_payload) is not None and pdu.command_id != CommandId.data_sm:
+        return "payload"
+    if pdu.tlv(Tag.sar_total_segments) is not None:
+        return "sar"
+    if pdu.fields["esm_class"] & EsmClass.UDHI:
+        identifiers = {identifier for identifier, _ in udh.split(pdu.fields.get("short_message", b""))[0]}
+        if not identifiers.isdisjoint(FORM_OF_ELEMENT):
+            return FORM_OF_ELEMENT[min(identifiers & set(FORM_OF_ELEMENT))]
+    return None
 
 
 def read_submits(pdu: PDU) -> Iterator[Submit]:

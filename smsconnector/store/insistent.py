@@ -1,9 +1,11 @@
 """Facts that only memory holds, until they are on disk: what the network answered, what the broker confirmed.
 
-``put`` is the writer's, but an operation that the disk could not take is put again after a while, until it can. Its
-callback is called once: with the result, or with an error that no repeat would mend.
+``put`` is the writer's, but what the disk could not take is put again after a while, until it can; the operation is
+made anew each time, for it says when. Its callback is called once: with the result, or with an error that no repeat
+would mend.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from smsconnector.store.operations import Operation
 from smsconnector.store.writer import Done, IWriter
 
 RETRY = 1.0  # seconds
+Make = Callable[[], Operation]
 
 
 class Insistent:
@@ -23,7 +26,7 @@ class Insistent:
     def __init__(self, clock: IReactorTime, writer: IWriter) -> None:
         self._clock, self._writer = clock, writer
         self._open = 0
-        self._again: list[tuple[Operation, Done]] = []
+        self._again: list[tuple[Make, Done]] = []
         self._timer: IDelayedCall | None = None
         self._settled: Deferred[None] | None = None
         self._closed = False
@@ -33,9 +36,9 @@ class Insistent:
         """Whether something could not be written, and waits to be tried again."""
         return bool(self._again)
 
-    def put(self, operation: Operation, done: Done) -> None:
+    def put(self, make: Make, done: Done) -> None:
         self._open += 1
-        self._writer.put(operation, partial(self._answered, operation, done))
+        self._writer.put(make(), partial(self._answered, make, done))
 
     def settled(self) -> "Deferred[None]":
         """Fires when nothing waits any more; what does is tried at once. The caller bounds how long it waits."""
@@ -52,9 +55,9 @@ class Insistent:
             self._timer.cancel()
             self._timer = None
 
-    def _answered(self, operation: Operation, done: Done, result: Any, error: StoreError | None) -> None:
+    def _answered(self, make: Make, done: Done, result: Any, error: StoreError | None) -> None:
         if isinstance(error, StoreUnavailable):
-            self._again.append((operation, done))
+            self._again.append((make, done))
             if self._timer is None and not self._closed:
                 self._timer = self._clock.callLater(RETRY, self._try_again)
             return
@@ -67,8 +70,8 @@ class Insistent:
             self._timer.cancel()
         self._timer = None
         again, self._again = self._again, []
-        for operation, done in again:
-            self._writer.put(operation, partial(self._answered, operation, done))
+        for make, done in again:
+            self._writer.put(make(), partial(self._answered, make, done))
 
     def _look(self) -> None:
         if self._settled is not None and not self._open:

@@ -1,0 +1,285 @@
+"""What follows from the evidence: pure functions, each of one question."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Sighting, Trial, signs_read_as
+from smsconnector.errors import TextError
+from smsconnector.message_ids import DECIMAL_TO_HEX, HEX_TO_DECIMAL, RAW, id_candidates, id_key
+from smsconnector.messages import Finality
+from smsconnector.smpp.constants import EsmClass, Tag, describe_status
+from smsconnector.smpp.pdu import PDU
+from smsconnector.smpp.receipt import octets_of, read_receipt
+from smsconnector.sms import alphabet as alphabets
+from smsconnector.sms.segmentation import FORMS
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_HEXADECIMAL = re.compile(r"(0x)?[0-9A-Fa-f]+")
+_QUOTE = re.compile(rb"text[ \t]*+[:=](.*)", re.IGNORECASE | re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+# --- times ----------------------------------------------------------------------------------------------------
+
+
+class Times(NamedTuple):
+    """Seconds."""
+
+    median: float
+    longest: float
+
+
+def times(durations: Iterable[float]) -> Times | None:
+    known = list(durations)
+    return Times(median(known), max(known)) if known else None
+
+
+def response_times(evidence: Evidence) -> Times | None:
+    """From submit_sm to its response."""
+    return times(
+        trial.answered_at - trial.sent_at
+        for trial in evidence.trials
+        if trial.sent_at is not None and trial.answered_at is not None
+    )
+
+
+def receipt_times(evidence: Evidence) -> Times | None:
+    """From submit_sm to its final receipt; the response may have come later than that."""
+    by_trial = attributed(evidence)[1]
+    return times(
+        final.at - trial.sent_at
+        for trial, sightings in by_trial.items()
+        if trial.sent_at is not None and (final := final_of(sightings)) is not None
+    )
+
+
+# --- message ids ----------------------------------------------------------------------------------------------
+
+
+def notation(ids: Sequence[str]) -> str:
+    """How the SMSC writes ids: decimal, hexadecimal, UUID or otherwise, with the first one as an example."""
+    example = f" ({ids[0]})"
+    if all(_UUID.fullmatch(one) for one in ids):
+        return "UUID" + example
+    if all(one.isdecimal() and one.isascii() for one in ids):
+        padded = any(len(one) > 1 and one.startswith("0") for one in ids)
+        return ("decimal with leading zeros" if padded else "decimal") + example
+    if all(_HEXADECIMAL.fullmatch(one) for one in ids):
+        return "hexadecimal" + example
+    return "of a form of its own" + example
+
+
+def attributed(evidence: Evidence) -> tuple[str, dict[Trial, list[Sighting]]]:
+    """The notation (of ``message_ids``) by which most receipts find their submit, and the receipts of each by it."""
+    trials = {id_key(trial.message_id): trial for trial in evidence.trials if trial.message_id}
+
+    def by(form: str) -> dict[Trial, list[Sighting]]:
+        found: dict[Trial, list[Sighting]] = {}
+        for sighting in evidence.receipts:
+            for other, key in id_candidates(sighting.read.smsc_id):
+                if other == form and key in trials:
+                    found.setdefault(trials[key], []).append(sighting)
+        return found
+
+    forms = {form: by(form) for form in (RAW, DECIMAL_TO_HEX, HEX_TO_DECIMAL)}
+    best = max(forms, key=lambda form: sum(map(len, forms[form].values())))
+    return best, forms[best]
+
+
+def agreement(evidence: Evidence) -> str:
+    """Whether the ids of responses and receipts agree; empty without a receipt."""
+    form, by_trial = attributed(evidence)
+    if not by_trial:
+        return "they agree in no notation" if evidence.strange else ""
+    if form == DECIMAL_TO_HEX:
+        return "the same number: hexadecimal in the response, decimal in the receipt"
+    if form == HEX_TO_DECIMAL:
+        return "the same number: decimal in the response, hexadecimal in the receipt"
+    same = all(one.read.smsc_id == trial.message_id for trial, many in by_trial.items() for one in many)
+    return "the same as in the response" if same else "the same but for case, dashes or leading zeros"
+
+
+# --- receipts -------------------------------------------------------------------------------------------------
+
+
+def final_of(sightings: Sequence[Sighting]) -> Sighting | None:
+    """The first receipt that is no mere progress."""
+    return next((one for one in sightings if one.read.finality is not Finality.PROGRESS), None)
+
+
+def receipts_missing(evidence: Evidence) -> int:
+    """How many submits that were taken have no final receipt yet."""
+    by_trial = attributed(evidence)[1]
+    return sum(trial.taken and final_of(by_trial.get(trial, ())) is None for trial in evidence.trials)
+
+
+def receipt_form(sightings: Sequence[Sighting]) -> list[str]:
+    """What the receipts look like, a phrase for each part; "5 of 8" where they differ."""
+    count = len(sightings)
+
+    def say(phrase: str, how_many: int) -> str:
+        return phrase if how_many == count else f"{phrase} ({how_many} of {count})"
+
+    pdus = [one.pdu for one in sightings]
+    marked = sum(bool(pdu.fields["esm_class"] & EsmClass.MESSAGE_TYPE) for pdu in pdus)
+    phrases = [say("marked in esm_class", marked) if marked else "not marked in esm_class"]
+    for tag in (Tag.receipted_message_id, Tag.message_state, Tag.network_error_code):
+        having = sum(pdu.tlv(tag) is not None for pdu in pdus)
+        if having:
+            phrases.append(say(f"TLV {tag.name}", having))
+    if len(phrases) == 1:
+        phrases.append("no TLVs")
+    for place, having in (
+        ("short_message", sum(bool(pdu.fields.get("short_message")) for pdu in pdus)),
+        ("message_payload", sum(bool(pdu.tlv(Tag.message_payload)) for pdu in pdus)),
+    ):
+        if having:
+            phrases.append(say(f"text in {place}", having))
+    texts = [found for found in map(_by_text, pdus) if found is not None]
+    differing = sum(
+        found != one.read.smsc_id for found, one in zip(map(_by_text, pdus), sightings, strict=True) if found
+    )
+    phrases.append(say("text with id and stat", len(texts)) if texts else "no id in the text")
+    if differing:
+        phrases.append(say("the id in the text is not that of the TLV", differing))
+    return phrases
+
+
+def _by_text(pdu: PDU) -> str | None:
+    """The id in the receipt's text, whatever the TLVs say."""
+    payload = [(tag, octets) for tag, octets in pdu.tlvs if tag == Tag.message_payload]
+    fields = pdu.fields | {"esm_class": int(EsmClass.DELIVERY_RECEIPT)}
+    found = read_receipt(PDU(pdu.command_id, 0, 0, fields, payload))
+    return found.smsc_id if found is not None else None
+
+
+# --- the alphabet of data_coding 0 ------------------------------------------------------------------------------
+
+
+class Alphabet(NamedTuple):
+    """``name`` is what data_coding 0 seems to be; empty if it is not known. ``why`` is the evidence in words."""
+
+    name: str
+    why: str
+
+
+def default_alphabet(evidence: Evidence, sent_as: str) -> Alphabet:
+    """By a text that came back, else by what receipts quote of the short text. ``sent_as``: the bind's alphabet."""
+    for pdu in evidence.texts:
+        name = signs_read_as(pdu)
+        if name:
+            return Alphabet(name, f"by the text that {pdu.fields['source_addr']} sent back")
+    short = {trial for trial in evidence.trials if trial.form == SHORT and trial.taken}
+    if any(trial.data_coding for trial in short):
+        return Alphabet("", "the bind's data_codings keep the short text from going with data_coding 0")
+    quotes = [quoted(one.pdu) for trial, many in attributed(evidence)[1].items() if trial in short for one in many]
+    verdicts = {alphabet_by_quote(sent_as, quote) for quote in quotes if quote}
+    named = {name for name in verdicts if name}
+    if len(named) == 1:
+        return Alphabet(named.pop(), "by what the receipt quotes of the short text")
+    if "" in verdicts:
+        return Alphabet("", "the receipt quotes the short text as it was sent, which tells nothing")
+    if verdicts:
+        return Alphabet("", "the receipt quotes the short text in a way that tells nothing")
+    return Alphabet("", "no receipt quotes the short text, and no answer came")
+
+
+def quoted(pdu: PDU) -> bytes:
+    """What a receipt quotes of our text, behind its ``text:``; of one in UTF-16, in Latin-1."""
+    octets = octets_of(pdu)
+    if b"\0t\0e\0x\0t\0:" in octets.lower():
+        octets = octets.decode("utf-16-be", "replace").encode("latin-1", "replace")
+    found = _QUOTE.search(octets)
+    return found[1] if found else b""
+
+
+def alphabet_by_quote(sent_as: str, quote: bytes) -> str | None:
+    """What the SMSC took the signs of the short text for, from how it writes them in a receipt, which is in ASCII,
+    Latin-1, UTF-8 or GSM 03.38. Empty if they are just the octets that were sent, None if they are not to be found."""
+    readings = {sent_as: MARK}
+    sent = b""
+    if sent_as != "gsm7-packed":  # where the signs would be in packed octets depends on what is before them
+        sent = alphabets.encode(MARK, sent_as)
+        other = "latin1" if sent_as == "gsm7" else "gsm7"
+        readings[other] = alphabets.decode(sent, other)
+    found = [name for name, text in readings.items() if any(way in quote for way in _ways(text) - {sent})]
+    if len(found) == 1:
+        return found[0]
+    return "" if sent and sent in quote else None
+
+
+def _ways(text: str) -> set[bytes]:
+    """How a receipt may write ``text``. Control codes are often replaced, or left out."""
+    ways = {text.encode("latin-1", "replace"), text.encode("utf-8")}
+    if _CONTROL.search(text):
+        ways |= {_CONTROL.sub(instead, text).encode("latin-1", "replace") for instead in ("?", ".", " ", "")}
+    with contextlib.suppress(TextError):
+        ways.add(alphabets.gsm7_encode(text))
+    return ways
+
+
+# --- the forms of long messages ---------------------------------------------------------------------------------
+
+
+class FormFinding(NamedTuple):
+    """``good``: every segment to every number was taken, and no receipt says that one failed."""
+
+    form: str
+    good: bool
+    said: str
+
+
+def of_form(evidence: Evidence, form: str) -> FormFinding:
+    """What became of the messages in this form, or of the SHORT ones."""
+    by_trial = attributed(evidence)[1]
+    trials = [trial for trial in evidence.trials if trial.form == form]
+    said: dict[str, int] = {}
+    for trial in trials:
+        phrase = _fate(trial)
+        said[phrase] = said.get(phrase, 0) + 1
+    phrases = [
+        phrase if count == len(trials) else f"{phrase} ({count} of {len(trials)})" for phrase, count in said.items()
+    ]
+    finals = [final for trial in trials if (final := final_of(by_trial.get(trial, ()))) is not None]
+    if finals:
+        taken = sum(trial.taken for trial in trials)
+        outcomes = sorted({_outcome(final) for final in finals})
+        phrases.append(f"receipts {len(finals)} of {taken}: {', '.join(outcomes)}")
+    failed = any(final.read.finality is Finality.FAILED for final in finals)
+    return FormFinding(form, bool(trials) and all(trial.taken for trial in trials) and not failed, ", ".join(phrases))
+
+
+def _fate(trial: Trial) -> str:
+    if trial.sent_at is None:
+        return "not tried"
+    if trial.taken:
+        return "taken"
+    if trial.status is not None:
+        return f"refused: {describe_status(trial.status)}"
+    return trial.unanswered or "no response"
+
+
+def _outcome(sighting: Sighting) -> str:
+    """``DELIVRD err 000``."""
+    read = sighting.read
+    return read.status if read.code == read.status else f"{read.status} err {read.code}"
+
+
+# --- what to configure ------------------------------------------------------------------------------------------
+
+
+def advisable(evidence: Evidence, alphabet: str, long_messages: str) -> dict[str, Any]:
+    """The keys of the bind that should be other than they are: what is known, and nothing that is merely possible.
+    A form that works is kept, even if another one does too."""
+    keys: dict[str, Any] = {}
+    found = default_alphabet(evidence, alphabet).name
+    if found and found != alphabet and {found, alphabet} != {"latin1", "ascii"}:
+        keys["alphabet"] = found
+    if evidence.trials and not of_form(evidence, long_messages).good:
+        good = [form for form in FORMS if of_form(evidence, form).good]
+        if good:
+            keys["long_messages"] = good[0]
+    return keys

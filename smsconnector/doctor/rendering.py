@@ -1,0 +1,199 @@
+"""The evidence as a table, and the keys to configure as YAML. Nothing here knows the password."""
+
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import yaml
+
+from smsconnector.doctor import findings
+from smsconnector.doctor.advice import trouble
+from smsconnector.doctor.evidence import SHORT, Evidence, Line
+from smsconnector.doctor.plan import TRIED_FORMS, Plan
+from smsconnector.smpp.constants import describe_status
+
+WIDTH = 118
+LABEL = 15
+SOON = 30  # days
+Rows = Iterator[tuple[str, str]]
+
+
+def announcement(plan: Plan) -> list[str]:
+    """What is about to be done, before it is."""
+    bind = plan.bind
+    lines = [
+        f"{plan.place or bind.name}: {bind.endpoint} as {bind.system_id} ({bind.mode})",
+        "This opens one more session of this system_id, beside those of a connector that runs; an SMSC that allows "
+        "one only refuses it with ESME_RALYBND. Receipts and texts that belong to the connector are handed back.",
+    ]
+    if plan.numbers:
+        many = len(list(plan.trials()))
+        lines.append(f"It sends {many} submit_sm to {', '.join(plan.numbers)}, which the carrier may charge for.")
+    else:
+        lines.append("It sends no text: for that, name a number of your own with --to.")
+    return [part for line in lines for part in _wrap(line)]
+
+
+def report(evidence: Evidence, plan: Plan, now: datetime | None = None) -> list[str]:
+    """The lines of the whole report. ``now`` is for the certificate's end."""
+    rows = [row for line in evidence.lines for row in _line(line, plan, now or datetime.now(UTC))]
+    if evidence.trials:
+        rows += _submits(evidence)
+        rows += _receipts(evidence, plan)
+    if evidence.handed_back:
+        rows.append(("handed back", f"{evidence.handed_back} receipts or texts that are not of this test"))
+    if evidence.interrupted:
+        rows.append(("interrupted", "what would have come later is not in this table"))
+    lines = ["", *(part for label, text in rows for part in _row(label, text))]
+    for line in evidence.lines:
+        if not line.bound:
+            what, remedy = trouble(line, plan.bind)
+            lines += ["", *_wrap(f"Not bound: {what}."), *_wrap(remedy)]
+    if evidence.bound:
+        for note in _notes(evidence, plan):
+            lines += ["", *_wrap(note)]
+        lines += ["", *configuration(evidence, plan)]
+    return lines
+
+
+def _row(label: str, text: str) -> list[str]:
+    indent = " " * (LABEL + 2)
+    text = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+    return _wrap(text, f"  {label:<{LABEL}}", indent)
+
+
+def _wrap(text: str, first: str = "", following: str = "") -> list[str]:
+    """Paths and options stay whole, so that they can be copied."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=following, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def seconds(duration: float) -> str:
+    """``0.4 ms``, ``120 ms``, ``1.2 s``."""
+    if duration < 0.1:
+        return f"{duration * 1000:.1f} ms"
+    return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"
+
+
+# --- the session ------------------------------------------------------------------------------------------------
+
+
+def _line(line: Line, plan: Plan, now: datetime) -> Rows:
+    if line.connected_in is not None:
+        yield "connection", f"to {line.peer} in {seconds(line.connected_in)}"
+        if line.tls is None:
+            yield "TLS", "none: password and texts go as they are"
+    if line.tls is not None:
+        yield from _tls(line, plan, now)
+    if line.status is not None:
+        yield "bind", f"{describe_status(line.status)} as {line.mode} in {seconds(line.bind_took)}"
+    if line.bound:
+        version = f"SMPP {line.version >> 4}.{line.version & 15}" if line.version else "tells no version"
+        yield "SMSC", f"{line.smsc or 'tells no system_id'}, {version}"
+        if line.link_asked_at is not None:
+            yield "enquire_link", "no answer" if line.link_took is None else seconds(line.link_took)
+        if line.over and not line.left:
+            yield "ended early", line.ended or ""
+
+
+def _tls(line: Line, plan: Plan, now: datetime) -> Rows:
+    tls = line.tls
+    assert tls is not None
+    if tls.took is not None:
+        yield "TLS", f"{tls.version}, {tls.cipher}, in {seconds(tls.took)}"
+    if tls.ends is None:
+        return
+    days = (tls.ends - now).days
+    left = f"in {days} days" if days >= 0 else f"{-days} days ago"
+    soon = " (soon)" if 0 <= days < SOON else ""
+    yield "certificate", f"{tls.subject}; valid until {tls.ends:%Y-%m-%d}, {left}{soon}"
+    by = plan.bind.tls.ca_file or "what this machine trusts"
+    if tls.took is not None:
+        yield "verified", f"by {by}: {tls.authority}"
+    else:
+        yield "verified", f"no, not by {by}; it is signed by {tls.authority}"
+
+
+# --- submits and receipts ---------------------------------------------------------------------------------------
+
+
+def _submits(evidence: Evidence) -> Rows:
+    sent = [trial for trial in evidence.trials if trial.sent_at is not None]
+    taken = [trial for trial in sent if trial.taken]
+    took = findings.response_times(evidence)
+    told = f"; response median {seconds(took.median)}, longest {seconds(took.longest)}" if took else ""
+    yield "submit_sm", f"{len(sent)} sent, {len(taken)} taken{told}"
+    yield "short text", findings.of_form(evidence, SHORT).said
+    for form in TRIED_FORMS:
+        yield f"long: {form}", findings.of_form(evidence, form).said
+    congestion = [trial.congestion for trial in sent if trial.congestion is not None]
+    if congestion:
+        yield "congestion", f"congestion_state up to {max(congestion)} %"
+
+
+def _receipts(evidence: Evidence, plan: Plan) -> Rows:
+    ids = [trial.message_id for trial in evidence.trials if trial.message_id]
+    if ids:
+        yield "message ids", findings.notation(ids)
+    in_receipts = [one.read.smsc_id for one in evidence.receipts or evidence.strange.values()]
+    if in_receipts:
+        yield "in receipts", f"{findings.notation(in_receipts)}; {findings.agreement(evidence)}"
+    if evidence.receipts:
+        yield "receipts", ", ".join(findings.receipt_form(evidence.receipts))
+    took = findings.receipt_times(evidence)
+    if took:
+        yield "receipts after", f"median {seconds(took.median)}, longest {seconds(took.longest)} from the submit_sm"
+    missing = findings.receipts_missing(evidence)
+    if missing:
+        yield "missing", f"{missing} final receipts within {plan.wait:g} s of the last response"
+    alphabet = findings.default_alphabet(evidence, plan.bind.alphabet)
+    yield "data_coding 0", f"{alphabet.name or 'not known'}: {alphabet.why}"
+
+
+def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
+    """What an operator should do beside the configuration."""
+    if evidence.throttled:
+        yield (
+            f"The SMSC throttled {evidence.throttled} submits although they came one at a time: ask the carrier how "
+            "many a second it allows, and set throughput to that."
+        )
+    if evidence.strange and not evidence.receipts:
+        yield (
+            "Receipts came from the number, but their ids are in no notation those of the responses: the connector "
+            "could not tell whose they are. Ask the carrier how the two belong together."
+        )
+    if any(trial.taken and trial.form != SHORT for trial in evidence.trials):
+        yield (
+            "Look at the phone: an SMSC may take a form that it does not understand. Each long text names its form, "
+            "and has to be there as one text, whole."
+        )
+    if evidence.trials and not findings.default_alphabet(evidence, plan.bind.alphabet).name:
+        yield (
+            f"If the short text begins with {plan.short_text.split(':')[0]!r} on the phone, alphabet: "
+            f"{plan.bind.alphabet} is right. If its signs are others, it is not: try the others of gsm7, latin1, "
+            "ascii, gsm7-packed."
+        )
+    missing = findings.receipts_missing(evidence)
+    if missing and not evidence.interrupted:
+        yield (
+            "Receipts that are missing may come later (--wait), or have gone to a connector that is bound under the "
+            "same system_id. If none ever comes, ask the carrier for them."
+        )
+    for text in dict.fromkeys(evidence.rejected):
+        yield f"The SMSC sent a PDU that breaks the protocol; {text}."
+
+
+# --- the configuration ------------------------------------------------------------------------------------------
+
+
+def configuration(evidence: Evidence, plan: Plan) -> list[str]:
+    """The lines for the bind: those that change it, or, of an SMSC that is in no configuration, the entry."""
+    keys = findings.advisable(evidence, plan.bind.alphabet, plan.bind.long_messages)
+    if not plan.place:
+        entry = yaml.safe_dump([{**plan.entry, **keys}], sort_keys=False, width=WIDTH).rstrip()
+        return ["For the configuration, under binds:", "", *(f"  {line}" for line in entry.splitlines())]
+    if not keys:
+        return [f"The configuration ({plan.place}) needs no change by what was seen."]
+    lines = yaml.safe_dump(keys, sort_keys=False, width=WIDTH).rstrip().splitlines()
+    return [f"For the configuration ({plan.place}):", "", *(f"  {line}" for line in lines)]

@@ -1,0 +1,331 @@
+"""The visit to an SMSC: the shell that connects, binds, sends one submit_sm at a time, waits, and leaves.
+
+1. A ``Connection`` is the daemon's own (``channels.connection``), which also notes TLS and the time of enquire_link.
+2. What its session tells goes into the ``Evidence``; whatever can be answered by then is answered.
+3. ``Visit.visit`` walks the steps; each waits until something has come true, bounded in time. ``stop`` (Ctrl-C) ends
+   the waiting, so that the walk goes straight to unbind; a second ``stop`` cuts the connection.
+"""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import protocol as net
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
+from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
+from twisted.python.failure import Failure
+from zope.interface import implementer, provider
+
+from smsconnector.channels.connection import CLOSE_TIMEOUT, SMPPProtocol
+from smsconnector.doctor import findings
+from smsconnector.doctor.evidence import Evidence, Line, TLSFacts, Trial
+from smsconnector.doctor.plan import DRAIN, Plan
+from smsconnector.doctor.rendering import announcement, report
+from smsconnector.doctor.tls import look, not_verified, note_handshake
+from smsconnector.errors import FramingError
+from smsconnector.network import CONNECT_TIMEOUT, TLS, client_endpoint
+from smsconnector.smpp import pdu as codec
+from smsconnector.smpp import session as smpp
+from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status
+from smsconnector.smpp.pace import Pace
+from smsconnector.smpp.submit import SubmitRenderer
+
+THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
+THROTTLE_PAUSE = 1.0  # seconds before a throttled submit is tried again
+ATTEMPTS = 4  # at a submit that is throttled
+MOST_UNANSWERED = 3  # then the rest is not tried
+LINK_TIMEOUT = 10.0  # seconds for the answer to enquire_link
+
+
+@implementer(IHandshakeListener)
+class Connection(SMPPProtocol):
+    """One connection of the visit; ``line`` is its part of the evidence."""
+
+    def __init__(self, visit: "Visit", session: smpp.Session, line: Line) -> None:
+        super().__init__(visit, session)
+        self.line, self._visit, self._clock = line, visit, visit.clock
+        self._framer = codec.Framer(session.settings.maximum_pdu)
+        self._asked_at = 0.0
+
+    def connectionMade(self) -> None:
+        now, line = self._clock.seconds(), self.line
+        line.connected_in, line.bind_sent_at = now - line.began, now
+        peer = self.transport.getPeer()
+        line.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
+        if ISSLTransport.providedBy(self.transport):
+            line.tls = TLSFacts()
+        self._visit.connections.append(self)
+        super().connectionMade()
+
+    def handshakeCompleted(self) -> None:
+        """The bind goes out now."""
+        facts, now = self.line.tls, self._clock.seconds()
+        assert facts is not None
+        facts.took, self.line.bind_sent_at = now - self.line.bind_sent_at, now
+        note_handshake(facts, self.transport.getHandle())
+
+    def enquire(self) -> None:
+        """Ask now. The session asks only after silence, and takes no notice of an answer with this number."""
+        self._asked_at = self.line.link_asked_at = self._clock.seconds()
+        self.transport.write(codec.bare(CommandId.enquire_link, MAX_SEQUENCE))
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            headers = [codec.header(octets) for octets in self._framer.feed(data)]
+        except FramingError:  # the session will say so
+            headers = []
+        for command_id, _, sequence in headers:
+            if command_id == CommandId.enquire_link_resp and sequence == MAX_SEQUENCE:
+                self.line.link_took = self._clock.seconds() - self._asked_at
+                self._visit.tell()
+        super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = net.connectionDone) -> None:
+        if not self.line.left:
+            self.line.failure = reason.value
+        super().connectionLost(reason)
+
+
+class Visit:
+    """``evidence`` holds what was seen, at any time. The owner of its connections (``SessionOwner``)."""
+
+    def __init__(
+        self,
+        clock: Any,
+        endpoint: Callable[[], Any],
+        plan: Plan,
+        say: Callable[[str], None],
+        look: Callable[[TLSFacts], "Deferred[None]"] | None = None,
+    ) -> None:
+        """``endpoint`` makes it: a wrong PEM file is then a failure like others. ``look`` is for a certificate that
+        was not accepted."""
+        self.clock, self._endpoint, self._plan, self._say, self._look = clock, endpoint, plan, say, look
+        self.evidence = Evidence(plan.numbers)
+        self.connections: list[Connection] = []
+        self._attempt: Deferred[Any] | None = None
+        self._news: Deferred[None] | None = None
+        self._stopping = False
+
+    @inlineCallbacks
+    def visit(self) -> Any:
+        """The whole walk; fires when the connections are closed."""
+        try:
+            for mode in self._plan.modes:
+                yield self._open(mode)
+                if not self.evidence.bound:
+                    break
+            if self.evidence.bound:
+                yield self._enquire()
+                yield self._send_all()
+                yield self._wait_for_receipts()
+        finally:
+            yield self._leave()
+            self.evidence.interrupted = self._stopping
+
+    def stop(self) -> None:
+        """Go to unbind now; when asked for again, go at once."""
+        if self._stopping:
+            for connection in self.connections:
+                connection.transport.abortConnection()
+        self._stopping = True
+        if self._attempt is not None:
+            self._attempt.cancel()
+        self.tell()
+
+    # --- waiting --------------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Something may have come true."""
+        news, self._news = self._news, None
+        if news is not None:
+            news.callback(None)
+
+    @inlineCallbacks
+    def _await(self, condition: Callable[[], Any], within: float, at_the_end: bool = False) -> Any:
+        """Until it holds, or so many seconds; ``stop`` ends it too, unless it is for the end."""
+        deadline = self.clock.seconds() + within
+        while not condition() and (at_the_end or not self._stopping):
+            left = deadline - self.clock.seconds()
+            if left <= 0:
+                break
+            news = self._news = Deferred()
+            timer = self.clock.callLater(left, self.tell)
+            yield news
+            if timer.active():
+                timer.cancel()
+
+    # --- steps ----------------------------------------------------------------------------------------------
+
+    @inlineCallbacks
+    def _open(self, mode: str) -> Any:
+        """A connection and its bind, or what kept them from being."""
+        if self._stopping:
+            return
+        settings = self._plan.session(mode)
+        line = Line(mode, self.clock.seconds())
+        self.evidence.lines.append(line)
+
+        factory = net.Factory.forProtocol(lambda: Connection(self, smpp.Session(settings), line))
+        factory.noisy = False
+        self._attempt = maybeDeferred(lambda: self._endpoint().connect(factory))
+        self._attempt.addErrback(self._not_connected, line)
+        limit = CONNECT_TIMEOUT + settings.bind_timeout + CLOSE_TIMEOUT
+        yield self._await(lambda: line.status is not None or line.gone, limit)
+        if line.tls is not None and not_verified(line.failure) and self._look is not None:
+            looking = self._look(line.tls).addCallback(lambda _: self.tell())
+            yield self._await(lambda: looking.called, CONNECT_TIMEOUT)
+            looking.cancel()
+
+    def _not_connected(self, failure: Failure, line: Line) -> None:
+        line.failure, line.ended, line.gone = None if self._stopping else failure.value, "no connection", True
+        self.tell()
+
+    @inlineCallbacks
+    def _enquire(self) -> Any:
+        for connection in self.connections:
+            connection.enquire()
+        lines = self.evidence.lines
+        yield self._await(lambda: all(line.over or line.link_took is not None for line in lines), LINK_TIMEOUT)
+
+    @inlineCallbacks
+    def _send_all(self) -> Any:
+        """One after the other; what is left when the session ends, or answers no more, is not tried."""
+        self.evidence.trials = trials = list(self._plan.trials())
+        if not trials:
+            return
+        self._say(f"sending {len(trials)} submit_sm ...")
+        connection = next(one for one in self.connections if one.session.settings.mode != "receiver")
+        renderers = {form: SubmitRenderer(self._plan.submit(form)) for form in {trial.form for trial in trials}}
+        pace = Pace(self._plan.bind.throughput, self.clock.seconds())
+        for trial in trials:
+            body = renderers[trial.form].body(trial.segment, 0)
+            trial.data_coding = codec.decode(codec.with_body(CommandId.submit_sm, 0, body)).fields["data_coding"]
+            yield self._send(connection, trial, body, pace)
+            unanswered = sum(bool(one.unanswered) for one in trials)
+            if connection.line.over or self._stopping or unanswered >= MOST_UNANSWERED:
+                return
+
+    @inlineCallbacks
+    def _send(self, connection: Connection, trial: Trial, body: bytes, pace: Pace) -> Any:
+        """Until it is taken or refused; throttling is neither."""
+        session = connection.session
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                yield self._await(lambda: connection.line.over, THROTTLE_PAUSE)
+            while pace.available(self.clock.seconds(), 0) <= 0 and not (connection.line.over or self._stopping):
+                yield self._await(lambda: connection.line.over, max(0.01, pace.wait(self.clock.seconds())))
+            if not session.room or self._stopping:
+                return
+            now = self.clock.seconds()
+            trial.sent_at, trial.status = now, None
+            pace.submitted()
+            session.submit(body, trial, now)
+            connection.flush()
+            limit = session.settings.response_timeout + 2 * CLOSE_TIMEOUT  # the session's own time-out is the first
+            yield self._await(lambda: not trial.under_way, limit)
+            if trial.status not in THROTTLED:
+                return
+
+    @inlineCallbacks
+    def _wait_for_receipts(self) -> Any:
+        """Until all have come, and an answer by which the alphabet is known; or so long as was asked for."""
+        evidence, plan = self.evidence, self._plan
+        if not any(trial.taken for trial in evidence.trials):
+            return
+        self._say(f"waiting up to {plan.wait:g} s for receipts, and an answer from the phone (Ctrl-C ends it) ...")
+
+        def complete() -> bool:
+            if all(line.over for line in evidence.lines):
+                return True
+            known = findings.default_alphabet(evidence, plan.bind.alphabet).name
+            return bool(known) and not findings.receipts_missing(evidence)
+
+        yield self._await(complete, plan.wait)
+
+    @inlineCallbacks
+    def _leave(self) -> Any:
+        """Answer what is still to be answered, unbind, and be gone in bounded time."""
+        self._answer(at_the_end=True)
+        for connection in self.connections:
+            connection.line.left = connection.line.left or not connection.line.over
+            connection.unbind()
+        lines = self.evidence.lines
+        yield self._await(lambda: all(line.gone for line in lines), 2 * DRAIN + CLOSE_TIMEOUT + 1.0, at_the_end=True)
+
+    # --- what the sessions tell -----------------------------------------------------------------------------
+
+    def dispatch(self, protocol: SMPPProtocol, events: list[smpp.Event]) -> None:
+        """Into the evidence."""
+        assert isinstance(protocol, Connection)
+        now, line = self.clock.seconds(), protocol.line
+        for event in events:
+            if isinstance(event, smpp.Bound):
+                line.status, line.bind_took = int(Status.ESME_ROK), now - line.bind_sent_at
+                line.smsc, line.version = event.smsc_system_id, event.interface_version
+            elif isinstance(event, smpp.BindRefused):
+                line.status, line.bind_took = event.status, now - line.bind_sent_at
+            elif isinstance(event, smpp.Answered):
+                trial = event.token
+                trial.answered_at, trial.status = now, event.status
+                trial.message_id, trial.congestion = event.message_id, event.congestion
+                self.evidence.throttled += event.status in THROTTLED
+            elif isinstance(event, smpp.Unanswered):
+                event.token.unanswered = f"no response in {protocol.session.settings.response_timeout:g} s"
+            elif isinstance(event, smpp.Delivered):
+                self.evidence.delivered(protocol, event.pdu, now)
+            elif isinstance(event, smpp.Rejected):
+                self.evidence.rejected.append(event.reason)
+            elif isinstance(event, smpp.Closed):
+                line.ended = line.ended or event.reason
+                for token in event.outstanding:
+                    token.unanswered = "no response" if line.left else f"no response: {event.reason}"
+        self._answer()
+        self.tell()
+
+    def gone(self, protocol: SMPPProtocol) -> None:
+        """The connection is closed."""
+        assert isinstance(protocol, Connection)
+        protocol.line.gone = True
+        self.tell()
+
+    def _answer(self, at_the_end: bool = False) -> None:
+        for connection, pdu, status in self.evidence.decide(at_the_end):
+            connection.session.respond(pdu, status)
+            connection.flush()
+
+
+def run(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
+    """The visit on a reactor of its own, and its report; 0 if the bind came up, else 1."""
+    scheme, host, port = plan.bind.address
+    tls = TLS(**plan.bind.tls.model_dump()) if scheme == "tls" else None
+    visit = Visit(
+        reactor,
+        lambda: client_endpoint(reactor, host, port, tls),
+        plan,
+        say,
+        lambda facts: look(reactor, host, port, tls or TLS(), facts),
+    )
+    faults: list[Failure] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if "log_failure" in event:
+            faults.append(event["log_failure"])
+
+    globalLogBeginner.beginLoggingTo([observe], discardBuffer=True, redirectStandardIO=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: reactor.callFromThread(visit.stop))
+    for line in announcement(plan):
+        say(line)
+
+    def begin() -> None:
+        visit.visit().addErrback(faults.append).addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run(installSignalHandlers=False)
+    for line in report(visit.evidence, plan):
+        say(line)
+    for fault in faults:
+        say(f"The doctor itself has failed: {type(fault.value).__name__} {fault.getErrorMessage()}")
+    return 0 if visit.evidence.bound else 1

@@ -1,0 +1,108 @@
+"""What TLS shows of an SMSC: version, cipher, whose certificate, until when, verified by which authority.
+
+1. The connection that carries the password is verified as the connector's own is; nothing here has a hand in that.
+   When its handshake is good, ``note_handshake`` reads what was agreed.
+2. When it is not, OpenSSL says no more than "certificate verify failed". ``look`` then makes a second connection,
+   which goes as far as the certificate, notes what is wrong with it, and breaks the handshake off: nothing is ever sent
+   on it.
+"""
+
+import contextlib
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from service_identity import VerificationError
+from twisted.internet import protocol as net
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import CertificateOptions, platformTrust, trustRootFromCertificates
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smsconnector.doctor.evidence import TLSFacts
+from smsconnector.network import TLS, certificates, client_endpoint
+
+
+def openssl_reasons(failure: BaseException | None) -> str:
+    """The words of OpenSSL's errors, which are triples of library, function and reason; empty for other failures."""
+    if not isinstance(failure, SSL.Error) or not failure.args or not isinstance(failure.args[0], list):
+        return ""
+    return ", ".join(str(part[-1]) for part in failure.args[0])
+
+
+def not_verified(failure: BaseException | None) -> bool:
+    """Whether it was the certificate that a handshake failed for."""
+    return isinstance(failure, VerificationError) or "certificate verify failed" in openssl_reasons(failure)
+
+
+def note_handshake(facts: TLSFacts, connection: SSL.Connection) -> None:
+    """Of a handshake that is good."""
+    facts.version, facts.cipher = connection.get_protocol_version_name(), connection.get_cipher_name() or ""
+    certificate, chain = connection.get_peer_certificate(), connection.get_verified_chain()
+    if certificate is not None:
+        _note_certificate(facts, certificate)
+    if chain:
+        facts.authority = chain[-1].to_cryptography().subject.rfc4514_string()
+
+
+def _note_certificate(facts: TLSFacts, certificate: X509) -> None:
+    shown = certificate.to_cryptography()
+    facts.subject, facts.ends = shown.subject.rfc4514_string(), shown.not_valid_after_utc
+    facts.authority = shown.issuer.rfc4514_string()
+    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        facts.names = tuple(str(name.value) for name in names)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Looking:
+    """Shakes hands as far as the SMSC's own certificate, and never further."""
+
+    def __init__(self, host: str, tls: TLS, facts: TLSFacts) -> None:
+        trust: Any = platformTrust() if tls.ca_file is None else trustRootFromCertificates(certificates(tls.ca_file))
+        self._context = CertificateOptions(trustRoot=trust).getContext()
+        self._name, self._facts = tls.server_name or host, facts
+
+    def clientConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
+        connection = SSL.Connection(self._context, None)
+        if any(character.isalpha() for character in self._name) and ":" not in self._name:  # no address (RFC 6066)
+            connection.set_tlsext_host_name(self._name.encode("idna"))
+        connection.set_verify(SSL.VERIFY_PEER, self._judged)
+        return connection
+
+    def _judged(self, _connection: Any, certificate: X509, fault: int, depth: int, good: int) -> bool:
+        """OpenSSL's verdict on one certificate of the chain; it comes to the SMSC's own last. False ends it."""
+        if not good:
+            self._facts.fault = self._facts.fault or fault
+        if depth == 0:
+            _note_certificate(self._facts, certificate)
+        return depth != 0
+
+
+class _Connection(net.Protocol):
+    def __init__(self, over: "Deferred[None]") -> None:
+        self._over = over
+
+    def connectionLost(self, reason: Failure = net.connectionDone) -> None:
+        if not self._over.called:
+            self._over.callback(None)
+
+
+def look(reactor: Any, host: str, port: int, tls: TLS, facts: TLSFacts) -> "Deferred[None]":
+    """Fires, always with None, when the certificate is noted or can't be had; cancel it when it takes too long."""
+    connected: list[Any] = []
+
+    def give_up(_over: "Deferred[None]") -> None:
+        for one in connected:
+            one.transport.abortConnection()
+
+    over: Deferred[None] = Deferred(give_up)
+    factory = net.Factory.forProtocol(lambda: _Connection(over))
+    factory.noisy = False
+    endpoint = wrapClientTLS(Looking(host, tls, facts), client_endpoint(reactor, host, port))
+    attempt = endpoint.connect(factory)
+    attempt.addCallbacks(connected.append, lambda _: None if over.called else over.callback(None))
+    return over.addErrback(lambda _: None)
