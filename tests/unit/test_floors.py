@@ -16,7 +16,7 @@ FLOORS = {
     "store": 2,
     "link": 3, "network": 3, "channels": 3, "sinks": 3,
     "submitter": 4, "receiver": 4, "publisher": 4, "admission": 4, "lanes": 4,
-    "http": 5, "config": 5, "cli": 5, "service": 5, "systemd": 5, "demo": 5,
+    "http": 5, "config": 5, "cli": 5, "service": 5, "systemd": 5, "demo": 5, "doctor": 5,
     "simulator": 5,
 }  # fmt: skip
 ALLOWED = {
@@ -25,6 +25,7 @@ ALLOWED = {
     ("channels", "link"), ("channels", "network"), ("sinks", "link"), ("sinks", "network"),
     ("submitter", "lanes"),
     ("cli", "config"), ("cli", "demo"), ("demo", "config"),
+    ("cli", "doctor"), ("doctor", "config"), ("doctor", "service"),
     ("service", "config"), ("service", "http"), ("service", "systemd"),
 }  # fmt: skip
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}

@@ -469,6 +469,107 @@ class SubmitTests(SimulatorTestCase):
         self.assertNotEqual(first, run(8))
 
 
+class PeculiarTests(SimulatorTestCase):
+    """What carriers' SMSCs have otherwise."""
+
+    def test_system_type(self) -> None:
+        """Only the one it knows."""
+        smsc = self.smsc(system_type="OTA")
+        for system_type, status in (("OTA", Status.ESME_ROK), ("", Status.ESME_RINVSYSTYP)):
+            esme = ESME(smsc, None)
+            esme.send(TRANSCEIVER, {"system_id": "connector", "system_type": system_type})
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status])
+
+    def test_sessions(self) -> None:
+        """One bind more of a system_id than there may be: ESME_RALYBND, until one has gone."""
+        smsc = self.smsc(sessions=1)
+        first = ESME(smsc)
+        second = ESME(smsc, None)
+        self.assertEqual(second.bind().command_status, Status.ESME_RALYBND)
+        self.assertEqual(ESME(smsc, None).bind(system_id="other").command_status, Status.ESME_ROK)
+        first.lose()
+        self.assertEqual(second.bind().command_status, Status.ESME_ROK)
+
+    def test_interface_version(self) -> None:
+        """As it is told to say, or not at all."""
+        for version, told in (("none", None), ("3.3", 0x33), ("3.4", 0x34), ("5.0", 0x50)):
+            response = ESME(self.smsc(interface_version=version), None).bind()
+            self.assertEqual(response.tlv_int(Tag.sc_interface_version), told)
+
+    def test_long_messages(self) -> None:
+        """Each form is taken alone; the others are refused, a short message and other headers are not."""
+        header8, header16 = (udh.concatenation(1, 2, 1, wide) for wide in (False, True))
+        sar = [(Tag.sar_msg_ref_num, b"\0\1"), (Tag.sar_total_segments, b"\2"), (Tag.sar_segment_seqnum, b"\1")]
+        submits: dict[str, tuple[dict[str, Any], list[tuple[int, bytes]]]] = {
+            "udh8": ({"esm_class": 0x40, "short_message": header8 + b"x"}, []),
+            "udh16": ({"esm_class": 0x40, "short_message": header16 + b"x"}, []),
+            "sar": ({"short_message": b"x"}, sar),
+            "payload": ({}, [(Tag.message_payload, b"x")]),
+            "": ({"short_message": b"x"}, []),
+            "ports": ({"esm_class": 0x40, "short_message": b"\4\4\2\1\1x"}, []),
+        }
+        for taken in (*submits, "udh8,sar"):
+            if taken == "ports":
+                continue
+            smsc = self.smsc(long_messages=taken)
+            esme = ESME(smsc)
+            for form, (fields, tlvs) in submits.items():
+                esme.send(CommandId.submit_sm, {"destination_addr": "1"} | fields, tlvs)
+                (response,) = esme.received()
+                good = form in taken.split(",") or form in ("", "ports")
+                self.assertEqual(response.command_status == Status.ESME_ROK, good, (taken, form))
+            self.assertEqual(smsc.counts.refused, 6 - smsc.counts.taken)
+
+    def test_congestion_state(self) -> None:
+        """Behind the id of each response; not at all by default."""
+        for percent, told in ((-1, None), (0, 0), (85, 85)):
+            esme = ESME(self.smsc(congestion_state=percent))
+            esme.submit()
+            (response,) = esme.received()
+            self.assertEqual((response.fields["message_id"], response.tlv_int(Tag.congestion_state)), ("1", told))
+            self.assertEqual(response.rest, b"")
+
+    def test_receipt_forms(self) -> None:
+        """Not marked in esm_class; the text in message_payload; both."""
+        for marked in (True, False):
+            for in_payload in (True, False):
+                esme = ESME(self.smsc(receipt_mark=marked, receipt_payload=in_payload))
+                esme.submit(b"hello")
+                self.clock.advance(2)
+                receipt = esme.received()[-1]
+                self.assertEqual(receipt.fields["esm_class"], EsmClass.DELIVERY_RECEIPT if marked else 0)
+                payload, short_message = receipt.tlv(Tag.message_payload), receipt.fields["short_message"]
+                self.assertEqual((payload is not None, short_message == b""), (in_payload, in_payload))
+                self.assertRegex((payload or short_message).decode(), RECEIPT)
+                self.assertEqual((receipt.tlv_text(Tag.receipted_message_id), receipt.rest), ("1", b""))
+
+    def test_readable(self) -> None:
+        """A receipt quotes the text as the handset shows it: by what data_coding 0 means to this SMSC."""
+        for default_alphabet, quote in (("gsm7", b"@_[]\xe9"), ("latin1", b"???<?>?"), ("gsm7-packed", None)):
+            esme = ESME(self.smsc(receipt_readable=True, default_alphabet=default_alphabet))
+            esme.submit(b"\0\x11\x1b<\x1b>\5")
+            self.clock.advance(2)
+            text = esme.received()[-1].fields["short_message"].split(b"text:")[1]
+            if quote is not None:
+                self.assertEqual(text, quote)
+            self.assertEqual(text.decode("latin-1"), "".join(filter(str.isprintable, text.decode("latin-1"))))
+
+    def test_echo(self) -> None:
+        """The handset answers a text with what it shows, in the SMSC's default alphabet; of a segment it does not."""
+        for default_alphabet, sent, answer in (("gsm7", b"\0\x11", b"\0\x11"), ("latin1", b"@_\xe9", b"@_\xe9")):
+            smsc = self.smsc(echo=True, default_alphabet=default_alphabet)
+            esme = ESME(smsc)
+            esme.submit(sent, registered_delivery=0)
+            esme.submit(udh.concatenation(1, 2, 1) + b"x", registered_delivery=0, esm_class=0x40)
+            esme.submit(b"y", registered_delivery=0, source_addr="")
+            self.clock.advance(2)
+            self.clock.advance(0.1)
+            first, second = (pdu.fields for pdu in esme.received() if pdu.command_id == DELIVER_SM)
+            self.assertEqual((first["short_message"], first["data_coding"]), (answer, 0))
+            self.assertEqual((first["source_addr"], first["destination_addr"]), ("923001234567", "12345"))
+            self.assertEqual((second["short_message"], second["destination_addr"]), (b"y", "12345"))
+
+
 class DeliveryTests(SimulatorTestCase):
     """A receipt or a text is owed until it is acknowledged."""
 
@@ -669,24 +770,29 @@ class SettingsTests(SynchronousTestCase):
     def test_bounds(self) -> None:
         """All that is wrong is said at once, with the field's name."""
         with self.assertRaises(ConfigurationError) as caught:
-            Behaviour(failure_share=1.5, receipt_delay=-1.0, id_form="roman", deliver_window=0, mo_rate=float("nan"))
+            Behaviour(
+                failure_share=1.5, receipt_delay=-1.0, id_form="roman", deliver_window=0, mo_rate=float("nan"),
+                interface_version="4.0", default_alphabet="ebcdic", long_messages="udh8,morse", congestion_state=101,
+            )  # fmt: skip
         self.assertEqual(
             {path for path, _ in caught.exception.problems},
-            {"failure_share", "receipt_delay", "id_form", "deliver_window", "mo_rate"},
-        )
+            {"failure_share", "receipt_delay", "id_form", "deliver_window", "mo_rate", "interface_version",
+             "default_alphabet", "long_messages", "congestion_state"},
+        )  # fmt: skip
 
     def test_options(self) -> None:
         """Options become a Behaviour of the right types; what is not given is its default, but for the first id."""
         options = Options()
         options.parseOptions(
             ["--port", "0", "--system-id", "connector", "--receipt-delay", "0.5", "--failure-share", "0.1",
-             "--id-form", "hex", "--receipt-tlvs", "no", "--seed", "-3", "--first-id", "17", "--verbose"]
+             "--id-form", "hex", "--receipt-tlvs", "no", "--seed", "-3", "--first-id", "17", "--verbose",
+             "--interface-version", "5.0", "--long-messages", "sar,payload", "--echo", "yes", "--sessions", "2"]
         )  # fmt: skip
         self.assertEqual(
             options["behaviour"],
             Behaviour(
                 system_id="connector", receipt_delay=0.5, failure_share=0.1, id_form="hex", receipt_tlvs=False,
-                seed=-3, first_id=17,
+                seed=-3, first_id=17, interface_version="5.0", long_messages="sar,payload", echo=True, sessions=2,
             ),
         )  # fmt: skip
         options = Options()
