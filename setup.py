@@ -36,6 +36,10 @@ setup(
         "pydantic>=2.7,<3",
         "stompest>=2.3,<3",
         "attrs>=23.1",
+        # Twisted[tls] brings these; the doctor reads certificates with them itself
+        "cryptography>=42",
+        "pyOpenSSL>=24",
+        "service_identity>=24",
     ],
     extras_require={"test": TEST + DEMO, "demo": DEMO},
     entry_points={"console_scripts": ["smsconnector = smsconnector.cli:main"]},
