@@ -277,7 +277,8 @@ class FormCase(SynchronousTestCase):
         refused = taken("", "sar", status=Status.ESME_ROPTPARNOTALLWD)
         cases: tuple[tuple[list[Trial], list[PDU], bool, str], ...] = (
             ([taken("1", "sar"), taken("2", "sar")], [], True, "taken"),
-            ([taken("1", "sar"), refused], [], False, "taken (1 of 2), refused: ESME_ROPTPARNOTALLWD (TLV not allowed) (1 of 2)"),
+            ([taken("1", "sar"), refused], [], False,
+             "taken (1 of 2), refused: ESME_ROPTPARNOTALLWD (TLV not allowed) (1 of 2)"),
             ([taken("", "sar", status=None, unanswered="no response in 15 s")], [], False, "no response in 15 s"),
             ([taken("", "sar", status=None, sent_at=None)], [], False, "not tried"),
             ([taken("1", "sar")], [receipt_pdu("1")], True, "taken, receipts 1 of 1: DELIVRD err 000"),
