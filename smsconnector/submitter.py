@@ -355,13 +355,14 @@ class Submitter(Service):
             self._recording -= len(decided)
             self._under_way.difference_update(outcome.segment.id for outcome, _ in decided)
             if ended:
-                self._message_ends(set(ended), decided)
+                self._messages_end(ended, decided)
             self.pump()
 
         self._facts.put(lambda: ops.Record(tuple(decided), self._now()), recorded)
 
-    def _message_ends(self, ended: set[int], decided: list[tuple[Outcome, int]]) -> None:
-        self.messages_ended({outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1} & ended)
+    def _messages_end(self, ended: list[int], decided: list[tuple[Outcome, int]]) -> None:
+        several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
+        self.messages_ended(several.intersection(ended))
         if self._lanes.kept:
             for outcome, _ in decided:
                 if outcome.segment.message_id in ended:

@@ -47,7 +47,7 @@ class Unclaim:
 @dataclass(frozen=True, slots=True)
 class Record:
     """Write what became of submits. ``due_at`` (ms): when to try again, for the verdict RETRY.
-    Result: the ids of the messages that became final."""
+    Result: the ids of its messages that became final."""
 
     outcomes: tuple[tuple[Outcome, int], ...]
     now: int

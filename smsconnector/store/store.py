@@ -286,8 +286,8 @@ class Store(IncomingTexts, Retention):
             now = max(now, latest)
         ended = self._conclude(known, codes, now)
         self._queued -= known.left_queue
-        final = [message_id for message_id, *_ in ended]
-        return [final if index == 0 else [] for index in range(len(batch))]
+        final = {message_id for message_id, *_ in ended}
+        return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
 
     def _unpark(self, known: Known, accepted: list[tuple[int, str, str]], now: int) -> tuple[dict[int, Any], int]:
         """Receipts that came before the response: give each to the segment whose id has just become known. The codes of

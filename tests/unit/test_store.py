@@ -253,6 +253,15 @@ class MTCase(StoreCase):
             self.reports(), [{"MessageSID": "SM1", "DeliveryStatus": "FAILED", "ProviderStatusCode": "031"}]
         )
 
+    def test_ends_of_a_batch(self) -> None:
+        """Of several records in one batch, each hears of the ends of its own messages."""
+        first, second = self.accept("SM1"), self.accept("SM2", "one", "two")
+        records = [
+            ops.Record(((Outcome(one, verdict, ACCOUNT, smsc_id, 8), 0),), NOW)
+            for one, verdict, smsc_id in ((first[0], Verdict.ACCEPTED, "77"), (second[0], Verdict.REFUSED, None))
+        ]
+        self.assertEqual(self.store.apply(records), [[], [second[0].message_id]])
+
     def test_rest_of_a_failed_message(self) -> None:
         """What is left of a failed message is not sent any more."""
         first, *_ = self.accept("SM1", "a", "b", "c")
