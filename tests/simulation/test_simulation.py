@@ -17,7 +17,7 @@ from smsconnector.store import store as stores
 from smsconnector.store.store import Store
 from smsconnector.submitter import Submitter
 from tests.simulation import plan as plans
-from tests.simulation.plan import Crash, Disk, Fate, Mo, Plan, Stop, Text, plan_of
+from tests.simulation.plan import Crash, Disk, Fate, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
 from tests.simulation.run import Result, run
 from tests.simulation.shrink import shrink
 from tests.simulation.world import World
@@ -76,6 +76,36 @@ class ReplayedCase(SimulationCase):
     def test_ended_by_a_receipt_while_the_pace_holds_it_up(self) -> None:
         """The same where the rest of it waits for the bind's throughput."""
         self.holds(Text(0.2, 0, to=1, segments=3), Fate(0, "undelivered", 1), setup="pair", slowness=0.002)
+
+    def replay(self, plan: Plan) -> None:
+        """As it was found, with the seed of its latencies."""
+        self.assertEqual(run(plan).broken, ())
+
+    def test_ends_of_a_batch(self) -> None:
+        """Of two records in one commit each hears of the ends of its own messages."""
+        self.replay(
+            Plan(1010207, "strict hold", (
+                Text(0.1, 2, 1, 2), Text(0.167, 1, 0), Fate(2, "receipt first, dropped", 1),
+                Outage(0.312, "smsc 0", 25.0),
+            ), splits=0.6, slowness=0.3)
+        )  # fmt: skip
+
+    def test_routes_are_read_when_they_are_filled(self) -> None:
+        """What is given to another route at the start is there before that route is read, if the disk fails too."""
+        self.replay(
+            Plan(53464, "strict routes", (
+                Text(1.4, 1), Disk(1.9, "commit", 0.5), Unbind(2.4, 1), Unbind(0.5, 1), Crash(1.6, "write", 0.2),
+            ), splits=0.6, slowness=0.3, later="pair")
+        )  # fmt: skip
+
+    def test_claims_are_settled_when_the_disk_lets(self) -> None:
+        """What a killed process had claimed ends UNKNOWN, however late that can be written."""
+        self.replay(
+            Plan(100623, "strict hold", (
+                Text(0.0, 0, hangup="after request"), Text(0.2, 1, 1), Disk(0.6, "commit", 3.0),
+                Crash(0.9, "callback", 0.1),
+            ), slowness=0.3, later="hold")
+        )  # fmt: skip
 
     def test_outcomes_outlive_a_stop(self) -> None:
         """What the disk could not take a moment ago is written at a stop, not forgotten: it would be sent again."""
