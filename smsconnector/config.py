@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from twisted.internet.endpoints import serverFromString
 
-from smsconnector.errors import ConfigurationError
+from smsconnector.errors import ConfigurationError, InvalidRequest
+from smsconnector.http.requests import normal_sender
 from smsconnector.network import TLS, client_endpoint
 from smsconnector.sinks.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
@@ -131,6 +132,8 @@ class BindSection(Section):
     bind_timeout: Seconds = 10.0
     response_timeout: Seconds = 30.0
     enquire_link_interval: Seconds = 30.0
+    outbind_system_id: CString = Field(default="", max_length=15)  # of the SMSC, when it connects to us
+    outbind_password: SecretStr | None = None
     drain_timeout: Seconds = 5.0
     maximum_pdu: int = Field(default=65_536, ge=1_024, le=16_777_216)  # octets
     short_code_digits: int = Field(default=6, ge=0, le=20)
@@ -184,6 +187,33 @@ class BindSection(Section):
             except ValueError:
                 raise ValueError(f"{text!r} is no command_status: write ESME_RSYSERR, 8 or 0x00000008") from None
         return statuses
+
+    @field_validator("source")
+    @classmethod
+    def _is_sender(cls, source: str) -> str:
+        try:
+            return normal_sender(source) or ""
+        except InvalidRequest as error:
+            raise ValueError(str(error).replace("From", f"{source!r}")) from None
+
+    @field_validator("statuses", "tlvs", mode="before")
+    @classmethod
+    def _have_names(cls, data: Any) -> Any:
+        """YAML reads 8 and 0x1400 as numbers."""
+        if not isinstance(data, dict):
+            return data
+        return {f"0x{key:04x}" if isinstance(key, int) and key >= 0 else key: one for key, one in data.items()}
+
+    @model_validator(mode="after")
+    def _fits_its_version(self) -> "BindSection":
+        if self.interface_version == "3.3" and (self.tlvs or self.long_messages in ("sar", "payload")):
+            raise ValueError("SMPP 3.3 has no TLVs: leave out tlvs, and write udh8 or udh16 for long_messages")
+        if self.address[0] == "outbind" and not (self.outbind_system_id and self.outbind_password):
+            raise ValueError(
+                "outbind needs outbind_system_id and outbind_password, what the SMSC says of itself: whoever connects"
+                " would be shown this bind's password"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_one_password(self) -> "BindSection":

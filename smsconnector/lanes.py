@@ -1,8 +1,8 @@
 """Order to one number: each number has a lane, and one message at a time is in it.
 
 1. ``enter``: a segment whose lane is free, or its own message's, may go; any other waits behind.
-2. ``leave``: what became of it is known, as far as the order goes; when that holds for all of its message, those who
-   wait behind are set free.
+2. ``leave``: what became of it is known, as far as the order goes; when that holds for all of its message, the next
+   message that waits has the lane, and its segments are set free.
 3. With strict order a segment that will be tried again leaves ``to_retry``: its message keeps the lane until its next
    attempt, its expiry, or until it turns out that a receipt has ended it (``compare``).
 """
@@ -16,14 +16,16 @@ Waiting = tuple[str, int, int, int]  # destination, message id, segments to be t
 
 
 class Lane:
-    """``to_retry`` counts the segments that will be tried again."""
+    """``to_retry`` counts the segments that will be tried again, ``expected`` those that were set free and have not
+    entered yet."""
 
-    __slots__ = ("expires_at", "message_id", "to_retry", "under_way", "waiting")
+    __slots__ = ("expected", "expires_at", "message_id", "to_retry", "under_way", "waiting")
 
     def __init__(self, message_id: int, under_way: int = 1, to_retry: int = 0, expires_at: int = 0) -> None:
         self.message_id = message_id
         self.under_way, self.to_retry = under_way, to_retry
         self.expires_at = expires_at
+        self.expected = 0
         self.waiting: deque[Segment] | None = None
 
 
@@ -47,6 +49,7 @@ class Lanes:
             return True
         if lane.message_id == segment.message_id:
             lane.under_way += 1
+            lane.expected -= lane.expected > 0
             lane.to_retry -= lane.to_retry > 0 and segment.attempts > 0
             return True
         if lane.waiting is None:
@@ -67,6 +70,14 @@ class Lanes:
             self.kept.add(segment.destination)
         return self._free(segment.destination, lane)
 
+    def drop(self, segment: Segment) -> Iterable[Segment]:
+        """It has ended before it entered; those that are free now."""
+        lane = self._lanes.get(segment.destination)
+        if lane is None or lane.message_id != segment.message_id or not lane.expected:
+            return ()
+        lane.expected -= 1
+        return self._free(segment.destination, lane)
+
     def give_up(self, destination: str, message_id: int) -> Iterable[Segment]:
         """No further attempt of this message will come; those that are free now."""
         lane = self._lanes.get(destination)
@@ -76,13 +87,19 @@ class Lanes:
         return self._free(destination, lane)
 
     def _free(self, destination: str, lane: Lane) -> Iterable[Segment]:
-        if lane.under_way > 0 or lane.to_retry > 0:
+        if lane.under_way > 0 or lane.to_retry > 0 or lane.expected > 0:
             return ()
-        del self._lanes[destination]
         self.kept.discard(destination)
-        waiting = lane.waiting or ()
-        self.waiting -= len(waiting)
-        return waiting
+        if not lane.waiting:
+            del self._lanes[destination]
+            return ()
+        lane.message_id = lane.waiting[0].message_id
+        free = []
+        while lane.waiting and lane.waiting[0].message_id == lane.message_id:
+            free.append(lane.waiting.popleft())
+        self.waiting -= len(free)
+        lane.expected = len(free)
+        return free
 
     # --- strict order ---------------------------------------------------------------------------------------
 

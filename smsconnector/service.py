@@ -312,6 +312,8 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         window=bind.window, bind_timeout=bind.bind_timeout, response_timeout=bind.response_timeout,
         enquire_link_interval=bind.enquire_link_interval, drain_timeout=bind.drain_timeout,
         addr_ton=bind.addr_ton, addr_npi=bind.addr_npi, maximum_pdu=bind.maximum_pdu, outbind=scheme == "outbind",
+        outbind_system_id=bind.outbind_system_id,
+        outbind_password=bind.outbind_password.get_secret_value() if bind.outbind_password else "",
     )  # fmt: skip
     intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
     submit = SubmitSettings(

@@ -271,6 +271,7 @@ class Submitter(Service):
                 break
             segment = ready.popleft()
             if self._is_over(segment, now):
+                self._first_in_line(lanes.drop(segment))
                 continue
             if lanes.enter(segment):
                 found.append(segment)

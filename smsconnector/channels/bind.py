@@ -242,6 +242,7 @@ class Bind(Service):
             self._pace.pause(now, rule.delay or PAUSE)
             owner.wait_again(segment)
             return
+        self._pace.taken()
         if rule.action is Action.REBIND:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)

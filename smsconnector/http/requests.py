@@ -43,7 +43,7 @@ def parse_send(octets: bytes) -> SendRequest:
     if "\0" in body:
         raise InvalidRequest("invalid_text", "Body holds a NUL character: take it out.", "Body")
     return SendRequest(
-        normal_number(to, "To"), body, _source(_optional(data, "From")), _optional(data, "channel"),
+        normal_number(to, "To"), body, normal_sender(_optional(data, "From")), _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def normal_number(text: str, field: str) -> str:
     return number.removeprefix("00") if len(number) > 10 else number
 
 
-def _source(text: str | None) -> str | None:
+def normal_sender(text: str | None) -> str | None:
     """From: a number or short code, or an alphanumeric sender of up to 11 GSM characters."""
     if text is None or text == "":
         return None

@@ -8,9 +8,10 @@ ESME_RTHROTTLED or ESME_RMSGQFUL for two reasons that want opposite answers.
 - *It is busy for reasons of its own*, and refuses a share of all submits at any rate. Then slowing down only costs:
   the way through is to go on and send the refused ones again.
 
-So time is looked at in intervals. After one with refusals the rate falls to what was taken; if a clearly slower
-interval has about the same share of refusals, the rate was not the reason, and the limit is lifted for a while. An
-interval without refusals lets a limit grow, faster each time in a row; one that is far from used is forgotten.
+So time is looked at in intervals. After one with refusals the rate falls to what was taken; if in a clearly slower
+interval no larger part is taken, the rate was not the reason, and the limit is lifted for a while. An interval without
+refusals lets a limit grow, faster each time in a row; one that is far from used is forgotten. From a time in which
+nobody wanted to send, nothing is learned.
 
 Sans-clock: ``now`` (seconds) is an argument.
 """
@@ -20,10 +21,10 @@ BURST = 0.1  # seconds' worth of tokens that may be used at once
 ENOUGH = 20  # submits in an interval, to learn anything from it
 NOISE = 0.02  # a share of refusals below this teaches nothing
 SLOWER = 0.85  # the part of the first rate that is clearly slower
-SAME = 0.6  # if that leaves more than this part of the first share, the rate was not the reason
+BETTER = 1.15  # if that does not raise the part that is taken by as much, the rate was not the reason
 LIFTED_FOR = 10.0  # seconds without a limit after that was found
 LOWEST_RATE = 1.0  # submits a second; a limit never falls below it
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds without any submit while nothing at all is taken
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds without any submit while nothing at all is taken
 MOST = 1 << 30
 
 
@@ -60,7 +61,7 @@ class Pace:
         self._first: tuple[float, float] | None = None  # rate and share of refusals in the first of a run of intervals
         self._clean = 0  # intervals without refusals in a row
         self._taken = self._refused = 0
-        self._since = now
+        self._since = self._asked_at = now
         self._paused_until = 0.0
         self._pause = 0.0
 
@@ -73,8 +74,12 @@ class Pace:
         """How many submits may be sent now, with so many under way."""
         if now < self._paused_until or (self._pause and outstanding):
             return 0
-        if now - self._since >= INTERVAL:
+        if now - self._asked_at >= INTERVAL:  # nothing was to be sent: no rate can be read from that time
+            self._taken = self._refused = 0
+            self._since = now
+        elif now - self._since >= INTERVAL:
             self._learn(now)
+        self._asked_at = now
         room = 1 if self._pause else MOST  # after a pause, one to see whether it is over
         for bucket in (self._configured, self._learned):
             if bucket is not None:
@@ -95,7 +100,7 @@ class Pace:
             self._learned.take()
 
     def taken(self) -> None:
-        """The SMSC took one."""
+        """The SMSC took one, or refused it for a reason that is not its load."""
         self._taken += 1
         self._pause = 0.0
 
@@ -112,7 +117,7 @@ class Pace:
 
     def congested(self, now: float, percent: int) -> None:
         """The SMSC's congestion_state (SMPP 5.0 section 4.8.4.18): 80 and more is congestion, 100 the maximum."""
-        if percent >= 80:
+        if 80 <= percent <= 100:  # what is above is reserved
             self.pause(now, (percent - 75) / 100)
 
     def _learn(self, now: float) -> None:
@@ -136,7 +141,7 @@ class Pace:
         """``sent`` and ``taken`` a second."""
         if self._first is None:
             self._first = (sent, share)
-        elif sent < self._first[0] * SLOWER and share > self._first[1] * SAME:
+        elif sent < self._first[0] * SLOWER and 1 - share < (1 - self._first[1]) * BETTER:
             self._learned, self._first = None, None
             self._lifted_until = now + LIFTED_FOR
             return

@@ -15,6 +15,7 @@ Times are seconds, as floats, of any clock that only rises.
 """
 
 import enum
+import hmac
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ from smsconnector.smpp.constants import (
     command_name,
 )
 from smsconnector.smpp.pdu import PDU, Framer
+
+EARLY = 100  # deliver_sm before the response to the bind that are kept until it comes
 
 
 class State(enum.Enum):
@@ -74,6 +77,8 @@ class SessionSettings:
     enquire_link_interval: float = 30.0
     drain_timeout: float = 5.0
     outbind: bool = False  # the SMSC connects, and asks with outbind for the bind (section 2.2.1)
+    outbind_system_id: str = ""  # what the SMSC says of itself then
+    outbind_password: str = ""
     maximum_pdu: int = DEFAULT_MAX_PDU
 
 
@@ -151,6 +156,7 @@ class Session:
         self._unbind_sent = False
         self._transmits = settings.mode != "receiver"
         self._owed = 0  # deliver_sm handed over and not answered yet
+        self._early: list[bytes] = []  # deliver_sm that came before the response to the bind
 
     # --- calls ----------------------------------------------------------------------------------------------
 
@@ -246,7 +252,9 @@ class Session:
     def _receive_pdu(self, octets: bytes, now: float, events: list[Event]) -> None:
         command_id, status, sequence = codec.header(octets)
         if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
-            self._answered(sequence, status, octets, now, events)
+            if command_id == CommandId.generic_nack:
+                status = status or Status.ESME_RUNKNOWNERR  # whatever it says, nothing was taken
+            self._answered(command_id, sequence, status, octets, now, events)
         elif command_id in (CommandId.deliver_sm, CommandId.data_sm):
             self._delivered(octets, command_id, sequence, events)
         elif command_id == CommandId.enquire_link:
@@ -263,15 +271,29 @@ class Session:
             self._bind_answered(octets, status, now, events)
         elif command_id == CommandId.outbind:
             if self.state is State.OPEN and self.settings.outbind:
-                self._bind(now)
+                self._asked_to_bind(octets, now, events)
         elif not command_id & RESPONSE and command_id != CommandId.alert_notification:
             self._out.append(codec.bare(CommandId.generic_nack, sequence, Status.ESME_RINVCMDID))
             events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
 
-    def _answered(self, sequence: int, status: int, octets: bytes, now: float, events: list[Event]) -> None:
+    def _asked_to_bind(self, octets: bytes, now: float, events: list[Event]) -> None:
+        """Only for the SMSC that is expected: who binds shows system_id and password."""
+        try:
+            fields = codec.decode(octets).fields
+        except PDUError:
+            fields = {}
+        expected = self.settings.outbind_system_id, self.settings.outbind_password
+        if hmac.compare_digest(_joined(fields.get("system_id", ""), fields.get("password", "")), _joined(*expected)):
+            self._bind(now)
+        else:
+            events += self.connection_lost("an outbind with another system_id or password than is expected")
+
+    def _answered(
+        self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[Event]
+    ) -> None:
         entry = self._window.pop(sequence, None)
         if entry is None:
-            if self.state is State.BINDING and sequence == 1:  # a bind that was answered with generic_nack
+            if self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
             return
@@ -286,7 +308,10 @@ class Session:
 
     def _delivered(self, octets: bytes, command_id: int, sequence: int, events: list[Event]) -> None:
         if self.state not in (State.BOUND, State.UNBINDING):
-            self._out.append(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RINVBNDSTS))
+            if self.state is State.BINDING and len(self._early) < EARLY:  # it overtook the bind's response
+                self._early.append(octets)
+            else:
+                self._out.append(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RX_T_APPN))
             return
         try:
             events.append(Delivered(codec.decode(octets)))
@@ -306,6 +331,9 @@ class Session:
         self._step(State.BOUND, now)
         version = response.tlv_int(Tag.sc_interface_version)
         events.append(Bound(response.fields["system_id"], version))
+        early, self._early = self._early, []
+        for one in early:
+            self._receive_pdu(one, now, events)
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -365,3 +393,7 @@ class Session:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
             if self._sequence not in self._window:
                 return self._sequence
+
+
+def _joined(system_id: str, password: str) -> bytes:
+    return f"{system_id}\0{password}".encode()

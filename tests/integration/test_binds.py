@@ -221,7 +221,7 @@ class OutbindCase(BindCase):
         """We listen; the SMSC connects and asks; we bind and hear its texts. After the end we listen again, and
         while a session stands nobody else gets in."""
         port = free_port()
-        self.open(f"outbind:127.0.0.1:{port}", mode="receiver")
+        self.open(f"outbind:127.0.0.1:{port}", mode="receiver", outbind_system_id="smsc", outbind_password="secret")
         for _ in range(2):
             caller = yield self.call(port)
             yield self.bound()

@@ -107,7 +107,8 @@ events: {uri: "http://x", sink: file}
     def test_what_a_bind_can_say(self) -> None:
         """Every key of a bind at once, as it reaches the session and the renderer."""
         bind = """
-      - {name: b, endpoint: "outbind:0.0.0.0:2776", system_id: me, mode: receiver, interface_version: "3.3",
+      - {name: b, endpoint: "outbind:0.0.0.0:2776", system_id: me, mode: receiver, interface_version: "3.4",
+         outbind_system_id: smsc, outbind_password: x,
          alphabet: latin1, long_messages: sar, source_ton: 0, dest_npi: 9, protocol_id: 64, priority_flag: 1,
          validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
          data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096}
@@ -115,11 +116,24 @@ events: {uri: "http://x", sink: file}
         section = parse(GOOD + bind).channels["smpp"].binds[1]
         settings = bind_settings(section, "b", "receiver")
         session, submit = settings.session, settings.submit
-        self.assertEqual((session.outbind, session.interface_version, session.maximum_pdu), (True, 0x33, 4096))
+        self.assertEqual((session.outbind, session.interface_version, session.maximum_pdu), (True, 0x34, 4096))
         self.assertEqual((submit.default_alphabet, submit.form, submit.registered_delivery), ("latin1", "sar", 0x11))
         self.assertEqual((submit.source_ton, submit.dest_npi, submit.validity), (0, 9, "auto"))
         self.assertEqual(submit.tlvs, ((0x1400, b"1101"), (0x1401, b"\x0a\xff")))
         self.assertEqual(settings.policy.rule(8), Rule(Action.PAUSE, 3.0))
+
+    def test_numbers_as_keys(self) -> None:
+        """YAML reads a status or a tag as a number; and a sender is normalised as the door does it."""
+        statuses = "{8: {action: reject}, 0x58: {action: pause}}"
+        bind = f'{{name: b, endpoint: "tcp:smsc:2775", system_id: me, statuses: {statuses},'
+        section = (
+            parse(f'{GOOD}      - {bind} tlvs: {{0x1400: x}}, source: "+49 123 4567"}}\n').channels["smpp"].binds[1]
+        )
+        settings = bind_settings(section, "b", "transceiver")
+        self.assertEqual(
+            (settings.policy.rule(8).action, settings.policy.rule(0x58).action), (Action.REJECT, Action.PAUSE)
+        )
+        self.assertEqual((settings.submit.tlvs, settings.submit.source), (((0x1400, b"x"),), "491234567"))
 
     def test_wrong_values(self) -> None:
         """What would be found out only at run time is found here."""
@@ -129,7 +143,14 @@ events: {uri: "http://x", sink: file}
         for section, path, text in (
             (f"{bind}, service_type: é}}", "channels.smpp.binds[1].service_type", "match"),
             (f"{bind}, password: é}}", "channels.smpp.binds[1].password", "ASCII"),
-            (f"{bind}, tlvs: {{1400: x}}}}", "channels.smpp.binds[1].tlvs", "string"),
+            (f"{bind}, tlvs: {{pe_id: x}}}}", "channels.smpp.binds[1].tlvs", "0x1400"),
+            (f'{bind}, interface_version: "3.3", long_messages: sar}}', "channels.smpp.binds[1]", "no TLVs"),
+            (f"{bind}, source: ACME-Company-Name}}", "channels.smpp.binds[1].source", "11"),
+            (
+                '{name: b, endpoint: "outbind:0.0.0.0:2775", system_id: me}',
+                "channels.smpp.binds[1]",
+                "outbind_password",
+            ),
             (f'{bind}, tlvs: {{"0x1400": "hex:0"}}}}', "channels.smpp.binds[1].tlvs", "hex:0A0B"),
             (f"{bind}, tls: {{ca_file: {pem}}}}}", "channels.smpp.binds[1].tls", "no certificate"),
             (f"{bind}, tls: {{ca_file: {pem}x}}}}", "channels.smpp.binds[1].tls.ca_file", "can't be read"),

@@ -318,7 +318,8 @@ class PlanCase(SynchronousTestCase):
         path = self.mktemp()
         binds = "[{name: a, endpoint: 'tcp:h:1', system_id: me, password: hunter2, window: 7, alphabet: latin1}, " \
             "{name: r, endpoint: 'tcp:h:1', system_id: me, mode: receiver}, " \
-            "{name: o, endpoint: 'outbind:0.0.0.0:1', system_id: me}]"  # fmt: skip
+            "{name: o, endpoint: 'outbind:0.0.0.0:1', system_id: me, outbind_system_id: s, " \
+            "outbind_password: p}]"  # fmt: skip
         Path(path).write_text(f"channels: {{one: {{type: smpp, binds: {binds}}}, two: {{type: smpp, binds: {binds}}}}}")
         return path
 

@@ -24,6 +24,7 @@ ALLOWED = {
     ("smpp", "sms"),  # a segment is rendered as submit_sm
     ("channels", "link"), ("channels", "network"), ("sinks", "link"), ("sinks", "network"),
     ("submitter", "lanes"),
+    ("config", "http"),  # the door's rule for senders
     ("cli", "config"), ("cli", "demo"), ("demo", "config"),
     ("cli", "doctor"), ("doctor", "config"), ("doctor", "service"),
     ("service", "config"), ("service", "http"), ("service", "systemd"),

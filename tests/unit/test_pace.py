@@ -24,11 +24,11 @@ class Busy:
 class Limited:
     """Takes so many in a second, and refuses the rest."""
 
-    def __init__(self, rate: float) -> None:
-        self.rate, self._tokens, self._at = rate, 0.0, 0.0
+    def __init__(self, rate: float, burst: float = 0.1) -> None:
+        self.rate, self._burst, self._tokens, self._at = rate, burst, 0.0, 0.0
 
     def __call__(self, now: float) -> bool:
-        self._tokens = min(self.rate / 10, self._tokens + (now - self._at) * self.rate)
+        self._tokens = min(self.rate * self._burst, self._tokens + (now - self._at) * self.rate)
         self._at = now
         if self._tokens < 1:
             return False
@@ -83,6 +83,31 @@ class PaceCase(SynchronousTestCase):
             self.assertGreater(taken, rate * 0.9, f"rate {rate}")
             self.assertLess(refused, rate * 0.15, f"rate {rate}")
 
+    def test_limit_far_below(self) -> None:
+        """A limit far below what we could send is learned, and not taken for an SMSC that is busy."""
+        for burst in (0.1, 1.0):
+            taken, refused = run(Pace(0, 0.0), Limited(150, burst), 60, window=200)
+            self.assertGreater(taken, 150 * 0.9)
+            self.assertLess(refused, 25)
+
+    def test_bursts(self) -> None:
+        """From the time between two bursts nothing is learned: each is sent as fast as the first."""
+        pace, takes = Pace(0, 0.0), Busy(0.05)
+        now = 0.0
+        for _ in range(12):
+            taken, started = 0, now
+            while taken < 500:
+                now += STEP
+                for _ in range(min(50, pace.available(now, 0))):
+                    pace.submitted()
+                    if takes(now):
+                        taken += 1
+                        pace.taken()
+                    else:
+                        pace.refused(now)
+            self.assertLess(now - started, 2.0)
+            now += 30.0
+
     def test_limit_is_lifted(self) -> None:
         """When the SMSC takes more again, so do we, in seconds."""
         pace, limited = Pace(0, 0.0), Limited(50)
@@ -116,3 +141,5 @@ class PaceCase(SynchronousTestCase):
         pace.congested(0.0, 90)
         self.assertEqual(pace.available(0.0, 0), 0)
         self.assertGreater(pace.available(0.5, 0), 0)
+        pace.congested(1.0, 0x5000)  # no percentage
+        self.assertGreater(pace.available(1.0, 0), 0)

@@ -58,9 +58,17 @@ class BindingCase(SessionCase):
         self.assertIsInstance(self.session.tick(10.0)[0], smpp.Closed)
 
     def test_deliver_sm_before_the_bind(self) -> None:
-        """Not taken, but answered."""
-        self.assertEqual(self.give(CommandId.deliver_sm, 5), [])
-        self.assertEqual(self.sent()[0].command_status, Status.ESME_RINVBNDSTS)
+        """What overtakes the bind's response is kept for it; no SMSC is told for good that we don't want it."""
+        self.assertEqual(self.give(CommandId.deliver_sm, 7, short_message=b"hi"), [])
+        self.assertEqual(self.sent(), [])
+        bound, delivered = self.give(CommandId.bind_transceiver_resp, 1, system_id="SMSC")
+        self.assertIsInstance(bound, smpp.Bound)
+        self.assertEqual(delivered.pdu.fields["short_message"], b"hi")
+
+    def test_other_responses_before_the_bind(self) -> None:
+        """A response to something else is no answer to the bind."""
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 1), [])
+        self.bind()
 
 
 class BoundCase(SessionCase):
@@ -94,6 +102,12 @@ class BoundCase(SessionCase):
     def test_unknown_response(self) -> None:
         """A response to nothing we sent changes nothing."""
         self.assertEqual(self.give(CommandId.submit_sm_resp, 99, message_id="1"), [])
+
+    def test_generic_nack_of_a_submit(self) -> None:
+        """Whatever status it brings, nothing was taken."""
+        self.session.submit(b"", "one", 0.0)
+        (answered,) = self.session.receive(codec.bare(CommandId.generic_nack, 2, 0), 0.0)
+        self.assertEqual(answered.status, Status.ESME_RUNKNOWNERR)
 
     def test_response_time_out(self) -> None:
         """A response that never comes frees its slot; the outcome is unknown, and a late one is passed over."""
@@ -227,7 +241,9 @@ class EndingCase(SessionCase):
 class OutbindCase(SessionCase):
     """The SMSC has connected to us (section 2.2.1)."""
 
-    settings = smpp.SessionSettings("me", "secret", mode="receiver", outbind=True)
+    settings = smpp.SessionSettings(
+        "me", "secret", mode="receiver", outbind=True, outbind_system_id="SMSC", outbind_password="x"
+    )
 
     def setUp(self) -> None:
         self.session = smpp.Session(self.settings)
@@ -241,6 +257,14 @@ class OutbindCase(SessionCase):
         self.assertEqual([one.command_id for one in self.sent()], [CommandId.bind_receiver])
         (bound,) = self.give(CommandId.bind_receiver_resp, 1, system_id="SMSC")
         self.assertIsInstance(bound, smpp.Bound)
+
+    def test_another_smsc(self) -> None:
+        """Whoever else connects is not shown system_id and password."""
+        for fields in ({"system_id": "SMSC", "password": "y"}, {"system_id": "x", "password": "x"}, {}):
+            self.setUp()
+            (closed,) = self.give(CommandId.outbind, 1, **fields)
+            self.assertIsInstance(closed, smpp.Closed)
+            self.assertEqual(self.sent(), [])
 
     def test_never_asked(self) -> None:
         """A connection on which no outbind comes is closed."""
