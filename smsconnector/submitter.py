@@ -6,9 +6,9 @@ channel's route.
    memory may hold, the rest is read back from disk in chunks, from where memory ended.
 3. The channel has room: it gets the next segments. They come back as outcomes, each exactly once. Each number has
    a lane: while segments of one message to it are under way, later messages to it wait, so that no throttle and no
-   second bind can put them out of order. What the network throttled, or the channel had no room for after all, is
-   still under way and goes first when there is room. A message that has to be retried leaves its lane and may be
-   overtaken, unless ``strict_order`` keeps it until its fate is known.
+   second bind can put them out of order. What the network throttled is still under way and comes again after a pause
+   that grows with each time: it may be its number that is full, and nobody else is to wait for that. A message that
+   has to be retried leaves its lane and may be overtaken, unless ``strict_order`` keeps it until its fate is known.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
    an outcome is a fact that only this memory holds. Until it is written it takes its place in the window, so that a
    kill can repeat at most a window of submits.
@@ -44,6 +44,8 @@ LANES = 20_000  # segments that wait in lanes at most; more, and one number's fl
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
 STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 30.0  # seconds, doubled with each time, until a throttled segment is sent again
+TOGETHER = 0.02  # seconds: pauses that end within it end together
 ENDED = 10_000  # messages that are remembered as ended at most
 
 
@@ -83,7 +85,11 @@ class Submitter(Service):
         self.queue, self._policy, self._told, self._process = queue, policy, told, process
         self._ready: deque[Segment] = deque()
         self._due: deque[Segment] = deque()  # those to be tried again, before what is ready
-        self._again: list[tuple[int, Segment]] = []  # a heap by id: not taken by the network, and first in line
+        self._again: list[tuple[int, Segment]] = []  # a heap by id: claimed or throttled before, to be sent again
+        self._held: list[tuple[float, int, Segment]] = []  # a heap by when they may be sent again: throttled ones
+        self._throttles: dict[int, int] = {}  # segment id -> how often in a row it was throttled
+        self._held_call: IDelayedCall | None = None
+        self._again_first = False  # they take turns with what is fresh
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
         self._loading = False
@@ -117,7 +123,11 @@ class Submitter(Service):
         if self._pump_call is not None:
             self._pump_call.cancel()
             self._pump_call = None
+        if self._held_call is not None:
+            self._held_call.cancel()
+            self._held_call = None
         self._unclaim([segment for _, segment in self._again])
+        self._unclaim([segment for _, _, segment in self._held])
 
     # --- 1: accepting ---------------------------------------------------------------------------------------
 
@@ -217,11 +227,15 @@ class Submitter(Service):
             return
         room = self._room()
         if room > 0 and self._again:
-            again = self._next_again(room)
-            self._submit(again)
-            room = min(room - len(again), self._room())
+            self._again_first = not self._again_first
+            share = (room + self._again_first) // 2 if self._due or self._ready else room
+            self._send_again(share)
+            room = self._room()
         if room > 0 and (self._due or self._ready):
             self._send(self._next(room))
+            room = self._room()
+        if room > 0 and self._again:
+            self._send_again(room)
         if not self._holds_segments:
             self._ended.clear()
         self._load()
@@ -235,29 +249,59 @@ class Submitter(Service):
         self.pump()
 
     def throttled(self, segments: Iterable[Segment]) -> None:
-        """The network took none of these: they keep their lanes and go first when there is room."""
+        """The network took none of these: they keep their lanes, and come again after a while."""
+        now = self._clock.seconds()
+        for segment in segments:
+            count = self._throttles[segment.id] = self._throttles.get(segment.id, 0) + 1
+            pause = min(FIRST_PAUSE * 2 ** min(count, 20), LONGEST_PAUSE)
+            heappush(self._held, (now + pause * (0.75 + self._policy.source.random() / 2), segment.id, segment))
+        if not self.running:
+            self._unclaim(segments)
+        elif self._held and (self._held_call is None or not self._held_call.active()):
+            self._held_call = self._clock.callLater(max(0.0, self._held[0][0] - now), self._come_again)
+
+    def _come_again(self) -> None:
+        """The pause of some is over."""
+        self._held_call = None
+        now = self._clock.seconds()
+        while self._held and self._held[0][0] <= now + TOGETHER:
+            _, segment_id, segment = heappop(self._held)
+            heappush(self._again, (segment_id, segment))
+        if self._held:
+            self._held_call = self._clock.callLater(self._held[0][0] - now, self._come_again)
+        self.pump()
+
+    def _send_again(self, room: int) -> None:
+        """Send up to ``room`` of those that were throttled. Some find none on the bind of their number: they are passed
+        over, and keep their turn."""
+        now = self._now()
+        passed: list[Segment] = []
+        while self._again and room > 0 and len(passed) < CHUNK:
+            segments: list[Segment] = []
+            while self._again and len(segments) < room:
+                segment = heappop(self._again)[1]
+                if self._is_over(segment, now):
+                    self._leave_lane(segment)
+                else:
+                    segments.append(segment)
+            left = self._channel.submit(segments)
+            passed += left
+            room -= len(segments) - len(left)
+        self._put_back(passed)
+
+    def _put_back(self, segments: Iterable[Segment]) -> None:
+        """The channel found no room for these after all."""
         for segment in segments:
             heappush(self._again, (segment.id, segment))
         if not self.running:
             self._unclaim(segments)
-
-    def _next_again(self, room: int) -> list[Segment]:
-        """Up to ``room`` of those that are first in line, in order, without what has ended meanwhile."""
-        now = self._now()
-        found: list[Segment] = []
-        while self._again and len(found) < room:
-            segment = heappop(self._again)[1]
-            if self._is_over(segment, now):
-                self._leave_lane(segment)
-            else:
-                found.append(segment)
-        return found
 
     def _is_over(self, segment: Segment, now: int) -> bool:
         """Whether its message has ended; if so, nothing is under way any more."""
         over = segment.expires_at <= now or segment.message_id in self._ended
         if over:
             self._under_way.discard(segment.id)
+            self._throttles.pop(segment.id, None)
         return over
 
     def _next(self, room: int) -> list[Segment]:
@@ -292,7 +336,7 @@ class Submitter(Service):
             self._claim(segments)
 
     def _submit(self, segments: list[Segment]) -> None:
-        self.throttled(self._channel.submit(segments))
+        self._put_back(self._channel.submit(segments))
 
     def _claim(self, segments: list[Segment]) -> None:
         """Policy `hold`: on disk before it is on the wire, so that after a crash it is not sent again."""
@@ -316,7 +360,7 @@ class Submitter(Service):
                     self._leave_lane(segment)
             room = max(0, self._room()) if self.running else 0
             self._submit(ready[:room])
-            self.throttled(ready[room:])  # the room went while the claim was written
+            self._put_back(ready[room:])  # the room went while the claim was written
             self.pump()
 
         self._writer.put(ops.Claim(tuple(one.id for one in segments), self._process), claimed)
@@ -332,6 +376,9 @@ class Submitter(Service):
     def outcomes(self, outcomes: list[Outcome]) -> None:
         """What became of submits, from the channel."""
         decided = [self._decide(outcome) for outcome in outcomes]
+        if self._throttles:
+            for outcome in outcomes:
+                self._throttles.pop(outcome.segment.id, None)
         for outcome, _ in decided:
             self._leave_lane(outcome.segment, self._policy.strict_order and outcome.verdict is Verdict.RETRY)
         self._record(decided)

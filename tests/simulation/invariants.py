@@ -200,7 +200,7 @@ def _submits(facts: Facts) -> Iterator[Broken]:
 def _may_follow(facts: Facts, before: Submit, after: Submit) -> str:
     """ "" if the submit ``after`` has its reason in what became of the one before."""
     answered = before.answered_at is not None and before.answered_at <= after.sent_at
-    if answered and before.status in NOT_TAKEN_FOR_NOW and not facts.silent_response(before):
+    if answered and before.status in NOT_TAKEN_FOR_NOW:
         return ""
     if "hold" in before.life.setup:
         return "the policy is hold, and the first one may have been taken"

@@ -204,17 +204,42 @@ class SubmitterCase(WalkCase):
         self.settle()
         self.assertEqual(len(self.channel.submitted), 6)
 
-    def test_throttled_goes_first(self) -> None:
-        """What the network throttled is sent before what is newer, and a number's order holds."""
+    def test_throttled_keeps_its_order(self) -> None:
+        """What the network throttled comes again soon, and what is newer to its number waits for it."""
         self.channel.window = 2
         self.accept("SM1", "SM2", "SM3", "SM4")
         self.accept("SM5", to="923000000002")
         self.settle()
         self.channel.throttle(self.channel.under_way[1])
-        self.accepted_by_smsc(self.channel.under_way[0])
-        self.accepted_by_smsc(*self.channel.under_way)
-        self.accepted_by_smsc(*self.channel.under_way)
-        self.assertEqual([one.id for one in self.channel.submitted], [1, 2, 2, 3, 4, 5])
+        while self.channel.under_way:
+            self.accepted_by_smsc(*self.channel.under_way)
+            self.advance(0.25)
+        ids = [one.id for one in self.channel.submitted]
+        self.assertEqual(sorted(ids), [1, 2, 2, 3, 4, 5])
+        self.assertLess(ids.index(2, 2), ids.index(5))
+
+    def test_full_number(self) -> None:
+        """A number that is always throttled is tried ever more rarely, and holds up nobody."""
+        self.channel.window = 1
+        self.accept("SM1")
+        self.settle()
+        for number in range(2, 302):
+            self.accept(f"SM{number}")
+        for _ in range(600):
+            (one,) = self.channel.under_way
+            if one.id == 1:
+                self.channel.throttle(one)
+                self.submitter.room()
+                self.settle()
+            else:
+                self.accepted_by_smsc(one)
+            if not self.channel.under_way:
+                break
+            self.clock.advance(0.01)
+            self.settle()
+        ids = [one.id for one in self.channel.submitted]
+        self.assertEqual(len(set(ids)), 301)
+        self.assertLess(ids.count(1), 15)
 
     def test_throttled_until_it_expires(self) -> None:
         """A throttled segment whose message has ended is not sent any more, and those behind it are."""
