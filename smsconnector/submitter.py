@@ -45,6 +45,7 @@ DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is d
 KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
 STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 30.0  # seconds, doubled with each time, until a throttled segment is sent again
+ROUNDS = 50  # how often room that was left is offered to others in one go
 TOGETHER = 0.02  # seconds: pauses that end within it end together
 ENDED = 10_000  # messages that are remembered as ended at most
 
@@ -231,9 +232,10 @@ class Submitter(Service):
             share = (room + self._again_first) // 2 if self._due or self._ready else room
             self._send_again(share)
             room = self._room()
-        if room > 0 and (self._due or self._ready):
+        rounds = ROUNDS
+        while room > 0 and rounds and (self._due or self._ready):  # some may find no room on the bind of their number
             self._send(self._next(room))
-            room = self._room()
+            room, rounds = self._room(), rounds - 1
         if room > 0 and self._again:
             self._send_again(room)
         if not self._holds_segments:
@@ -257,8 +259,14 @@ class Submitter(Service):
             heappush(self._held, (now + pause * (0.75 + self._policy.source.random() / 2), segment.id, segment))
         if not self.running:
             self._unclaim(segments)
-        elif self._held and (self._held_call is None or not self._held_call.active()):
-            self._held_call = self._clock.callLater(max(0.0, self._held[0][0] - now), self._come_again)
+        elif self._held and (self._held_call is None or self._held_call.getTime() > self._held[0][0]):
+            self._hold_on(now)
+
+    def _hold_on(self, now: float) -> None:
+        """Until the first pause ends."""
+        if self._held_call is not None:
+            self._held_call.cancel()
+        self._held_call = self._clock.callLater(max(0.0, self._held[0][0] - now), self._come_again)
 
     def _come_again(self) -> None:
         """The pause of some is over."""
@@ -268,7 +276,7 @@ class Submitter(Service):
             _, segment_id, segment = heappop(self._held)
             heappush(self._again, (segment_id, segment))
         if self._held:
-            self._held_call = self._clock.callLater(self._held[0][0] - now, self._come_again)
+            self._hold_on(now)
         self.pump()
 
     def _send_again(self, room: int) -> None:

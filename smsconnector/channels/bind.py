@@ -39,6 +39,8 @@ UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and 
 REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
 ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
+AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
+LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
 
 
@@ -96,6 +98,8 @@ class Bind(Service):
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
+        self._refusals = 0  # in a row, for now, with nothing taken in between
+        self._avoid_until = 0.0
         self._wake: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._accepted = {
@@ -150,6 +154,12 @@ class Bind(Service):
         return self._protocol is not None and self._protocol.session.state is smpp.State.BOUND
 
     @property
+    def ailing(self) -> bool:
+        """Whether its SMSC has refused everything of late, for reasons of its own: others go first, until it is time to
+        try it with one."""
+        return self._refusals >= AILING and (self.outstanding > 0 or self.clock.seconds() < self._avoid_until)
+
+    @property
     def outstanding(self) -> int:
         """Submits under way."""
         return self._protocol.session.outstanding if self._protocol is not None else 0
@@ -166,6 +176,8 @@ class Bind(Service):
         allowed = self._pace.available(self.clock.seconds(), session.outstanding)
         if allowed <= 0:
             self._come_again()
+        if self._refusals >= AILING:
+            allowed = min(allowed, 1 - session.outstanding)
         return min(room, allowed)
 
     def _come_again(self) -> None:
@@ -230,6 +242,7 @@ class Bind(Service):
             self._pace.congested(now, event.congestion)
         if event.status == Status.ESME_ROK:
             self._pace.taken()
+            self._refusals = 0
             verdict, code = self._accepted
             outcomes.append((owner, Outcome(segment, verdict, account, event.message_id, code)))
             return
@@ -246,8 +259,20 @@ class Bind(Service):
         if rule.action is Action.REBIND:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)
-        verdict = Verdict.REFUSED if rule.action is Action.REJECT else Verdict.RETRY
+        if rule.action is Action.REJECT:
+            self._refusals, verdict = 0, Verdict.REFUSED
+        else:
+            self._refused_for_now(now)
+            verdict = Verdict.RETRY
         outcomes.append((owner, Outcome(segment, verdict, account, None, event.status, rule.delay)))
+
+    def _refused_for_now(self, now: float) -> None:
+        """After some in a row the bind is avoided, longer each time."""
+        self._refusals += 1
+        if self._refusals >= AILING:
+            pause = min(2.0 ** (self._refusals - AILING), LONGEST_AVOIDED)
+            self._avoid_until = now + pause
+            self.clock.callLater(pause, self._channel.offer_room)
 
     def _changed(self, event: smpp.Event) -> None:
         name = self.settings.name

@@ -4,7 +4,8 @@
    the binds that name none. The longest prefix counts. Each route has a submitter of its own, so that one whose
    binds are down holds up nobody else.
 2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
-   for its weight. The segments of one message, and of what else is under way to its number, share a bind.
+   for its weight. A bind whose SMSC refuses everything for now is passed over while another is well. The segments of
+   one message, and of what else is under way to its number, share a bind.
 3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
 4. What binds hear, receipts and texts, goes to the channel's one listener.
 """
@@ -31,7 +32,13 @@ class Route:
 
     def capacity(self) -> int:
         """How many segments it can take right now."""
-        return sum(bind.room for bind in self.binds)
+        return sum(bind.room for bind in self._usable())
+
+    def _usable(self) -> list[Bind]:
+        """The binds without those that are ailing, unless all are."""
+        if len(self.binds) == 1:
+            return self.binds
+        return [bind for bind in self.binds if bind.bound and not bind.ailing] or self.binds
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""
@@ -61,7 +68,7 @@ class Route:
             return entry[0] if entry[0].room > 0 else None
         if len(self.binds) == 1:
             return self.binds[0] if self.binds[0].room > 0 else None
-        with_room = [bind for bind in self.binds if bind.room > 0]
+        with_room = [bind for bind in self._usable() if bind.room > 0]
         if not with_room:
             return None
         return min(with_room, key=lambda one: (one.settings.priority, one.outstanding / one.settings.weight))

@@ -22,7 +22,7 @@ from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.requests import SendRequest, parse_notification, parse_receive, parse_send, text_refused
-from smsconnector.http.site import BoundedRequest, too_large
+from smsconnector.http.site import BoundedRequest, Routes, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
 from smsconnector.receiver import Receiver
 from smsconnector.sms.segmentation import Split, segment
@@ -88,7 +88,7 @@ class API:
 
     @property
     def resource(self) -> Any:
-        return self._app.resource()
+        return Routes(self._app, self._failed)
 
     def _route(self, path: str, method: str, handler: Callable[..., Any], root: bool = True) -> None:
         """Under the base path, and at the root too where the document shows both."""
@@ -146,14 +146,14 @@ class API:
 
     def _receive(self, request: BoundedRequest, channel: str | None = None) -> "Deferred[bytes]":
         channel = self._webhook(channel)
-        form = parse_receive(request.body(), request.getHeader("content-type") or "")
+        form = parse_receive(request.body(), request.content_type())
         now = int(self._wall_clock() * 1000)
         text = IncomingSegment(channel, channel, form.source, form.destination, form.body, now, sid=form.sid)
         return self._when_written(lambda done: self._receiver.incoming(text, done), lambda: replies.nothing(request))
 
     def _notification(self, request: BoundedRequest, channel: str | None = None) -> "Deferred[bytes]":
         channel = self._webhook(channel)
-        form = parse_notification(request.body(), request.getHeader("content-type") or "")
+        form = parse_notification(request.body(), request.content_type())
         now = int(self._wall_clock() * 1000)
         receipt = Receipt(channel, form.sid, form.finality, form.code, form.status, now)
         return self._when_written(

@@ -19,13 +19,25 @@ def refuse(request: Request, error: InvalidRequest) -> bytes:
     request.setResponseCode(error.status)
     if error.status == 503:
         request.setHeader("Retry-After", RETRY_AFTER)
-    return give(request, {"error": {"code": error.code, "message": error.message, "field": error.field}})
+    return _give(request, rendered(error))
+
+
+def rendered(error: InvalidRequest) -> bytes:
+    """The JSON alone."""
+    return _json({"error": {"code": error.code, "message": error.message, "field": error.field}})
 
 
 def give(request: Request, data: Any) -> bytes:
     """That as JSON."""
+    return _give(request, _json(data))
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _give(request: Request, body: bytes) -> bytes:
     request.setHeader("Content-Type", "application/json")
-    body = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
     request.setHeader("Content-Length", str(len(body)))
     return body
 

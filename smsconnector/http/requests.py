@@ -6,6 +6,7 @@ with a stable code, one sentence that says what to do, and the field's name.
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -100,7 +101,7 @@ def _json_object(octets: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InvalidRequest("wrong_encoding", "The body is not UTF-8: encode it as UTF-8.") from None
     try:
-        data = json.loads(text, object_pairs_hook=_unique)
+        data = _JSON.decode(text)
     except RecursionError:
         raise InvalidRequest("malformed_json", "The body is nested too deep: send one flat JSON object.") from None
     except ValueError as error:
@@ -114,10 +115,12 @@ def _json_object(octets: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise InvalidRequest("duplicate_field", f"{twice[:64]} is given more than once: give it once.", twice[:64])
     return data
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _string(data: dict[str, Any], name: str) -> str:

@@ -1,17 +1,29 @@
-"""The HTTP server: Twisted's, with bodies that are bounded before they are in memory, and no access log.
+"""The HTTP server: Twisted's, held to bounds, with no access log.
 
-A body that turns out too long is read on, up to ``DRAIN`` octets, without being kept, so that its sender can read
-the 413; one that says it is longer than that is answered and closed at once.
+1. ``Door`` counts connections (``connections``); one too many is closed at once, under TLS too.
+2. ``Channel`` reads requests off a connection. It looks at none while earlier answers are not read, at one a turn of
+   the reactor, and tells the connection's clock what it waits for. What is no HTTP it refuses in JSON and closes.
+3. ``BoundedRequest`` keeps ``maximum_body`` octets of a body. A longer one is read on, up to ``DRAIN`` octets, without
+   being kept, so that its sender can read the 413; one that says it is longer than that, or asks first whether it may
+   come (``Expect: 100-continue``), is answered and closed at once.
+4. ``Routes`` finds the handler.
 """
 
-import json
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, HTTPChannel
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
@@ -24,17 +36,130 @@ def too_large(maximum: int) -> InvalidRequest:
     return InvalidRequest("body_too_large", f"The body is longer than {maximum} octets: send less.", status=413)
 
 
+class Channel(HTTPChannel):
+    """One connection; ``transport`` is its ``Connection``."""
+
+    transport: Connection  # type: ignore[assignment]
+
+    @property
+    def closing(self) -> bool:
+        """Nothing is read or written any more."""
+        return bool(self.transport.disconnecting)
+
+    # --- what comes -----------------------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.closing:
+            super().dataReceived(data)
+            self._set_clock()
+
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a Content-Length of more digits than int() reads
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._respondToBadRequestAndDisconnect()
+
+    def allContentReceived(self) -> None:
+        if not self.closing:
+            self.transport.request_is_whole()
+            super().allContentReceived()
+
+    def _set_clock(self) -> None:
+        """It runs while we wait for the client: for the rest of a request, for room to answer, for the end of a
+        closed connection (TLS waits for the other side's)."""
+        waiting = not self._handlingRequest and (self.requests or self._buffer)
+        if not (waiting or self.closing):
+            self.transport.since = None
+        elif self.transport.since is None:
+            self.transport.since = self.transport.factory.clock.seconds()
+
+    # --- one after the other --------------------------------------------------------------------------------
+
+    def requestDone(self, request: Request) -> None:
+        """A request that was answered as soon as it was read: others have their turn before the next of this client."""
+        super().requestDone(request)
+        if self._busyReceiving and self._buffer and not self.closing:
+            self.paused = True
+            self._networkProducer.pauseProducing()
+            self.callLater(0, self._go_on)
+        self._set_clock()
+
+    def pauseProducing(self) -> None:
+        """The answers are not read. Twisted goes on with what it reads while a request is handled, and for each it has
+        an answer in memory."""
+        super().pauseProducing()
+        self.paused = True
+        self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waitingForTransport or self.closing:
+            return
+        self.paused = False
+        LineReceiver.dataReceived(self, b"")
+        self._set_clock()
+        if not (self.paused or self._handlingRequest or self.closing):
+            self._networkProducer.resumeProducing()
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def refuse(self, error: InvalidRequest) -> None:
+        """What no route can answer; the rest of what came is not looked at."""
+        if self.closing:
+            return
+        body = replies.rendered(error)
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            % (error.status, RESPONSES[error.status], len(body), body)
+        )
+        self.loseConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(
+            InvalidRequest(
+                "malformed_request",
+                "This is no HTTP/1.1 request: check its first line, its headers (500 and 16 KiB at most), "
+                "Content-Length and chunks.",
+            )
+        )
+
+    def _send100Continue(self) -> None:
+        if not self.closing:
+            super()._send100Continue()
+
+    def loseConnection(self) -> None:
+        super().loseConnection()
+        self._set_clock()
+
+    def timeoutConnection(self) -> None:
+        """Not a word in the log: whoever connects would fill it."""
+        self.loseConnection()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.clearLineBuffer()
+        super().connectionLost(reason)
+
+
 class BoundedRequest(Request):
-    """``too_long`` is set when the body went over ``maximum_body``; ``content`` is empty then."""
+    """``too_long`` is set when the body went over ``maximum_body``; ``content`` is empty then. ``gone`` is set when the
+    client is."""
 
     maximum_body = 65_536
     too_long = False
+    gone = False
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > self.maximum_body:
             self.too_long = True
-            if length > self.maximum_body + DRAIN:
+            if length > self.maximum_body + DRAIN or self.requestHeaders.hasHeader(b"expect"):
                 self._refuse_at_once()
         super().gotLength(0 if self.too_long else length)
 
@@ -51,43 +176,99 @@ class BoundedRequest(Request):
         super().handleContentChunk(data)
 
     def process(self) -> None:
-        """A path that is no UTF-8 is none of ours; the routes would stumble over it."""
-        connection = self.channel.transport if self.channel is not None else None
-        if isinstance(connection, Connection):
-            connection.request_is_whole()
+        """A path that is no UTF-8, or none at all, is none of ours; the routes would stumble over it. An absolute URI
+        is its path (RFC 9112 section 3.2.2)."""
+        if self.path.lower().startswith((b"http://", b"https://")):
+            self.path = b"/" + self.path.split(b"/", 3)[3] if self.path.count(b"/") > 2 else b"/"
         try:
-            unquote_to_bytes(self.path).decode("utf-8")
+            path = unquote_to_bytes(self.path).decode("utf-8")
         except UnicodeDecodeError:
-            self.write(replies.refuse(self, InvalidRequest("not_found", "There is no such path.", status=404)))
-            self.finish()
-        else:
+            path = ""
+        if path.startswith("/") or (self.method, path) == (b"OPTIONS", "*"):
             super().process()
+        else:
+            self.answer(replies.refuse(self, InvalidRequest("not_found", "There is no such path.", status=404)))
+
+    def getRequestHostname(self) -> bytes:
+        """The routes know no hosts; werkzeug refuses half of what clients may write there."""
+        return b""
 
     def body(self) -> bytes:
         """All of it."""
         return cast(BytesIO, self.content).read()
 
+    def content_type(self) -> str:
+        """As the client wrote it, whatever octets these are."""
+        return (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0].decode("latin-1")
+
+    def answer(self, body: bytes) -> None:
+        """All of the answer, if there is still someone to read it."""
+        if not self.gone:
+            if body:
+                self.write(body)
+            self.finish()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.gone = True
+        super().connectionLost(reason)
+
     def _refuse_at_once(self) -> None:
-        if self.channel is None or self.channel.transport is None:
-            return
-        error = too_large(self.maximum_body)
-        body = json.dumps({"error": {"code": error.code, "message": error.message, "field": None}}).encode()
-        transport: Any = self.channel.transport
-        transport.write(
-            b"HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
-        transport.loseConnection()
+        cast(Channel, self.channel).refuse(too_large(self.maximum_body))
+
+
+class Routes(KleinResource):
+    """Klein's table of routes. Those without a variable are found by their octets, for werkzeug's matching costs more
+    than the handler of ``/send``; everything else goes its way. ``failed`` makes an answer of what a handler raised."""
+
+    def __init__(self, app: Klein, failed: Callable[[Request, Failure], bytes]) -> None:
+        super().__init__(app)
+        self._failed = failed
+        self._plain = {
+            (method.encode(), rule.rule.encode()): rule.endpoint
+            for rule in app.url_map.iter_rules()
+            if not rule.arguments
+            for method in rule.methods or ()
+        }
+
+    def render(self, request: Any) -> Any:
+        endpoint = self._plain.get((request.method, request.path))
+        if endpoint is None:
+            return super().render(request)
+        try:
+            answer: Any = self._app.execute_endpoint(endpoint, request)
+        except Exception:  # noqa: BLE001 — the edge: ``failed`` tells ours from theirs, and logs
+            answer = self._failed(request, Failure())
+        if isinstance(answer, Deferred):
+            answer.addErrback(lambda failure: self._failed(request, failure)).addCallback(request.answer)
+        else:
+            request.answer(answer)
+        return NOT_DONE_YET
 
 
 class QuietSite(Site):
     """No access log: it costs more than the handlers do. Bodies are bounded, so they stay in memory."""
+
+    protocol = Channel  # type: ignore[assignment]  # not by way of the one that may become HTTP/2
 
     def getContentFile(self, length: int | None) -> BytesIO:
         return BytesIO()
 
     def log(self, request: Any) -> None:
         pass
+
+
+class Refused(Protocol):
+    """One connection too many. It is a protocol, for under TLS none is an error."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
+class Door(Connections):
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) or Refused()
 
 
 def make_site(
@@ -97,7 +278,7 @@ def make_site(
     idle_timeout: float,
     request_timeout: float = 30.0,
     maximum_connections: int = 10_000,
-) -> Connections:
+) -> Door:
     """Times in seconds: how long a connection may be silent, and how long a request may take to arrive."""
 
     class ConfiguredRequest(BoundedRequest):
@@ -112,4 +293,4 @@ def make_site(
         parsePOSTFormSubmission=False,  # requests.py does, and says what is wrong
     )
     site.displayTracebacks = False
-    return Connections(site, clock, maximum_connections, request_timeout)
+    return Door(site, clock, maximum_connections, request_timeout)

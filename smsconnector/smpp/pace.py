@@ -24,7 +24,7 @@ SLOWER = 0.85  # the part of the first rate that is clearly slower
 BETTER = 1.15  # if that does not raise the part that is taken by as much, the rate was not the reason
 LIFTED_FOR = 10.0  # seconds without a limit after that was found
 LOWEST_RATE = 1.0  # submits a second; a limit never falls below it
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds without any submit while nothing at all is taken
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.75  # seconds without any submit while nothing at all is taken
 MOST = 1 << 30
 
 
@@ -130,7 +130,7 @@ class Pace:
         share = refused / max(1, taken + refused)
         if share >= NOISE:
             self._clean = 0
-            if now >= self._lifted_until:
+            if taken and now >= self._lifted_until:  # where nothing is taken, the pause is what helps
                 self._slow_down(now, (taken + refused) / elapsed, taken / elapsed, share)
         else:
             self._first = None

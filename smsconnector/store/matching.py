@@ -2,8 +2,8 @@
 
 Each receipt is looked up under all forms at once. Of the segments that are to the number which the receipt names,
 those found under the form this account's receipts were seen to use count first (the raw one, until another was
-seen), then the others, unless so many were seen in that form that it is the account's; of several, the one under way,
-then the newest. A segment to another number (carriers write
+seen), then the others, unless so many were seen in that form that it is the account's, until as many in a row were not;
+of several, the one under way, then the newest. A segment to another number (carriers write
 numbers in more ways than there are) is taken by its id alone: under the form in use, under way, and only where the
 receipt is marked as one. Everything else is no match; the receipt waits for a better one. No setting is needed.
 """
@@ -39,6 +39,7 @@ class Matcher:
 
     def __init__(self) -> None:
         self._seen: dict[str, Counter[str]] = {}
+        self._strange: Counter[str] = Counter()  # receipts in a row that would fit in a form that was never seen only
 
     def may_be(self, account: str, form: str) -> bool:
         """Whether receipts of this account may come in that form."""
@@ -54,6 +55,9 @@ class Matcher:
         seen = self._seen.setdefault(account, Counter())
         usual = seen.most_common(1)[0][0] if seen else RAW
         candidates = [one for one in candidates if self.may_be(account, one.form)]
+        self._strange[account] = 0 if candidates else self._strange[account] + 1
+        if self._strange[account] >= LEARNED:  # the SMSC writes them in another way now
+            seen.clear()
         fitting = [one for one in candidates if same_number(one.destination, destination)]
         if not fitting:
             by_id = [one for one in candidates if one.form == usual and (not is_final(one.state) or not destination)]

@@ -4,6 +4,8 @@ The real submitter, store, channel and sessions, and the simulated SMSC; nothing
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -12,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.channels.smpp import SMPPChannel
 from smsconnector.link import BackOff
-from smsconnector.simulator.behaviour import Behaviour
+from smsconnector.simulator.behaviour import Behaviour, Dice
 from smsconnector.simulator.ledger import Entry
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp.constants import Status
@@ -42,6 +44,12 @@ class Peer:
         return [entry.short_message.decode() for _, entry in self.taken]
 
 
+def refusing(behaviour: Behaviour) -> tuple[Behaviour, Dice]:
+    """Everything, for now by the policy of the test's binds."""
+    sick = replace(behaviour, refuse_share=1.0)
+    return sick, Dice(sick)
+
+
 class RoutesCase(SynchronousTestCase):
     def build(self, *peers: dict[str, Any], strict_order: bool = False, **behaviour: Any) -> None:
         """A bind for each of ``peers``, which are the settings of the bind and, as ``smsc``, of its SMSC."""
@@ -60,7 +68,7 @@ class RoutesCase(SynchronousTestCase):
             self.channel.add(
                 Bind(self.clock, peer.wires, bind, self.channel, BackOff(), Pace(0.0, 0.0))  # type: ignore[arg-type]
             )
-        policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order)
+        policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order, source=Random(1))
         self.submitters: dict[str, Submitter] = {}
         for prefix, route in self.channel.routes.items():
             submitter = Submitter(self.clock, self.now, self.writer, route, f"smpp/{prefix}", policy, lambda: None)
@@ -230,6 +238,27 @@ class SharesCase(RoutesCase):
         self.assertEqual(self.shares(), [20, 10, 10])
         self.peers[1].wires.refuse = False
         self.until(lambda: self.shares() == [20, 20, 10], 120)
+
+    def test_one_refuses(self) -> None:
+        """An SMSC that refuses all for now hands its share to the other; well again, it has it back."""
+        for binds in (({}, {}), ({"priority": 0}, {"priority": 1})):
+            self.build(*({**one, "policy": OrderCase.retry_all} for one in binds))
+            first = self.peers[0].smsc
+            well = first.behaviour
+            first.behaviour, first._dice = sick = refusing(well)
+            for _ in range(30):
+                self.send(10, 4_000)
+                self.turn(0.1)
+            self.until(lambda: len(self.taken()) == 300, 60)
+            self.assertEqual(self.shares(), [0, 300])
+            self.assertLess(first.counts.refused, 30, sick)
+            first.behaviour, first._dice = well, Dice(well)
+            self.turn(60)
+            for _ in range(30):
+                self.send(10, 4_000)
+                self.turn(0.1)
+            self.turn(3)
+            self.assertGreater(self.shares()[0], 100)
 
     def test_one_goes_down(self) -> None:
         """One of two SMSCs is gone in mid-run and comes back: its share moves over within a second; nothing is lost,

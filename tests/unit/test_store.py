@@ -167,6 +167,18 @@ class MTCase(StoreCase):
         self.assertEqual([one["MessageSID"] for one in self.reports()][-1], "SM1")
         self.assertEqual(len(self.reports()), LEARNED + 1)
 
+    def test_form_changes(self) -> None:
+        """An SMSC that begins to write ids in another way is understood again after a while."""
+        for number in range(100, 100 + LEARNED):
+            (segment,) = self.accept(f"SM{number}")
+            self.record(segment, Verdict.ACCEPTED, f"{number}")
+            self.receive(receipt(f"{number}"))
+        for number in range(0xA000, 0xA000 + 2 * LEARNED):
+            (segment,) = self.accept(f"SM{number}")
+            self.record(segment, Verdict.ACCEPTED, f"{number:x}")
+            self.receive(receipt(f"{number}"))
+        self.assertEqual(len(self.reports()), 2 * LEARNED)
+
     def test_reused_id(self) -> None:
         """An id comes again for another number, its receipt before its response: it waits, and is no repeat."""
         (first,) = self.accept("SM1", to="923000000001")
