@@ -108,6 +108,7 @@ class Receipt:
     status: str  # the status word, for the timeline
     received_at: int  # ms
     destination: str = ""  # the handset's number, if the receipt says so (its source_addr); "" unknown
+    addressee: str = ""  # its destination_addr: the handset's number where the SMSC does not swap them
     incoming: IncomingSegment | None = None  # not marked as a receipt: what it is if it fits no message
 
 

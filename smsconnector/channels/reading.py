@@ -32,7 +32,8 @@ class Reader:
                 self._notice("receipts whose text and message_state are at odds", found.status)
             return Receipt(
                 self._account, found.smsc_id, found.finality, found.code, found.status, now,
-                pdu.fields["source_addr"], None if found.marked else self._read_text(pdu, now),
+                pdu.fields["source_addr"], pdu.fields["destination_addr"],
+                None if found.marked else self._read_text(pdu, now),
             )  # fmt: skip
         if carries_text(pdu):
             return self._read_text(pdu, now)

@@ -16,16 +16,25 @@ def _text_key(one: IncomingSegment) -> TextKey:
 
 
 class PartialText:
-    """What has come of a text in several parts. ``received_at`` is the time of the last one."""
+    """What has come of a text in several parts; ``echo`` is what came again after it was complete, which on disk has
+    negative numbers. ``received_at`` is the time of the last part."""
 
-    def __init__(self, first: IncomingSegment) -> None:
+    def __init__(self, first: IncomingSegment, parts: dict[int, str]) -> None:
         self.first = first
-        self.parts: dict[int, str] = {}
+        self.parts: dict[int, str] = dict(parts)
+        self.echo: dict[int, str] = {}
         self.received_at = first.received_at
 
     def add(self, one: IncomingSegment) -> None:
-        self.parts[one.number] = one.text
+        if one.number < 0:
+            self.echo[-one.number] = one.text
+        else:
+            self.parts[one.number] = one.text
         self.received_at = max(self.received_at, one.received_at)
+
+    def numbered(self) -> list[tuple[int, str]]:
+        """As it is on disk."""
+        return [*self.parts.items(), *((-number, part) for number, part in self.echo.items())]
 
     @property
     def joined(self) -> bool:
@@ -53,7 +62,8 @@ class IncomingTexts(Outbox):
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
         """Put the parts to those that are here; texts that are complete now become events. A part that is here
-        already was sent again; if its text is another one, it begins another text under the same reference."""
+        already was sent again; if its text is another one, it begins another text under the same reference, and what
+        seemed to be sent again of a text that was handed on belongs to the new one."""
         texts = self._unfinished(list({_text_key(one) for one in parts}))
         changed: set[TextKey] = set()
         events = []
@@ -61,11 +71,14 @@ class IncomingTexts(Outbox):
             key = _text_key(one)
             text = texts.get(key)
             if text is not None and text.parts.get(one.number) == one.text:
+                if text.joined:
+                    text.echo[one.number] = one.text
+                    changed.add(key)
                 continue
             if text is None or text.joined or one.number in text.parts:
                 if text is not None and not text.joined:
                     events.append(text.event(incomplete=True))
-                text = texts[key] = PartialText(one)
+                text = texts[key] = PartialText(one, text.echo if text is not None else {})
             text.add(one)
             changed.add(key)
             if text.joined:
@@ -85,7 +98,7 @@ class IncomingTexts(Outbox):
         ):
             channel, account, source, destination, text, *place = row
             one = IncomingSegment(channel, account, source, destination, json.loads(text), *place)
-            texts.setdefault(_text_key(one), PartialText(one)).add(one)
+            texts.setdefault(_text_key(one), PartialText(one, {})).add(one)
         return texts
 
     def _write_parts(self, texts: "list[PartialText]") -> None:
@@ -97,7 +110,7 @@ class IncomingTexts(Outbox):
             [
                 (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
                  json.dumps(part), text.received_at, one.is_binary)
-                for text in texts for one in [text.first] for number, part in text.parts.items()
+                for text in texts for one in [text.first] for number, part in text.numbered()
             ],
         )  # fmt: skip
 

@@ -47,7 +47,7 @@ class Matcher:
         return seen is None or bool(seen[form]) or seen.total() < LEARNED
 
     def pick(
-        self, account: str, destination: str, candidates: list[Candidate], marked: bool = True
+        self, account: str, destination: str, candidates: list[Candidate], marked: bool = True, addressee: str = ""
     ) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
         if not candidates:
@@ -59,6 +59,10 @@ class Matcher:
         if self._strange[account] >= LEARNED:  # the SMSC writes them in another way now
             seen.clear()
         fitting = [one for one in candidates if same_number(one.destination, destination)]
+        if not fitting and marked:  # the SMSC does not swap the addresses, or names none
+            fitting = [one for one in candidates if same_number(one.destination, addressee)]
+            if not destination and len(candidates) == 1 and not is_final(candidates[0].state):
+                fitting = candidates
         if not fitting:
             by_id = [one for one in candidates if one.form == usual and (not is_final(one.state) or not destination)]
             return max(by_id, key=_likelihood) if by_id and marked else None

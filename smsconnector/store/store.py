@@ -339,7 +339,9 @@ class Store(IncomingTexts, Retention):
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
             marked = receipt.incoming is None
-            found = self._matcher.pick(receipt.account, receipt.destination, candidates[position], marked)
+            found = self._matcher.pick(
+                receipt.account, receipt.destination, candidates[position], marked, receipt.addressee
+            )
             if found is None and batch[index].report_unknown:
                 unknown.append((batch[index].channel, receipt))
                 counts[index][0] += 1

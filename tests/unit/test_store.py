@@ -167,6 +167,14 @@ class MTCase(StoreCase):
         self.assertEqual([one["MessageSID"] for one in self.reports()][-1], "SM1")
         self.assertEqual(len(self.reports()), LEARNED + 1)
 
+    def test_addresses_not_swapped(self) -> None:
+        """Ids in two forms are matched where the receipt names the handset as addressee, or nobody."""
+        for number, (source, addressee) in enumerate([("8228", "923001234567"), ("", "")] * 10, 1000):
+            (segment,) = self.accept(f"SM{number}")
+            self.record(segment, Verdict.ACCEPTED, f"{number:x}")
+            said = Receipt(ACCOUNT, f"{number}", Finality.DELIVERED, "000", "DELIVRD", NOW, source, addressee)
+            self.assertEqual(self.receive(said).matched, 1)
+
     def test_form_changes(self) -> None:
         """An SMSC that begins to write ids in another way is understood again after a while."""
         for number in range(100, 100 + LEARNED):
@@ -402,10 +410,19 @@ class IncomingCase(StoreCase):
         self.assertEqual([one["Body"] for one in self.reports()], ["ab", "c", "de"])
         self.assertEqual([one.get("Incomplete") for one in self.reports()], [None, True, None])
 
+    def test_same_beginning(self) -> None:
+        """A text that begins or ends as the one before it under the same reference is whole too."""
+        for first, second in (("Dear all, ", "one."), ("Dear all, ", "two."), ("Dear sir, ", "two.")):
+            self.one(ops.Incoming((self.part(1, 2, first),)))
+            self.one(ops.Incoming((self.part(2, 2, second),)))
+        self.assertEqual(
+            [one["Body"] for one in self.reports()], ["Dear all, one.", "Dear all, two.", "Dear sir, two."]
+        )
+
     def unmarked(self, smsc_id: str, source: str = "923001234567") -> Receipt:
         """What reads as a receipt, and is not marked as one."""
         incoming = IncomingSegment("smpp", ACCOUNT, source, "8228", f"id:{smsc_id} stat:DELIVRD", NOW)
-        return Receipt(ACCOUNT, smsc_id, Finality.DELIVERED, "000", "DELIVRD", NOW, source, incoming)
+        return Receipt(ACCOUNT, smsc_id, Finality.DELIVERED, "000", "DELIVRD", NOW, source, "8228", incoming)
 
     def test_unmarked_receipt(self) -> None:
         """It is one if it comes from the number that the message went to."""
