@@ -24,7 +24,7 @@ from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
-from smsconnector.http.site import make_site
+from smsconnector.http.site import make_site, with_backlog
 from smsconnector.link import BackOff
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.network import TLS, IncomingConnections, client_endpoint
@@ -224,7 +224,7 @@ class Connector(MultiService):
         if warning:
             self.log.warn("{warning}", warning=warning)
         for description in http.endpoints:
-            port = yield serverFromString(self._reactor, description).listen(site)
+            port = yield serverFromString(self._reactor, with_backlog(description)).listen(site)
             self._ports.append(port)
             self.log.info("HTTP on {address}", address=port.getHost())
         self._notifier.notify("READY=1")

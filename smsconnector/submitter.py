@@ -99,6 +99,7 @@ class Submitter(Service):
         self._facts = Insistent(clock, writer)
         self._knows_retries = not policy.strict_order
         self._checked_at: float | None = None  # None while it is being looked at
+        self._to_claim: list[Segment] = []  # those whose claim could not be written
         self._claiming = self._recording = 0  # segments whose claim, or whose outcome, is being written
         self._retry: IDelayedCall | None = None
         self._pump_call: IDelayedCall | None = None
@@ -352,10 +353,8 @@ class Submitter(Service):
 
         def claimed(ids: list[int] | None, error: StoreError | None) -> None:
             self._claiming -= len(segments)
-            if ids is None:
-                for segment in segments:
-                    self._leave_lane(segment)
-                self._first_in_line(segments)
+            if ids is None:  # they keep their lanes
+                self._to_claim += segments
                 self._again_later()
                 return
             allowed, now = set(ids), self._now()
@@ -444,6 +443,9 @@ class Submitter(Service):
 
     def _try_again(self) -> None:
         self._retry = None
+        to_claim, self._to_claim = self._to_claim, []
+        if to_claim and self.running:
+            self._claim(to_claim)
         self.pump()
 
     def settled(self) -> "Deferred[None]":

@@ -9,6 +9,7 @@
 4. ``Routes`` finds the handler.
 """
 
+import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any, cast
@@ -30,6 +31,7 @@ from smsconnector.http import replies
 from smsconnector.http.connections import Connection, Connections
 
 DRAIN = 1_048_576  # octets of an over-long body that are read and thrown away
+BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
 
 def too_large(maximum: int) -> InvalidRequest:
@@ -269,6 +271,14 @@ class Refused(Protocol):
 class Door(Connections):
     def buildProtocol(self, addr: Any) -> Any:
         return super().buildProtocol(addr) or Refused()
+
+
+def with_backlog(endpoint: str) -> str:
+    """The endpoint string with room for a burst, unless it says itself how much: beyond Twisted's 50 a connection
+    waits a second, until its SYN comes again."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    own = any("=" not in argument or argument.startswith("backlog=") for argument in arguments[1:])
+    return endpoint if own or kind == "systemd" else f"{endpoint}:backlog={BACKLOG}"
 
 
 def make_site(

@@ -107,6 +107,14 @@ class ReplayedCase(SimulationCase):
             ), slowness=0.3, later="hold")
         )  # fmt: skip
 
+    def test_a_claim_that_fails_keeps_its_lane(self) -> None:
+        """What could not be claimed is not overtaken by what waits behind it."""
+        self.replay(
+            Plan(3001849, "hold", (
+                Text(0.223, 3), Text(0.527, 5), Text(0.6, 4), Disk(0.5, "statement", 3.0),
+            ), splits=0.2, slowness=0.002)
+        )  # fmt: skip
+
     def test_outcomes_outlive_a_stop(self) -> None:
         """What the disk could not take a moment ago is written at a stop, not forgotten: it would be sent again."""
         self.holds(Text(0.5, 0), Disk(0.51, "commit", 0.4), Stop(1.2), setup="resend", slowness=0.002)

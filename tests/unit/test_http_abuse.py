@@ -6,9 +6,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionLost
 from twisted.internet.ssl import CertificateOptions
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import connections
 from smsconnector.http.requests import parse_notification, parse_receive, parse_send
-from smsconnector.http.site import Routes, make_site
+from smsconnector.http.site import Routes, make_site, with_backlog
 from tests.unit.test_http import Answer, DoorCase
 
 HEAD = b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -258,6 +259,18 @@ class ManyCase(AbuseCase):
         self.assertEqual(connections.allow_files(3000), "")
         self.assertIn("raise LimitNOFILE", connections.allow_files(10_000))
         self.assertEqual(changed, [(3200, 4096), (4096, 4096)])
+
+    def test_backlog(self) -> None:
+        """A burst finds room, unless the endpoint says itself how much; every form is one that Twisted reads."""
+        for endpoint, more in (
+            ("tcp:8080", True), ("tcp:8080:interface=127.0.0.1", True), ("tcp6:8080:interface=\\:\\:1", True),
+            ("tcp:port=8080", True), ("unix:/run/x.sock:mode=660", True), ("tcp:8080:backlog=9", False),
+            ("tcp:8080:127.0.0.1", False), ("tcp:8080:127.0.0.1:9", False),
+            ("systemd:domain=INET:index=0", False),
+        ):  # fmt: skip
+            self.assertEqual(with_backlog(endpoint), endpoint + ":backlog=1024" * more)
+            if not endpoint.startswith("systemd"):
+                serverFromString(MemoryReactor(), with_backlog(endpoint))
 
 
 class OctetsCase(AbuseCase):
