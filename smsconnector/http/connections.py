@@ -9,6 +9,7 @@ import resource
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -31,6 +32,15 @@ class Connection(ProtocolWrapper):
     def request_is_whole(self) -> None:
         """All of it has been received; how long the answer takes is not the client's fault."""
         self.since = None
+
+
+class Refused(Protocol):
+    """One connection too many. It is a protocol, for under TLS none is an error."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
 
 
 class Connections(WrappingFactory):
@@ -59,7 +69,7 @@ class Connections(WrappingFactory):
     def buildProtocol(self, addr: Any) -> Any:
         if self._maximum and len(self.protocols) >= self._maximum:
             self._refused += 1
-            return None
+            return Refused()
         return super().buildProtocol(addr)
 
     def _look(self) -> None:
@@ -76,9 +86,10 @@ class Connections(WrappingFactory):
 
 
 def allow_files(connections: int) -> str:
-    """Raise the limit of open files as far as this process may; a warning if that is less than is needed, or ""."""
-    wanted = connections + SPARE_FILES
+    """Raise the limit of open files to what ``connections`` need, or as far as this process may if they are 0, which
+    is no limit; a warning if that is less than is needed, or ""."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES if connections else hard
     if soft >= wanted or soft == resource.RLIM_INFINITY:
         return ""
     possible = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)

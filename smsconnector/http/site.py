@@ -1,6 +1,6 @@
 """The HTTP server: Twisted's, held to bounds, with no access log.
 
-1. ``Door`` counts connections (``connections``); one too many is closed at once, under TLS too.
+1. ``Connections`` counts connections; one too many is closed at once, under TLS too.
 2. ``Channel`` reads requests off a connection. It looks at none while earlier answers are not read, at one a turn of
    the reactor, and tells the connection's clock what it waits for. What is no HTTP it refuses in JSON and closes.
 3. ``BoundedRequest`` keeps ``maximum_body`` octets of a body. A longer one is read on, up to ``DRAIN`` octets, without
@@ -19,7 +19,6 @@ from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
@@ -259,20 +258,6 @@ class QuietSite(Site):
         pass
 
 
-class Refused(Protocol):
-    """One connection too many. It is a protocol, for under TLS none is an error."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.transport.abortConnection()
-
-
-class Door(Connections):
-    def buildProtocol(self, addr: Any) -> Any:
-        return super().buildProtocol(addr) or Refused()
-
-
 def with_backlog(endpoint: str) -> str:
     """The endpoint string with room for a burst, unless it says itself how much: beyond Twisted's 50 a connection
     waits a second, until its SYN comes again."""
@@ -288,7 +273,7 @@ def make_site(
     idle_timeout: float,
     request_timeout: float = 30.0,
     maximum_connections: int = 10_000,
-) -> Door:
+) -> Connections:
     """Times in seconds: how long a connection may be silent, and how long a request may take to arrive."""
 
     class ConfiguredRequest(BoundedRequest):
@@ -303,4 +288,4 @@ def make_site(
         parsePOSTFormSubmission=False,  # requests.py does, and says what is wrong
     )
     site.displayTracebacks = False
-    return Door(site, clock, maximum_connections, request_timeout)
+    return Connections(site, clock, maximum_connections, request_timeout)

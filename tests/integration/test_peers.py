@@ -398,7 +398,9 @@ class NodeCase(PeerTests, PeerCase):
         self.assertEqual(
             found, [(513, 2, 2, "second"), (0, 1, 1, "long " * 100), (0, 1, 1, URDU), (12, 2, 1, "with ports")]
         )  # fmt: skip
-        self.assertEqual([one["status"] for one in self.peer.pdus("deliver_sm_resp", "data_sm_resp")], [0] * 4)
+        responses = lambda: self.peer.pdus("deliver_sm_resp", "data_sm_resp")  # noqa: E731
+        yield self.soon(lambda: len(responses()) == 4)
+        self.assertEqual([one["status"] for one in responses()], [0] * 4)
 
     @inlineCallbacks
     def test_incoming_coding_by_choice(self) -> Any:

@@ -258,7 +258,8 @@ class ManyCase(AbuseCase):
         self.assertEqual(connections.allow_files(500), "")
         self.assertEqual(connections.allow_files(3000), "")
         self.assertIn("raise LimitNOFILE", connections.allow_files(10_000))
-        self.assertEqual(changed, [(3200, 4096), (4096, 4096)])
+        self.assertEqual(connections.allow_files(0), "")
+        self.assertEqual(changed, [(3200, 4096), (4096, 4096), (4096, 4096)])
 
     def test_backlog(self) -> None:
         """A burst finds room, unless the endpoint says itself how much; every form is one that Twisted reads."""
@@ -374,7 +375,8 @@ class OctetsCase(AbuseCase):
             f"{method} {path} HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS")
             for path in ("/send", "/send/", "//send", "/%73end", "/send?To=1", "/msg-client/send", "/SEND", "/receive",
-                         "/health", "/msg-client/health", "/msg-client/smpp/receive", "/delivery-notification")
+                         "/health", "/msg-client/health", "/msg-client/smpp/receive", "/delivery-notification",
+                         "/msg-client/<channel>/receive", "/msg-client/messages/<sid>")
             for kind, body in (("application/json", GOOD.decode()), (FORM, "Body=x&From=1&To=2&SmsSid=7"), (FORM, ""))
         ]  # fmt: skip
         resource = self.site.wrappedFactory.resource
