@@ -12,6 +12,8 @@ channel's route.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
    an outcome is a fact that only this memory holds. Until it is written it takes its place in the window, so that a
    kill can repeat at most a window of submits.
+5. What was given up for unanswered and turns out to have been taken (``late``) is not sent again, unless it is already
+   on its way; then what becomes of that attempt no longer matters.
 
 Who owns a segment: the store, always; this room holds copies of those that are on their way.
 """
@@ -107,6 +109,8 @@ class Submitter(Service):
         self._due_timer.clock = clock
         self._due_timer.interval = DUE_INTERVAL
         self._loading_due = False
+        self._late = 0  # late responses that are being written
+        self._taken: set[int] = set()  # segments that were taken late, while their next attempt may be in memory
         self._ended: set[int] = set()  # messages that failed while segments of them may still be in memory
 
     # --- service --------------------------------------------------------------------------------------------
@@ -241,6 +245,8 @@ class Submitter(Service):
             self._send_again(room)
         if not self._holds_segments:
             self._ended.clear()
+            if not self._late:
+                self._taken.clear()
         self._load()
 
     def _room(self) -> int:
@@ -306,8 +312,8 @@ class Submitter(Service):
             self._unclaim(segments)
 
     def _is_over(self, segment: Segment, now: int) -> bool:
-        """Whether its message has ended; if so, nothing is under way any more."""
-        over = segment.expires_at <= now or segment.message_id in self._ended
+        """Whether its message has ended, or it was taken late; if so, it is not under way any more."""
+        over = segment.expires_at <= now or segment.message_id in self._ended or segment.id in self._taken
         if over:
             self._under_way.discard(segment.id)
             self._throttles.pop(segment.id, None)
@@ -387,12 +393,16 @@ class Submitter(Service):
             for outcome in outcomes:
                 self._throttles.pop(outcome.segment.id, None)
         for outcome, _ in decided:
-            self._leave_lane(outcome.segment, self._policy.strict_order and outcome.verdict is Verdict.RETRY)
+            to_retry = outcome.verdict is Verdict.RETRY and outcome.segment.id not in self._taken
+            self._leave_lane(outcome.segment, self._policy.strict_order and to_retry)
         self._record(decided)
 
     def _decide(self, outcome: Outcome) -> tuple[Outcome, int]:
         """Turn what the policy decides into a verdict that the store writes, and when to try again (ms)."""
         verdict, segment = outcome.verdict, outcome.segment
+        if segment.id in self._taken:
+            no_step = Verdict.RETRY  # from SENT
+            return Outcome(segment, no_step, outcome.account, None, outcome.code), self._now()
         if verdict not in (Verdict.RETRY, Verdict.UNKNOWN):
             return outcome, 0
         code = CODE_UNKNOWN if outcome.code is None else outcome.code
@@ -414,6 +424,24 @@ class Submitter(Service):
             self.pump()
 
         self._facts.put(lambda: ops.Record(tuple(decided), self._now()), recorded)
+
+    def late(self, outcome: Outcome) -> None:
+        """The network has taken a segment whose outcome it gave as unknown."""
+        segment, decided = outcome.segment, [(outcome, 0)]
+        if len(self._taken) > ENDED:  # to forget them costs a submit too many, or a report by the last attempt
+            self._taken.clear()
+        self._taken.add(segment.id)
+        self._late += 1
+
+        def recorded(ended: list[int] | None, error: StoreError | None) -> None:
+            self._late -= 1
+            if ended:
+                self._messages_end(ended, decided)
+            if segment.count == 1 and self._lanes.kept:
+                self._first_in_line(self._lanes.give_up(segment.destination, segment.id))
+            self.pump()
+
+        self._facts.put(lambda: ops.Record(((outcome, 0),), self._now()), recorded)
 
     def _messages_end(self, ended: list[int], decided: list[tuple[Outcome, int]]) -> None:
         several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}

@@ -4,6 +4,7 @@ A channel takes segments and hears receipts and texts. It knows nothing of the s
 
 - ``Listener.outcomes``: what became of submits. Every segment that ``submit`` took comes back exactly once, here or as
   throttled.
+- ``Listener.late``: a segment whose outcome was given as unknown has been taken after all.
 - ``Listener.throttled``: the network took none of these for now; the listener has them again.
 - ``Listener.room``: it can take more now.
 - ``Receiver.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or could
@@ -38,6 +39,7 @@ class Listener(Protocol):
     """What a channel tells of its submits."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
+    def late(self, outcome: Outcome) -> None: ...
     def throttled(self, segments: Iterable[Segment]) -> None: ...
     def room(self) -> None: ...
 

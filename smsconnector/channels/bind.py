@@ -5,7 +5,8 @@
    goes back to its route, to be sent again in its order by any bind with room.
 3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
    ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
-4. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
+4. A response that is too late to count as one still tells that the segment need not be sent again.
+5. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class Owner(Protocol):
     """The route that a segment came from."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
+    def late(self, outcome: Outcome) -> None: ...
     def wait_again(self, segment: Segment) -> None: ...
 
 
@@ -214,6 +216,9 @@ class Bind(Service):
                 delivered.append(event.pdu)
             elif isinstance(event, smpp.Unanswered):
                 outcomes.append(self._unknown(event.token))
+            elif isinstance(event, smpp.Late):
+                segment, owner = event.token
+                owner.late(self._taken(segment, event.message_id))
             elif isinstance(event, smpp.Closed):
                 self._ended = self._ended or (event.reason, 0.0)
                 outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
@@ -243,8 +248,7 @@ class Bind(Service):
         if event.status == Status.ESME_ROK:
             self._pace.taken()
             self._refusals = 0
-            verdict, code = self._accepted
-            outcomes.append((owner, Outcome(segment, verdict, account, event.message_id, code)))
+            outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
         if rule.action is Action.THROTTLE:
@@ -265,6 +269,10 @@ class Bind(Service):
             self._refused_for_now(now)
             verdict = Verdict.RETRY
         outcomes.append((owner, Outcome(segment, verdict, account, None, event.status, rule.delay)))
+
+    def _taken(self, segment: Segment, message_id: str) -> Outcome:
+        verdict, code = self._accepted
+        return Outcome(segment, verdict, self.settings.account, message_id, code)
 
     def _refused_for_now(self, now: float) -> None:
         """After some in a row the bind is avoided, longer each time."""

@@ -87,6 +87,9 @@ class Route:
             self._answered(outcome.segment.destination)
         self.listener.outcomes(outcomes)
 
+    def late(self, outcome: Outcome) -> None:
+        self.listener.late(outcome)
+
     def wait_again(self, segment: Segment) -> None:
         """A throttled segment: the submitter has it again, first in line."""
         self._answered(segment.destination)

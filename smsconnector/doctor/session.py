@@ -272,6 +272,8 @@ class Visit:
                 self.evidence.throttled += event.status in THROTTLED
             elif isinstance(event, smpp.Unanswered):
                 event.token.unanswered = f"no response in {protocol.session.settings.response_timeout:g} s"
+            elif isinstance(event, smpp.Late):
+                event.token.unanswered = f"the response came only after {now - event.token.sent_at:.0f} s"
             elif isinstance(event, smpp.Delivered):
                 self.evidence.delivered(protocol, event.pdu, now)
             elif isinstance(event, smpp.Rejected):

@@ -7,7 +7,8 @@ The law of the session is ``STEPS``, after SMPP 3.4 section 2.2:
 1. ``start`` queues the bind, or waits for the SMSC's outbind to do so; ``receive`` reads what came and gives events;
    ``data_to_send`` gives what is to be written, everything of one turn in one piece.
 2. ``submit`` takes a rendered body and the caller's token into the window. The token comes back exactly once:
-   in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``.
+   in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``. An unanswered one may come
+   again in ``Late``: the SMSC has taken it after all.
 3. ``Delivered`` hands over a deliver_sm or data_sm; the caller answers with ``respond`` when it is on disk.
 4. ``tick`` says what time alone brings: time-outs, enquire_link, the end of a drain. One timer calls it.
 
@@ -33,6 +34,7 @@ from smsconnector.smpp.constants import (
 )
 from smsconnector.smpp.pdu import PDU, Framer
 
+OVERDUE = 1_000  # submits without a response in time whose late one is still waited for
 EARLY = 100  # deliver_sm before the response to the bind that are kept until it comes
 
 
@@ -113,6 +115,14 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """The SMSC took a submit that was ``Unanswered``. A late refusal tells nothing that matters."""
+
+    token: Any
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """A deliver_sm or data_sm from the SMSC: to be answered with ``respond``."""
 
@@ -136,7 +146,7 @@ class Closed:
     silent: bool = False
 
 
-Event = Bound | BindRefused | Answered | Unanswered | Delivered | Rejected | Closed
+Event = Bound | BindRefused | Answered | Unanswered | Late | Delivered | Rejected | Closed
 
 
 class Session:
@@ -148,6 +158,7 @@ class Session:
         self._framer = Framer(settings.maximum_pdu)
         self._out: list[bytes] = []
         self._window: dict[int, tuple[Any, float]] = {}
+        self._overdue: dict[int, Any] = {}  # the tokens of the unanswered, oldest first
         self._sequence = 0
         self._since = 0.0  # when the present state began
         self._last_received = 0.0
@@ -291,14 +302,17 @@ class Session:
     def _answered(
         self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[Event]
     ) -> None:
+        end = octets.find(0, HEADER_OCTETS)
+        message_id = octets[HEADER_OCTETS : end if end >= 0 else None].decode("latin-1")
         entry = self._window.pop(sequence, None)
         if entry is None:
-            if self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
+            if sequence in self._overdue:
+                token = self._overdue.pop(sequence)
+                events += [Late(token, message_id)] if status == Status.ESME_ROK else []
+            elif self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
             return
-        end = octets.find(0, HEADER_OCTETS)
-        message_id = octets[HEADER_OCTETS : end if end >= 0 else None].decode("latin-1")
         congestion = None
         if 0 <= end < len(octets) - 4:  # TLVs behind the message_id
             congestion = codec.decode(octets).tlv_int(Tag.congestion_state)
@@ -366,7 +380,11 @@ class Session:
             if sent_at > limit:
                 break
             overdue.append(sequence)
-        return [Unanswered(self._window.pop(sequence)[0]) for sequence in overdue]
+        tokens = {sequence: self._window.pop(sequence)[0] for sequence in overdue}
+        self._overdue |= tokens
+        while len(self._overdue) > OVERDUE:
+            del self._overdue[next(iter(self._overdue))]
+        return [Unanswered(token) for token in tokens.values()]
 
     def _drained(self, now: float) -> list[Event]:
         """In UNBINDING: go on when nothing is outstanding, or when waiting any longer helps nobody."""
@@ -388,10 +406,10 @@ class Session:
         self.state, self._since = state, now
 
     def _next_sequence(self) -> int:
-        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding (section 5.1.4)."""
+        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding or overdue (section 5.1.4)."""
         while True:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
-            if self._sequence not in self._window:
+            if self._sequence not in self._window and self._sequence not in self._overdue:
                 return self._sequence
 
 

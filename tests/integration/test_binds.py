@@ -38,6 +38,8 @@ class Listener(AgainMixin):
     def outcomes(self, outcomes: list[Outcome]) -> None:
         self.answers += outcomes
 
+    def late(self, outcome: Outcome) -> None: ...
+
     def room(self) -> None: ...
 
     def received(self, items: Any, done: Any) -> None:

@@ -46,6 +46,8 @@ class Owner(AgainMixin):
     def outcomes(self, outcomes: list[Outcome]) -> None:
         self.answers += outcomes
 
+    def late(self, outcome: Outcome) -> None: ...
+
     def room(self) -> None:
         if self.again:
             self.send_again(self.channel)

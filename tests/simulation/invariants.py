@@ -205,12 +205,20 @@ def _may_follow(facts: Facts, before: Submit, after: Submit) -> str:
     if "hold" in before.life.setup:
         return "the policy is hold, and the first one may have been taken"
     if before.life is not after.life:
-        if answered and facts.known(before):
-            return f"the daemon knew at {before.answered_at:.3f} that the answer was {before.status}"
-        return ""
+        knew = answered and facts.known(before)
+        return f"the daemon knew at {before.answered_at:.3f} that the answer was {before.status}" if knew else ""
     if answered and not facts.silent_response(before):
         return f"the answer of {before.answered_at:.3f} was {before.status}"
-    return "" if facts.gave_up(before, after.sent_at) else "nothing was known of the first one yet"
+    if not facts.gave_up(before, after.sent_at):
+        return "nothing was known of the first one yet"
+    late = answered and before.status == 0 and _heard(before) and (before.answered_at or 0.0) < after.sent_at - 0.01
+    return f"the answer was late, and said at {before.answered_at:.3f} that it was taken" if late else ""
+
+
+def _heard(submit: Submit) -> bool:
+    """Whether the daemon read the answer, late or not: the connection was still there."""
+    left, cut = submit.connection.left_at, submit.connection.cut_at
+    return all(end is None or (submit.answered_at or 0.0) < end for end in (left, cut))
 
 
 def _after_the_end(facts: Facts) -> Iterator[Broken]:
@@ -417,7 +425,8 @@ def left_in_memory(world: World) -> list[str]:
     """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
     found = []
     connector = world.connector
-    names = ("_ready", "_again", "_under_way", "_lanes", "_in_lanes", "_unrecorded", "_claiming", "_kept", "_ended")
+    names = ("_ready", "_again", "_under_way", "_lanes", "_in_lanes", "_unrecorded", "_claiming", "_kept", "_ended",
+             "_taken")  # fmt: skip
     now = connector.receiver._wall_clock() * 1000
     for submitter in connector.submitters:
         left = [name for name in names if getattr(submitter, name, None)]

@@ -48,6 +48,8 @@ class Ear:
     def outcomes(self, outcomes: list[messages.Outcome]) -> None:
         self.answers += outcomes
 
+    def late(self, outcome: messages.Outcome) -> None: ...
+
     def wait_again(self, segment: messages.Segment) -> None:
         self.waiting.append(segment)
 

@@ -110,12 +110,26 @@ class BoundCase(SessionCase):
         self.assertEqual(answered.status, Status.ESME_RUNKNOWNERR)
 
     def test_response_time_out(self) -> None:
-        """A response that never comes frees its slot; the outcome is unknown, and a late one is passed over."""
+        """A response that never comes frees its slot; the outcome is unknown. A late one says once that it was taken,
+        or nothing."""
         self.session.submit(b"\0" * 20, "a", 0.0)
         self.session.submit(b"\0" * 20, "b", 1.0)
         self.session.receive(codec.bare(CommandId.enquire_link, 9), 29.0)
         self.assertEqual(self.session.tick(30.0), [smpp.Unanswered("a")])
-        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="1", now=30.0), [])
+        self.assertEqual(self.session.tick(31.0), [smpp.Unanswered("b")])
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="1", now=32.0), [smpp.Late("a", "1")])
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="1", now=32.0), [])
+        refusal = codec.bare(CommandId.submit_sm_resp, 3, Status.ESME_RSYSERR)
+        self.assertEqual(self.session.receive(refusal, 33.0), [])
+
+    def test_many_overdue(self) -> None:
+        """An SMSC that never answers fills no memory: the oldest are forgotten."""
+        for number in range(count := smpp.OVERDUE + 1):
+            self.session.submit(b"\0" * 20, number, 0.0)
+        self.session.receive(codec.bare(CommandId.enquire_link, 9), 29.0)
+        self.assertEqual(len(self.session.tick(30.0)), count)
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="1", now=31.0), [])
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 3, message_id="1", now=31.0), [smpp.Late(1, "1")])
 
     def test_deliver_sm(self) -> None:
         """Handed over, and answered only when the caller says so, with its status."""

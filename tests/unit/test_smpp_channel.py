@@ -91,6 +91,7 @@ class Owner(AgainMixin):
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[Outcome] = []
+        self.late_ones: list[Outcome] = []
         self.items: list[Receipt | IncomingSegment] = []
         self.dones: list[Any] = []
         self.error: Any = None
@@ -98,6 +99,9 @@ class Owner(AgainMixin):
 
     def outcomes(self, outcomes: list[Outcome]) -> None:
         self.answers += outcomes
+
+    def late(self, outcome: Outcome) -> None:
+        self.late_ones.append(outcome)
 
     def room(self) -> None:
         if self.again:
@@ -232,6 +236,14 @@ class SubmitCase(ChannelCase):
         self.turn(31)
         self.assertEqual([one.verdict for one in self.owner.answers], [Verdict.UNKNOWN])
         self.assertEqual(self.route.capacity(), 10)
+
+    def test_late_response(self) -> None:
+        """The outcome was unknown; that it was taken is told when it is."""
+        self.build(response_delay=40.0)
+        self.route.submit([segment()])
+        self.turn(41)
+        self.assertEqual([one.verdict for one in self.owner.answers], [Verdict.UNKNOWN])
+        self.assertEqual([(one.verdict, one.smsc_id) for one in self.owner.late_ones], [(Verdict.ACCEPTED, "1")])
 
 
 class ReceiveCase(ChannelCase):

@@ -171,6 +171,55 @@ class SubmitterCase(WalkCase):
         self.settle()
         self.assertEqual(len(self.reports()), 1)
 
+    def late(self, *sids: str, **more: Any) -> Segment:
+        """A text without a response in time; the last attempt of the first one of them."""
+        self.accept(*sids, **more)
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.channel.answer(Outcome(segment, Verdict.UNKNOWN, ACCOUNT))
+        self.settle()
+        return segment
+
+    def test_late_response(self) -> None:
+        """It was taken after all: not sent again, and its receipt is known."""
+        segment = self.late("SM1")
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+        self.assertFalse(self.submitter._holds_segments or self.submitter._taken)
+
+    def test_late_response_without_receipts(self) -> None:
+        """Taken is the end, where no receipts are asked for."""
+        self.submitter.late(Outcome(self.late("SM1"), Verdict.DONE, ACCOUNT, "1", "ACCEPTED"))
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_late_response_to_what_waits_for_room(self) -> None:
+        """The next attempt is in memory, and not sent yet."""
+        segment = self.late("SM1")
+        self.channel.window = 0
+        self.advance(5)
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.channel.window = 50
+        self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_late_response_after_the_next_attempt(self) -> None:
+        """Sent again already: what the SMSC says of that one changes nothing."""
+        segment = self.late("SM1")
+        self.advance(5)
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.REFUSED, ACCOUNT, None, 11))
+        self.advance(20)
+        self.assertEqual((len(self.channel.submitted), self.reports()), (2, []))
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
     def test_outcomes_wait_for_the_store(self) -> None:
         """Outcomes are facts: while the store can't write them nothing more is submitted, and none is lost."""
         self.channel.window = 2
@@ -335,6 +384,17 @@ class StrictOrderCase(WalkCase):
         self.receipt(first, Finality.FAILED)
         self.advance(20)
         self.assertEqual(self.ids(), [1, 2, 3])
+
+    def test_late_response(self) -> None:
+        """The next one need not wait for an attempt that will not come."""
+        self.accept("SM1", "SM2", to="923000000001")
+        self.settle()
+        first = self.channel.under_way[0]
+        self.channel.answer(Outcome(first, Verdict.UNKNOWN, ACCOUNT))
+        self.settle()
+        self.submitter.late(Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.settle()
+        self.assertEqual(self.ids(), [1, 2])
 
     def test_flood_behind_a_retry(self) -> None:
         """However much waits behind a message, its next attempt comes."""
