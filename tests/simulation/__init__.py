@@ -7,6 +7,7 @@
 ``smsc``         the networks: SMSCs that take, refuse, throttle, forget and repeat
 ``broker``       the queue: confirms, keeps silent, hangs up
 ``application``  who posts texts and believes what it is told
+``provider``     who posts what it knows until it gets a 200; ``post`` is one request
 ``world``        all of them, and the daemon's lives: start, crash, stop
 ``invariants``   what has to be true afterwards
 ``shrink``       the shortest plan that breaks the same invariant

@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from tests.simulation.clock import Time
-from tests.simulation.network import ADDRESS, Connection, End, Network
+from tests.simulation.network import Network
 from tests.simulation.plan import Plan, Text
+from tests.simulation.post import Post, is_open
 
-PORT = 8080
 AGAIN, TRIES = 0.7, 40  # seconds
 PATIENCE = 60.0  # seconds that an answer may take before the daemon is said to hang
 
@@ -60,8 +60,7 @@ class Application:
 
     def _post(self, text: Text, number: int, tries: int) -> None:
         machine = self._find()
-        factory = machine.ports.get(PORT) if machine is not None and machine.alive else None
-        if factory is None:
+        if not is_open(machine):
             if tries < TRIES:
                 self.time.callLater(AGAIN, self._post, text, number, tries + 1)
             else:
@@ -69,69 +68,42 @@ class Application:
             return
         request = Request(text, number, self.time.rightNow, machine, number_of(text.to), body_of(text, number))
         self.requests.append(request)
-        connection = Connection(self.network, machine, "http")
-        self.network.connections.add(connection)
-        client = Client(self, request, connection)
-        connection.daemon.protocol, connection.peer.protocol = factory.buildProtocol(ADDRESS), client
-        connection.daemon.protocol.makeConnection(connection.daemon)
-        client.makeConnection(connection.peer)
+        SendPost(self, request)
 
-    def ended(self, request: Request) -> None:
+    def ended(self, request: Request, status: int | None, headers: dict[str, str]) -> None:
         """An answer, or none: once more if that is safe."""
         request.ended_at = self.time.rightNow
-        if request.status is not None and request.status >= 500 and request.number < TRIES:
+        if status is not None:
+            request.status, request.sid = status, headers.get("x-message-sid", "")
+            request.answered_at = request.ended_at
+        if status is not None and status >= 500 and request.number < TRIES:
             self.time.callLater(AGAIN, self._post, request.text, request.number + 1, 0)
         else:
             self.pending -= 1
 
 
-class Client:
-    """One request on one connection."""
+class SendPost(Post):
+    """The request of one text, which may hang up."""
 
-    def __init__(self, application: Application, request: Request, connection: Connection) -> None:
-        self.application, self.request, self.connection = application, request, connection
-        self._received = b""
-        self._over = False
-
-    def makeConnection(self, transport: End) -> None:
-        self.transport = transport
-        request = self.request
+    def __init__(self, application: Application, request: Request) -> None:
+        self._application, self._request = application, request
         body = json.dumps({"To": "+" + request.destination, "Body": request.body}).encode()
-        octets = (
-            b"POST /msg-client/send HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
-        hangup = request.text.hangup if request.number == 0 else ""
-        dice, time = self.application.dice, self.application.time
+        super().__init__(
+            application.network, request.life, "/msg-client/send", "application/json", body,
+            lambda status, headers: application.ended(request, status, headers),
+        )  # fmt: skip
+
+    def send(self) -> None:
+        hangup = self._request.text.hangup if self._request.number == 0 else ""
+        dice, time = self._application.dice, self._application.time
         if hangup in ("in request", "slow request"):
-            cut = dice.randrange(1, len(octets))
-            transport.write(octets[:cut])
+            cut = dice.randrange(1, len(self.octets))
+            self.transport.write(self.octets[:cut])
             if hangup == "in request":
                 time.callLater(0.1, self.connection.cut)
             else:
-                time.callLater(1.0, transport.write, octets[cut:])
+                time.callLater(1.0, self.transport.write, self.octets[cut:])
             return
-        transport.write(octets)
+        super().send()
         if hangup:
             time.callLater(dice.random() * 0.1, self.connection.cut)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._received += data
-        head, separator, body = self._received.partition(b"\r\n\r\n")
-        if self._over or not separator:
-            return
-        status, *lines = head.decode().split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        if len(body) < int(headers.get("content-length", 0)):
-            return
-        self._over = True
-        request = self.request
-        request.status, request.sid = int(status.split()[1]), headers.get("x-message-sid", "")
-        request.answered_at = self.application.time.rightNow
-        self.application.ended(request)
-        self.transport.loseConnection()
-
-    def connectionLost(self, _reason: Any) -> None:
-        if not self._over:
-            self._over = True
-            self.application.ended(self.request)

@@ -3,7 +3,7 @@ and the broker saw.
 
 I1 every message with a 200 has one final report, and nothing else has one;
 I2 no submit without a reason: the one before it was not taken, or nobody can know;
-I3 what was acknowledged to the SMSC had its effect;
+I3 what was acknowledged to the SMSC, or to the provider with a 200, had its effect, once;
 I4 every event has one id and one content, and comes again only where its confirmation was lost;
 I5 two texts to one number are submitted in the order of their 200s;
 I6 no error in the log, no stop that hangs, nothing left in memory or in the store.
@@ -39,7 +39,7 @@ def check(world: World) -> list[Broken]:
     """Everything that is not as it has to be."""
     facts = Facts(world)
     found: list[Broken] = [("I6", problem) for problem in world.problems]
-    for law in (_reports, _submits, _receipts, _texts, _events, _order, _store):
+    for law in (_reports, _submits, _receipts, _texts, _hooks, _events, _order, _store):
         found += law(facts)
     return found
 
@@ -81,6 +81,7 @@ class Facts:
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
             self.submits[submit.key].append(submit)
+        self.hooks = {one.event_id: one for one in world.provider.all}
         self.reports: dict[str, list[tuple[Published, Any]]] = defaultdict(list)
         self.texts: list[tuple[Published, Any]] = []
         for event in world.broker.events:
@@ -149,7 +150,7 @@ class Facts:
 
 
 def _reports(facts: Facts) -> Iterator[Broken]:
-    known = {sid for sid, *_ in facts.stored.values()}
+    known = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks.values()}
     for sid in facts.reports.keys() - known:
         yield "I1", f"a report about {sid}, which is no message"
     for request in facts.world.application.requests:
@@ -323,6 +324,8 @@ def _texts(facts: Facts) -> Iterator[Broken]:
     by_mo: dict[int, list[Any]] = defaultdict(list)
     seen: set[str] = set()
     for event, body in facts.texts:
+        if event.event_id in facts.hooks:
+            continue
         tag = MO_TAG.search(body["Body"])
         if tag is None:
             yield "I3", f"a text that no handset wrote: {body['Body'][:40]!r}"
@@ -357,6 +360,16 @@ def _text(facts: Facts, step: Mo, bodies: list[Any]) -> Iterator[Broken]:
         yield "I3", f"MO {step.number} is not marked incomplete ({whole_words} characters)"
 
 
+def _hooks(facts: Facts) -> Iterator[Broken]:
+    """What the provider posted; it does so until it gets a 200."""
+    for event_id, one in facts.hooks.items():
+        if set(one.statuses) - {None, 200, 503} or 200 not in one.statuses:
+            yield "I3", f"{one.hook} was answered with {one.statuses}"
+        bodies = {event.body for event in facts.world.broker.events if event.event_id == event_id}
+        if [json.loads(body) for body in bodies] != [one.told]:
+            yield "I3", f"{one.hook} got 200, and on the queue is {bodies}"
+
+
 # --- I4 -------------------------------------------------------------------------------------------------------
 
 
@@ -375,7 +388,7 @@ def _events(facts: Facts) -> Iterator[Broken]:
             known = before.confirmed_at is not None and before.confirmed_at <= after.at
             if known and (before.life is after.life or facts.settled(before.life, before.confirmed_at or 0.0)):
                 yield "I4", f"event {event_id} is published again at {after.at:.3f}, confirmed at {before.confirmed_at}"
-    told = {sid for sid, *_ in facts.stored.values()}
+    told = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks.values()}
     for event_id, published in facts.outbox:
         if not published:
             yield "I4", f"event {event_id} was never published"

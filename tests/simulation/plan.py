@@ -71,6 +71,18 @@ class Mo:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """The provider posts a customer's ``text``, or that a message of its own was ``delivered`` or ``failed``; ``twice``
+    though it got its 200, and with ``hangup`` it does not wait for the first answer."""
+
+    at: float
+    number: int
+    what: str = "text"
+    twice: bool = False
+    hangup: bool = False
+
+
+@dataclass(frozen=True)
 class Delivery:
     """What happens to the deliver_sm that SMSC ``smsc`` sends as its ``number``-th."""
 
@@ -158,7 +170,10 @@ class Stop:
     seconds: float = 0.2
 
 
-Step = Text | Fate | Mo | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Disk | Crash | Stop
+Step = (
+    Text | Fate | Mo | Hook | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Disk | Crash
+    | Stop
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -218,7 +233,11 @@ def plan_of(seed: int) -> Plan:
     forms = dice.choice(("decimal", "decimal", "hex-response-decimal-receipt", "padded"))
     splits = dice.choice((0.0, 0.2, 0.6))
     slowness = dice.choice((0.002, 0.02, 0.02, 0.02, 0.3, 1.5))
-    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, dice.random() < 0.3)
+    small = dice.random() < 0.3
+    for number in range(dice.choice((0, 0, 0, 1, 1, 3))):
+        what = dice.choice(("text", "text", "delivered", "failed"))
+        steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2))
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small)
 
 
 def _time(dice: Random, span: float) -> float:

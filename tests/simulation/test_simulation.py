@@ -171,6 +171,19 @@ class BrokenLawCase(SimulationCase):
         self.wrapped(Submitter, "accept", make)
         self.broken("I1")
 
+    def test_webhook_answered_before_the_commit(self) -> None:
+        """Law 1 towards the provider."""
+
+        def make(real: Any) -> Any:
+            def incoming(receiver: Receiver, text: Any, done: Any) -> None:
+                real(receiver, text, lambda _error: None)
+                done(None)
+
+            return incoming
+
+        self.wrapped(Receiver, "incoming", make)
+        self.broken("I3")
+
     def test_published_before_the_receipt(self) -> None:
         """Law 1 at the broker."""
 

@@ -25,6 +25,7 @@ from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Network
 from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, Silence, Stop, Unbind
+from tests.simulation.provider import Provider
 from tests.simulation.smsc import SMSC, Ledger
 
 LIFETIME = 25.0  # seconds, of messages
@@ -111,6 +112,7 @@ class World:
         self.smscs = [SMSC(index, self.time, plan, self._dice(f"smsc {index}"), self.ledger) for index in (0, 1)]
         self.broker = Broker(self.time, plan, self._dice("broker"))
         self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
+        self.provider = Provider(self.time, self.network, plan, self._dice("provider"), lambda: self.machine)
         answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer)
         self.network.hosts = dict(zip(HOSTS.values(), answers, strict=True))
         self.faults = disk.Faults()
@@ -350,8 +352,9 @@ class World:
             return "the daemon is not up"
         if self.faults.crash_at or self._crash_at_write:
             return "a crash is to come"
-        if self.application.pending or self.ledger.pending or self.broker.pending:
-            return f"pending: {self.application.pending, self.ledger.pending, self.broker.pending}"
+        pending = [one.pending for one in (self.application, self.provider, self.ledger, self.broker)]
+        if any(pending):
+            return f"pending: {pending} of application, provider, SMSCs, broker"
         return self._why_the_wires_are_not() or self._why_the_store_is_not()
 
     def _why_the_wires_are_not(self) -> str:
