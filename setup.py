@@ -36,7 +36,7 @@ setup(
         "pydantic>=2.7,<3",
         "stompest>=2.3,<3",
         "attrs>=23.1",
-        # Twisted[tls] brings these; the doctor reads certificates with them itself
+        # Twisted[tls] brings these; endpoints and the doctor use them themselves
         "cryptography>=42",
         "pyOpenSSL>=24",
         "service_identity>=24",

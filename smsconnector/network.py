@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint, IStreamServerEndpoint
@@ -15,6 +16,7 @@ from twisted.internet.ssl import (
     platformTrust,
     trustRootFromCertificates,
 )
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath
 from zope.interface import implementer
@@ -36,16 +38,43 @@ class TLS:
 
 
 def client_endpoint(reactor: Any, host: str, port: int, tls: TLS | None = None) -> Any:
-    """An endpoint that connects within CONNECT_TIMEOUT, by TLS if asked for."""
+    """An endpoint that connects within CONNECT_TIMEOUT, by TLS if asked for: OSError, ValueError or SSL.Error if its
+    files are no good."""
     endpoint: Any = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
-    if tls is None:
-        return endpoint
+    return endpoint if tls is None else TLSEndpoint(endpoint, host, tls)
+
+
+@implementer(IStreamClientEndpoint)
+class TLSEndpoint:
+    """Reads its files for every connection, so that a certificate that was renewed is used by the next one; if they
+    can't be read then, the last ones are."""
+
+    log = Logger()
+
+    def __init__(self, endpoint: IStreamClientEndpoint, host: str, tls: TLS) -> None:
+        self._endpoint, self._host, self._tls = endpoint, host, tls
+        self._options = tls_options(host, tls)
+
+    def connect(self, factory: IProtocolFactory) -> "Deferred[Any]":
+        try:
+            self._options = tls_options(self._host, self._tls)
+        except (OSError, ValueError, SSL.Error) as error:
+            self.log.warn(
+                "certificates of {host} can't be read again, the last ones are used: {error}",
+                host=self._host, error=error,
+            )  # fmt: skip
+        connected: Deferred[Any] = wrapClientTLS(self._options, self._endpoint).connect(factory)
+        return connected
+
+
+def tls_options(host: str, tls: TLS) -> Any:
+    """Twisted's options for a connection to ``host``."""
     trust: Any = platformTrust() if tls.ca_file is None else trustRootFromCertificates(certificates(tls.ca_file))
     identity = None
     if tls.certificate_file is not None:
         pem = _read(tls.certificate_file) + b"\n" + (_read(tls.key_file) if tls.key_file is not None else b"")
         identity = PrivateCertificate.loadPEM(pem)
-    return wrapClientTLS(optionsForClientTLS(tls.server_name or host, trust, identity), endpoint)
+    return optionsForClientTLS(tls.server_name or host, trust, identity)
 
 
 def certificates(path: str) -> list[Certificate]:

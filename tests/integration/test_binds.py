@@ -1,6 +1,7 @@
 """How a bind comes to its SMSC, over sockets: TLS, connections from the SMSC, pairs and parallel sessions."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -163,6 +164,21 @@ class TLSCase(BindCase):
         )
         yield self.bound()
         yield self.exchange()
+
+    @inlineCallbacks
+    def test_renewed(self) -> Any:
+        """Files that changed count for the next connection; files that went away do not stop it."""
+        ca_file = Path(self.mktemp())
+        ca_file.write_bytes(Path(Authority(self.mktemp(), "another").ca_file).read_bytes())
+        port = yield self.serve("localhost")
+        self.open(f"tls:localhost:{port}", tls={"ca_file": str(ca_file)})
+        yield self.refused()
+        ca_file.write_bytes(Path(self.authority.ca_file).read_bytes())
+        yield self.bound()
+        ca_file.unlink()
+        self.smsc.unbind_all()
+        yield until(lambda: any("can't be read again" in line for line in self.said), 10)
+        yield self.bound()
 
     @inlineCallbacks
     def test_no_client_certificate(self) -> Any:
