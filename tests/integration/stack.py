@@ -53,8 +53,8 @@ def until(condition: Callable[[], Any], within: float) -> "Deferred[Any]":
 class Network:
     """The SMSC with its port: it can be cut off and come back, and forgets nothing meanwhile."""
 
-    def __init__(self, **behaviour: Any) -> None:
-        self.taken: list[Entry] = []
+    def __init__(self, taken: list[Entry] | None = None, **behaviour: Any) -> None:
+        self.taken: list[Entry] = [] if taken is None else taken
         self.smsc = SMSC(reactor, Behaviour(**behaviour), on_submit=self.taken.append)
         self.number = free_port()
         self._protocols: list[Any] = []
