@@ -1,9 +1,8 @@
 """How fast the share of a lost bind moves to the other one: ``python -m benchmarks.move_over [--rounds 5]``.
 
 A connector process with binds to two simulated SMSCs, each with half of a steady load; the first is cut off, and comes
-back. Real time, counted at the SMSCs: how long after the cut the second takes as much as both did before (in slots of
-``SLOT`` seconds, so that is the resolution), and how long after it what was under way at the first has been taken by the
-second.
+back. Real time, counted at the SMSCs: how long after the cut the second takes as much as both did before (in steps of
+``SLOT`` seconds), and how long after it what was under way at the first has been taken by the second.
 """
 
 import argparse
