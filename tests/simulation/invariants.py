@@ -20,14 +20,16 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.network import CONNECT_TIMEOUT
 from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import Machine
-from tests.simulation.plan import Crash, Disk, Fate, Freeze, Mo, Outage, Refusal, Silence, Stop
+from tests.simulation.plan import Crash, Disk, Fate, Freeze, Mo, Outage, Refusal, Silence, Stop, Text
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, Submit, seconds_of, text_of_mo
 from tests.simulation.world import INCOMING_TIMEOUT, LIFETIME, World
 
+SMALLEST_WINDOW = 2
 SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
 NOT_TAKEN_FOR_NOW = {
     Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL, Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS,
@@ -107,10 +109,13 @@ class Facts:
         for step in plan.steps:
             if isinstance(step, Outage | Silence | Refusal | Disk | Freeze):
                 pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
+                pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
                 wrong = max(wrong, step.at + step.seconds + pace)
         wrong = max([wrong, *(began for _, began, _ in self.world.lives[1:])])
         slow = sum(4.0 for one in plan.of(Fate) if one.what not in ("progress", "twice", "undelivered"))
-        return wrong + slow + 3.0 + 4 * plan.slowness > expires_at
+        hold, texts = any("hold" in setup for setup in self.setups), plan.of(Text)
+        rounds = len(texts) if hold else sum(text.segments for text in texts) / SMALLEST_WINDOW  # one after the other
+        return wrong + slow + 3.0 + (4 + 2 * rounds) * plan.slowness > expires_at
 
     def silent_response(self, submit: Submit) -> bool:
         """Whether the daemon may have given up waiting for it."""
