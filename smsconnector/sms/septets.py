@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from smsconnector.sms.shift_tables import ABSENT, LOCKING, SINGLE
+from smsconnector.sms.shift_tables import ABSENT, EXTENSION_TABLE, LOCKING, SINGLE
 
 # GSM 03.38 section 6.2.1: the character at index n has the code n. Code 0x1B is the escape to the extension table.
 DEFAULT_ALPHABET = (
@@ -22,19 +22,6 @@ DEFAULT_ALPHABET = (
     "¿abcdefghijklmno"
     "pqrstuvwxyzäöñüà"
 )
-# GSM 03.38 section 6.2.1.1: the code that follows the escape, and its character.
-EXTENSION_TABLE = {
-    0x0A: "\f",
-    0x14: "^",
-    0x28: "{",
-    0x29: "}",
-    0x2F: "\\",
-    0x3C: "[",
-    0x3D: "~",
-    0x3E: "]",
-    0x40: "|",
-    0x65: "€",
-}
 ESCAPE = 0x1B
 
 _ESCAPE = chr(ESCAPE)

@@ -172,8 +172,8 @@ LOCKING = {
     ),
 }
 
-# What every single shift table has: the page break and the signs of the default extension table, and the euro sign.
-_COMMON = {
+# GSM 03.38 section 6.2.1.1: the code that follows the escape, and its character. Every single shift table has them too.
+EXTENSION_TABLE = {
     0x0A: "\f",
     0x14: "^",
     0x28: "{",
@@ -189,19 +189,19 @@ _COMMON = {
 _INDIC = dict(enumerate("@£$¥¿\"¤%&'\f*+\r-/<=>¡^¡_#*")) | {code: chr(code) for code in range(0x41, 0x5B)}
 del _INDIC[0x0D]
 # Where their own characters go: all codes from 0x19 to 0x3F but the second escape and the common ones.
-_INDIC_OWN = [code for code in range(0x19, 0x40) if code != 0x1B and code not in _COMMON]
+_INDIC_OWN = [code for code in range(0x19, 0x40) if code != 0x1B and code not in EXTENSION_TABLE]
 
 
 def _european(rows: str) -> dict[int, str]:
     """A table of annex A.2.1 to A.2.3 from its own codes, each with its character."""
     cells = rows.split()
-    return _COMMON | {int(code, 16): letter for code, letter in zip(cells[::2], cells[1::2], strict=True)}
+    return EXTENSION_TABLE | {int(code, 16): letter for code, letter in zip(cells[::2], cells[1::2], strict=True)}
 
 
 def _indic_single(rows: str) -> dict[int, str]:
     """A table of annex A.2.4 to A.2.13 from the code points of its own characters, in the order of their codes."""
     own = zip(_INDIC_OWN, rows.split(), strict=False)
-    return _COMMON | _INDIC | {code: chr(int(cell, 16)) for code, cell in own if cell != _GAP}
+    return EXTENSION_TABLE | _INDIC | {code: chr(int(cell, 16)) for code, cell in own if cell != _GAP}
 
 
 # Annex A.2, by National Language Identifier: the code that follows the escape, and its character.

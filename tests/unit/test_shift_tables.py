@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import TextError
 from smsconnector.sms import alphabet, udh, user_data
-from smsconnector.sms.septets import DEFAULT_ALPHABET, DEFAULT_TABLES, EXTENSION_TABLE, tables
-from smsconnector.sms.shift_tables import ABSENT, LANGUAGES, LOCKING, SINGLE
+from smsconnector.sms.septets import DEFAULT_ALPHABET, DEFAULT_TABLES, tables
+from smsconnector.sms.shift_tables import ABSENT, EXTENSION_TABLE, LANGUAGES, LOCKING, SINGLE
 from smsconnector.sms.transliteration import transliterate
 
 quick = settings(deadline=None, max_examples=150, database=None)
