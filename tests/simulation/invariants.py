@@ -310,11 +310,12 @@ def _failure_has_a_reason(
         claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
         return bool(lost) or (any("hold" in setup for setup in facts.setups) and claimed)
     if code == CODE_EXPIRED:
-        return (
-            overdue
-            and facts.hindered(expires_at)
-            and not all(any(facts.known(one) and one.status == 0 for one in some) for some in segments)
-        )
+        in_time = final_at - 2 * facts.world.plan.slowness  # for what was answered to be on disk before the end
+        taken = [
+            any(facts.known(one) and one.status == 0 and (one.answered_at or 0.0) < in_time for one in some)
+            for some in segments
+        ]
+        return overdue and facts.hindered(expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
         return overdue
     if isinstance(code, int) and code < 0x400:
