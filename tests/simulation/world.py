@@ -120,6 +120,7 @@ class World:
         self.machine: Machine | None = None
         self.connector: Any = None
         self.lives: list[tuple[Machine, float, float | None]] = []  # when it began and ended
+        self._stores: list[Store] = []  # of all lives
         self.problems: list[str] = []
         self.leftovers: list[str] = []
         self._restart_after = 0.2
@@ -217,6 +218,7 @@ class World:
                 self._life_dice,
             )  # fmt: skip
             self.connector.startService()
+            self._stores.append(self.connector.writer.store)
         except BaseException as error:  # noqa: BLE001 — SystemExit is what it raises on purpose
             self.problems.append(f"the daemon does not start: {error!r}")
             machine.die()
@@ -400,7 +402,10 @@ class World:
             store.close()
 
     def clean_up(self) -> None:
+        """What the kernel does for a process that was killed is done here."""
         self.close()
+        for store in self._stores:
+            store.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
 
