@@ -49,8 +49,10 @@ class Lanes:
             return True
         if lane.message_id == segment.message_id:
             lane.under_way += 1
-            lane.expected -= lane.expected > 0
-            lane.to_retry -= lane.to_retry > 0 and segment.attempts > 0
+            if segment.attempts and lane.to_retry:
+                lane.to_retry -= 1
+            elif lane.expected:
+                lane.expected -= 1
             return True
         if lane.waiting is None:
             lane.waiting = deque()

@@ -138,6 +138,11 @@ class ReplayedCase(SimulationCase):
         """And after a clean stop."""
         self.holds(Text(1.0, 0), Text(1.2, 1), Fate(0, "temporary"), Stop(1.3))
 
+    def test_the_rest_of_a_text_goes_before_the_next(self) -> None:
+        """Retried segments are not those that still wait for room, and do not give the lane away for them."""
+        texts = [Text(0.4, 3), Text(0.9, 1, segments=3), Text(1.5, 2, segments=2)]
+        self.holds(*texts, Fate(3, "ignored"), Fate(1, "dropped after"), setup="strict routes", slowness=0.02)
+
     def test_full_lanes_are_freed(self) -> None:
         """However much waits behind a text that is to be tried again, it is tried again."""
         texts = [Text(0.4, number) for number in range(1, 5)]
