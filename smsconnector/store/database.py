@@ -27,6 +27,7 @@ def open_database(path: str) -> sqlite3.Connection:
     StoreUnusable with a sentence that says what to do."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+        _look(connection, path)
         if path != ":memory:":
             os.chmod(path, 0o600)  # texts and numbers of customers
         for pragma in PRAGMAS:
@@ -37,6 +38,13 @@ def open_database(path: str) -> sqlite3.Connection:
     except OSError as error:
         raise StoreUnusable(f"the database {path} can't be opened: {error.strerror}") from error
     return connection
+
+
+def _look(connection: sqlite3.Connection, path: str) -> None:
+    """Before anything is changed: is the file ours, or empty?"""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if tables and not {"message", "segment", "outbox"} <= tables:
+        raise StoreUnusable(f"the database {path} is another program's: give this one a store.path of its own")
 
 
 class Lock:
@@ -75,6 +83,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
         if not os.path.exists(path):
             raise StoreUnusable(f"there is no database {path}: is that the store.path of the connector?")
         connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        _look(connection, path)
         current = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(explain(error, path)) from error
@@ -103,8 +112,8 @@ def explain(error: sqlite3.DatabaseError, path: str) -> str:
         return f"the database {path} is locked by another program that writes to it: end that one"
     if "malformed" in text or "not a database" in text:
         return (
-            f"the database {path} is damaged ({text}): move it away and save what can be saved with "
-            f"`sqlite3 {path} .recover | sqlite3 recovered.db`"
+            f"the database {path} is damaged, or never was one ({text}): give this one another store.path, and save "
+            f"what can be saved with `sqlite3 {path} .recover | sqlite3 recovered.db`"
         )
     return f"the database {path} can't be used: {text}"
 

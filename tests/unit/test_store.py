@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,7 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.database import steps
+from smsconnector.store.database import open_readonly, steps
 from smsconnector.store.matching import LEARNED
 from smsconnector.store.store import PARKED_BY_ID_ALONE, PARKED_TIMEOUT, Store
 from smsconnector.store.writer import apply_batch
@@ -515,6 +516,22 @@ class FileCase(SynchronousTestCase):
         store._connection.execute("PRAGMA user_version=9999")
         store.close()
         self.assertIn("newer version", str(self.assertRaises(StoreUnusable, Store, path)))
+
+    def test_files_of_others(self) -> None:
+        """What is not ours is refused as it is: not a bit of it is changed."""
+        path = self.mktemp()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE message (id)")
+        os.chmod(path, 0o644)
+        before = Path(path).read_bytes()
+        self.assertIn("another program's", str(self.assertRaises(StoreUnusable, Store, path)))
+        self.assertIn("another program's", str(self.assertRaises(StoreUnusable, open_readonly, path)))
+        text = self.mktemp()
+        Path(text).write_text("no database at all " * 100)
+        os.chmod(text, 0o644)
+        self.assertIn("never was one", str(self.assertRaises(StoreUnusable, Store, text)))
+        self.assertEqual(Path(path).read_bytes(), before)
+        self.assertEqual([os.stat(one).st_mode & 0o777 for one in (path, text)], [0o644] * 2)
 
     def test_damaged_file(self) -> None:
         """A file that is no database is refused with the command that saves what can be saved."""
