@@ -419,16 +419,17 @@ def _order(facts: Facts) -> Iterator[Broken]:
 def _ordered(facts: Facts, first: Request, second: Request) -> Iterator[Broken]:
     """``second`` waits until what is under way of ``first`` has its answer, a throttle not being one. What has to be
     tried again may be overtaken, unless the order is strict."""
-    begins = [some[0].sent_at for (tag, _), some in facts.submits.items() if tag == second.tag]
+    begins = [some[0] for (tag, _), some in facts.submits.items() if tag == second.tag]
     if not begins:
         return
-    begin = min(begins)
+    next_one = min(begins, key=lambda one: one.number)
+    begin = next_one.sent_at
     segments = [some for (tag, _), some in facts.submits.items() if tag == first.tag]
-    before = [one for some in segments for one in some if one.sent_at < begin]
+    before = [one for some in segments for one in some if one.number < next_one.number]
     retried = any(facts.to_retry(one, begin) for one in before)
     for some in segments:
-        last = next((one for one in reversed(some) if one.sent_at < begin), None)
-        again = some[-1].sent_at >= begin
+        last = next((one for one in reversed(some) if one.number < next_one.number), None)
+        again = some[-1].number > next_one.number
         if last is not None and facts.ended_with(last, begin):
             continue
         under_way = last is not None and facts.under_way_at(last, begin)

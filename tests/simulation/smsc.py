@@ -45,7 +45,7 @@ _BINDS = (CommandId.bind_transceiver, CommandId.bind_transmitter, CommandId.bind
 
 @dataclass(eq=False)
 class Submit:
-    """One submit_sm, from the daemon's writing it. ``life``: who wrote it."""
+    """One submit_sm, from the daemon's writing it. ``life``: who wrote it; ``number``: which of all."""
 
     request: tuple[int, int]  # number of the text, and which request of it
     segment: int
@@ -54,6 +54,7 @@ class Submit:
     sent_at: float
     life: Machine
     connection: Connection
+    number: int
     arrived_at: float | None = None
     status: int | None = None  # of the response
     taken: bool = False
@@ -238,7 +239,7 @@ class Peer:
         assert life is not None
         submit = Submit(
             (int(tag[1]), int(tag[2])), place[2] if place else 1, words, fields["destination_addr"],
-            self.smsc.time.rightNow, life, self.connection,
+            self.smsc.time.rightNow, life, self.connection, len(self.ledger.submits),
         )  # fmt: skip
         submit.registered_delivery = fields["registered_delivery"]
         self.ledger.submits.append(submit)
