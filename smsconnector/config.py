@@ -51,6 +51,13 @@ class HTTP(Section):
     default_channel: Name | None = None
     webhook_channel: Name | None = None
 
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        if not all(key.get_secret_value().strip() for key in keys):
+            raise ValueError("an empty key would open the door to everybody: is the variable that it comes from set?")
+        return keys
+
     @field_validator("endpoints")
     @classmethod
     def _are_endpoints(cls, endpoints: list[str]) -> list[str]:
@@ -95,6 +102,13 @@ class TLSSection(Section):
     certificate_file: str | None = None  # PEM, our certificate and its chain
     key_file: str | None = None  # PEM; None: in certificate_file
     server_name: str | None = None  # what the certificate is for, and SNI; None: the endpoint's host
+    verify_name: bool = True  # False: any certificate that ca_file has signed will do
+
+    @model_validator(mode="after")
+    def _verifies_something(self) -> "TLSSection":
+        if not self.verify_name and self.ca_file is None:
+            raise ValueError("verify_name: no needs ca_file: else any certificate in the world would do")
+        return self
 
 
 class RuleSection(Section):
@@ -216,6 +230,12 @@ class BindSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _uses_its_tls(self) -> "BindSection":
+        if self.address[0] != "tls" and self.tls != TLSSection():
+            raise ValueError(f"tls is given, but {self.endpoint} is without: write tls:HOST:PORT, or leave tls out")
+        return self
+
+    @model_validator(mode="after")
     def _has_one_password(self) -> "BindSection":
         if self.password is not None and self.password_file is not None:
             raise ValueError("password and password_file exclude each other: leave one out")
@@ -312,6 +332,23 @@ def tlv_octets(text: str) -> bytes:
     return octets
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win in silence; here that is an error, for something would be dropped."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is here for the second time: only one would count",
+                        key.start_mark,
+                    )  # fmt: skip
+                seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """The checked configuration in that file. Raises ConfigurationError with every problem at once."""
     try:
@@ -326,7 +363,7 @@ def load(path: str, environment: Mapping[str, str] | None = None) -> Configurati
 def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """The same from the text itself."""
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -401,6 +438,8 @@ def _check_password(bind: BindSection, path: str) -> list[tuple[str, str]]:
         secret = bind.secret()
     except (OSError, UnicodeDecodeError) as error:
         return [(f"{path}.password_file", f"{bind.password_file} can't be read: {error}")]
+    if bind.password_file is not None and not secret:
+        return [(f"{path}.password_file", f"{bind.password_file} is empty")]
     if not secret.isascii() or not secret.isprintable():
         return [(f"{path}.password", "the password of a bind is ASCII, without control characters")]
     return []

@@ -10,6 +10,7 @@
      |    +-- FramingError       the stream's framing is lost: the connection has to be closed
      |    +-- PDUError           one PDU can't be parsed: it gets its error response, the bind goes on
      +-- LinkError               a connection could not be made, or was refused by the other side
+     |    +-- CertificateRefused the peer's certificate is not for the host that was asked for: nothing was sent
      +-- StoreError              the database
           +-- StoreUnavailable   temporary (disk full, I/O error): nothing of the batch was written, try again
           +-- StoreUnusable      permanent (corrupt, written by a newer version): an operator is needed
@@ -67,6 +68,10 @@ class PDUError(ProtocolError):
 
 class LinkError(SMSConnectorError):
     """A connection was refused, by the network or by the other side's word; the text says which and why."""
+
+
+class CertificateRefused(LinkError):
+    """An authority that is trusted has signed it, but not for the host that is connected to."""
 
 
 class StoreError(SMSConnectorError):

@@ -19,6 +19,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsconnector.network import in_words
+
 
 class BackOff:
     """Exponential, with jitter and a cap. Delays in seconds."""
@@ -49,6 +51,7 @@ class Link(Service):
         self, clock: IReactorTime, title: str, connect: Callable[[], "Deferred[Any]"], back_off: BackOff
     ) -> None:
         self._clock, self.title, self._connect, self._back_off = clock, title, connect, back_off
+        self.why = ""  # there is no connection, or no handshake, since the last one ended
         self._attempt: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
 
@@ -68,11 +71,13 @@ class Link(Service):
     def established(self) -> None:
         """The handshake is good."""
         self._back_off.reset()
+        self.why = ""
 
     def ended(self, reason: str, pace: float = 0.0) -> None:
         """The connection is over; try again unless stopped. ``pace``: wait at least that many seconds."""
         if not self.running:
             return
+        self.why = reason
         delay = max(self._back_off.delay(), pace)
         level = self.log.error if pace else self.log.warn
         level("{title}: {reason}; next attempt in {delay:.1f} s", title=self.title, reason=reason, delay=delay)
@@ -89,4 +94,4 @@ class Link(Service):
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
         if failure.check(CancelledError) is None or self.running:
-            self.ended(f"no connection ({failure.getErrorMessage() or type(failure.value).__name__})")
+            self.ended(f"no connection ({in_words(failure)})")

@@ -148,9 +148,7 @@ class Connector(MultiService):
         """What an operator wants to see first."""
         measures = self.admission.measures
         return {
-            "binds": {
-                bind.settings.name: "bound" if bind.bound else "down" for one in self.channels for bind in one.binds
-            },
+            "binds": {bind.title: bind.state for one in self.channels for bind in one.binds},
             "broker": "connected" if self.sink.broker is not None else "down",
             "store": None if measures is None else {
                 "waiting_for_network": measures.queued, "waiting_for_broker": measures.waiting_events,
@@ -205,7 +203,7 @@ class Connector(MultiService):
         failed: list[str] = []
         self._listen().addErrback(lambda failure: failed.append(failure.getErrorMessage()))
         if failed:
-            self._give_up(f"can't listen: {failed[0]}")
+            self._give_up(f"http.endpoints: can't listen: {failed[0]}")
 
     def _give_up(self, sentence: str) -> NoReturn:
         """End the start with 1; a daemon has no terminal, so the log has it too."""
@@ -226,7 +224,7 @@ class Connector(MultiService):
         for description in http.endpoints:
             port = yield serverFromString(self._reactor, with_backlog(description)).listen(site)
             self._ports.append(port)
-            self.log.info("HTTP on {address}", address=port.getHost())
+            self.log.info("HTTP on {description}", description=description)
         self._notifier.notify("READY=1")
 
     def stopService(self) -> "Deferred[Any]":
@@ -237,7 +235,9 @@ class Connector(MultiService):
     @inlineCallbacks
     def _stop_in_order(self) -> Any:
         """Each step bounded by its own means; none is waited for longer than the whole's bound."""
-        self._deadline = self._reactor.seconds() + self._configuration.stop_timeout
+        timeout = self._configuration.stop_timeout
+        self._deadline = self._reactor.seconds() + timeout
+        self.log.info("stopping: for what SMSC and broker owe it waits {timeout:g} s at most", timeout=timeout)
         yield self._bounded(DeferredList([maybeDeferred(port.stopListening) for port in self._ports]))
         self._facts.close()
         for submitter in self.submitters:

@@ -24,6 +24,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from smsconnector.channels.connection import SMPPProtocol
+from smsconnector.channels.noticed import Noticed
 from smsconnector.channels.reading import Reader
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -96,6 +97,7 @@ class Bind(Service):
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
+        self._noticed = Noticed(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
@@ -129,7 +131,9 @@ class Bind(Service):
         return self._stopped if self._stopped is not None else succeed(None)
 
     def _connect(self) -> "Deferred[Any]":
-        return self._endpoint.connect(net.Factory.forProtocol(self._build))
+        factory = net.Factory.forProtocol(self._build)
+        factory.noisy = False
+        return self._endpoint.connect(factory)
 
     def _build(self) -> SMPPProtocol:
         self._protocol = SMPPProtocol(self, smpp.Session(self.settings.session))
@@ -150,6 +154,16 @@ class Bind(Service):
         self._channel.offer_room()  # its share goes to the others
 
     # --- submits --------------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """What it is called beyond its channel."""
+        return f"{self._channel.channel_name}/{self.settings.name}"
+
+    @property
+    def state(self) -> str:
+        """ "bound", or "down" and why."""
+        return "bound" if self.bound else "down" + (f": {self._link.why}" if self._link.why else "")
 
     @property
     def bound(self) -> bool:
@@ -215,6 +229,7 @@ class Bind(Service):
             elif isinstance(event, smpp.Delivered):
                 delivered.append(event.pdu)
             elif isinstance(event, smpp.Unanswered):
+                self._noticed.see("submit_sm without a response in time", f"to {event.token[0].destination}")
                 outcomes.append(self._unknown(event.token))
             elif isinstance(event, smpp.Late):
                 segment, owner = event.token
@@ -251,6 +266,7 @@ class Bind(Service):
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
+        self._noticed.see(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
         if rule.action is Action.THROTTLE:
             self._pace.refused(now)
             owner.wait_again(segment)

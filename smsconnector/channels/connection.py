@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsconnector.network import in_words
 from smsconnector.smpp import session as smpp
 
 TICK = 0.25  # seconds between looks at the clock, per session
@@ -62,7 +63,7 @@ class SMPPProtocol(net.Protocol):
         if self._abort is not None and self._abort.active():
             self._abort.cancel()
         clean = reason.check(ConnectionDone) is not None
-        text = "the SMSC closed the connection" if clean else f"connection lost ({reason.getErrorMessage()})"
+        text = "the SMSC closed the connection" if clean else f"connection lost ({in_words(reason)})"
         self._owner.dispatch(self, self.session.connection_lost(text))
         self._owner.gone(self)
 

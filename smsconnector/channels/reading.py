@@ -1,9 +1,6 @@
 """A deliver_sm or data_sm as the words of the walks: a receipt, a text or a part of one, or nothing."""
 
-from collections import Counter
-
-from twisted.logger import Logger
-
+from smsconnector.channels.noticed import Noticed
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
@@ -16,20 +13,18 @@ class Reader:
     """For one bind: ``title`` is its name in the log, ``account`` whose ids are comparable, ``default_alphabet`` what
     data_coding 0 means there."""
 
-    log = Logger()
-
     def __init__(self, title: str, channel: str, account: str, default_alphabet: str) -> None:
-        self._title, self._channel, self._account, self._alphabet = title, channel, account, default_alphabet
-        self._noticed: Counter[str] = Counter()
+        self._channel, self._account, self._alphabet = channel, account, default_alphabet
+        self._noticed = Noticed(title)
 
     def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
         """None for what tells nothing about a submit."""
         found = read_receipt(pdu)
         if found is not None:
             if not found.known:
-                self._notice("receipts with a status that no table knows", found.status)
+                self._noticed.see("receipts with a status that no table knows", found.status)
             elif found.disagrees:
-                self._notice("receipts whose text and message_state are at odds", found.status)
+                self._noticed.see("receipts whose text and message_state are at odds", found.status)
             return Receipt(
                 self._account, found.smsc_id, found.finality, found.code, found.status, now,
                 pdu.fields["source_addr"], pdu.fields["destination_addr"],
@@ -37,16 +32,10 @@ class Reader:
             )  # fmt: skip
         if carries_text(pdu):
             return self._read_text(pdu, now)
-        self._notice("acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}")
+        self._noticed.see(
+            "acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}"
+        )
         return None
-
-    def _notice(self, what: str, example: str) -> None:
-        """A line in the log for the first, the tenth, the hundredth and then every thousandth."""
-        self._noticed[what] += 1
-        count = self._noticed[what]
-        if count in (1, 10, 100) or count % 1000 == 0:
-            self.log.warn("bind {name}: {what}: {count} so far, now {example}",
-                          name=self._title, what=what, count=count, example=example)  # fmt: skip
 
     def _read_text(self, pdu: PDU, now: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)

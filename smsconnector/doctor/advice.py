@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet import error
 
 from smsconnector.config import BindSection
 from smsconnector.doctor.evidence import Line
-from smsconnector.doctor.tls import openssl_reasons
+from smsconnector.errors import CertificateRefused
+from smsconnector.network import openssl_reasons
 from smsconnector.smpp.constants import Status, describe_status
 
 PASSWORD_OCTETS = 8  # SMPP 3.4 section 4.1.1: nine with the NUL
@@ -120,10 +120,16 @@ def _no_tls(line: Line, bind: BindSection) -> Trouble:
     if tls.fault:
         why = _FAULTS.get(tls.fault, f"not accepted (OpenSSL's error {tls.fault}: man openssl-verification-options)")
         return Trouble("the SMSC's certificate is not good", f"It is {why}. Nothing was sent, the password neither.")
-    if isinstance(failure, VerificationError):
+    if isinstance(failure, CertificateRefused) and not tls.names:
+        return Trouble(
+            "the SMSC's certificate names no host (it has no subjectAltName)",
+            "It may be anybody's. Ask the carrier for one with a name; if ca_file signs for nobody but them, set "
+            "tls: {verify_name: no}. Nothing was sent, the password neither.",
+        )
+    if isinstance(failure, CertificateRefused):
         return Trouble(
             f"the SMSC's certificate is not for {bind.tls.server_name or host}",
-            f"It is for {', '.join(tls.names) or 'no name'}. If the carrier confirms that this is theirs, set "
+            f"It is for {', '.join(tls.names)}. If the carrier confirms that this is theirs, set "
             "tls: {server_name: NAME} to that. Nothing was sent, the password neither.",
         )
     reasons = openssl_reasons(failure)

@@ -7,13 +7,10 @@
    on it.
 """
 
-import contextlib
 from typing import Any
 
-from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from service_identity import VerificationError
 from twisted.internet import protocol as net
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import wrapClientTLS
@@ -23,19 +20,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.doctor.evidence import TLSFacts
-from smsconnector.network import TLS, certificates, client_endpoint
-
-
-def openssl_reasons(failure: BaseException | None) -> str:
-    """The words of OpenSSL's errors, which are triples of library, function and reason; empty for other failures."""
-    if not isinstance(failure, SSL.Error) or not failure.args or not isinstance(failure.args[0], list):
-        return ""
-    return ", ".join(str(part[-1]) for part in failure.args[0])
+from smsconnector.errors import CertificateRefused
+from smsconnector.network import TLS, certificates, client_endpoint, names_of, openssl_reasons
 
 
 def not_verified(failure: BaseException | None) -> bool:
     """Whether it was the certificate that a handshake failed for."""
-    return isinstance(failure, VerificationError) or "certificate verify failed" in openssl_reasons(failure)
+    return isinstance(failure, CertificateRefused) or "certificate verify failed" in openssl_reasons(failure)
 
 
 def note_handshake(facts: TLSFacts, connection: SSL.Connection) -> None:
@@ -52,9 +43,7 @@ def _note_certificate(facts: TLSFacts, certificate: X509) -> None:
     shown = certificate.to_cryptography()
     facts.subject, facts.ends = shown.subject.rfc4514_string(), shown.not_valid_after_utc
     facts.authority = shown.issuer.rfc4514_string()
-    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
-        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        facts.names = tuple(str(name.value) for name in names)
+    facts.names = names_of(shown)
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -25,7 +25,7 @@ class KeyRing:
         if not self._keys:
             return
         given = _given(request)
-        fits = [hmac.compare_digest(given, key) for key in self._keys]
+        fits = [given != b"" and hmac.compare_digest(given, key) for key in self._keys]
         if not any(fits):
             request.setHeader("WWW-Authenticate", 'Bearer realm="smsconnector"')
             raise InvalidRequest("unauthorized", "No valid API key: send it as Authorization: Bearer KEY.", status=401)

@@ -42,7 +42,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.messages import Event
-from smsconnector.network import TLS, client_endpoint
+from smsconnector.network import TLS, client_endpoint, in_words
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.failover import Broker, FailoverURI, ReconnectSchedule
 
@@ -534,10 +534,7 @@ class StompSink(Service):
 
 def _shown(reason: Failure) -> str:
     """A failure in words, for one line of the log."""
-    said = next(iter(getattr(reason.value, "args", ())), "")
-    if isinstance(said, list):  # OpenSSL.SSL.Error: a list of (library, function, reason)
-        return _shortened("TLS: " + ", ".join(str(entry[-1]) for entry in said))
-    return _shortened(reason.getErrorMessage()) or type(reason.value).__name__
+    return _shortened(in_words(reason))
 
 
 def _shortened(text: str) -> str:

@@ -25,12 +25,14 @@ class Authority:
         self._certificate = self._build(self._name, self._key, basic).sign(self._key, hashes.SHA256())
         self.ca_file = self._write(f"{name.replace(' ', '-')}.pem", self._certificate)
 
-    def issue(self, name: str) -> str:
-        """The PEM file of a key and its certificate, for that DNS name or address."""
+    def issue(self, name: str, is_named: bool = True) -> str:
+        """The PEM file of a key and its certificate, for that DNS name or address; ``is_named`` False: not as
+        a subjectAltName."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName(name)] if not name[0].isdigit() else [x509.IPAddress(ipaddress.ip_address(name))]
         builder = self._build(_name(name), key, x509.BasicConstraints(ca=False, path_length=None))
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if is_named:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return self._write(f"{name}.pem", builder.sign(self._key, hashes.SHA256()), key)
 
     def _build(self, subject: x509.Name, key: Any, basic: x509.BasicConstraints) -> x509.CertificateBuilder:

@@ -96,9 +96,9 @@ class TLSCase(BindCase):
         self.authority = Authority(self.mktemp())
 
     @inlineCallbacks
-    def serve(self, name: str, client_authority: Authority | None = None) -> Any:
+    def serve(self, name: str, client_authority: Authority | None = None, is_named: bool = True) -> Any:
         """The SMSC by TLS with a certificate for ``name``; it notes what SNI asks for."""
-        with open(self.authority.issue(name), "rb") as pem:
+        with open(self.authority.issue(name, is_named), "rb") as pem:
             certificate = ssl.PrivateCertificate.loadPEM(pem.read())
         trust: Any = None
         if client_authority is not None:
@@ -144,6 +144,23 @@ class TLSCase(BindCase):
         line = yield self.refused()
         self.assertIn("bind a: ", line)
         self.assertRegex(line, "(?i)certificate|verif|mismatch")
+
+    @inlineCallbacks
+    def test_no_name(self) -> Any:
+        """A certificate that names nobody may be any other customer's of that authority: nothing is sent."""
+        port = yield self.serve("localhost", is_named=False)
+        self.open(f"tls:localhost:{port}", tls={"ca_file": self.authority.ca_file})
+        line = yield self.refused()
+        self.assertIn("names no host", line)
+        self.assertEqual(self.smsc.accounts, {})
+
+    @inlineCallbacks
+    def test_name_not_verified(self) -> Any:
+        """Unless the configuration says that whoever the authority signs for is right."""
+        port = yield self.serve("localhost", is_named=False)
+        self.open(f"tls:127.0.0.1:{port}", tls={"ca_file": self.authority.ca_file, "verify_name": False})
+        yield self.bound()
+        yield self.exchange()
 
     @inlineCallbacks
     def test_unknown_authority(self) -> Any:

@@ -319,9 +319,9 @@ class TLSCase(DoctorCase):
         self.authority = Authority(self.mktemp())
 
     @inlineCallbacks
-    def serve(self, name: str = "localhost", clients: Authority | None = None) -> Any:
+    def serve(self, name: str = "localhost", clients: Authority | None = None, is_named: bool = True) -> Any:
         """The SMSC by TLS, with a certificate for that name."""
-        certificate = ssl.PrivateCertificate.loadPEM(Path(self.authority.issue(name)).read_bytes())
+        certificate = ssl.PrivateCertificate.loadPEM(Path(self.authority.issue(name, is_named)).read_bytes())
         trust: Any = None
         if clients is not None:
             trust = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(Path(clients.ca_file).read_bytes())])
@@ -382,6 +382,12 @@ class TLSCase(DoctorCase):
         port = yield self.serve("smsc.example")
         yield self.refused(port, "CN=smsc.example", "is not for localhost", "It is for smsc.example",
                            ca_file=self.authority.ca_file)  # fmt: skip
+
+    @inlineCallbacks
+    def test_no_name(self) -> Any:
+        """One that names nobody is nobody's."""
+        port = yield self.serve("localhost", is_named=False)
+        yield self.refused(port, "names no host", "verify_name: no", ca_file=self.authority.ca_file)
 
     @inlineCallbacks
     def test_client_certificate(self) -> Any:

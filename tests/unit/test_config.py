@@ -97,6 +97,8 @@ events: {uri: "http://x", sink: file}
         text = GOOD.replace("password: secret", f"password_file: {path}")
         self.assertEqual(parse(text).channels["smpp"].binds[0].secret(), "fromfile")
         self.assertIn("channels.smpp.binds[0].password_file", self.problems(text.replace(path, path + "x")))
+        Path(path).write_text("\n")
+        self.assertIn("is empty", str(self.problems(text)))
 
     def test_secrets_stay_secret(self) -> None:
         """Neither the representation nor an error shows a password."""
@@ -152,6 +154,12 @@ events: {uri: "http://x", sink: file}
                 "outbind_password",
             ),
             (f'{bind}, tlvs: {{"0x1400": "hex:0"}}}}', "channels.smpp.binds[1].tlvs", "hex:0A0B"),
+            (f"{bind}, tls: {{verify_name: no}}}}", "channels.smpp.binds[1].tls", "needs ca_file"),
+            (
+                f'{{name: b, endpoint: "tcp:smsc:2775", system_id: me, tls: {{ca_file: {pem}}}}}',
+                "channels.smpp.binds[1]",
+                "write tls:HOST:PORT",
+            ),
             (f"{bind}, tls: {{ca_file: {pem}}}}}", "channels.smpp.binds[1].tls", "no certificate"),
             (f"{bind}, tls: {{ca_file: {pem}x}}}}", "channels.smpp.binds[1].tls.ca_file", "can't be read"),
             (f"{bind}, statuses: {{ESME_NO: {{action: retry}}}}}}", "channels.smpp.binds[1].statuses", "ESME_RSYSERR"),
@@ -160,6 +168,8 @@ events: {uri: "http://x", sink: file}
             self.assertIn(text, " ".join(one for key, one in found.items() if key.startswith(path)), section)
         for rest, path in (
             ('http: {endpoints: ["tcp:abc"]}', "http.endpoints"),
+            ('http: {api_keys: [good, ""]}', "http.api_keys"),
+            ('http: {api_keys: [" "]}', "http.api_keys"),
             ('events: {login: "a\\nb"}', "events.login"),
             (f"events: {{ca_file: {pem}}}", "events.ca_file"),
             (f"events: {{ca_file: {pem}x}}", "events.ca_file"),
@@ -170,6 +180,12 @@ events: {uri: "http://x", sink: file}
         """A broken file says where; an empty one what belongs in."""
         self.assertIn("line 2", next(iter(self.problems("a: 1\nb: [\n"))) + str(self.problems("a: 1\n b: 2")))
         self.assertIn("channels", self.problems("")[""])
+
+    def test_key_twice(self) -> None:
+        """The first would be dropped in silence; a merge is no repeat."""
+        found = self.problems(GOOD + "http: {}\nevents: {}\nhttp: {}\n")
+        self.assertIn("'http' is here for the second time", found["line 9, column 1"])
+        parse(GOOD.replace("binds:", "binds: &b", 1) + "http: {<<: {idle_timeout: 5}, idle_timeout: 6}\n")
 
     def test_no_file(self) -> None:
         """A file that is not there, or is no text, is one sentence."""

@@ -23,7 +23,7 @@ ALLOWED = {
     ("messages", "errors"), ("lifecycle", "errors"),
     ("smpp", "sms"),  # a segment is rendered as submit_sm
     ("channels", "link"), ("channels", "network"), ("sinks", "link"), ("sinks", "network"),
-    ("submitter", "lanes"),
+    ("submitter", "lanes"), ("link", "network"),
     ("config", "http"),  # the door's rule for senders
     ("cli", "config"), ("cli", "demo"), ("demo", "config"),
     ("cli", "doctor"), ("doctor", "config"), ("doctor", "service"),

@@ -397,6 +397,16 @@ class NotificationCase(DoorCase):
             self.assertEqual((answer.status, answer.error["field"]), (400, field))
 
 
+class EmptyKeyCase(DoorCase):
+    keys = ("", "good")
+
+    def test_nothing_is_no_key(self) -> None:
+        """Not even where an empty key came to be among those configured."""
+        body = '{"To": "+923001234567", "Body": "hi"}'
+        self.assertEqual(self.request("POST", "/msg-client/send", body).status, 401)
+        self.assertEqual(self.request("POST", "/msg-client/send", body, Authorization="Bearer ").status, 401)
+
+
 class KeysCase(DoorCase):
     keys = ("first-key", "second-key")
 
@@ -405,7 +415,8 @@ class KeysCase(DoorCase):
         body = '{"To": "+923001234567", "Body": "hi"}'
         answer = self.request("POST", "/msg-client/send", body)
         self.assertEqual((answer.status, answer.error["code"]), (401, "unauthorized"))
-        self.assertEqual(self.request("POST", "/msg-client/send", body, Authorization="Bearer nokey").status, 401)
+        for value in ("Bearer nokey", "Bearer", "Bearer ", "Basic", "Basic !!!", "Basic Og=="):
+            self.assertEqual(self.request("POST", "/msg-client/send", body, Authorization=value).status, 401)
         basic = b64encode(b"user:first-key").decode()
         for headers in ({"Authorization": "Bearer second-key"}, {"X_API_Key": "first-key"},
                         {"Authorization": f"Basic {basic}"}):  # fmt: skip

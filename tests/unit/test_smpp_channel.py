@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -138,7 +138,7 @@ class ChannelCase(SynchronousTestCase):
         self.route.listener = self.owner
         self.owner.channel = self.route
         self.said: list[str] = []
-        observer = lambda event: self.said.append(str(event.get("reason") or event.get("log_format")))  # noqa: E731
+        observer = lambda event: self.said.append(formatEvent(event))  # noqa: E731
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.channel.startService()
@@ -160,6 +160,18 @@ class SubmitCase(ChannelCase):
         self.turn(0.1)
         (outcome,) = self.owner.answers
         self.assertEqual((outcome.verdict, outcome.smsc_id, outcome.account), (Verdict.ACCEPTED, "1", "me@smsc"))
+
+    def test_refusals_are_told(self) -> None:
+        """The log has a line for the first, the tenth and the hundredth refusal of a kind."""
+        self.build(refuse_share=1.0)
+        for number in range(30):
+            self.route.submit([segment(number)])
+            self.turn(0.1)
+        self.assertEqual(
+            [line for line in self.said if "RINVDSTADR" in line],
+            [f"bind a: submit_sm answered with ESME_RINVDSTADR (invalid destination address): {count} so far, now to "
+             "923001234567" for count in (1, 10)],
+        )  # fmt: skip
 
     def test_receipt(self) -> None:
         """Its receipt comes as a Receipt that names the id, the number and the code."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from OpenSSL import SSL
 from stompest.protocol import StompFrame, StompParser
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
@@ -486,7 +487,7 @@ class StompSinkTests(SynchronousTestCase):
     def test_tls_failure_in_words(self) -> None:
         """What OpenSSL gives as a list of tuples is logged as its reason."""
         self.sink().startService()
-        self.reach().lose(Exception([("SSL routines", "", "certificate verify failed")]))
+        self.reach().lose(SSL.Error([("SSL routines", "", "certificate verify failed")]))
         self.assertIn(": TLS: certificate verify failed before it answered CONNECT.", self.warnings()[0])
 
     def test_handshake_timeout(self) -> None:
