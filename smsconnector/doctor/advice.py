@@ -83,6 +83,36 @@ _FAULTS = {
 }
 
 
+_DESTINATION = (
+    "Is the number complete, with its country code? If it is, the carrier may want it with another type and plan: ask, "
+    "and set dest_ton and dest_npi."
+)
+_SOURCE = (
+    "The sender may not be one that is registered for this account, or be wanted with another type and plan: ask the "
+    "carrier, and set source, source_ton and source_npi."
+)
+_RATE = "One text at a time is too much for it: ask the carrier how many this account may send, and for its credit."
+# Why a submit_sm is refused, and what to do.
+_SUBMITS: dict[int, str] = {
+    Status.ESME_RINVDSTADR: _DESTINATION,
+    Status.ESME_RINVDSTTON: _DESTINATION,
+    Status.ESME_RINVDSTNPI: _DESTINATION,
+    Status.ESME_RINVSRCADR: _SOURCE,
+    Status.ESME_RINVSRCTON: _SOURCE,
+    Status.ESME_RINVSRCNPI: _SOURCE,
+    Status.ESME_RTHROTTLED: _RATE,
+    Status.ESME_RMSGQFUL: _RATE,
+    Status.ESME_RINVSERTYP: "Ask the carrier for its service_type, and set that.",
+    Status.ESME_RINVDCS: "Ask the carrier which data_coding it takes, and set alphabet or data_codings.",
+    Status.ESME_RINVREGDLVFLG: "It may give no receipts: ask the carrier, or set registered_delivery: none.",
+}
+
+
+def remedy_of_submit(status: int) -> str:
+    """What to do when every submit_sm is answered with that status."""
+    return _SUBMITS.get(status, "Ask the carrier why it refuses this account's texts.")
+
+
 def trouble(line: Line, bind: BindSection) -> Trouble:
     """Of a line whose bind did not come up."""
     if line.status is not None:

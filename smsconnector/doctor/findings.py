@@ -92,6 +92,8 @@ def attributed(evidence: Evidence) -> tuple[str, dict[Trial, list[Sighting]]]:
 def agreement(evidence: Evidence) -> str:
     """Whether the ids of responses and receipts agree; empty without a receipt."""
     form, by_trial = attributed(evidence)
+    if not any(trial.message_id for trial in evidence.trials):
+        return "no response has an id to compare them with"
     if not by_trial:
         return "they agree in no notation" if evidence.strange else ""
     if form == DECIMAL_TO_HEX:

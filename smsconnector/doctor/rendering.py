@@ -1,13 +1,14 @@
 """The evidence as a table, and the keys to configure as YAML. Nothing here knows the password."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import yaml
 
 from smsconnector.doctor import findings
-from smsconnector.doctor.advice import trouble
+from smsconnector.doctor.advice import remedy_of_submit, trouble
 from smsconnector.doctor.evidence import SHORT, Evidence, Line
 from smsconnector.doctor.plan import TRIED_FORMS, Plan
 from smsconnector.smpp.constants import describe_status
@@ -158,7 +159,8 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
             f"The SMSC throttled {evidence.throttled} submits although they came one at a time: ask the carrier how "
             "many a second it allows, and set throughput to that."
         )
-    if evidence.strange and not evidence.receipts:
+    yield from _not_taken(evidence)
+    if evidence.strange and not evidence.receipts and any(trial.message_id for trial in evidence.trials):
         yield (
             "Receipts came from the number, but their ids are in no notation those of the responses: the connector "
             "could not tell whose they are. Ask the carrier how the two belong together."
@@ -182,6 +184,22 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
         )
     for text in dict.fromkeys(evidence.rejected):
         yield f"The SMSC sent a PDU that breaks the protocol; {text}."
+
+
+def _not_taken(evidence: Evidence) -> Iterator[str]:
+    """Why nothing came through, where nothing did."""
+    sent = [trial for trial in evidence.trials if trial.sent_at is not None]
+    if not sent or any(trial.taken for trial in sent) or evidence.interrupted:
+        return
+    refusals = Counter(trial.status for trial in sent if trial.status is not None)
+    if not refusals:
+        yield (
+            "The SMSC answered no submit_sm: ask the carrier whether this account may send. If it answers late, set "
+            "response_timeout to more than that takes."
+        )
+        return
+    status = refusals.most_common(1)[0][0]
+    yield f"The SMSC took none of the texts, and said {describe_status(status)}. {remedy_of_submit(status)}"
 
 
 # --- the configuration ------------------------------------------------------------------------------------------

@@ -125,6 +125,22 @@ class TableCase(DoctorCase):
         self.assertEqual(self.commands(), [CommandId.bind_transceiver, CommandId.enquire_link, CommandId.unbind])
 
     @inlineCallbacks
+    def test_nothing_is_taken(self) -> Any:
+        """Every text refused: why that may be, by what the SMSC said; none answered: that."""
+        for behaviour, words in (
+            ({"refuse_share": 1.0}, ("took none of the texts", "ESME_RINVDSTADR", "set dest_ton and dest_npi")),
+            ({"lost_response_share": 1.0}, ("answered no submit_sm",)),
+        ):
+            port = yield self.listen(**behaviour)
+            doctor = yield self.run_doctor(
+                "--config", self.configuration(port, response_timeout=0.5), "--bind", "a", "--to", "+923001234567",
+                "--wait", "1",
+            )  # fmt: skip
+            for one in words:
+                self.assertIn(one, doctor.words)
+            self.assertNotIn("in no notation", doctor.words)
+
+    @inlineCallbacks
     def test_numbers(self) -> Any:
         """What it finds out about an SMSC with habits of its own, and the entry that fits it, which can be used."""
         port = yield self.listen(
