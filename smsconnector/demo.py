@@ -8,6 +8,7 @@
 
 import contextlib
 import ctypes
+import importlib.util
 import json
 import os
 import queue
@@ -143,6 +144,11 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
     if _answers(broker.host, broker.port):
         say("demo", f"using the broker at {broker.host}:{broker.port}")
     else:
+        if importlib.util.find_spec("coilmq") is None:
+            raise DemoError(
+                f"no broker answers at {broker.host}:{broker.port}, and the embedded one is not installed: start a "
+                "broker there, or install smsconnector with its extra [demo]"
+            )
         say("demo", f"no broker at {broker.host}:{broker.port}: starting an embedded one")
         parts.start("broker", sys.executable, "-m", "smsconnector.demo", broker.host, str(broker.port))
         _await(lambda: _answers(broker.host, broker.port), parts, "the broker")
