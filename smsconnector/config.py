@@ -94,6 +94,12 @@ class RetrySection(Section):
     initial: Seconds = 2.0
     maximum: Seconds = 300.0
 
+    @model_validator(mode="after")
+    def _rises(self) -> "RetrySection":
+        if self.initial > self.maximum:
+            raise ValueError(f"initial ({self.initial:g} s) is more than maximum ({self.maximum:g} s)")
+        return self
+
 
 class TLSSection(Section):
     """How a ``tls:`` endpoint is verified, and how we show who we are."""

@@ -181,6 +181,11 @@ events: {uri: "http://x", sink: file}
         self.assertIn("line 2", next(iter(self.problems("a: 1\nb: [\n"))) + str(self.problems("a: 1\n b: 2")))
         self.assertIn("channels", self.problems("")[""])
 
+    def test_retry_rises(self) -> None:
+        """The first delay is not longer than the longest."""
+        text = GOOD.replace("type: smpp", "type: smpp\n    retry: {initial: 400, maximum: 3}")
+        self.assertIn("more than maximum", str(self.problems(text)))
+
     def test_key_twice(self) -> None:
         """The first would be dropped in silence; a merge is no repeat."""
         found = self.problems(GOOD + "http: {}\nevents: {}\nhttp: {}\n")
