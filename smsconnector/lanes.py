@@ -88,6 +88,15 @@ class Lanes:
         lane.to_retry = 0
         return self._free(destination, lane)
 
+    def clear(self, destination: str) -> list[Segment]:
+        """Nobody waits behind the message in the lane any more; those that did, in order."""
+        lane = self._lanes.get(destination)
+        if lane is None or not lane.waiting:
+            return []
+        found, lane.waiting = list(lane.waiting), None
+        self.waiting -= len(found)
+        return found
+
     def _free(self, destination: str, lane: Lane) -> Iterable[Segment]:
         if lane.under_way > 0 or lane.to_retry > 0 or lane.expected > 0:
             return ()

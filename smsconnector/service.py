@@ -159,15 +159,27 @@ class Connector(MultiService):
     def _requeue(self) -> None:
         """Give what was accepted under another configuration to the routes of this one; only then are they read."""
 
-        def done(moved: int | None, _error: StoreError | None) -> None:
+        queues = tuple(one.queue for one in self.submitters)
+        moved = 0
+
+        def go_on(after: ops.Place) -> None:
+            self._facts.put(lambda: ops.Requeue(queues, self._queue_of, after), done)
+
+        def done(found: tuple[int, ops.Place | None] | None, _error: StoreError | None) -> None:
+            nonlocal moved
+            count, after = found or (0, None)
+            moved += count
+            if not self.running:
+                return
+            if after is not None:
+                go_on(after)
+                return
             if moved:
                 self.log.info("{count} segments go by other routes now", count=moved)
-            if self.running:
-                for submitter in self.submitters:
-                    submitter.startService()
+            for submitter in self.submitters:
+                submitter.startService()
 
-        queues = tuple(one.queue for one in self.submitters)
-        self._facts.put(lambda: ops.Requeue(queues, self._queue_of), done)
+        go_on(("", -1, -1))
 
     def _messages_ended(self, message_ids: Collection[int]) -> None:
         for submitter in self.submitters:

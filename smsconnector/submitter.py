@@ -42,11 +42,14 @@ from smsconnector.store.writer import IWriter
 CHUNK = 500  # segments read from disk at once
 MEMORY = 2000  # segments held in memory at most, beside those under way and those in lanes
 KEPT = 20_000  # lanes that strict_order keeps at most; more, and nothing new is begun until some have ended
+HELD = 2_000  # throttled segments that memory holds gladly; more, and those with a long pause go back to the disk
 LANES = 20_000  # segments that wait in lanes at most; more, and one number's flood holds up the others
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
 STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 30.0  # seconds, doubled with each time, until a throttled segment is sent again
+LONG_PAUSE = 1.0  # seconds: such a pause begins some two seconds after the first throttle
+STUBBORN = 5  # throttles in a row after which it is not the pace that is at fault
 ROUNDS = 50  # how often room that was left is offered to others in one go
 TOGETHER = 0.02  # seconds: pauses that end within it end together
 ENDED = 10_000  # messages that are remembered as ended at most
@@ -258,16 +261,47 @@ class Submitter(Service):
         self.pump()
 
     def throttled(self, segments: Iterable[Segment]) -> None:
-        """The network took none of these: they keep their lanes, and come again after a while."""
+        """The network took none of these: they keep their lanes, and come again after a while. When there are very many
+        of them, those that have waited for some time already wait on disk."""
         now = self._clock.seconds()
+        many = len(self._held) > HELD or self._lanes.waiting > LANES // 2
+        away = []
         for segment in segments:
             count = self._throttles[segment.id] = self._throttles.get(segment.id, 0) + 1
             pause = min(FIRST_PAUSE * 2 ** min(count, 20), LONGEST_PAUSE)
+            if many and pause > LONG_PAUSE and self.running and not self._policy.strict_order:
+                away.append(segment)
+                continue
             heappush(self._held, (now + pause * (0.75 + self._policy.source.random() / 2), segment.id, segment))
         if not self.running:
             self._unclaim(segments)
         elif self._held and (self._held_call is None or self._held_call.getTime() > self._held[0][0]):
             self._hold_on(now)
+
+        if away:
+            self._postpone(away)
+
+    def is_stubborn(self, segment: Segment) -> bool:
+        """Whether it was throttled many times in a row."""
+        return self._throttles.get(segment.id, 0) >= STUBBORN
+
+    def _postpone(self, segments: list[Segment]) -> None:
+        """With all that wait for their lanes, which so keep their order; what is accepted from now on to these numbers
+        may overtake them. No attempt is counted: it may be their numbers that are full."""
+        waiting = [behind for segment in segments for behind in self._lanes.clear(segment.destination)]
+        ids = tuple(one.id for one in (*segments, *waiting))
+        self._under_way.update(ids)
+        for segment in segments:
+            self._throttles.pop(segment.id, None)
+            self._leave_lane(segment)
+        delay = self._policy.maximum * (0.5 + self._policy.source.random() / 2)
+        due_at = self._now() + int(delay * 1000)
+
+        def postponed(_result: None, _error: StoreError | None) -> None:
+            self._under_way.difference_update(ids)
+            self.pump()
+
+        self._facts.put(lambda: ops.Postpone(ids, due_at), postponed)
 
     def _hold_on(self, now: float) -> None:
         """Until the first pause ends."""
@@ -326,7 +360,7 @@ class Submitter(Service):
         lanes = self._lanes
         while len(found) < room:
             ready = self._due or self._ready
-            if not ready or (ready is self._ready and len(lanes.kept) >= KEPT):
+            if not ready or (ready is self._ready and max(len(lanes.kept), len(self._held)) >= KEPT):
                 break
             segment = ready.popleft()
             if self._is_over(segment, now):

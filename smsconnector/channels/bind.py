@@ -2,7 +2,8 @@
 
 1. ``submit`` renders a segment and puts it into the session's window; ``flush`` writes what one turn has queued.
 2. A response becomes an outcome by the policy's table. Throttling is none: the pace slows down, and the segment
-   goes back to its route, to be sent again in its order by any bind with room.
+   goes back to its route, to be sent again in its order by any bind with room. One that is throttled again and again
+   while others are taken says nothing about the pace: its number is full.
 3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
    ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
 4. A response that is too late to count as one still tells that the segment need not be sent again.
@@ -43,6 +44,7 @@ ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet see
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
 AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
 LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
+OTHERS_TAKEN = 1.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
 
 
@@ -67,6 +69,7 @@ class Owner(Protocol):
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
     def wait_again(self, segment: Segment) -> None: ...
+    def is_stubborn(self, segment: Segment) -> bool: ...
 
 
 class Channel(Protocol):
@@ -104,6 +107,7 @@ class Bind(Service):
         self._unanswered = 0
         self._refusals = 0  # in a row, for now, with nothing taken in between
         self._avoid_until = 0.0
+        self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._accepted = {
@@ -262,13 +266,14 @@ class Bind(Service):
             self._pace.congested(now, event.congestion)
         if event.status == Status.ESME_ROK:
             self._pace.taken()
-            self._refusals = 0
+            self._refusals, self._taken_at = 0, now
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
         self._noticed.see(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
         if rule.action is Action.THROTTLE:
-            self._pace.refused(now)
+            if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
+                self._pace.refused(now)
             owner.wait_again(segment)
             return
         if rule.action is Action.PAUSE:

@@ -45,6 +45,15 @@ class Unclaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """Segments that the network does not take for now, and that memory has no room for: to be tried at ``due_at`` (ms),
+    without an attempt's being counted. Result: None."""
+
+    ids: tuple[int, ...]
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Write what became of submits. ``due_at`` (ms): when to try again, for the verdict RETRY.
     Result: the ids of its messages that became final."""
@@ -161,13 +170,19 @@ class LoadEvents:
     limit: int
 
 
+Place = tuple[str, int, int]  # queue, due_at, id
+
+
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """At start: queued segments whose queue no configured submitter serves any more. ``route`` gives the new queue
-    of a message from its channel and number, or None if there is none yet. Result: how many were moved."""
+    """At start: queued segments whose queue no configured submitter serves any more, ``limit`` of them behind the place
+    ``after``. ``route`` gives the new queue of a message from its channel and number, or None if there is none yet.
+    Result: how many were moved, and the place to go on from; None at the end."""
 
     queues: tuple[str, ...]
     route: Callable[[str, str], str | None]
+    after: Place = ("", -1, -1)
+    limit: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +193,10 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Accept | Claim | Unclaim | Record | Receive | Incoming | Published | Sweep | Purge
+    Settle | Requeue | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep | Purge
     | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Accept, Claim, Unclaim, Record, Receive, Incoming, Published, Sweep, Purge, Measure,
+    Settle, Requeue, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge, Measure,
     LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
 )  # fmt: skip

@@ -107,6 +107,7 @@ class Store(IncomingTexts, Retention):
             ops.Accept: self._accept,
             ops.Claim: self._claim,
             ops.Unclaim: self._unclaim,
+            ops.Postpone: self._postpone,
             ops.Record: self._record,
             ops.Receive: self._receive,
             ops.Incoming: self._incoming,
@@ -208,30 +209,34 @@ class Store(IncomingTexts, Retention):
         self._queued -= known.left_queue
         return [len(codes)] * len(batch)
 
-    def _requeue(self, batch: list[ops.Requeue]) -> list[int]:
-        return [self._requeue_one(requeue) for requeue in batch]
+    def _requeue(self, batch: list[ops.Requeue]) -> list[tuple[int, ops.Place | None]]:
+        return [self._requeue_some(requeue) for requeue in batch]
 
-    def _requeue_one(self, requeue: ops.Requeue) -> int:
-        served = set(requeue.queues)
-        queues = [queue for (queue,) in self._connection.execute("SELECT DISTINCT queue FROM segment WHERE state = 0")]
-        moved = 0
-        for queue in queues:
-            if queue in served:
-                continue
-            rows = self._connection.execute(
-                "SELECT DISTINCT m.channel, m.destination FROM segment AS s"
-                " JOIN message AS m ON m.id = s.id - s.number + 1 WHERE s.state = 0 AND s.queue = ?",
-                (queue,),
-            ).fetchall()
-            pairs = [(*row, new) for row in rows for new in [requeue.route(*row)] if new is not None]
-            moved += self._run(
-                "UPDATE segment SET queue = j.value->>2 FROM json_each(?1) AS j JOIN message AS m"
-                " ON m.channel = j.value->>0 AND m.destination = j.value->>1"
-                " WHERE segment.queue = ?2 AND segment.state = 0 AND m.id = segment.id - segment.number + 1",
-                pairs,
-                queue,
-            ).rowcount
-        return moved
+    def _requeue_some(self, requeue: ops.Requeue) -> tuple[int, ops.Place | None]:
+        queue, *begin = requeue.after
+        while (found := self._first_queue(queue)) in requeue.queues:
+            queue, begin = f"{found}\0", [-1, -1]
+        if found is None:
+            return 0, None
+        if found != queue:
+            queue, begin = found, [-1, -1]
+        rows = self._connection.execute(
+            "SELECT s.id, m.channel, m.destination, s.due_at FROM segment AS s"
+            " JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.queue = ? AND (s.due_at, s.id) > (?, ?) ORDER BY s.due_at, s.id LIMIT ?",
+            (queue, *begin, requeue.limit),
+        ).fetchall()
+        if not rows:
+            return 0, (queue + "\0", -1, -1)
+        moves = [(segment_id, new) for segment_id, *row, _ in rows for new in [requeue.route(*row)] if new is not None]
+        self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
+        return len(moves), (queue, rows[-1][3], rows[-1][0])
+
+    def _first_queue(self, begin: str) -> str | None:
+        """The name of the first one, from there on, that has something in it."""
+        sql = "SELECT min(queue) FROM segment WHERE state = 0 AND queue >= ?"
+        found: str | None = self._connection.execute(sql, (begin,)).fetchone()[0]
+        return found
 
     def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
         known = self._know([segment_id for claim in batch for segment_id in claim.ids])
@@ -250,6 +255,14 @@ class Store(IncomingTexts, Retention):
             f"UPDATE segment SET state = {SegmentState.QUEUED:d}, due_at = 0 WHERE state = {SegmentState.CLAIMED:d}"
             " AND id IN (SELECT value FROM json_each(?))",
             [segment_id for unclaim in batch for segment_id in unclaim.ids],
+        )
+        return [None] * len(batch)
+
+    def _postpone(self, batch: list[ops.Postpone]) -> list[None]:
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.QUEUED:d}, due_at = j.value->>1 FROM json_each(?) AS j"
+            f" WHERE segment.id = j.value->>0 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d})",
+            [(segment_id, postpone.due_at) for postpone in batch for segment_id in postpone.ids],
         )
         return [None] * len(batch)
 

@@ -517,6 +517,35 @@ class FileCase(SynchronousTestCase):
         store.close()
         self.assertIn("newer version", str(self.assertRaises(StoreUnusable, Store, path)))
 
+    def test_other_routes(self) -> None:
+        """What no submitter serves any more goes to the queues of today, some at a time; what has none stays."""
+        store = Store(self.mktemp())
+        self.addCleanup(store.close)
+        for number in range(1, 26):
+            queue = ("a", "gone", "older")[number % 3]
+            to = "1" if number % 5 == 0 else f"92300{number:07d}"
+            store.apply([ops.Accept(message(f"SM{number}", to=to), number, queue)])
+        after, moved, steps = ("", -1, -1), 0, 0
+        while after is not None:
+            route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
+            ((count, after),) = store.apply([ops.Requeue(("a", "b"), route, after, limit=3)])
+            moved, steps = moved + count, steps + 1
+        self.assertEqual((moved, steps > 5), (13, True))
+        left = [len(store.apply([ops.LoadSegments(queue, 0, 100)])[0]) for queue in ("a", "b", "gone", "older")]
+        self.assertEqual((sum(left), left[:2]), (25, [8, 13]))
+
+    def test_postponed(self) -> None:
+        """Tried again when it is due, with no attempt counted; what has ended stays as it is."""
+        store = Store(self.mktemp())
+        self.addCleanup(store.close)
+        store.apply([ops.Accept(message("SM1"), 1, "smpp"), ops.Accept(message("SM2"), 2, "smpp")])
+        store.apply([ops.Record(((Outcome(store.apply([ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT,
+                                          None, 11), 0),), NOW)])  # fmt: skip
+        store.apply([ops.Postpone((1, 2), NOW + 1000)])
+        self.assertEqual(store.apply([ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], []])
+        ((segment,),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
+        self.assertEqual((segment.id, segment.attempts), (1, 0))
+
     def test_files_of_others(self) -> None:
         """What is not ours is refused as it is: not a bit of it is changed."""
         path = self.mktemp()

@@ -73,6 +73,11 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.one(ops.Unclaim((self.pick(data).id,)))
 
     @precondition(lambda self: self.segments)
+    @rule(data=st.data())
+    def postpone(self, data: Any) -> None:
+        self.one(ops.Postpone((self.pick(data).id,), self.now + 1))
+
+    @precondition(lambda self: self.segments)
     @rule(data=st.data(), verdict=st.sampled_from([Verdict.ACCEPTED, Verdict.RETRY, Verdict.REFUSED, Verdict.DONE]))
     def outcome(self, data: Any, verdict: Verdict) -> None:
         segment = self.pick(data)

@@ -1,6 +1,7 @@
 """The walks: submitter, receiver, publisher, each against a real store, a fake channel or sink, and a clock."""
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -289,6 +290,60 @@ class SubmitterCase(WalkCase):
         ids = [one.id for one in self.channel.submitted]
         self.assertEqual(len(set(ids)), 301)
         self.assertLess(ids.count(1), 15)
+
+    def minutes(self, minutes: int, each_second: Callable[[int], None]) -> None:
+        """Numbers that begin with 9999 are full; everything else is taken at once."""
+        for second in range(minutes * 60):
+            each_second(second)
+            for _ in range(10):
+                self.clock.advance(0.1)
+                for _ in range(50):
+                    full = [one for one in self.channel.under_way if one.destination.startswith("9999")]
+                    taken = [one for one in self.channel.under_way if one not in full]
+                    if not self.channel.under_way:
+                        break
+                    if full:
+                        self.channel.throttle(*full)
+                    self.channel.answer(*[Outcome(one, Verdict.DONE, ACCOUNT, "1", "ACCEPTED") for one in taken])
+                    self.clock.advance(0.001)
+
+    def test_many_full_numbers(self) -> None:
+        """However many numbers are full, memory holds a bounded part of what waits for them, and none of it is lost."""
+        self.patch(submitting, "HELD", 50)
+
+        def accept(second: int) -> None:
+            if second < 60:
+                self.accept(*[f"SM{second * 10 + at}" for at in range(10)], to=f"9999{second:07d}")
+                for at in range(8):
+                    self.accept(f"SN{second * 10 + at}", to=f"9999{second:03d}{at:04d}")
+
+        self.minutes(2, accept)
+        self.assertLess(len(self.submitter._held), 80)
+        self.assertLess(
+            len(self.submitter._throttles) + self.submitter._lanes.waiting + len(self.submitter._lanes), 400
+        )
+        self.assertEqual(self.writer.store.counts()["queued"], 60 * 18)
+
+    def test_full_numbers_with_many_texts(self) -> None:
+        """What waits behind full numbers does not fill the room that the others need."""
+        self.patch(submitting, "LANES", 300)
+        self.patch(submitting, "MEMORY", 100)
+        self.patch(submitting, "CHUNK", 50)
+
+        def accept(second: int) -> None:
+            if second == 0:
+                for number in range(400):
+                    self.accept(f"SM{number}", to=f"9999{number % 4:07d}")
+            elif second == 30:
+                self.accept("SM400", to="923000000001")
+
+        self.minutes(2, accept)
+        self.assertIn("923000000001", [one.destination for one in self.channel.submitted])
+        first = {}
+        for one in self.channel.submitted:
+            first.setdefault(one.destination, []).append(one.id)
+        for ids in first.values():
+            self.assertEqual(list(dict.fromkeys(ids)), sorted(set(ids)))
 
     def test_throttled_until_it_expires(self) -> None:
         """A throttled segment whose message has ended is not sent any more, and those behind it are."""
