@@ -16,8 +16,8 @@ Waiting = tuple[str, int, int, int]  # destination, message id, segments to be t
 
 
 class Lane:
-    """``to_retry`` counts the segments that will be tried again, ``expected`` those that were set free and have not
-    entered yet."""
+    """``to_retry`` counts the segments that will be tried again; ``expected`` are the ids of those that were set free
+    and have not entered yet."""
 
     __slots__ = ("expected", "expires_at", "message_id", "to_retry", "under_way", "waiting")
 
@@ -25,7 +25,7 @@ class Lane:
         self.message_id = message_id
         self.under_way, self.to_retry = under_way, to_retry
         self.expires_at = expires_at
-        self.expected = 0
+        self.expected: set[int] = set()
         self.waiting: deque[Segment] | None = None
 
 
@@ -49,10 +49,10 @@ class Lanes:
             return True
         if lane.message_id == segment.message_id:
             lane.under_way += 1
-            if segment.attempts and lane.to_retry:
+            if segment.id in lane.expected:
+                lane.expected.discard(segment.id)
+            elif segment.attempts and lane.to_retry:
                 lane.to_retry -= 1
-            elif lane.expected:
-                lane.expected -= 1
             return True
         if lane.waiting is None:
             lane.waiting = deque()
@@ -75,9 +75,9 @@ class Lanes:
     def drop(self, segment: Segment) -> Iterable[Segment]:
         """It has ended before it entered; those that are free now."""
         lane = self._lanes.get(segment.destination)
-        if lane is None or lane.message_id != segment.message_id or not lane.expected:
+        if lane is None or lane.message_id != segment.message_id or segment.id not in lane.expected:
             return ()
-        lane.expected -= 1
+        lane.expected.discard(segment.id)
         return self._free(segment.destination, lane)
 
     def give_up(self, destination: str, message_id: int) -> Iterable[Segment]:
@@ -98,7 +98,7 @@ class Lanes:
         return found
 
     def _free(self, destination: str, lane: Lane) -> Iterable[Segment]:
-        if lane.under_way > 0 or lane.to_retry > 0 or lane.expected > 0:
+        if lane.under_way > 0 or lane.to_retry > 0 or lane.expected:
             return ()
         self.kept.discard(destination)
         if not lane.waiting:
@@ -109,7 +109,7 @@ class Lanes:
         while lane.waiting and lane.waiting[0].message_id == lane.message_id:
             free.append(lane.waiting.popleft())
         self.waiting -= len(free)
-        lane.expected = len(free)
+        lane.expected = {one.id for one in free}
         return free
 
     # --- strict order ---------------------------------------------------------------------------------------

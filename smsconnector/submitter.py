@@ -50,6 +50,7 @@ STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried ag
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 30.0  # seconds, doubled with each time, until a throttled segment is sent again
 LONG_PAUSE = 1.0  # seconds: such a pause begins some two seconds after the first throttle
 STUBBORN = 5  # throttles in a row after which it is not the pace that is at fault
+POSTPONED = 7  # as many of them as what comes back from the disk without an attempt is taken to have had
 ROUNDS = 50  # how often room that was left is offered to others in one go
 TOGETHER = 0.02  # seconds: pauses that end within it end together
 ENDED = 10_000  # messages that are remembered as ended at most
@@ -95,7 +96,7 @@ class Submitter(Service):
         self._held: list[tuple[float, int, Segment]] = []  # a heap by when they may be sent again: throttled ones
         self._throttles: dict[int, int] = {}  # segment id -> how often in a row it was throttled
         self._held_call: IDelayedCall | None = None
-        self._again_first = False  # they take turns with what is fresh
+        self._again_first = self._due_first = False  # they take turns with what is fresh
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
         self._loading = False
@@ -221,6 +222,7 @@ class Submitter(Service):
         self._loading_due = False
         fresh = [one for one in segments or () if one.id not in self._under_way]
         self._under_way.update(one.id for one in fresh)
+        self._throttles.update((one.id, POSTPONED) for one in fresh if not one.attempts)
         self._due.extend(fresh)
         if fresh:
             self.pump()
@@ -253,8 +255,8 @@ class Submitter(Service):
         self._load()
 
     def _room(self) -> int:
-        """What the channel can take, less what is being claimed for it and what it gave back and is not on disk."""
-        return self._channel.capacity() - self._claiming - self._recording
+        """What the channel can take, less what is or will be claimed for it, and what it gave back and is not on disk."""
+        return self._channel.capacity() - self._claiming - self._recording - len(self._to_claim)
 
     def room(self) -> None:
         """The channel says that it can take more."""
@@ -358,11 +360,14 @@ class Submitter(Service):
         now = self._now()
         found: list[Segment] = []
         lanes = self._lanes
+        self._due_first = not self._due_first
+        due = (room + self._due_first) // 2 if self._ready else room  # numbers may be full that were so before
         while len(found) < room:
-            ready = self._due or self._ready
+            ready = self._due if self._due and (due > 0 or not self._ready) else self._ready
             if not ready or (ready is self._ready and max(len(lanes.kept), len(self._held)) >= KEPT):
                 break
             segment = ready.popleft()
+            due -= ready is self._due
             if self._is_over(segment, now):
                 self._first_in_line(lanes.drop(segment))
                 continue

@@ -44,7 +44,7 @@ ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet see
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
 AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
 LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
-OTHERS_TAKEN = 1.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
+OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
 
 

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector import publisher as publishing
 from smsconnector import submitter as submitting
 from smsconnector.errors import StoreError
+from smsconnector.lanes import Lanes
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.publisher import Publisher
@@ -318,7 +319,7 @@ class SubmitterCase(WalkCase):
                     self.accept(f"SN{second * 10 + at}", to=f"9999{second:03d}{at:04d}")
 
         self.minutes(2, accept)
-        self.assertLess(len(self.submitter._held), 80)
+        self.assertLess(len(self.submitter._held), 120)
         self.assertLess(
             len(self.submitter._throttles) + self.submitter._lanes.waiting + len(self.submitter._lanes), 400
         )
@@ -451,6 +452,22 @@ class StrictOrderCase(WalkCase):
         self.settle()
         self.assertEqual(self.ids(), [1, 2])
 
+    def test_both_tried_before(self) -> None:
+        """Two messages to one number that both wait for another attempt, as when the order became strict: one after the
+        other, and the lane opens in the end."""
+        lanes = Lanes()
+        first = [Segment(at, at, 2, "x", "gsm7", None, "1", 2**60, 1) for at in (1, 2)]
+        second = [Segment(at + 2, at, 2, "x", "gsm7", None, "1", 2**60, 1) for at in (1, 2)]
+        self.assertEqual([lanes.enter(one) for one in (*first, *second)], [True, True, False, False])
+        self.assertEqual([*lanes.leave(first[0]), *lanes.leave(first[1])], second)
+        self.assertTrue(lanes.enter(second[0]))
+        lanes.leave(second[0], to_retry=True)
+        self.assertTrue(lanes.enter(second[1]))
+        lanes.leave(second[1])
+        self.assertTrue(lanes.enter(second[0]))
+        lanes.leave(second[0])
+        self.assertEqual(len(lanes), 0)
+
     def test_flood_behind_a_retry(self) -> None:
         """However much waits behind a message, its next attempt comes."""
         self.patch(submitting, "LANES", 2)
@@ -523,6 +540,21 @@ class HoldCase(WalkCase):
         self.kill()
         self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
         self.assertEqual(self.reports(), [])
+
+    def test_claims_are_a_window_at_most(self) -> None:
+        """However long the disk refuses claims: when it lets, no more is claimed than there is room for."""
+        self.channel.window = 5
+        self.accept(*[f"SM{number}" for number in range(50)])
+        self.writer.commit()
+        self.writer.broken = True
+        for _ in range(20):
+            self.advance(0.25)
+            self.submitter.room()
+        self.writer.broken = False
+        self.advance(3)
+        self.kill()
+        self.advance(7)
+        self.assertEqual(len(self.reports()), 5)
 
     def test_room_goes_while_the_claim_is_written(self) -> None:
         """What was claimed and finds no room any more is sent when there is room."""
