@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from smsconnector.errors import StoreError, StoreUnavailable
+from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
@@ -58,7 +58,7 @@ class Admission(Service, Gate):
         self._store_says = ""  # why it can't write
         self._asked_at: float | None = None
         self._looks = 0
-        self._said = ""
+        self._said = self._damage = ""
         self._timer = LoopingCall(self._look)
         self._timer.clock = clock
 
@@ -75,6 +75,8 @@ class Admission(Service, Gate):
         depth = self._writer.depth
         if depth > self._limits.depth:
             return f"{depth} operations wait for the database: it is slower than what comes in."
+        if self._damage:
+            return self._damage
         if self._store_says:
             return f"Nothing can be written: {self._store_says}."
         if self._asked_at is not None and self._clock.seconds() - self._asked_at > PATIENCE:
@@ -101,13 +103,16 @@ class Admission(Service, Gate):
 
     def failed(self, error: StoreError) -> None:
         """Nothing is accepted until a write has shown that the store can."""
-        if isinstance(error, StoreUnavailable):
+        if isinstance(error, StoreDamaged):
+            self._damage = str(error)
+        elif isinstance(error, StoreUnavailable):
             self._store_says = str(error)
 
     def _measured(self, probe: bool, measures: ops.Measures | None, error: StoreError | None) -> None:
         self._asked_at = None
         if error is not None:
             self._store_says = str(error)
+            self.failed(error)
         elif probe:
             self._store_says = ""
         if measures is not None:

@@ -13,6 +13,7 @@
      |    +-- CertificateRefused the peer's certificate is not for the host that was asked for: nothing was sent
      +-- StoreError              the database
           +-- StoreUnavailable   temporary (disk full, I/O error): nothing of the batch was written, try again
+          |    +-- StoreDamaged   until an operator has mended it
           +-- StoreUnusable      permanent (corrupt, written by a newer version): an operator is needed
 
 Messages are sentences that an operator or a client's developer can act on. ``InvalidRequest`` carries what
@@ -80,6 +81,10 @@ class StoreError(SMSConnectorError):
 
 class StoreUnavailable(StoreError):
     """Nothing was written, now; it may work later (disk full, I/O error, locked)."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """The file is not what it should be: it stays so until an operator has done something about it."""
 
 
 class StoreUnusable(StoreError):

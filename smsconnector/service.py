@@ -108,6 +108,7 @@ class Connector(MultiService):
             Keep(store.keep_texts, store.retention), self._process,
         )  # fmt: skip
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
+        self.writer.damaged = self.admission.failed
         self.receiver.ended = self._messages_ended
         self._facts = Insistent(reactor, self.writer)
         self.channels: list[SMPPChannel] = []
@@ -258,7 +259,8 @@ class Connector(MultiService):
         yield self._bounded(DeferredList([maybeDeferred(channel.stopService) for channel in self.channels]))
         self.receiver.stopService()
         self.admission.stopService()
-        yield self._bounded(self.publisher.drain())
+        if self.sink.broker is not None:  # else nobody is there who could confirm
+            yield self._bounded(self.publisher.drain())
         self.publisher.stopService()
         yield self._bounded(maybeDeferred(self.sink.stopService))
         keepers: list[Submitter | Publisher] = [*self.submitters, self.publisher]

@@ -255,7 +255,7 @@ class Submitter(Service):
         self._load()
 
     def _room(self) -> int:
-        """What the channel can take, less what is or will be claimed for it, and what it gave back and is not on disk."""
+        """What the channel can take, less what is or will be claimed, and what it gave back and is not on disk."""
         return self._channel.capacity() - self._claiming - self._recording - len(self._to_claim)
 
     def room(self) -> None:

@@ -103,6 +103,11 @@ def free_octets(path: str) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def is_damaged(error: Exception) -> bool:
+    """Whether the file is not what it should be, which no repeat mends."""
+    return "malformed" in str(error) or "not a database" in str(error)
+
+
 def explain(error: sqlite3.DatabaseError, path: str) -> str:
     """What an operator can do about it."""
     text = str(error)
@@ -110,10 +115,10 @@ def explain(error: sqlite3.DatabaseError, path: str) -> str:
         return f"the database {path} can't be opened: does its directory exist, and may this user write there?"
     if "locked" in text:
         return f"the database {path} is locked by another program that writes to it: end that one"
-    if "malformed" in text or "not a database" in text:
+    if is_damaged(error):
         return (
-            f"the database {path} is damaged, or never was one ({text}): give this one another store.path, and save "
-            f"what can be saved with `sqlite3 {path} .recover | sqlite3 recovered.db`"
+            f"the database {path} is damaged, or never was one ({text}): stop the connector, save what can be "
+            f"saved with `smsconnector rescue {path} NEWFILE`, and set store.path to that file"
         )
     return f"the database {path} can't be used: {text}"
 

@@ -11,9 +11,10 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from smsconnector.errors import StoreUnavailable, StoreUnusable
+from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import (
     CODE_EXPIRED,
     CODE_NO_FAILURE,
@@ -33,10 +34,10 @@ from smsconnector.messages import (
     Verdict,
 )
 from smsconnector.store import operations as ops
-from smsconnector.store.database import Lock, free_octets, open_database
+from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import Candidate, Matcher
-from smsconnector.store.outbox import incoming_event, report
+from smsconnector.store.outbox import report
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import columns
 
@@ -82,7 +83,18 @@ class Known:
 
 
 def _parked_text(incoming: IncomingSegment | None) -> str | None:
-    return None if incoming is None else json.dumps([incoming.channel, incoming.destination, incoming.text])
+    one = incoming
+    if one is None:
+        return None
+    return json.dumps([one.channel, one.destination, one.text, one.reference, one.number, one.count, one.is_binary])
+
+
+def _text_of_parked(account: str, source: str, received_at: int, parked: str) -> IncomingSegment:
+    channel, destination, text, *place = json.loads(parked)
+    reference, number, count, is_binary = place or (0, 1, 1, False)  # as earlier versions wrote it
+    return IncomingSegment(
+        channel, account, source, destination, text, received_at, reference, number, count, is_binary=is_binary
+    )
 
 
 class Store(IncomingTexts, Retention):
@@ -97,10 +109,16 @@ class Store(IncomingTexts, Retention):
             self._lock.release()
             raise
         self._matcher = Matcher()
-        self._parked = self._one("SELECT count(*) FROM parked_receipt")
-        self._queued = self._one("SELECT count(*) FROM segment WHERE state = 0") + self._one(
-            "SELECT count(*) FROM segment WHERE state = 1"
-        )
+        try:
+            self._parked = self._one("SELECT count(*) FROM parked_receipt")
+            self._queued = self._one("SELECT count(*) FROM segment WHERE state = 0") + self._one(
+                "SELECT count(*) FROM segment WHERE state = 1"
+            )
+            self.last_segment_id()
+            self.counts()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StoreUnusable(explain(error, path)) from error
         self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
             ops.Settle: self._settle,
             ops.Requeue: self._requeue,
@@ -155,6 +173,7 @@ class Store(IncomingTexts, Retention):
         results: list[Any] = [None] * len(batch)
         counters = self._parked, self._queued
         try:
+            self._roll_back()  # if that failed the last time
             self._connection.execute("BEGIN IMMEDIATE")
             for kind in ops.ORDER:
                 indexes = groups.get(kind)
@@ -169,13 +188,17 @@ class Store(IncomingTexts, Retention):
             if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
             ):
+                if is_damaged(error):
+                    raise StoreDamaged(explain(error, self._path)) from error
                 raise StoreUnavailable(f"the database can't be written: {error}") from error
             raise
         return results
 
     def _roll_back(self) -> None:
+        """Where not even that can be done, the error that led here is the one to tell; the next batch tries again."""
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
 
     # --- MT -------------------------------------------------------------------------------------------------
 
@@ -343,6 +366,7 @@ class Store(IncomingTexts, Retention):
             for receipt in receive.receipts
             if receipt.finality is not Finality.PROGRESS
         ]
+        self._read_as_texts([one for receive in batch for one in receive.receipts])
         candidates, known = self._candidates([receipt for _, receipt in flat])
         counts = [[0, 0, 0] for _ in batch]
         codes: dict[int, Any] = {}
@@ -375,6 +399,19 @@ class Store(IncomingTexts, Retention):
             ops.Received(matched, parked_, repeated, () if index else ended)
             for index, (matched, parked_, repeated) in enumerate(counts)
         ]
+
+    def _read_as_texts(self, receipts: list[Receipt]) -> None:
+        """What is not marked as a receipt, reads as one that tells of progress, and fits no message, is a text."""
+        doubtful = [one for one in receipts if one.finality is Finality.PROGRESS and one.incoming is not None]
+        candidates = self._candidates(doubtful)[0] if doubtful else []
+        texts = [
+            one.incoming
+            for one, found in zip(doubtful, candidates, strict=True)
+            if one.incoming is not None
+            and self._matcher.pick(one.account, one.destination, found, False, one.addressee) is None
+        ]
+        if texts:
+            self._incoming([ops.Incoming(tuple(texts))])
 
     def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
         """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""
@@ -508,7 +545,8 @@ class Store(IncomingTexts, Retention):
 
     def _expire(self, sweep: ops.Sweep) -> int:
         rows = self._connection.execute(
-            "SELECT m.id, m.sid, m.channel, max(s.state), min(s.state >= 2 AND coalesce(s.code, '') = ?)"
+            "SELECT m.id, m.sid, m.channel, max(s.state),"
+            "   min(s.state = 3 OR (s.state = 2 AND coalesce(s.code, '') = ?))"
             " FROM (SELECT id, sid, channel, segments FROM message"
             "       WHERE state = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS m"
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id",
@@ -531,11 +569,11 @@ class Store(IncomingTexts, Retention):
         if not rows:
             return 0
         texts = [
-            IncomingSegment(channel, account, source, destination, text, received_at)
-            for _, account, source, received_at, incoming in rows if incoming is not None
-            for channel, destination, text in [json.loads(incoming)]
-        ]  # fmt: skip
-        self._tell([incoming_event(one, one.text) for one in texts])
+            _text_of_parked(account, source, received_at, incoming)
+            for _, account, source, received_at, incoming in rows
+            if incoming is not None
+        ]
+        self._incoming([ops.Incoming(tuple(texts))])
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._parked -= len(rows)
         return len(rows)

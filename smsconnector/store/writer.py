@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from smsconnector.errors import StoreError, StoreUnavailable
+from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
 
@@ -42,7 +42,7 @@ class IWriter(Protocol):
 
 
 class Writer:
-    """Owns a store from ``start`` to ``stop``."""
+    """Owns a store from ``start`` to ``stop``. ``damaged`` is called when the file turns out to be."""
 
     log = Logger()
 
@@ -51,6 +51,7 @@ class Writer:
 
     def __init__(self, reactor: IReactorThreads) -> None:
         self._reactor = reactor
+        self.damaged: Callable[[StoreError], None] = lambda error: None
         self._queue: deque[tuple[Operation, Done]] = deque()
         self._wake = threading.Event()
         self._stopping = False
@@ -106,6 +107,9 @@ class Writer:
     # --- in the reactor's thread ----------------------------------------------------------------------------
 
     def _finish(self, batch: list[tuple[Operation, Done]], answers: "list[Answer]") -> None:
+        damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
+        if damaged is not None:
+            self.damaged(damaged)
         for (operation, done), (result, error) in zip(batch, answers, strict=True):
             try:
                 done(result, error)

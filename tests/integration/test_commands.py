@@ -76,7 +76,7 @@ class CommandsCase(TestCase):
             "twistd", "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())
         )
         self.assertEqual(ended.returncode, 1)
-        self.assertIn(".recover", ended.stdout + ended.stderr)
+        self.assertIn("smsconnector rescue", ended.stdout + ended.stderr)
         self.assertNotIn("Traceback", ended.stdout + ended.stderr)
 
     def test_simulator_is_a_plugin(self) -> None:

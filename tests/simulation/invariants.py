@@ -445,11 +445,11 @@ def left_in_memory(world: World) -> list[str]:
     """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
     found = []
     connector = world.connector
-    names = ("_ready", "_again", "_under_way", "_lanes", "_in_lanes", "_unrecorded", "_claiming", "_kept", "_ended",
-             "_taken")  # fmt: skip
+    names = ("_ready", "_due", "_again", "_held", "_throttles", "_under_way", "_lanes", "_to_claim", "_claiming",
+             "_recording", "_late", "_taken", "_ended")  # fmt: skip
     now = connector.receiver._wall_clock() * 1000
     for submitter in connector.submitters:
-        left = [name for name in names if getattr(submitter, name, None)]
+        left = [name for name in names if getattr(submitter, name)]
         if left == ["_ready"] and all(segment.expires_at <= now for segment in submitter._ready):
             continue  # the next turn throws them away
         found += [f"{submitter.queue}.{name}" for name in left]

@@ -4,12 +4,13 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.errors import StoreUnusable
+from smsconnector.errors import StoreDamaged, StoreUnusable
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
@@ -301,6 +302,17 @@ class MTCase(StoreCase):
         self.receive(receipt("77"))
         self.assertEqual(len(self.reports()), 2)
 
+    def test_expiry_with_some_failure_receipts(self) -> None:
+        """One part is known to be there, of the other no failure was told: that is what was asked for."""
+        first, second = self.accept("SM1", "one", "two")
+        self.record(first, Verdict.ACCEPTED, "77", code=CODE_NO_FAILURE)
+        self.record(second, Verdict.ACCEPTED, "78", code=CODE_NO_FAILURE)
+        self.one(ops.Receive((receipt("77"),)))
+        self.one(ops.Sweep(NOW + 10**9, 0))
+        (event,) = self.events()
+        self.assertIn(CODE_NO_FAILURE, event.body)
+        self.assertIn("DELIVERED", event.body)
+
     def test_expiry_with_failure_receipts_only(self) -> None:
         """Where only failures are told, silence is the good news."""
         (segment,) = self.accept()
@@ -356,6 +368,21 @@ class WebhookCase(StoreCase):
 
 
 class IncomingCase(StoreCase):
+    def test_looks_like_progress(self) -> None:
+        """A text that reads as a receipt of progress and fits no message is a text, at once."""
+        text = IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", "id:5 stat:ENROUTE date:monday", NOW)
+        said = replace(receipt("5", Finality.PROGRESS), incoming=text)
+        self.one(ops.Receive((said,)))
+        self.assertIn("monday", self.events()[0].body)
+
+    def test_part_that_looks_like_a_receipt(self) -> None:
+        """It is joined with the other one when it turns out to be none."""
+        part = IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", "id:5 stat:DELIVRD ", NOW, 7, 1, 2)
+        self.one(ops.Receive((replace(receipt("5"), incoming=part),)))
+        self.one(ops.Incoming((replace(part, number=2, text="and more"),)))
+        self.one(ops.Sweep(NOW + PARKED_TIMEOUT + 1, 0))
+        self.assertIn("id:5 stat:DELIVRD and more", self.events()[0].body)
+
     def part(self, number: int, count: int, text: str, **more: Any) -> IncomingSegment:
         return IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", text, NOW, 9, number, count, **more)
 
@@ -546,6 +573,31 @@ class FileCase(SynchronousTestCase):
         ((segment,),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
         self.assertEqual((segment.id, segment.attempts), (1, 0))
 
+    def test_damaged_page(self) -> None:
+        """A page of a table that is no page any more: found at the start, or told as what it is when it is read."""
+        path = self.mktemp()
+        store = Store(path)
+        for first in range(1, 2001, 100):
+            store.apply([ops.Accept(message(f"SM{at}", "x" * 100), at, "smpp") for at in range(first, first + 100)])
+        store.close()
+        whole, told = Path(path).read_bytes(), []
+        for page in range(1, len(whole) // 4096, 3):
+            Path(path).write_bytes(whole[: page * 4096] + b"\xff" * 4096 + whole[(page + 1) * 4096 :])
+            try:
+                store = Store(path)
+            except StoreUnusable as error:
+                told.append(str(error))
+                continue
+            try:
+                store.apply([ops.LoadSegments("smpp", 0, 5000)])
+                store.apply([ops.Sweep(NOW * 2, 0, 5000)])
+            except StoreDamaged as error:
+                told.append(str(error))
+            store.close()
+        self.assertGreater(len(told), 20)
+        for one in told:
+            self.assertIn("smsconnector rescue", one)
+
     def test_files_of_others(self) -> None:
         """What is not ours is refused as it is: not a bit of it is changed."""
         path = self.mktemp()
@@ -567,7 +619,7 @@ class FileCase(SynchronousTestCase):
         path = self.mktemp()
         with open(path, "wb") as file:
             file.write(os.urandom(8192))
-        self.assertIn(".recover", str(self.assertRaises(StoreUnusable, Store, path)))
+        self.assertIn("smsconnector rescue", str(self.assertRaises(StoreUnusable, Store, path)))
 
     def test_missing_directory(self) -> None:
         """A path into nowhere says so."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -311,6 +312,7 @@ class SubmitterCase(WalkCase):
     def test_many_full_numbers(self) -> None:
         """However many numbers are full, memory holds a bounded part of what waits for them, and none of it is lost."""
         self.patch(submitting, "HELD", 50)
+        self.submitter._policy = replace(self.submitter._policy, maximum=300)
 
         def accept(second: int) -> None:
             if second < 60:
