@@ -13,6 +13,7 @@ from smsconnector.config import load
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.backup import backup
 from smsconnector.store.reconcile import Line, reconcile
+from smsconnector.store.rescue import rescue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,14 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.set_defaults(run=run_demo)
     copy = commands.add_parser("backup", help="copy the database, consistent, while the connector runs")
     copy.add_argument("target", metavar="FILE", help="a file that does not exist yet")
-    _add_config(copy)
+    _add_database(copy)
     copy.set_defaults(run=run_backup)
     account = commands.add_parser(
         "reconcile", help="does it add up: accepted, delivered, failed, reported, by the hour"
     )
     account.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
-    _add_config(account)
+    _add_database(account)
     account.set_defaults(run=run_reconcile)
+    save = commands.add_parser("rescue", help="save what can be saved of a damaged database")
+    save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
+    save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
+    save.set_defaults(run=run_rescue)
     _add_doctor(commands.add_parser("doctor", help="how an SMSC behaves, and what to configure for it"))
     options = parser.parse_args(arguments)
     return int(options.run(options))
@@ -44,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add_config(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", "-c", metavar="FILE", default="conf/smsconnector.yaml")
+
+
+def _add_database(command: argparse.ArgumentParser) -> None:
+    _add_config(command)
+    command.add_argument("--database", metavar="FILE", help="instead: the database itself, without a configuration")
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
@@ -75,10 +85,14 @@ def moment(text: str) -> int:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def _database(options: argparse.Namespace) -> str:
+    return str(options.database or load(options.config).store.path)
+
+
 def run_backup(options: argparse.Namespace) -> int:
     """Says how much was copied."""
     try:
-        octets = backup(load(options.config).store.path, options.target)
+        octets = backup(_database(options), options.target)
     except (ConfigurationError, StoreUnusable) as error:
         print(f"backup: {error}", file=sys.stderr)
         return 1
@@ -89,7 +103,7 @@ def run_backup(options: argparse.Namespace) -> int:
 def run_reconcile(options: argparse.Namespace) -> int:
     """A table by hour and channel, then what does not add up; 1 if there is any."""
     try:
-        account = reconcile(load(options.config).store.path, options.since)
+        account = reconcile(_database(options), options.since)
     except (ConfigurationError, StoreUnusable) as error:
         print(f"reconcile: {error}", file=sys.stderr)
         return 1
@@ -101,6 +115,25 @@ def run_reconcile(options: argparse.Namespace) -> int:
         print(f"{sid}: {sentence}")
     print(f"{len(account.faults)} that do not add up" if account.faults else "all adds up")
     return 1 if account.faults else 0
+
+
+def run_rescue(options: argparse.Namespace) -> int:
+    """What was saved of each table, and what that means."""
+    try:
+        saved = rescue(options.source, options.target)
+    except StoreUnusable as error:
+        print(f"rescue: {error}", file=sys.stderr)
+        return 1
+    print(f"{'table':<16}{'saved':>12}{'gaps':>8}")
+    for table, rows, gaps in saved.rows:
+        print(f"{table:<16}{rows:>12}{gaps:>8}")
+    if not saved.gaps:
+        print("every row could be read")
+        return 0
+    print(f"{saved.lost} messages are known to be lost: their number could not be read; of others nothing may be left")
+    print(f"{saved.ended} under way have lost texts: they end as FAILED with UNKNOWN, parts may have been sent")
+    print(f"{saved.told_again} reports are written again, under the event-id they had")
+    return 0
 
 
 def check_config(options: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@
                      ``incoming`` ``outbox`` ``retention``, all made of the statements of ``rows``
 ``matching``         which segment a receipt belongs to
 ``backup``           a copy while a connector runs
+``rescue``           what can be saved of a damaged file, as a new one; by its tables, then by its ``leaves``
+``newfile``          where both write to
 ``reconcile``        does it add up
 ``writer``           the one thread that owns the connection: group commit
 """

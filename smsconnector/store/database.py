@@ -76,9 +76,9 @@ class Lock:
             self._file = None
 
 
-def open_readonly(path: str) -> sqlite3.Connection:
+def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
     """For the tools beside a connector that may be running: one consistent view per transaction, nothing is written.
-    Raises StoreUnusable."""
+    Raises StoreUnusable; for a schema that is not the newest too, unless ``any_version``."""
     try:
         if not os.path.exists(path):
             raise StoreUnusable(f"there is no database {path}: is that the store.path of the connector?")
@@ -88,7 +88,8 @@ def open_readonly(path: str) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(explain(error, path)) from error
     newest = steps()[-1][0]
-    if current != newest:
+    if current != newest and not any_version:
+        connection.close()
         raise StoreUnusable(
             f"the database {path} has schema {current}, this version {newest}: start the connector first"
         )
@@ -132,6 +133,11 @@ def steps() -> list[tuple[int, str]]:
     return sorted(found)
 
 
+def create(connection: sqlite3.Connection, version: int) -> None:
+    """The tables as that version made them, in an empty file."""
+    _run(connection, [step for step in steps() if step[0] <= version])
+
+
 def upgrade(connection: sqlite3.Connection, path: str) -> None:
     """Run the steps that are missing, each in a transaction of its own together with its number."""
     current = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -142,6 +148,9 @@ def upgrade(connection: sqlite3.Connection, path: str) -> None:
             f"the database {path} was written by a newer version (schema {current}, this one knows {newest}): "
             "install that version, or give this one another store.path"
         )
+    _run(connection, [step for step in numbered if step[0] > current])
+
+
+def _run(connection: sqlite3.Connection, numbered: list[tuple[int, str]]) -> None:
     for number, sql in numbered:
-        if number > current:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")

@@ -9,7 +9,8 @@ import sqlite3
 from contextlib import closing
 from typing import NamedTuple
 
-from smsconnector.store.database import open_readonly
+from smsconnector.errors import StoreUnusable
+from smsconnector.store.database import explain, open_readonly
 
 HOUR = 3_600_000  # ms
 AT_MOST = 1000  # faults listed
@@ -69,9 +70,12 @@ _FAULTS = {
 def reconcile(path: str, since: int = 0) -> Account:
     """``since`` in ms: messages accepted from then on. Raises StoreUnusable."""
     with closing(open_readonly(path)) as connection:
-        connection.execute("BEGIN")
-        lines = [Line(*row) for row in connection.execute(_LINES, (since,))]
-        return Account(lines, _faults(connection, since) + _sums(lines))
+        try:
+            connection.execute("BEGIN")
+            lines = [Line(*row) for row in connection.execute(_LINES, (since,))]
+            return Account(lines, _faults(connection, since) + _sums(lines))
+        except sqlite3.DatabaseError as error:
+            raise StoreUnusable(explain(error, path)) from error
 
 
 def _faults(connection: sqlite3.Connection, since: int) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
+from smsconnector.store.store import Store
 from tests.integration.activemq import free_port
 
 BIN = Path(sys.executable).parent
@@ -78,6 +79,18 @@ class CommandsCase(TestCase):
         self.assertEqual(ended.returncode, 1)
         self.assertIn("smsconnector rescue", ended.stdout + ended.stderr)
         self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        nothing = self.run_command("smsconnector", "rescue", "smsconnector.db", "saved.db")
+        self.assertEqual((nothing.returncode, nothing.stdout), (1, ""))
+        self.assertIn("last backup", nothing.stderr)
+
+    def test_tools_without_a_configuration(self) -> None:
+        """``--database`` names the file; what was copied can be reconciled, and rescued though there is no need."""
+        Store(str(self.folder / "a.db")).close()
+        for command in (("backup", "--database", "a.db", "b.db"), ("reconcile", "--database", "b.db"),
+                        ("rescue", "b.db", "c.db"), ("reconcile", "--database", "c.db")):  # fmt: skip
+            ended = self.run_command("smsconnector", *command)
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""), command)
+        self.assertIn("all adds up", ended.stdout)
 
     def test_simulator_is_a_plugin(self) -> None:
         """twistd knows both plugins, and the simulator says what it can do."""

@@ -1,13 +1,16 @@
 """What is kept, what is dropped, what adds up, and a copy of it all."""
 
 import os
+import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.messages import Finality, IncomingSegment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.backup import backup
-from smsconnector.store.database import open_readonly
+from smsconnector.store.database import create, open_readonly
+from smsconnector.store.newfile import new_file
 from smsconnector.store.reconcile import HOUR, reconcile
 from smsconnector.store.store import Store
 from tests.unit.test_store import ACCOUNT, NOW, StoreCase, receipt
@@ -158,6 +161,17 @@ class ReconcileCase(FileStoreCase):
             faults = reconcile(self.path).faults
             self.assertTrue(any(sentence in said for _, said in faults), (sql, faults))
 
+    def test_damaged(self) -> None:
+        """A damaged page is told with the way out."""
+        for number in range(100):
+            self.accept(f"SM{10 + number}", "x" * 100)
+        self.store.close()
+        octets = bytearray(Path(self.path).read_bytes())
+        for page in range(5, len(octets) // 4096):
+            octets[page * 4096 : (page + 1) * 4096] = b"\xff" * 4096
+        Path(self.path).write_bytes(octets)
+        self.assertIn("smsconnector rescue", str(self.assertRaises(StoreUnusable, reconcile, self.path)))
+
     def test_tables_of_another_version(self) -> None:
         """A file of another version is refused with the way out."""
         self.store._connection.execute("PRAGMA user_version=1")
@@ -189,5 +203,26 @@ class BackupCase(FileStoreCase):
         broken = self.mktemp()
         with open(broken, "wb") as file:
             file.write(os.urandom(8192))
-        self.assertRaises(StoreUnusable, backup, broken, nowhere + "y")
-        self.assertFalse(os.path.exists(nowhere + "y.unfinished"))
+        beside = self.mktemp()
+        self.assertRaises(StoreUnusable, backup, broken, beside)
+        self.assertEqual([name for name in os.listdir(os.path.dirname(beside)) if ".unfinished" in name], [])
+
+    def test_two_at_once(self) -> None:
+        """The one that is ready first has the name; the other is refused and takes nothing away."""
+        target = self.mktemp()
+        with self.assertRaises(StoreUnusable) as caught, new_file(target) as unfinished:
+            Path(unfinished).write_text("the later one")
+            backup(self.path, target)
+        self.assertIn("exists", str(caught.exception))
+        open_readonly(target).close()
+        self.assertFalse(os.path.exists(unfinished))
+
+    def test_before_an_upgrade(self) -> None:
+        """A file of an earlier version is copied as it is."""
+        with closing(sqlite3.connect(self.mktemp())) as connection:
+            create(connection, 1)
+            (path,) = [row[2] for row in connection.execute("PRAGMA database_list")]
+        target = self.mktemp()
+        backup(path, target)
+        with closing(sqlite3.connect(target)) as connection:
+            self.assertEqual(connection.execute("PRAGMA user_version").fetchone(), (1,))

@@ -1,0 +1,44 @@
+"""A file that appears whole, under a name nobody had, or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from smsconnector.errors import StoreUnusable
+
+
+@contextmanager
+def new_file(target: str) -> Iterator[str]:
+    """The name of a file to write, readable by its owner alone. When the block ends well it is on disk as ``target``;
+    when it ends with an exception nothing is left. Raises StoreUnusable if ``target`` exists, OSError."""
+    if os.path.lexists(target):
+        raise _exists(target)
+    folder, name = os.path.split(target)
+    file, unfinished = tempfile.mkstemp(".unfinished", f"{name}.", folder or ".")
+    os.close(file)
+    try:
+        yield unfinished
+        _sync(unfinished)
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
+        except FileExistsError:
+            raise _exists(target) from None
+        os.rename(unfinished, target)
+        _sync(folder or ".")
+    finally:
+        for rest in ("", "-journal", "-wal", "-shm", "-image"):
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished + rest)
+
+
+def _exists(target: str) -> StoreUnusable:
+    return StoreUnusable(f"{target} exists: name a file that does not, nothing is overwritten")
+
+
+def _sync(path: str) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
