@@ -168,7 +168,7 @@ class BindSection(Section):
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     protocol_id: Octet = 0
     priority_flag: int = Field(default=0, ge=0, le=3)
-    validity: Literal["none", "auto"] | Annotated[int, Field(ge=60, le=31_536_000)] = "none"
+    validity: Literal["none", "asked", "auto"] | Annotated[int, Field(ge=60, le=31_536_000)] = "asked"
     tlvs: dict[str, str] = {}
 
     @field_validator("endpoint")

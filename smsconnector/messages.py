@@ -24,6 +24,7 @@ class Message:
     segments: tuple[str, ...]  # the text of each segment, in order; joined they are the body
     accepted_at: int  # ms
     expires_at: int  # ms; after this a message without final outcome is reported FAILED
+    is_limited: bool = False  # by the request itself, so that the network should know
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Segment:
     destination: str
     expires_at: int  # ms
     attempts: int = 0  # submits that ended in a temporary refusal or an unknown outcome so far
+    is_limited: bool = False  # as its message
 
     @property
     def message_id(self) -> int:

@@ -163,7 +163,7 @@ class Submitter(Service):
         for number, text in enumerate(message.segments, 1):
             self._ready.append(
                 Segment(first_id + number - 1, number, count, text, message.alphabet, message.source,
-                        message.destination, message.expires_at)
+                        message.destination, message.expires_at, 0, message.is_limited)
             )  # fmt: skip
         if self._pump_call is None and self.running:
             self._pump_call = self._clock.callLater(0, self.pump)

@@ -139,7 +139,8 @@ class API:
         now = int(self._wall_clock() * 1000)
         lifetime = outlet.lifetime if send.validity is None else min(outlet.lifetime, send.validity)
         expires_at = now + int(lifetime * 1000)
-        message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at)
+        message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at,
+                          send.validity is not None)  # fmt: skip
         return message, submitter, split
 
     # --- webhooks -------------------------------------------------------------------------------------------

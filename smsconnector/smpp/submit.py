@@ -43,6 +43,7 @@ _SAR = struct.Struct(">HHHHHBHHB")  # the three TLVs of section 5.3.2.22 to 24, 
 _TLV = struct.Struct(">HH")
 _OCTET = [bytes((value,)) for value in range(0x100)]
 _DAY = 86_400  # seconds
+_CENTURY = 99 * 12 * 31 * _DAY  # the longest that can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,9 @@ class SubmitSettings:
     ``source`` serves messages that name none. TON and NPI follow from the address unless they are set; addresses of
     at most ``short_code_digits`` digits are short codes and get ``short_code_ton`` and ``short_code_npi``.
     ``default_alphabet`` is what data_coding 0 means: gsm7, gsm7-packed, latin1 or ascii. ``data_codings`` overrides
-    the number by alphabet. ``form`` is one of ``segmentation.FORMS``. ``validity`` is ``none`` (the SMSC's own),
-    ``auto`` (what is left of the message's lifetime) or seconds. ``registered_delivery`` may have the bit 0x10 for
+    the number by alphabet. ``form`` is one of ``segmentation.FORMS``. ``validity`` is what the SMSC is told: ``none``,
+    ``asked`` (what is left of a lifetime that the request asked for), ``auto`` (what is left of any) or seconds, unless
+    a request asked for less. ``registered_delivery`` may have the bit 0x10 for
     intermediate notifications. ``tlvs`` are (tag, octets), put behind every submit.
     """
 
@@ -72,7 +74,7 @@ class SubmitSettings:
     form: str = "udh8"
     protocol_id: int = 0
     priority_flag: int = 0
-    validity: int | Literal["none", "auto"] = "none"
+    validity: int | Literal["none", "asked", "auto"] = "asked"
     tlvs: tuple[tuple[int, bytes], ...] = ()
 
 
@@ -107,13 +109,14 @@ class SubmitRenderer:
         self._last_resort = self._coding("ucs2")
         self._plans: dict[str, Plan] = {}
         self._sources: dict[str, bytes] = {}
-        self._validity_seconds = -1
-        fixed = settings.validity if isinstance(settings.validity, int) else 0
-        self._validity = _c_octets(relative_time(fixed)) if fixed else b"\0"
         self._validity_is_left = settings.validity == "auto"
+        self._validity_is_asked = settings.validity != "none"
+        self._longest = settings.validity if isinstance(settings.validity, int) else _CENTURY
+        self._validity = self._fixed_validity = _validity(self._longest)
+        self._validity_seconds = self._longest
 
     def body(self, segment: Segment, now: int | None = None) -> bytes:
-        """``now`` in milliseconds is for the validity_period of ``auto``; without it the SMSC's own counts."""
+        """``now`` in milliseconds is for a validity_period of what is left; without it the SMSC's own counts."""
         plan = self._plans.get(segment.alphabet) or self._plan(segment.alphabet)
         coding, user_data, has_header = self._write(segment, plan)
         tlvs = self._tlvs
@@ -131,7 +134,9 @@ class SubmitRenderer:
                 self._source(segment.source or self._settings.source),
                 self.address(segment.destination, self._settings.dest_ton, self._settings.dest_npi),
                 self._with_header if has_header else self._plain,
-                self._validity if now is None or not self._validity_is_left else self._left(segment, now),
+                self._left(segment, now)
+                if now is not None and (self._validity_is_left or (segment.is_limited and self._validity_is_asked))
+                else self._fixed_validity,
                 coding.tail,
                 _OCTET[len(user_data)],
                 user_data,
@@ -168,9 +173,9 @@ class SubmitRenderer:
 
     def _left(self, segment: Segment, now: int) -> bytes:
         """The validity_period of what is left of the message's lifetime, to the second."""
-        seconds = max(1, (segment.expires_at - now) // 1000)
+        seconds = min(max(1, (segment.expires_at - now) // 1000), self._longest)
         if seconds != self._validity_seconds:
-            self._validity_seconds, self._validity = seconds, _c_octets(relative_time(seconds))
+            self._validity_seconds, self._validity = seconds, _validity(seconds)
         return self._validity
 
     # --- codings --------------------------------------------------------------------------------------------
@@ -228,10 +233,15 @@ class SubmitRenderer:
 def relative_time(seconds: int) -> str:
     """``YYMMDDhhmmss000R`` (section 7.1.1.2). Months differ: one is taken for 31 days, so that the SMSC's reading is
     never longer than ``seconds``. More than 99 years are not."""
-    days, rest = divmod(min(seconds, 99 * 12 * 31 * _DAY), _DAY)
+    days, rest = divmod(min(seconds, _CENTURY), _DAY)
     months, days = divmod(days, 31)
     years, months = divmod(months, 12)
     return f"{years:02}{months:02}{days:02}{rest // 3600:02}{rest // 60 % 60:02}{rest % 60:02}000R"
+
+
+def _validity(seconds: int) -> bytes:
+    """Rendered; NUL, the SMSC's own, for what is longer than any."""
+    return _c_octets(relative_time(seconds)) if seconds < _CENTURY else b"\0"
 
 
 def _c_octets(text: str) -> bytes:

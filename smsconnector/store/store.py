@@ -50,7 +50,9 @@ _AFTER_SUBMIT = {
 }
 PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; ids come again in time
 PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the message's
-_LOADED = "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts"
+_LOADED = (
+    "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited"
+)
 
 
 _TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
@@ -208,13 +210,13 @@ class Store(IncomingTexts, Retention):
             message, first_id = accept.message, accept.first_id
             messages.append(
                 (first_id, message.sid, message.channel, message.source, message.destination, message.alphabet,
-                 len(message.segments), message.accepted_at, message.expires_at)
+                 len(message.segments), message.accepted_at, message.expires_at, message.is_limited)
             )  # fmt: skip
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
         self._run(
-            "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at)"
-            f" SELECT {columns(9)} FROM json_each(?)",
+            "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
+            f" is_limited) SELECT {columns(10)} FROM json_each(?)",
             messages,
         )
         self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)

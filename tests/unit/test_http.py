@@ -159,7 +159,11 @@ class SendCase(DoorCase):
         for validity, lifetime in ((60, 60.0), ("90", 90.0), (7200, 3600.0)):
             self.send(To="+923001234567", Body="hello", ValidityPeriod=validity)
             self.assertEqual(self.channel.submitted[-1].expires_at / 1000, self.now() + lifetime)
+            self.assertTrue(self.channel.submitted[-1].is_limited)
             self.accept_all()
+        self.send(To="+923001234567", Body="hello")
+        self.assertFalse(self.channel.submitted[-1].is_limited)
+        self.accept_all()
         for wrong in (0, -1, 1.5, "x", True, [], 10**12, "٣"):
             answer = self.send(To="+923001234567", Body="hello", ValidityPeriod=wrong)
             self.assertEqual((answer.status, answer.error["field"]), (400, "ValidityPeriod"), wrong)

@@ -64,6 +64,13 @@ class StoreCase(SynchronousTestCase):
 
 
 class MTCase(StoreCase):
+    def test_lifetime_that_was_asked_for(self) -> None:
+        """That the request set the lifetime is kept with the message."""
+        limited, plain = replace(message("SM1", "a", "b"), is_limited=True), message("SM2")
+        self.store.apply([ops.Accept(limited, 1, "smpp"), ops.Accept(plain, 3, "smpp")])
+        loaded = self.one(ops.LoadSegments("smpp", 0, 9))
+        self.assertEqual([bool(one.is_limited) for one in loaded], [True, True, False])
+
     def test_report_of_a_delivered_message(self) -> None:
         """Accepted, taken by the SMSC, receipt: one report, exactly the contract's three keys."""
         (segment,) = self.accept()

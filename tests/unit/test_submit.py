@@ -199,6 +199,25 @@ class ValidityTests(SynchronousTestCase):
             pdu = read(renderer.body(one(expires_at=NOW + left), NOW))
             self.assertEqual(pdu.fields["validity_period"], text)
 
+    def test_what_the_request_asked_for(self) -> None:
+        """The SMSC is told of a lifetime that the request set, unless it takes none; the shorter one counts."""
+        for validity, limited, text in (
+            ("asked", True, "000000000010000R"),
+            ("asked", False, ""),
+            ("none", True, ""),
+            ("auto", False, "000000000010000R"),
+            (5, True, "000000000005000R"),
+            (60, True, "000000000010000R"),
+            (60, False, "000000000100000R"),
+        ):
+            renderer = SubmitRenderer(SubmitSettings(validity=validity))  # type: ignore[arg-type]
+            pdu = read(renderer.body(one(expires_at=NOW + 10_000, is_limited=limited), NOW))
+            self.assertEqual(pdu.fields["validity_period"], text, (validity, limited))
+            other = read(renderer.body(one(expires_at=NOW + 10_000), NOW)).fields["validity_period"]
+            self.assertEqual(
+                other, {"asked": "", "none": "", "auto": text, 5: "000000000005000R"}.get(validity, "000000000100000R")
+            )
+
     def test_without_now(self) -> None:
         """Without the time there is none, and a fixed one needs no time."""
         self.assertEqual(submit(one(), now=None, validity="auto").fields["validity_period"], "")
