@@ -11,21 +11,24 @@ EventRow = tuple[Any, ...]  # event_id, kind, jms_type, body, created_at
 
 
 class Outbox(Rows):
+    _events_waiting = 0
+
     def _tell(self, events: list[EventRow]) -> None:
         """Into the outbox; an event_id that has been told before is passed over."""
         if events:
-            self._run(
+            self._events_waiting += self._run(
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
                 f" SELECT {columns(5)} FROM json_each(?)",
                 events,
-            )
+            ).rowcount
 
     def _published(self, batch: list[ops.Published]) -> list[None]:
-        self._run(
-            "UPDATE outbox SET published_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+        self._events_waiting -= self._run(
+            "UPDATE outbox SET published_at = ?2"
+            " WHERE published_at IS NULL AND id IN (SELECT value FROM json_each(?1))",
             [event_id for published in batch for event_id in published.ids],
             batch[-1].now,
-        )
+        ).rowcount
         return [None] * len(batch)
 
     def _load_events(self, batch: list[ops.LoadEvents]) -> list[list[Event]]:

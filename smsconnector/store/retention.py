@@ -53,7 +53,15 @@ class Retention(Rows):
         return len(ids)
 
     def _drop_events(self, purge: ops.Purge) -> int:
+        """A report stays as long as its message, so that both add up whatever the clock did in between."""
         ids = self._published_events(0, purge.messages_before, purge.limit)
+        if ids:
+            kept = self._run(
+                "SELECT min(o.id) FROM json_each(?) AS j JOIN outbox AS o ON o.id = j.value"
+                " JOIN message AS m ON o.event_id = 'dr-' || m.sid",
+                ids,
+            ).fetchone()[0]
+            ids = ids if kept is None else [one for one in ids if one < kept]
         if ids:
             self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
         return len(ids)

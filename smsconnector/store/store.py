@@ -116,6 +116,7 @@ class Store(IncomingTexts, Retention):
             self._queued = self._one("SELECT count(*) FROM segment WHERE state = 0") + self._one(
                 "SELECT count(*) FROM segment WHERE state = 1"
             )
+            self._events_waiting = self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL")
             self.last_segment_id()
             self.counts()
         except sqlite3.DatabaseError as error:
@@ -156,7 +157,7 @@ class Store(IncomingTexts, Retention):
         return {
             "active": self._one("SELECT count(*) FROM message WHERE state = 0"),
             "queued": self._queued,
-            "events": self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL"),
+            "events": self._events_waiting,
             "parked": self._parked,
         }
 
@@ -173,7 +174,7 @@ class Store(IncomingTexts, Retention):
         for index, operation in enumerate(batch):
             groups[type(operation)].append(index)
         results: list[Any] = [None] * len(batch)
-        counters = self._parked, self._queued
+        counters = self._parked, self._queued, self._events_waiting
         try:
             self._roll_back()  # if that failed the last time
             self._connection.execute("BEGIN IMMEDIATE")
@@ -185,7 +186,7 @@ class Store(IncomingTexts, Retention):
                         results[index] = answer
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self._parked, self._queued = counters
+            self._parked, self._queued, self._events_waiting = counters
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
@@ -594,8 +595,8 @@ class Store(IncomingTexts, Retention):
     def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:
         if any(measure.probe for measure in batch):
             self._connection.execute("UPDATE outbox_progress SET emptied = emptied")
-        waiting = self._one("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-        return [ops.Measures(self._queued, waiting, self._parked, free_octets(self._path))] * len(batch)
+        measures = ops.Measures(self._queued, self._events_waiting, self._parked, free_octets(self._path))
+        return [measures] * len(batch)
 
     def _load_segments(self, batch: list[ops.LoadSegments]) -> list[list[Segment]]:
         sql = (

@@ -72,6 +72,15 @@ class PurgeCase(FileStoreCase):
         self.purge(NOW + 100, NOW + 100)
         self.assertEqual(self.rows("outbox"), 0)
 
+    def test_clock_steps_back(self) -> None:
+        """A report is not dropped before its message, though the clock stepped back between the two."""
+        self.store._connection.execute("UPDATE outbox SET published_at = ?", (NOW - 1_000_000,))
+        self.purge(NOW - 1_000, NOW - 1_000)
+        self.assertEqual(reconcile(self.path).faults, [])
+        self.assertEqual(self.rows("outbox"), 2)
+        self.purge(NOW + 100, NOW + 100)
+        self.assertEqual(self.rows("outbox"), 0)
+
     def test_in_steps(self) -> None:
         """Each step takes a few of each; the last says that there is no more."""
         for number in range(10, 30):

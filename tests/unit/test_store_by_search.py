@@ -40,6 +40,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.segments: list[Segment] = []
         self.told: dict[str, str] = {}  # event_id -> body, of every event that was ever seen
         self.texts = 0
+        self.queues = ["smpp"]
 
     def teardown(self) -> None:
         self.store.close()
@@ -56,8 +57,9 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3))
     def accept(self, count: int) -> None:
         accepted = message(f"SM{self.next_id}", *["x"] * count, at=self.now)
-        self.one(ops.Accept(accepted, self.next_id, "smpp"))
-        self.segments += self.one(ops.LoadSegments("smpp", self.next_id - 1, 10))
+        queue = self.queues[self.next_id % len(self.queues)]
+        self.one(ops.Accept(accepted, self.next_id, queue))
+        self.segments += self.one(ops.LoadSegments(queue, self.next_id - 1, 10))
         self.next_id += count
 
     @precondition(lambda self: self.segments)
@@ -124,6 +126,17 @@ class LifeOfTheStore(RuleBasedStateMachine):
         if settle:
             self.one(ops.Settle(self.now, self.process))
 
+    @rule(queues=st.lists(st.sampled_from(["a", "smpp", "z"]), min_size=1, unique=True), limit=st.integers(1, 4))
+    def reconfigure(self, queues: list[str], limit: int) -> None:
+        """Other routes serve the channel: nothing that waits is left where no one comes for it."""
+        self.queues, place, moved = queues, ("", -1, -1), 0
+        while place is not None:
+            some, place = self.one(ops.Requeue(tuple(queues), lambda channel, number: queues[0], place, limit))
+            moved += some
+        waiting = self.store._connection.execute("SELECT queue FROM segment WHERE state = 0").fetchall()
+        assert {queue for (queue,) in waiting} <= set(queues)
+        assert moved <= len(waiting)
+
     # --- what always holds ----------------------------------------------------------------------------------
 
     def events(self) -> list[Event]:
@@ -156,8 +169,9 @@ class LifeOfTheStore(RuleBasedStateMachine):
         connection = self.store._connection
         queued = connection.execute("SELECT count(*) FROM segment WHERE state IN (0, 1)").fetchone()[0]
         parked = connection.execute("SELECT count(*) FROM parked_receipt").fetchone()[0]
+        events = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()[0]
         measures = self.one(ops.Measure())
-        assert (measures.queued, measures.parked) == (queued, parked)
+        assert (measures.queued, measures.parked, measures.waiting_events) == (queued, parked, events)
 
 
 class SearchCase(SynchronousTestCase):
