@@ -119,6 +119,14 @@ class Purge:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """At start: what is postponed in ``queue`` without an attempt stands in line again, in its old place, for who
+    postponed it, and what was to go behind it, is forgotten. Result: how many there were."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Result: a ``Measures``. ``probe``: write something small, to see whether that can be done."""
 
@@ -146,11 +154,13 @@ class LoadSegments:
 
 @dataclass(frozen=True, slots=True)
 class LoadDue:
-    """Result: at most ``limit`` segments of ``queue`` whose next attempt is due at ``now``, longest due first."""
+    """Result: at most ``limit`` segments of ``queue`` whose next attempt is due at ``now``, longest due first, behind
+    the place ``after``; and the place to go on from, None at the end."""
 
     queue: str
     now: int
     limit: int
+    after: tuple[int, int] = (0, 0)  # due_at, id
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +203,10 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep | Purge
-    | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
+    Settle | Requeue | Recall | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep
+    | Purge | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge, Measure,
-    LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
+    Settle, Requeue, Recall, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge,
+    Measure, LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
 )  # fmt: skip

@@ -125,6 +125,7 @@ class Store(IncomingTexts, Retention):
         self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
             ops.Settle: self._settle,
             ops.Requeue: self._requeue,
+            ops.Recall: self._recall,
             ops.Accept: self._accept,
             ops.Claim: self._claim,
             ops.Unclaim: self._unclaim,
@@ -263,6 +264,10 @@ class Store(IncomingTexts, Retention):
         sql = "SELECT min(queue) FROM segment WHERE state = 0 AND queue >= ?"
         found: str | None = self._connection.execute(sql, (begin,)).fetchone()[0]
         return found
+
+    def _recall(self, batch: list[ops.Recall]) -> list[int]:
+        sql = "UPDATE segment SET due_at = 0 WHERE state = 0 AND queue = ? AND due_at > 0 AND attempts = 0"
+        return [self._connection.execute(sql, (recall.queue,)).rowcount for recall in batch]
 
     def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
         known = self._know([segment_id for claim in batch for segment_id in claim.ids])
@@ -608,15 +613,18 @@ class Store(IncomingTexts, Retention):
             for load in batch
         ]
 
-    def _load_due(self, batch: list[ops.LoadDue]) -> list[list[Segment]]:
-        sql = (
-            f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.queue = ? AND s.due_at > 0 AND s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?"
-        )
-        return [
-            [Segment(*row) for row in self._connection.execute(sql, (load.queue, load.now, load.limit))]
-            for load in batch
-        ]
+    def _load_due(self, batch: list[ops.LoadDue]) -> list[tuple[list[Segment], tuple[int, int] | None]]:
+        return [self._load_due_of(load) for load in batch]
+
+    def _load_due_of(self, load: ops.LoadDue) -> tuple[list[Segment], tuple[int, int] | None]:
+        rows = self._connection.execute(
+            f"SELECT s.due_at, {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.queue = ? AND s.due_at > 0 AND (s.due_at, s.id) > (?, ?) AND s.due_at <= ?"
+            " ORDER BY s.due_at, s.id LIMIT ?",
+            (load.queue, *load.after, load.now, load.limit),
+        ).fetchall()
+        after = (rows[-1][0], rows[-1][1]) if len(rows) == load.limit else None
+        return [Segment(*row[1:]) for row in rows], after
 
     def _load_retries(self, batch: list[ops.LoadRetries]) -> list[list[tuple[str, int, int, int]]]:
         sql = (

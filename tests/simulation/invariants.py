@@ -26,11 +26,12 @@ from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import Machine
-from tests.simulation.plan import Crash, Disk, Fate, Freeze, Mo, Outage, Refusal, Silence, Stop, Text
+from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, Submit, seconds_of, text_of_mo
 from tests.simulation.world import INCOMING_TIMEOUT, LIFETIME, World
 
 SMALLEST_WINDOW = 2
+LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
 SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
 NOT_TAKEN_FOR_NOW = {
     Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL, Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS,
@@ -74,6 +75,7 @@ class Facts:
         )
         down = sum(step.seconds for step in world.plan.steps if isinstance(step, Disk | Freeze | Crash | Stop))
         self.late = 5.0 + 2.0 + down + 10 * world.plan.slowness  # seconds: a sweep comes every five
+        self.texts_by_number = {one.number: one for one in world.plan.of(Text)}
         self.stored: dict[tuple[int, int], Stored] = {}
         for sid, segments, accepted_at, final_at, text in rows:
             tag = TAG.search(text)
@@ -103,11 +105,14 @@ class Facts:
         died = self.ended.get(life)
         return died is None or died > end
 
-    def hindered(self, expires_at: float) -> bool:
-        """Whether something kept the daemon from submitting a text that expires then: the last seconds of its
-        lifetime were not enough to come back from what was wrong."""
+    def hindered(self, to: int, expires_at: float) -> bool:
+        """Whether something kept the daemon from submitting a text to that number that expires then: the last seconds
+        of its lifetime were not enough to come back from what was wrong."""
         plan, wrong = self.world.plan, 0.0
+        strict = any("strict" in setup for setup in self.setups)
         for step in plan.steps:
+            if isinstance(step, Full) and (step.to == to or (plan.small and strict)):  # its flood fills the lanes
+                wrong = max(wrong, step.at + step.seconds + LONGEST_BACK_OFF)
             if isinstance(step, Outage | Silence | Refusal | Disk | Freeze):
                 pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
                 pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
@@ -276,7 +281,7 @@ def _verdict(
         return
     if all(certain):
         yield "I3", f"message {tag} is FAILED ({code}), and all its receipts said DELIVRD in time"
-    if not _failure_has_a_reason(facts, code, segments, told, expires_at, final_at):
+    if not _failure_has_a_reason(facts, tag, code, segments, told, expires_at, final_at):
         yield "I3", f"message {tag} is FAILED ({code}) at {final_at:.3f} without a reason"
 
 
@@ -302,7 +307,13 @@ def _certain(facts: Facts, submits: list[Submit], expires_at: float) -> bool | N
 
 
 def _failure_has_a_reason(
-    facts: Facts, code: Any, segments: list[list[Submit]], told: set[bool], expires_at: float, final_at: float
+    facts: Facts,
+    tag: Any,
+    code: Any,
+    segments: list[list[Submit]],
+    told: set[bool],
+    expires_at: float,
+    final_at: float,
 ) -> bool:
     everything = [submit for submits in segments for submit in submits]
     overdue = final_at >= expires_at - 0.01
@@ -316,7 +327,7 @@ def _failure_has_a_reason(
             any(facts.known(one) and one.status == 0 and (one.answered_at or 0.0) < in_time for one in some)
             for some in segments
         ]
-        return overdue and facts.hindered(expires_at) and not all(taken)
+        return overdue and facts.hindered(facts.texts_by_number[tag[0]].to, expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
         return overdue
     if isinstance(code, int) and code < 0x400:
@@ -410,7 +421,12 @@ def _order(facts: Facts) -> Iterator[Broken]:
     if len(facts.setups) > 1:  # what waits goes by its old route: it is not promised that the order outlives that
         return
     accepted = [one for one in facts.world.application.requests if one.status == 200]
+    plan = facts.world.plan
+    crawls = plan.small and plan.slowness > 1.0 and not facts.strict  # a look at what is due outlasts a postponement
+    full = {one.to for one in plan.of(Full)} if crawls else set()
     for first in accepted:
+        if first.text.to in full:
+            continue
         for second in accepted:
             later = second.destination == first.destination and second.begun_at >= (first.answered_at or 0.0)
             if later and first is not second:
@@ -447,12 +463,12 @@ def left_in_memory(world: World) -> list[str]:
     found = []
     connector = world.connector
     names = ("_ready", "_due", "_again", "_held", "_throttles", "_under_way", "_lanes", "_to_claim", "_claiming",
-             "_recording", "_late", "_taken", "_ended")  # fmt: skip
+             "_recording", "_late", "_taken", "_ended", "_away", "_behind_due")  # fmt: skip
     now = connector.receiver._wall_clock() * 1000
     for submitter in connector.submitters:
         left = [name for name in names if getattr(submitter, name)]
-        if left == ["_ready"] and all(segment.expires_at <= now for segment in submitter._ready):
-            continue  # the next turn throws them away
+        if "_ready" in left and all(segment.expires_at <= now for segment in submitter._ready):
+            left = [name for name in left if name not in ("_ready", "_lanes", "_taken", "_ended")]  # the next turn's
         found += [f"{submitter.queue}.{name}" for name in left]
     for channel in connector.channels:
         found += [f"route {prefix!r}._on" for prefix, route in channel.routes.items() if route._on]

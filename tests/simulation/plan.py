@@ -144,6 +144,16 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Full:
+    """The application's number ``to`` takes nothing: what comes for it is answered ``status``, which is for now."""
+
+    at: float
+    to: int
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Disk:
     """``full``: nothing can be written; ``statement``: now and then; ``commit``: every COMMIT fails."""
 
@@ -171,8 +181,8 @@ class Stop:
 
 
 Step = (
-    Text | Fate | Mo | Hook | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Disk | Crash
-    | Stop
+    Text | Fate | Mo | Hook | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Full | Disk
+    | Crash | Stop
 )  # fmt: skip
 
 
@@ -271,13 +281,18 @@ def _silence(dice: Random, span: float, _texts: list[Text]) -> Step:
     return Silence(_time(dice, span + 1), of, dice.choice((1.0, 2.5, 6.0, 12.0)))
 
 
+def _full(dice: Random, span: float, texts: list[Text]) -> Step:
+    to = dice.choice(texts).to if texts else 0
+    return Full(_time(dice, span), to, dice.choice((0x14, 0x58)), dice.choice((1.0, 8.0, 60.0)))
+
+
 def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:
     return Disk(_time(dice, span + 1), dice.choice(("full", "statement", "commit")), dice.choice((0.1, 0.5, 3.0)))
 
 
 # How often each kind comes, in a hundred.
 _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
-    (45, _fate),
+    (43, _fate),
     (10, lambda dice, *_: Confirmation(dice.randint(1, 4), dice.choice(BROKER))),
     (10, lambda dice, *_: Delivery(dice.randint(1, 6), dice.choice(DELIVERIES), dice.randrange(2))),
     (15, _outage),
@@ -286,6 +301,7 @@ _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
     (2, lambda dice, span, _: Unbind(_time(dice, span + 1), dice.randrange(2))),
     (2, lambda dice, span, _: Refusal(
         _time(dice, span), dice.randrange(2), dice.choice((0x05, 0x0D, 0x0E)), dice.choice((0.5, 5.0)))),
+    (2, _full),
     (7, _disk),
 )  # fmt: skip
 _MAKERS = [make for share, make in _FAULTS for _ in range(share)]

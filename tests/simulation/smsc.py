@@ -18,9 +18,10 @@ from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, Status
 from smsconnector.smpp.pdu import PDU, Framer
 from smsconnector.sms import udh
+from tests.simulation.application import number_of
 from tests.simulation.clock import EPOCH, Machine, Time
 from tests.simulation.network import Connection, End
-from tests.simulation.plan import Delivery, Fate, Mo, Plan, Refusal
+from tests.simulation.plan import Delivery, Fate, Full, Mo, Plan, Refusal
 
 RESPONSE_TIMEOUT = 2.0  # seconds, of the daemon's binds
 WINDOW = 10
@@ -95,6 +96,7 @@ class SMSC:
         self._next_id = FIRST_ID
         self._sent = 0
         self._deliveries = {one.number: one.what for one in plan.of(Delivery) if one.smsc == index}
+        self._full = [(number_of(one.to), one) for one in plan.of(Full)]
         self._refusals = [one for one in plan.of(Refusal) if one.smsc == index]
 
     def answer(self, connection: Connection) -> "Peer":
@@ -103,6 +105,11 @@ class SMSC:
     def bind_status(self) -> int:
         now = self.time.rightNow
         return next((one.status for one in self._refusals if one.at <= now < one.at + one.seconds), 0)
+
+    def full_status(self, number: str) -> int:
+        """What is answered to submits for that number; 0 if they are taken."""
+        now = self.time.rightNow
+        return next((one.status for to, one in self._full if to == number and one.at <= now < one.at + one.seconds), 0)
 
     def next_id(self) -> tuple[str, str]:
         self._next_id += 1
@@ -293,8 +300,9 @@ class Peer:
         fate = ledger.fates.get((*key, ledger.arrivals[key]), "")
         if not self._bound:
             fate = "rebind"
-        if fate in STATUSES:
-            submit.status = STATUSES[fate]
+        status = STATUSES.get(fate) or smsc.full_status(submit.destination)
+        if status:
+            submit.status = status
             smsc.later(smsc.dice.random() * 0.05, self._respond, sequence, submit)
         elif fate == "dropped before":
             self.connection.cut()

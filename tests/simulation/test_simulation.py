@@ -17,7 +17,7 @@ from smsconnector.store import store as stores
 from smsconnector.store.store import Store
 from smsconnector.submitter import Submitter
 from tests.simulation import plan as plans
-from tests.simulation.plan import Crash, Disk, Fate, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
+from tests.simulation.plan import Crash, Disk, Fate, Full, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
 from tests.simulation.run import Result, run
 from tests.simulation.shrink import shrink
 from tests.simulation.world import World
@@ -147,6 +147,33 @@ class ReplayedCase(SimulationCase):
         """However much waits behind a text that is to be tried again, it is tried again."""
         texts = [Text(0.4, number) for number in range(1, 5)]
         self.holds(Text(0.1, 0), *texts, Fate(0, "ignored"), small=True)
+
+    def test_full_number_keeps_its_order(self) -> None:
+        """What goes back to the disk with a full number, what comes for that number meanwhile, and what is due again:
+        all in the order of their 200s."""
+        texts = [Text(2.0, 4), Text(2.3, 0), Text(2.5, 2), Text(3.5, 3, segments=3), Text(4.1, 5)]
+        self.holds(*texts, Full(1.6, 0, 0x58, 8.0), setup="resend", slowness=0.002, small=True)
+
+    def test_full_number_keeps_its_order_through_a_crash(self) -> None:
+        """Though nobody remembers which number it was."""
+        texts = [Text(0.5, 2), Text(1.3, 5, segments=3), Text(5.9, 0)]
+        full = Full(0.3, 0, 0x14, 60.0)
+        self.holds(*texts, full, Crash(2.5, "before", 3.0), setup="resend", slowness=0.002, small=True)
+
+    def test_full_number_starves_nobody(self) -> None:
+        """More than a chunk of what is due is in memory already: what is due behind it comes all the same."""
+        texts = [Text(1.8, 3), Text(2.0, 1, segments=3), Text(2.1, 4, to=1), Text(2.2, 5, to=1)]
+        self.holds(*texts, Full(1.4, 0, 0x58, 8.0), Fate(4, "temporary"), setup="hold", slowness=0.002, small=True)
+
+    def test_full_number_is_forgotten(self) -> None:
+        """Once its texts have expired nothing of them is left in memory."""
+        texts = [Text(1.3, 0), Text(1.3, 1), Text(1.4, 5, segments=3)]
+        self.holds(*texts, Full(0.1, 0, 0x14, 60.0), setup="resend", slowness=0.3, small=True)
+
+    def test_lane_that_is_free_at_last(self) -> None:
+        """The last text in the lane of a full number expires when there is nothing else to do: the next one goes."""
+        texts = [Text(2.1, 4), Text(2.2, 0, segments=2), Text(3.3, 1), Text(5.5, 5, segments=3), Text(6.0, 3)]
+        self.holds(*texts, Outage(4.2, "smsc 0", 4.0), Full(0.2, 0, 0x14, 60.0), setup="strict routes", slowness=0.002)
 
 
 class BrokenLawCase(SimulationCase):

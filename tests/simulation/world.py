@@ -69,7 +69,11 @@ _BINDS = {
     "no receipts": [("a", 1, 10, ", registered_delivery: none")],
     "failures": [("a", 1, 10, ", registered_delivery: failure")],
 }
-_SMALL = [(submitter, "MEMORY", 3), (submitter, "CHUNK", 2), (submitter, "LANES", 2), (publisher, "CHUNK", 2)]
+_SMALL = [
+    (submitter, "MEMORY", 3), (submitter, "HELD", 1), (submitter, "CHUNK", 2), (submitter, "LANES", 2),
+    (submitter, "DUE_INTERVAL", 0.1),
+    (publisher, "CHUNK", 2),
+]  # fmt: skip
 
 
 @cache

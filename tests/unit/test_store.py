@@ -242,8 +242,8 @@ class MTCase(StoreCase):
         (segment,) = self.accept()
         self.record(segment, Verdict.RETRY, due_at=NOW + 1000, code=8)
         self.assertEqual(self.one(ops.LoadSegments("smpp", 0, 10)), [])
-        self.assertEqual(self.one(ops.LoadDue("smpp", NOW + 999, 10)), [])
-        (again,) = self.one(ops.LoadDue("smpp", NOW + 1000, 10))
+        self.assertEqual(self.one(ops.LoadDue("smpp", NOW + 999, 10)), ([], None))
+        ((again,), _) = self.one(ops.LoadDue("smpp", NOW + 1000, 10))
         self.assertEqual(again.attempts, 1)
         self.record(again, Verdict.ACCEPTED, "78")
         self.receive(receipt("78"))
@@ -576,8 +576,8 @@ class FileCase(SynchronousTestCase):
         store.apply([ops.Record(((Outcome(store.apply([ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT,
                                           None, 11), 0),), NOW)])  # fmt: skip
         store.apply([ops.Postpone((1, 2), NOW + 1000)])
-        self.assertEqual(store.apply([ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], []])
-        ((segment,),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
+        self.assertEqual(store.apply([ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], ([], None)])
+        (((segment,), _),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
         self.assertEqual((segment.id, segment.attempts), (1, 0))
 
     def test_damaged_page(self) -> None:

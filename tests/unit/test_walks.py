@@ -348,6 +348,59 @@ class SubmitterCase(WalkCase):
         for ids in first.values():
             self.assertEqual(list(dict.fromkeys(ids)), sorted(set(ids)))
 
+    def refuse_for_now(self, number: str, seconds: float) -> None:
+        """What is under way for that number waits for another attempt."""
+        segments = [one for one in self.channel.under_way if one.destination == number]
+        self.channel.answer(*[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, seconds) for one in segments])
+        self.settle()
+
+    def test_due_ones_that_wait_in_memory(self) -> None:
+        """A chunk of what is due is in memory, waiting for its lane: what is due behind it comes all the same."""
+        self.patch(submitting, "CHUNK", 3)
+        self.accept(*(f"SM{number}" for number in range(1, 6)), to="111")
+        self.accept("SM6", "SM7", to="222")
+        self.settle()
+        for _ in range(5):  # one after the other
+            self.refuse_for_now("111", 1)
+            self.refuse_for_now("222", 2)
+        before = len(self.channel.submitted)
+        self.advance(6)
+        self.assertIn("222", {one.destination for one in self.channel.submitted[before:]})
+
+    def test_postponed_number_has_its_turn(self) -> None:
+        """What comes for a number when its time is over waits for what was due before it, not the other way round."""
+        self.patch(submitting, "HELD", -1)
+        self.accept("SM1", "SM2", to="111")
+        self.settle()
+        while self.channel.under_way:  # until it is postponed
+            self.channel.throttle(*self.channel.under_way)
+            self.advance(1)
+        self.advance(3)
+        self.accept("SM3", to="111")
+        self.advance(12)
+        for _ in range(3):
+            self.accepted_by_smsc(*self.channel.under_way)
+            self.advance(1)
+        self.assertEqual([one.id for one in self.channel.submitted[-3:]], [1, 2, 3])
+        self.assertEqual((self.submitter._postponed, self.submitter._behind_due), ({}, []))
+
+    def test_lane_that_is_free_at_the_end_of_a_turn(self) -> None:
+        """The last thing a turn does may set a text free: it goes in the next one, without anything else happening."""
+        self.accept("SM1", to="111", at=int(self.now() * 1000) - 3_599_000)  # a second is left of its hour
+        self.accept("SM2", to="111")
+        self.settle()
+        (first,) = self.channel.under_way
+        self.channel.window = 0
+        self.channel.throttle(first)
+        self.advance(1)
+        self.accept("SM3", to="333", at=int(self.now() * 1000) - 3_600_000)
+        self.settle()
+        self.submitter._again_first = True  # so that it is the turn of what is fresh
+        self.channel.window = 1
+        self.submitter.pump()
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
     def test_throttled_until_it_expires(self) -> None:
         """A throttled segment whose message has ended is not sent any more, and those behind it are."""
         self.accept("SM1", to="923000000001")
