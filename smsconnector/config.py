@@ -311,14 +311,6 @@ class Configuration(Section):
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> "Configuration":
-        for key in ("default_channel", "webhook_channel"):
-            name = getattr(self.http, key)
-            if key == "default_channel" and name is not None and name not in self.channels:
-                raise ValueError(f"http.{key} names {name!r}, but the channels are: {', '.join(self.channels)}")
-        return self
-
     @property
     def default_channel(self) -> str:
         """Where texts go that name no channel: as configured, else the first one."""
@@ -383,11 +375,21 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
         configuration = Configuration.model_validate(data)
     except ValidationError as error:
         problems += [_explain(one) for one in error.errors(include_url=False)]
+    problems += _check_names(data)
     if not problems:
         problems += _check_files(configuration)
     if problems:
         raise ConfigurationError(problems)
     return configuration
+
+
+def _check_names(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the whole says of a part, whatever else is wrong."""
+    http, channels = data.get("http"), data.get("channels")
+    name = http.get("default_channel") if isinstance(http, dict) else None
+    if not isinstance(name, str) or not isinstance(channels, dict) or name in channels:
+        return []
+    return [("http.default_channel", f"names {name!r}, but the channels are: {', '.join(map(str, channels))}")]
 
 
 def _substitute(value: Any, path: str, environment: Mapping[str, str], problems: list[tuple[str, str]]) -> Any:

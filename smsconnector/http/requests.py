@@ -105,6 +105,10 @@ def _json_object(octets: bytes) -> dict[str, Any]:
     except RecursionError:
         raise InvalidRequest("malformed_json", "The body is nested too deep: send one flat JSON object.") from None
     except ValueError as error:
+        if _FORM.match(text):
+            raise InvalidRequest(
+                "malformed_json", "The body is a form: send one JSON object, as Content-Type: application/json."
+            ) from None
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidRequest("malformed_json", f"The body is not valid JSON{where}: send one JSON object.") from None
     if not isinstance(data, dict):
@@ -120,6 +124,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
+_FORM = re.compile(r"\w+=")
 _JSON = json.JSONDecoder(object_pairs_hook=_unique)
 
 

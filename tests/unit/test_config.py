@@ -204,3 +204,5 @@ events: {uri: "http://x", sink: file}
         twice = GOOD + "      - {name: a, endpoint: 'tcp:127.0.0.1:2776', system_id: me}\n"
         self.assertIn("name of its own", self.problems(twice)["channels.smpp.binds"])
         self.assertIn("pigeon", str(self.problems(GOOD + "http: {default_channel: pigeon}\n")))
+        several = self.problems(GOOD + "http: {default_channel: pigeon, webhook_channel: 7}\n")
+        self.assertEqual(set(several), {"http.webhook_channel", "http.default_channel"})

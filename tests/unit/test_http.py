@@ -229,6 +229,7 @@ class SendCase(DoorCase):
             ('"text"', "malformed_json", None),
             ("", "malformed_json", None),
             ("{", "malformed_json", None),
+            ("To=%2B923001234567&Body=hi", "malformed_json", None),
             ("[" * 30_000, "malformed_json", None),
             (b'{"To": "\xff"}', "wrong_encoding", None),
         ]
