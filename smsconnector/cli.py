@@ -127,11 +127,11 @@ def run_rescue(options: argparse.Namespace) -> int:
     print(f"{'table':<16}{'saved':>12}{'gaps':>8}")
     for table, rows, gaps in saved.rows:
         print(f"{table:<16}{rows:>12}{gaps:>8}")
-    if not saved.gaps:
-        print("every row could be read")
+    if not (saved.gaps or saved.lost or saved.torn):
+        print(f"no row is known to be lost, but the file is damaged: {saved.doubt}" if saved.doubt else "all was saved")
         return 0
     print(f"{saved.lost} messages are known to be lost: their number could not be read; of others nothing may be left")
-    print(f"{saved.ended} under way have lost texts: they end as FAILED with UNKNOWN, parts may have been sent")
+    print(f"{saved.ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been sent")
     print(f"{saved.told_again} reports are written again, under the event-id they had")
     return 0
 

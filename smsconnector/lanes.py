@@ -88,6 +88,16 @@ class Lanes:
         lane.to_retry = 0
         return self._free(destination, lane)
 
+    def is_crowded(self, segment: Segment, limit: int) -> bool:
+        """Whether so many wait in its lane for a message that is not its own."""
+        lane = self._lanes.get(segment.destination)
+        return (
+            lane is not None
+            and lane.message_id != segment.message_id
+            and lane.waiting is not None
+            and len(lane.waiting) >= limit
+        )
+
     def clear(self, destination: str) -> list[Segment]:
         """Nobody waits behind the message in the lane any more; those that did, in order."""
         lane = self._lanes.get(destination)

@@ -7,10 +7,9 @@ channel's route.
 3. The channel has room: it gets the next segments. They come back as outcomes, each exactly once. Each number has
    a lane: while segments of one message to it are under way, later messages to it wait, so that no throttle and no
    second bind can put them out of order. What the network throttled is still under way and comes again after a pause
-   that grows with each time: it may be its number that is full, and nobody else is to wait for that. Where there are
-   very many of them they go back to the disk, and what comes for their numbers meanwhile goes after them. A message
-   that has to be retried leaves its lane and may be overtaken, unless ``strict_order`` keeps it until its fate is
-   known.
+   that grows with each time: it may be its number that is full, and nobody else is to wait for that; where there are
+   very many of them they go back to the disk. A message that has to be retried leaves its lane and may be overtaken,
+   unless ``strict_order`` keeps it until its fate is known.
 4. The outcomes of one turn are one record; if the store can't write, nothing more is submitted until it can:
    an outcome is a fact that only this memory holds. Until it is written it takes its place in the window, so that a
    kill can repeat at most a window of submits.
@@ -24,7 +23,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from heapq import heappop, heappush
 
 from twisted.application.service import Service
@@ -47,6 +45,7 @@ MEMORY = 2000  # segments held in memory at most, beside those under way and tho
 KEPT = 20_000  # lanes that strict_order keeps at most; more, and nothing new is begun until some have ended
 HELD = 2_000  # throttled segments that memory holds gladly; more, and those with a long pause go back to the disk
 LANES = 20_000  # segments that wait in lanes at most; more, and one number's flood holds up the others
+CROWDED = 10.0  # seconds: how long what is due stays on disk if its lane is long
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes for still waits
 STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
@@ -99,10 +98,6 @@ class Submitter(Service):
         self._held: list[tuple[float, int, Segment]] = []  # a heap by when they may be sent again: throttled ones
         self._throttles: dict[int, int] = {}  # segment id -> how often in a row it was throttled
         self._held_call: IDelayedCall | None = None
-        self._postponed: dict[str, int] = {}  # number -> until when (ms) all that comes for it stays on disk
-        self._away: list[Segment] = []  # those that are to stay on disk with it
-        self._behind_due: list[Segment] = []  # those that wait until what is due for their number is in memory
-        self._due_up_to = self._taken_up_to = 0  # what was due by then (ms) is, or was, in memory; has had its turn
         self._again_first = self._due_first = False  # they take turns with what is fresh
         self._read_up_to = 0  # the id up to which segments are in memory or gone
         self._behind = True  # there may be more on disk than in memory
@@ -120,8 +115,7 @@ class Submitter(Service):
         self._due_timer.clock = clock
         self._due_timer.interval = DUE_INTERVAL
         self._loading_due = False
-        self._due_place = (0, 0)  # due_at, id: where the next look goes on
-        self._due_pass = 0  # when the first look of this pass was (ms)
+        self._due_place = ops.NOTHING_DUE  # where the next look goes on
         self._late = 0  # late responses that are being written
         self._taken: set[int] = set()  # segments that were taken late, while their next attempt may be in memory
         self._ended: set[int] = set()  # messages that failed while segments of them may still be in memory
@@ -133,7 +127,6 @@ class Submitter(Service):
         self._due_timer.start(DUE_INTERVAL, now=False)
         if self._policy.strict_order:
             self._load_retries()
-        self._writer.put(ops.Recall(self.queue), lambda *_: None)  # if that can't be done they come when they are due
         self.pump()
 
     def stopService(self) -> None:
@@ -226,10 +219,7 @@ class Submitter(Service):
         if self._loading_due or len(self._due) > CHUNK:
             return
         self._loading_due = True
-        now = self._now()
-        if self._due_place == (0, 0):
-            self._due_pass = now
-        self._writer.put(ops.LoadDue(self.queue, now, CHUNK, self._due_place), self._loaded_due)
+        self._writer.put(ops.LoadDue(self.queue, self._now(), CHUNK, self._due_place), self._loaded_due)
 
     def _loaded_due(self, loaded: "tuple[list[Segment], tuple[int, int] | None] | None", _: StoreError | None) -> None:
         """A chunk of what is due. Some of it may be in memory already: the next look is for what is behind it, until
@@ -238,14 +228,12 @@ class Submitter(Service):
         if loaded is None:
             return
         segments, place = loaded
-        self._due_place = place or (0, 0)
-        if place is None:
-            self._due_up_to = self._due_pass
+        self._due_place = place or ops.NOTHING_DUE
         fresh = [one for one in segments if one.id not in self._under_way]
         self._under_way.update(one.id for one in fresh)
         self._throttles.update((one.id, POSTPONED) for one in fresh if not one.attempts)
         self._due.extend(fresh)
-        if fresh or self._behind_due:
+        if fresh:
             self.pump()
 
     # --- 3: to the channel ----------------------------------------------------------------------------------
@@ -257,8 +245,6 @@ class Submitter(Service):
         self._pump_call = None
         if not self.running or self._facts.failing or not self._knows_retries:
             return
-        if self._postponed:
-            self._take_up()
         room = self._room()
         if room > 0 and self._again:
             self._again_first = not self._again_first
@@ -314,54 +300,31 @@ class Submitter(Service):
         return self._throttles.get(segment.id, 0) >= STUBBORN
 
     def _postpone(self, segments: list[Segment]) -> None:
-        """With all that wait for their lanes, and that will come for their numbers until then: they keep their order.
-        No attempt is counted: it may be their numbers that are full."""
-        now = self._now()
-        due_at = now + int(self._policy.maximum * (0.5 + self._policy.source.random() / 2) * 1000)
+        """Back to the disk for a while; no attempt is counted, for it may be their numbers that are full. The next ones
+        in their lanes are tried, and follow them at once if they are throttled too. Where too many wait in lanes, all
+        that wait in these go along: what is accepted later for their numbers may overtake them."""
+        crowded = self._lanes.waiting > LANES // 2
+        away = list(segments)
         for segment in segments:
-            if self._postponed.get(segment.destination, 0) <= now:
-                self._postponed[segment.destination] = due_at
-        waiting = [behind for segment in segments for behind in self._lanes.clear(segment.destination)]
-        for segment in segments:
-            self._leave_lane(segment)
-        self._put_away([*segments, *waiting])
+            if crowded:
+                away += self._lanes.clear(segment.destination)
+            following = tuple(self._lanes.leave(segment))
+            self._throttles.update((one.id, POSTPONED) for one in following)
+            self._first_in_line(following)
+        self._put_away(away, self._policy.maximum * (0.5 + self._policy.source.random() / 2))
 
-    def _put_away(self, segments: list[Segment]) -> None:
-        """To the disk, as long as their numbers are postponed."""
-        by_time: dict[int, list[int]] = {}
-        for segment in segments:
-            self._throttles.pop(segment.id, None)
-            by_time.setdefault(self._postponed[segment.destination], []).append(segment.id)
-        for due_at, ids in by_time.items():
-            self._under_way.update(ids)
-            self._facts.put(partial(ops.Postpone, tuple(ids), due_at), partial(self._are_away, ids))
+    def _put_away(self, segments: list[Segment], seconds: float) -> None:
+        ids = tuple(one.id for one in segments)
+        due_at = self._now() + int(seconds * 1000)
+        self._under_way.update(ids)
+        for segment_id in ids:
+            self._throttles.pop(segment_id, None)
 
-    def _are_away(self, ids: list[int], _result: None, _error: StoreError | None) -> None:
-        self._under_way.difference_update(ids)
-        self.pump()
+        def are_away(_result: None, _error: StoreError | None) -> None:
+            self._under_way.difference_update(ids)
+            self.pump()
 
-    def _is_postponed(self, segment: Segment, now: int) -> bool:
-        """Whether it is not its turn yet; if so it is seen to."""
-        until = self._postponed.get(segment.destination)
-        was_due = segment.id in self._under_way
-        if until is None or (until <= now and was_due):
-            return False
-        (self._behind_due if until <= now else self._away).append(segment)
-        if len(self._behind_due) > MEMORY:  # they come back as the last of what is due
-            self._postponed.update((one.destination, now + 1) for one in self._behind_due)
-            self._away += self._behind_due
-            self._behind_due = []
-        return True
-
-    def _take_up(self) -> None:
-        """Numbers whose time has come, once all that was due for them has had its turn before what came later."""
-        if self._due or self._due_up_to <= self._taken_up_to:
-            return
-        self._taken_up_to = self._due_up_to
-        for number in [number for number, until in self._postponed.items() if until <= self._due_up_to]:
-            del self._postponed[number]
-        behind, self._behind_due = self._behind_due, []
-        self._first_in_line(behind)
+        self._facts.put(lambda: ops.Postpone(ids, due_at), are_away)
 
     def _hold_on(self, now: float) -> None:
         """Until the first pause ends."""
@@ -414,9 +377,11 @@ class Submitter(Service):
         return over
 
     def _next(self, room: int) -> list[Segment]:
-        """Up to ``room`` segments that may go now, in order; those whose number is busy wait in its lane."""
+        """Up to ``room`` segments that may go now, in order; those whose number is busy wait in its lane, or where that
+        is long and they have waited on disk already, there again."""
         now = self._now()
         found: list[Segment] = []
+        crowd: list[Segment] = []
         lanes = self._lanes
         self._due_first = not self._due_first
         due = (room + self._due_first) // 2 if self._ready else room  # numbers may be full that were so before
@@ -429,13 +394,12 @@ class Submitter(Service):
             if self._is_over(segment, now):
                 self._first_in_line(lanes.drop(segment))
                 continue
-            if self._postponed and self._is_postponed(segment, now):
-                self._first_in_line(lanes.drop(segment))
+            if ready is self._due and lanes.is_crowded(segment, CHUNK):
+                crowd.append(segment)
             elif lanes.enter(segment):
                 found.append(segment)
-        if self._away:
-            away, self._away = self._away, []
-            self._put_away(away)
+        if crowd:
+            self._put_away(crowd, CROWDED)
         return found
 
     def _leave_lane(self, segment: Segment, to_retry: bool = False) -> None:
@@ -565,10 +529,7 @@ class Submitter(Service):
     @property
     def _holds_segments(self) -> bool:
         """Whether segments that are not under way are in memory, or may come back."""
-        return bool(
-            self._ready or self._due or self._again or self._lanes.waiting or self._claiming or self._under_way
-            or self._behind_due
-        )  # fmt: skip
+        return bool(self._ready or self._due or self._again or self._lanes.waiting or self._claiming or self._under_way)
 
     def _again_later(self) -> None:
         """The store could not do it: look again in a while."""

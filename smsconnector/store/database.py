@@ -49,14 +49,16 @@ def _look(connection: sqlite3.Connection, path: str) -> None:
 
 class Lock:
     """Only one connector may own a database: whoever holds ``PATH-lock``, until its process ends. Others may read the
-    database meanwhile (``backup``, ``reconcile``, ``sqlite3 -readonly``). Raises StoreUnusable."""
+    database meanwhile (``backup``, ``reconcile``, ``sqlite3 -readonly``). With ``create`` False nothing is written, and
+    where no connector ever was there is nothing to hold. Raises StoreUnusable."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, create: bool = True) -> None:
         self._file: int | None = None
-        if path == ":memory:":
+        if path == ":memory:" or not (create or os.path.exists(f"{path}-lock")):
             return
         try:
-            self._file = os.open(f"{path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            flags = os.O_CREAT | os.O_RDWR if create else os.O_RDONLY
+            self._file = os.open(f"{path}-lock", flags | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.release()

@@ -34,7 +34,7 @@ class Leaves:
         size = int.from_bytes(header[16:18], "big")  # 1.3
         self._size = 65536 if size == 1 else size
         self._usable = self._size - header[20]
-        self._free = int.from_bytes(header[32:36], "big")
+        self._free, self._free_count = struct.unpack(">II", header[32:40])
         self._pages = file.seek(0, 2) // self._size
 
     def rows(self) -> Iterator[Row]:
@@ -71,6 +71,8 @@ class Leaves:
             free.add(trunk)
             free.update(struct.unpack_from(f">{count}I", page, 8))
             trunk = following
+        if len(free) != self._free_count:
+            raise _Broken
         return free
 
     def _rows_of(self, page: bytes) -> Iterator[Row]:

@@ -27,7 +27,7 @@ def new_file(target: str) -> Iterator[str]:
         os.rename(unfinished, target)
         _sync(folder or ".")
     finally:
-        for rest in ("", "-journal", "-wal", "-shm", "-image"):
+        for rest in ("", "-journal", "-wal", "-shm", "-image", "-image-wal", "-image-shm", "-image-journal"):
             with suppress(FileNotFoundError):
                 os.unlink(unfinished + rest)
 

@@ -119,14 +119,6 @@ class Purge:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
-    """At start: what is postponed in ``queue`` without an attempt stands in line again, in its old place, for who
-    postponed it, and what was to go behind it, is forgotten. Result: how many there were."""
-
-    queue: str
-
-
-@dataclass(frozen=True, slots=True)
 class Measure:
     """Result: a ``Measures``. ``probe``: write something small, to see whether that can be done."""
 
@@ -152,6 +144,9 @@ class LoadSegments:
     limit: int
 
 
+NOTHING_DUE = (0, 1 << 62)  # due_at, id: before the first that is due
+
+
 @dataclass(frozen=True, slots=True)
 class LoadDue:
     """Result: at most ``limit`` segments of ``queue`` whose next attempt is due at ``now``, longest due first, behind
@@ -160,7 +155,7 @@ class LoadDue:
     queue: str
     now: int
     limit: int
-    after: tuple[int, int] = (0, 0)  # due_at, id
+    after: tuple[int, int] = NOTHING_DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +198,10 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Recall | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep
+    Settle | Requeue | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep
     | Purge | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
 )  # fmt: skip
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Recall, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge,
+    Settle, Requeue, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge,
     Measure, LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
 )  # fmt: skip

@@ -1,9 +1,9 @@
 """What can be saved from a damaged database, as a new one that can be worked with.
 
-The rows of each table are read in the order of their ids. Where a page is no page any more, the search for the next
-row that can be read doubles its stride, then halves it; then the leaves that can't be reached any more are read by
-themselves (``leaves``). So a damaged page costs its own rows only. No index of the damaged file is used. What was read
-makes a new file, and what hung together there does so again:
+All is done on a copy, with holes where the disk gives nothing. The rows of each table are read in the order of their
+ids. Where a page is no page any more, the search for the next row that can be read doubles its stride, then halves it;
+then the leaves that can't be reached any more are read by themselves (``leaves``). So a damaged page costs its own rows
+only. No index of the damaged file is used. What was read makes a new file, and what hung together there does so again:
 
 - a segment whose message is lost has no number to be sent to: it goes;
 - a message that has lost segments can't be sent whole. If it was under way it ends now, FAILED with UNKNOWN, for what
@@ -12,12 +12,14 @@ makes a new file, and what hung together there does so again:
   a repeat.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
-from typing import Any, NamedTuple
+from os import pread
+from typing import Any, BinaryIO, NamedTuple
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_UNKNOWN, MessageState, SegmentState
@@ -31,20 +33,25 @@ _RANGES = {  # beyond what the types of the columns say
     "message": {"segments": range(1, 256), "state": range(3)},
     "segment": {"number": range(1, 256), "state": range(5)},
 }
-_TYPES = {"INTEGER": int, "TEXT": str}
+_TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # "": a code
+BLOCK, SECTOR = 1 << 20, 512  # octets
 BATCH = 1000  # rows read at once
 FURTHEST = 1 << 62  # no id is beyond
 
 
 class Saved(NamedTuple):
-    """``rows`` are (table, rows saved, gaps: places where rows could not be read, and rows that make
-    no sense); ``lost`` counts messages of which segments remain but nothing else (of others nothing is known),
-    ``ended`` those under way that can't be sent whole, ``told_again`` reports that are written anew."""
+    """``rows`` are (table, rows saved, gaps: places where rows could not be read, and rows that make no sense);
+    ``lost`` counts messages of which segments remain but nothing else (of others nothing is known), ``torn`` those
+    that have lost segments, ``ended`` those of them that were under way, ``told_again`` reports that are written anew, but for
+    theirs;
+    ``doubt`` is what SQLite has against the damaged file."""
 
     rows: list[tuple[str, int, int]]
     lost: int
+    torn: int
     ended: int
     told_again: int
+    doubt: str
 
     @property
     def gaps(self) -> int:
@@ -53,50 +60,102 @@ class Saved(NamedTuple):
 
 def rescue(path: str, target: str) -> Saved:
     """Write what can be read of the database at ``path``, which no connector may be using and which stays as it is, to
-    ``target``, which must not exist. Raises StoreUnusable."""
-    lock = Lock(path)
+    ``target``, which must not exist; needs room there for both. Raises StoreUnusable."""
+    if not os.path.exists(path):
+        raise StoreUnusable(f"there is no database {path}")
+    lock = Lock(path, create=False)
     try:
-        with closing(_open(path)) as source, new_file(target) as unfinished:
-            with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
-                copy.execute("PRAGMA synchronous=OFF")  # new_file sees to it in the end
-                version = source.execute("PRAGMA user_version").fetchone()[0]
-                create(copy, version)
-                tables = [_Table(copy, name) for name in TABLES]
-                copy.execute("BEGIN")
-                for table in tables:
-                    table.copy(source)
-                damaged = [table for table in tables if table.gaps]
-                if damaged:
-                    _add_leaves(source, damaged, f"{unfinished}-image")
-                copy.execute("COMMIT")
-                upgrade(copy, target)
-                rows = [(table.name, table.saved, table.gaps) for table in tables]
-                saved = Saved(rows, *_Mending(copy).mend(has_gaps=bool(damaged)))
-                found = copy.execute("PRAGMA quick_check").fetchone()[0]
-            if found != "ok":
-                raise StoreUnusable(f"what was saved can't be read back from {target} ({found}): is its disk sound?")
-            return saved
+        with new_file(target) as unfinished:
+            image = f"{unfinished}-image"
+            _make_image(path, image)
+            with closing(_open(path, image)) as source, closing(sqlite3.connect(unfinished)) as copy:
+                return _save(source, image, copy, target)
     except (sqlite3.Error, OSError) as error:
         raise StoreUnusable(f"{path} could not be saved to {target}: {error}") from error
     finally:
         lock.release()
 
 
-def _open(path: str) -> sqlite3.Connection:
+def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, target: str) -> Saved:
+    copy.isolation_level = None
+    copy.execute("PRAGMA synchronous=OFF")  # new_file sees to it in the end
+    create(copy, source.execute("PRAGMA user_version").fetchone()[0])
+    tables = [_Table(copy, name) for name in TABLES]
+    copy.execute("BEGIN")
+    for table in tables:
+        table.copy(source)
+    damaged = [table for table in tables if table.gaps]
+    if damaged:
+        _add_leaves(image, damaged)
+    copy.execute("COMMIT")
+    upgrade(copy, target)
+    mended = _Mending(copy).mend(has_gaps=bool(damaged))
+    found = copy.execute("PRAGMA quick_check").fetchone()[0]
+    if found != "ok":
+        raise StoreUnusable(f"what was saved can't be read back from {target} ({found}): is its disk sound?")
+    return Saved([(table.name, table.saved, table.gaps) for table in tables], *mended, _doubt(source))
+
+
+def _make_image(path: str, image: str) -> None:
+    """The file and its WAL as far as they can be read, zeros in the place of what can't, and as long as it says that it
+    is: a disk that fails and a copy that broke off are what damages files. Of the owner of the file, if we may."""
+    for end in ("", "-wal"):
+        if os.path.exists(path + end):
+            with open(path + end, "rb") as source, open(image + end, "wb") as copy:
+                _copy_readable(source.fileno(), copy)
+    found = os.stat(path)
+    with open(image, "r+b") as file, suppress(PermissionError):
+        os.chown(image.removesuffix("-image"), found.st_uid, found.st_gid)
+        header = file.read(100)
+        wanted = int.from_bytes(header[16:18], "big") * int.from_bytes(header[28:32], "big")  # 1.3.2, 1.3.8
+        if found.st_size < wanted < 2 * found.st_size + BLOCK:
+            file.truncate(wanted)
+
+
+def _copy_readable(source: int, copy: BinaryIO) -> None:
+    size, at = os.fstat(source).st_size, 0
+    while at < size:
+        try:
+            octets = pread(source, BLOCK, at)
+        except OSError:
+            octets = b"".join(_read_or_zeros(source, place) for place in range(at, min(at + BLOCK, size), SECTOR))
+        if not octets:
+            return
+        copy.write(octets)
+        at += len(octets)
+
+
+def _read_or_zeros(source: int, at: int) -> bytes:
     try:
-        connection = open_readonly(path, any_version=True)
-    except StoreUnusable as error:
-        if isinstance(error.__cause__, sqlite3.DatabaseError):
-            raise StoreUnusable(
-                f"nothing can be read from {path} ({error.__cause__}): go on with the last backup"
-            ) from error
-        raise
+        return pread(source, SECTOR, at)
+    except OSError:
+        return bytes(SECTOR)
+
+
+def _open(path: str, image: str) -> sqlite3.Connection:
+    try:
+        with closing(sqlite3.connect(image)) as whole:
+            whole.execute("PRAGMA journal_mode=DELETE")  # with what is in the WAL
+        connection = open_readonly(image, any_version=True)
+    except (sqlite3.DatabaseError, StoreUnusable) as error:
+        cause = error.__cause__ if isinstance(error, StoreUnusable) else error
+        if isinstance(cause, sqlite3.DatabaseError):
+            raise StoreUnusable(f"nothing can be read from {path} ({cause}): go on with the last backup") from error
+        raise StoreUnusable(str(error).replace(image, path)) from error
     version, newest = connection.execute("PRAGMA user_version").fetchone()[0], steps()[-1][0]
     if not 1 <= version <= newest:
         connection.close()
         raise StoreUnusable(f"{path} has schema {version}, this version knows 1 to {newest}: use the one that wrote it")
     connection.text_factory = lambda octets: octets.decode("utf-8", "replace")
     return connection
+
+
+def _doubt(source: sqlite3.Connection) -> str:
+    try:
+        found = str(source.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else found.splitlines()[-1]
 
 
 class _Table:
@@ -112,7 +171,7 @@ class _Table:
             for *_, default, _ in self.columns
         ]
         self._kinds = [
-            (index, (_TYPES[kind], *(() if not_null or is_key else (type(None),))))
+            (index, (*_TYPES[kind], *(() if not_null or is_key else (type(None),))))
             for index, _, kind, not_null, _, is_key in self.columns
             if kind in _TYPES
         ]
@@ -146,11 +205,8 @@ class _Table:
         )
 
 
-def _add_leaves(source: sqlite3.Connection, tables: list[_Table], image: str) -> None:
-    """What can't be reached any more; ``image`` is a file to use for it."""
-    with closing(sqlite3.connect(image)) as whole:
-        source.backup(whole)  # with what is in the WAL
-        whole.execute("PRAGMA journal_mode=DELETE")
+def _add_leaves(image: str, tables: list[_Table]) -> None:
+    """What no tree leads to any more."""
     with open(image, "rb") as file:
         found = Leaves(file).rows()
         while rows := list(islice(found, BATCH)):
@@ -213,15 +269,15 @@ class _Mending(Outbox):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def mend(self, has_gaps: bool) -> tuple[int, int, int]:
-        """Messages lost, ended, and reports told again; nothing is touched where nothing was lost."""
-        if not has_gaps:
-            return 0, 0, 0
+    def mend(self, has_gaps: bool) -> tuple[int, int, int, int]:
+        """Messages lost, torn and ended, and reports told again, if anything was lost."""
         now = int(time.time() * 1000)
         self._connection.execute("BEGIN")
-        found = self._drop_orphans(), self._fill(now), self._tell_again(now)
+        lost = self._drop_orphans()
+        torn, ended = self._fill(now)
+        told_again = self._tell_again(now) - ended if has_gaps or lost or torn else 0
         self._connection.execute("COMMIT")
-        return found
+        return lost, torn, ended, told_again
 
     def _drop_orphans(self) -> int:
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
@@ -229,11 +285,11 @@ class _Mending(Outbox):
         self._connection.execute(f"DELETE {orphans}")
         return lost
 
-    def _fill(self, now: int) -> int:
+    def _fill(self, now: int) -> tuple[int, int]:
         """Segments without a text in the place of those that are lost; the others of such a message are not sent."""
         torn = self._connection.execute(
-            "SELECT m.id, m.channel, m.segments, m.state FROM message AS m"
-            " LEFT JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+            "SELECT m.id, m.channel, m.segments, m.state FROM message AS m LEFT JOIN segment AS s"
+            " ON s.id BETWEEN m.id AND m.id + m.segments - 1 AND s.id - s.number + 1 = m.id"
             " GROUP BY m.id HAVING count(s.id) <> m.segments"
         ).fetchall()
         self._connection.executemany(
@@ -244,18 +300,17 @@ class _Mending(Outbox):
                 for number in range(segments)
             ],
         )
-        active = [message_id for message_id, _, _, state in torn if state == MessageState.ACTIVE]
+        active = [(now, message_id) for message_id, _, _, state in torn if state == MessageState.ACTIVE]
         self._connection.executemany(
-            f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE id BETWEEN ?1"
-            " AND (SELECT id + segments - 1 FROM message WHERE id = ?1)"
-            f" AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d})",
-            [(message_id,) for message_id in active],
+            f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE id BETWEEN ?2 AND ?2 + 254"
+            f" AND id - number + 1 = ?2 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND ?1",
+            active,
         )
         self._connection.executemany(
             f"UPDATE message SET state = {MessageState.FAILED:d}, code = '{CODE_UNKNOWN}', final_at = ? WHERE id = ?",
-            [(now, message_id) for message_id in active],
+            active,
         )
-        return len(active)
+        return len(torn), len(active)
 
     def _tell_again(self, now: int) -> int:
         untold = self._connection.execute(

@@ -58,7 +58,7 @@ class Retention(Rows):
         if ids:
             kept = self._run(
                 "SELECT min(o.id) FROM json_each(?) AS j JOIN outbox AS o ON o.id = j.value"
-                " JOIN message AS m ON o.event_id = 'dr-' || m.sid",
+                " JOIN message AS m ON m.sid = substr(o.event_id, 4) WHERE o.event_id LIKE 'dr-%'",
                 ids,
             ).fetchone()[0]
             ids = ids if kept is None else [one for one in ids if one < kept]

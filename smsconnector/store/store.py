@@ -125,7 +125,6 @@ class Store(IncomingTexts, Retention):
         self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
             ops.Settle: self._settle,
             ops.Requeue: self._requeue,
-            ops.Recall: self._recall,
             ops.Accept: self._accept,
             ops.Claim: self._claim,
             ops.Unclaim: self._unclaim,
@@ -264,10 +263,6 @@ class Store(IncomingTexts, Retention):
         sql = "SELECT min(queue) FROM segment WHERE state = 0 AND queue >= ?"
         found: str | None = self._connection.execute(sql, (begin,)).fetchone()[0]
         return found
-
-    def _recall(self, batch: list[ops.Recall]) -> list[int]:
-        sql = "UPDATE segment SET due_at = 0 WHERE state = 0 AND queue = ? AND due_at > 0 AND attempts = 0"
-        return [self._connection.execute(sql, (recall.queue,)).rowcount for recall in batch]
 
     def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
         known = self._know([segment_id for claim in batch for segment_id in claim.ids])
@@ -619,7 +614,7 @@ class Store(IncomingTexts, Retention):
     def _load_due_of(self, load: ops.LoadDue) -> tuple[list[Segment], tuple[int, int] | None]:
         rows = self._connection.execute(
             f"SELECT s.due_at, {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.queue = ? AND s.due_at > 0 AND (s.due_at, s.id) > (?, ?) AND s.due_at <= ?"
+            " WHERE s.state = 0 AND s.queue = ? AND (s.due_at, s.id) > (?, ?) AND s.due_at <= ?"
             " ORDER BY s.due_at, s.id LIMIT ?",
             (load.queue, *load.after, load.now, load.limit),
         ).fetchall()

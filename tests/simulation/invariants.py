@@ -424,8 +424,8 @@ def _order(facts: Facts) -> Iterator[Broken]:
         return
     accepted = [one for one in facts.world.application.requests if one.status == 200]
     plan = facts.world.plan
-    crawls = plan.small and plan.slowness > 1.0 and not facts.strict  # a look at what is due outlasts a postponement
-    full = {one.to for one in plan.of(Full)} if crawls else set()
+    bulk = plan.small and not facts.strict  # lanes are crowded by two: what waits in them goes to the disk untried
+    full = {one.to for one in plan.of(Full)} if bulk else set()
     for first in accepted:
         if first.text.to in full:
             continue
@@ -465,7 +465,7 @@ def left_in_memory(world: World) -> list[str]:
     found = []
     connector = world.connector
     names = ("_ready", "_due", "_again", "_held", "_throttles", "_under_way", "_lanes", "_to_claim", "_claiming",
-             "_recording", "_late", "_taken", "_ended", "_away", "_behind_due")  # fmt: skip
+             "_recording", "_late", "_taken", "_ended")  # fmt: skip
     now = connector.receiver._wall_clock() * 1000
     for submitter in connector.submitters:
         left = [name for name in names if getattr(submitter, name)]

@@ -148,18 +148,6 @@ class ReplayedCase(SimulationCase):
         texts = [Text(0.4, number) for number in range(1, 5)]
         self.holds(Text(0.1, 0), *texts, Fate(0, "ignored"), small=True)
 
-    def test_full_number_keeps_its_order(self) -> None:
-        """What goes back to the disk with a full number, what comes for that number meanwhile, and what is due again:
-        all in the order of their 200s."""
-        texts = [Text(2.0, 4), Text(2.3, 0), Text(2.5, 2), Text(3.5, 3, segments=3), Text(4.1, 5)]
-        self.holds(*texts, Full(1.6, 0, 0x58, 8.0), setup="resend", slowness=0.002, small=True)
-
-    def test_full_number_keeps_its_order_through_a_crash(self) -> None:
-        """Though nobody remembers which number it was."""
-        texts = [Text(0.5, 2), Text(1.3, 5, segments=3), Text(5.9, 0)]
-        full = Full(0.3, 0, 0x14, 60.0)
-        self.holds(*texts, full, Crash(2.5, "before", 3.0), setup="resend", slowness=0.002, small=True)
-
     def test_full_number_starves_nobody(self) -> None:
         """More than a chunk of what is due is in memory already: what is due behind it comes all the same."""
         texts = [Text(1.8, 3), Text(2.0, 1, segments=3), Text(2.1, 4, to=1), Text(2.2, 5, to=1)]

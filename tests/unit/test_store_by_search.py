@@ -123,8 +123,6 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.store.close()
         self.store = Store(self.path)
         self.process += 1
-        for queue in self.queues:
-            self.one(ops.Recall(queue))
         if settle:
             self.one(ops.Settle(self.now, self.process))
 

@@ -342,11 +342,6 @@ class SubmitterCase(WalkCase):
 
         self.minutes(2, accept)
         self.assertIn("923000000001", [one.destination for one in self.channel.submitted])
-        first = {}
-        for one in self.channel.submitted:
-            first.setdefault(one.destination, []).append(one.id)
-        for ids in first.values():
-            self.assertEqual(list(dict.fromkeys(ids)), sorted(set(ids)))
 
     def refuse_for_now(self, number: str, seconds: float) -> None:
         """What is under way for that number waits for another attempt."""
@@ -367,22 +362,44 @@ class SubmitterCase(WalkCase):
         self.advance(6)
         self.assertIn("222", {one.destination for one in self.channel.submitted[before:]})
 
-    def test_postponed_number_has_its_turn(self) -> None:
-        """What comes for a number when its time is over waits for what was due before it, not the other way round."""
+    def test_full_number_keeps_its_order(self) -> None:
+        """A text that goes back to the disk is one that was tried; those behind it are tried before they follow, and
+        what comes later waits for its turn behind them."""
         self.patch(submitting, "HELD", -1)
-        self.accept("SM1", "SM2", to="111")
+        self.accept("SM1", "SM2", "SM3", to="111")
         self.settle()
-        while self.channel.under_way:  # until it is postponed
+        for turn in range(12):
             self.channel.throttle(*self.channel.under_way)
             self.advance(1)
-        self.advance(3)
-        self.accept("SM3", to="111")
-        self.advance(12)
-        for _ in range(3):
+            if turn == 3:
+                self.accept("SM4", to="111")
+                self.settle()
+        self.assertEqual(list(dict.fromkeys(one.id for one in self.channel.submitted)), [1, 2, 3, 4])
+        for _ in range(40):
             self.accepted_by_smsc(*self.channel.under_way)
             self.advance(1)
-        self.assertEqual([one.id for one in self.channel.submitted[-3:]], [1, 2, 3])
-        self.assertEqual((self.submitter._postponed, self.submitter._behind_due), ({}, []))
+        self.assertEqual({one.id for one in self.channel.submitted[-4:]}, {1, 2, 3, 4})
+        self.assertEqual(self.submitter._throttles, {})
+
+    def test_due_flood_to_one_number(self) -> None:
+        """What is due for one number does not crowd memory, nor hold up what is fresh."""
+        self.patch(submitting, "CHUNK", 5)
+        self.patch(submitting, "LANES", 40)
+        self.patch(submitting, "MEMORY", 20)
+        self.accept(*(f"SM{number}" for number in range(200)), to="111")
+        self.settle()
+        self.writer.store.apply([ops.Postpone(tuple(range(2, 201)), int(self.now() * 1000) + 1000)])
+        self.kill()
+        most = 0
+        for second in range(200):
+            self.advance(0.5)
+            most = max(most, self.submitter._lanes.waiting)
+            if second == 40:
+                self.accept("SM200", to="222")
+                self.settle()
+                self.assertIn("222", [one.destination for one in self.channel.under_way])
+            self.accepted_by_smsc(*self.channel.under_way)
+        self.assertLess(most, 12)
 
     def test_lane_that_is_free_at_the_end_of_a_turn(self) -> None:
         """The last thing a turn does may set a text free: it goes in the next one, without anything else happening."""
