@@ -42,9 +42,8 @@ FURTHEST = 1 << 62  # no id is beyond
 class Saved(NamedTuple):
     """``rows`` are (table, rows saved, gaps: places where rows could not be read, and rows that make no sense);
     ``lost`` counts messages of which segments remain but nothing else (of others nothing is known), ``torn`` those
-    that have lost segments, ``ended`` those of them that were under way, ``told_again`` reports that are written anew, but for
-    theirs;
-    ``doubt`` is what SQLite has against the damaged file."""
+    that have lost segments, ``ended`` those of them that were under way, ``told_again`` other reports that are written
+    anew; ``doubt`` is what SQLite has against the damaged file."""
 
     rows: list[tuple[str, int, int]]
     lost: int
