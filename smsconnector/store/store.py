@@ -50,6 +50,7 @@ _AFTER_SUBMIT = {
 }
 PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; ids come again in time
 PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the message's
+_FOR_EVER = (1 << 63) - 1  # ms
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited"
 )
@@ -239,24 +240,19 @@ class Store(IncomingTexts, Retention):
         return [self._requeue_some(requeue) for requeue in batch]
 
     def _requeue_some(self, requeue: ops.Requeue) -> tuple[int, ops.Place | None]:
-        queue, *begin = requeue.after
+        queue, due_at, after = requeue.after
         while (found := self._first_queue(queue)) in requeue.queues:
-            queue, begin = f"{found}\0", [-1, -1]
+            queue = f"{found}\0"
         if found is None:
             return 0, None
-        if found != queue:
-            queue, begin = found, [-1, -1]
-        rows = self._connection.execute(
-            "SELECT s.id, m.channel, m.destination, s.due_at FROM segment AS s"
-            " JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.queue = ? AND (s.due_at, s.id) > (?, ?) ORDER BY s.due_at, s.id LIMIT ?",
-            (queue, *begin, requeue.limit),
-        ).fetchall()
+        if found != requeue.after[0]:
+            queue, due_at, after = found, -1, -1
+        rows = self._behind("m.channel, m.destination", queue, due_at, after, _FOR_EVER, requeue.limit)
         if not rows:
             return 0, (queue + "\0", -1, -1)
-        moves = [(segment_id, new) for segment_id, *row, _ in rows for new in [requeue.route(*row)] if new is not None]
+        moves = [(segment_id, new) for _, segment_id, *row in rows for new in [requeue.route(*row)] if new is not None]
         self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
-        return len(moves), (queue, rows[-1][3], rows[-1][0])
+        return len(moves), (queue, *rows[-1][:2])
 
     def _first_queue(self, begin: str) -> str | None:
         """The name of the first one, from there on, that has something in it."""
@@ -612,14 +608,24 @@ class Store(IncomingTexts, Retention):
         return [self._load_due_of(load) for load in batch]
 
     def _load_due_of(self, load: ops.LoadDue) -> tuple[list[Segment], tuple[int, int] | None]:
-        rows = self._connection.execute(
-            f"SELECT s.due_at, {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
-            " WHERE s.state = 0 AND s.queue = ? AND (s.due_at, s.id) > (?, ?) AND s.due_at <= ?"
-            " ORDER BY s.due_at, s.id LIMIT ?",
-            (load.queue, *load.after, load.now, load.limit),
-        ).fetchall()
-        after = (rows[-1][0], rows[-1][1]) if len(rows) == load.limit else None
-        return [Segment(*row[1:]) for row in rows], after
+        rows = self._behind(_LOADED, load.queue, *load.after, load.now, load.limit)
+        after = rows[-1][:2] if len(rows) == load.limit else None
+        return [Segment(*row[2:]) for row in rows], after
+
+    def _behind(self, columns: str, queue: str, due_at: int, after: int, until: int, limit: int) -> list[Any]:
+        """(due_at, id, ``columns``...) of what is queued behind the place (``due_at``, ``after``) and due at ``until``
+        at the latest; at most ``limit``. In two searches: of ``(due_at, id) > (?, ?)`` SQLite would search only for the
+        first half, and read through all that has the same ``due_at``: 0 is that of the whole backlog."""
+        sql = (
+            f"SELECT s.due_at, s.id, {columns} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE s.state = 0 AND s.queue = ? AND "
+        )
+        at_once, later = "s.due_at = ? AND s.id > ?", "s.due_at > ? AND s.due_at <= ?"
+        run, order = self._connection.execute, " ORDER BY s.due_at, s.id LIMIT ?"
+        rows = run(sql + at_once + order, (queue, due_at, after, limit)).fetchall()
+        if len(rows) < limit:
+            rows += run(sql + later + order, (queue, due_at, until, limit - len(rows))).fetchall()
+        return rows
 
     def _load_retries(self, batch: list[ops.LoadRetries]) -> list[list[tuple[str, int, int, int]]]:
         sql = (

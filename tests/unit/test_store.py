@@ -580,6 +580,36 @@ class FileCase(SynchronousTestCase):
         (((segment,), _),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
         self.assertEqual((segment.id, segment.attempts), (1, 0))
 
+    def test_look_amid_many(self) -> None:
+        """A look for what is due, or for what to move, reads what it finds: not the backlog it stands in."""
+        store = Store(self.mktemp())
+        self.addCleanup(store.close)
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        store._connection.set_progress_handler(step, 10)  # instructions of SQLite's machine
+        costs = []
+        for first in (1, 1001):
+            store.apply([ops.Accept(message(f"SM{at}"), at, "smpp") for at in range(first, first + 1000)])
+            for load in (
+                ops.LoadDue("smpp", NOW, 10),
+                ops.LoadSegments("smpp", first + 900, 10),
+                ops.Requeue(("other",), lambda *_: None, ("smpp", 0, first + 900), 10),
+            ):
+                steps = 0
+                store.apply([load])
+                costs.append(steps)
+            store.apply([ops.Postpone(tuple(range(first, first + 500)), NOW + 1)])
+            steps = 0
+            store.apply([ops.LoadDue("smpp", NOW + 1, 10, (NOW + 1, first + 450))])
+            costs.append(steps)
+        for few, many in zip(costs[:4], costs[4:], strict=True):
+            self.assertLess(many, few + 50)
+
     def test_damaged_page(self) -> None:
         """A page of a table that is no page any more: found at the start, or told as what it is when it is read."""
         path = self.mktemp()
