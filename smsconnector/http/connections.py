@@ -8,11 +8,12 @@ does not read an answer, and one that is written costs what it is to save.
 import resource
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from zope.interface import implementer
 
 LOOK = 1.0  # seconds between looks for those that take too long
 SPARE_FILES = 200  # descriptors for everything that is no connection of a client
@@ -43,6 +44,7 @@ class Refused(Protocol):
         self.transport.abortConnection()
 
 
+@implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
     """``maximum`` connections at once, 0 for no limit; ``request_timeout`` in seconds."""
 
@@ -57,6 +59,10 @@ class Connections(WrappingFactory):
         self._refused = 0
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """For ALPN (RFC 7301). HTTP/1.1 alone: with HTTP/2 a connection is not one request at a time."""
+        return [b"http/1.1"]
 
     def startFactory(self) -> None:
         super().startFactory()

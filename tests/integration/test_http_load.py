@@ -85,6 +85,16 @@ class HTTPLoadCase(TestCase):
         raise AssertionError(f"still there after {within} s")
 
     @inlineCallbacks
+    def test_alpn(self) -> Any:
+        """A TLS client that offers HTTP/2 too, as curl and browsers do, gets HTTP/1.1."""
+        yield self.set_up()
+        self.tls.set_alpn_protocols(["h2", "http/1.1"])
+        with self.ways[1]() as client:
+            assert isinstance(client, ssl.SSLSocket)
+            self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
+        yield deferToThread(self.check_health)
+
+    @inlineCallbacks
     def test_idle(self) -> Any:
         """2,000 idle connections: others are answered at once, and each costs little."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
