@@ -1,7 +1,7 @@
 """Whether the door may accept now: load beyond capacity is refused before memory, latency or the disk suffer.
 
 1. Every second the store is asked how full it is; it is tried with a small write now and then, and every time since
-   something could not be written.
+   something could not be written with a larger one: what texts take, not what is left of a page.
 2. ``refusal`` says why nothing can be accepted: too many messages wait for the network, the disk is nearly full, the
    store does not answer, or more operations wait for it than it writes in a moment.
 3. What is refused is answered 503 with Retry-After: nothing was accepted, the application comes again.
@@ -23,6 +23,7 @@ from smsconnector.store.writer import IWriter
 
 INTERVAL = 1.0  # seconds
 PROBE_EVERY = 10  # looks, while all is well
+SMALL, LARGE = 0, 262_144  # octets of a probe
 PATIENCE = 10.0  # seconds without an answer of the store
 
 
@@ -96,7 +97,7 @@ class Admission(Service, Gate):
     def _look(self) -> None:
         if self._asked_at is None:
             self._asked_at = self._clock.seconds()
-            probe = bool(self._store_says) or self._looks % PROBE_EVERY == 0
+            probe = LARGE if self._store_says else SMALL if self._looks % PROBE_EVERY == 0 else None
             self._looks += 1
             self._writer.put(ops.Measure(probe), partial(self._measured, probe))
         self._say(self.refusal())
@@ -108,12 +109,14 @@ class Admission(Service, Gate):
         elif isinstance(error, StoreUnavailable):
             self._store_says = str(error)
 
-    def _measured(self, probe: bool, measures: ops.Measures | None, error: StoreError | None) -> None:
+    def _measured(self, probe: int | None, measures: ops.Measures | None, error: StoreError | None) -> None:
         self._asked_at = None
         if error is not None:
             self._store_says = str(error)
             self.failed(error)
-        elif probe:
+            if probe is not None:
+                self._writer.put(ops.Measure(), partial(self._measured, None))
+        elif probe == LARGE:
             self._store_says = ""
         if measures is not None:
             self.measures = measures

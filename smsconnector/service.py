@@ -4,7 +4,9 @@ Start: store, walks, binds and sink, and the HTTP door last: READY is said when 
 then the binds drain, then what is in flight is written, then the sink; all of it within ``stop_timeout``.
 """
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from random import Random
@@ -111,6 +113,7 @@ class Connector(MultiService):
         self.writer.damaged = self.admission.failed
         self.receiver.ended = self._messages_ended
         self._facts = Insistent(reactor, self.writer)
+        self._unserved: dict[str, int] = {}  # segments by channel that nothing served at the start
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
@@ -155,28 +158,37 @@ class Connector(MultiService):
                 "waiting_for_network": measures.queued, "waiting_for_broker": measures.waiting_events,
                 "parked_receipts": measures.parked, "free_octets": measures.free,
             },
+            "unserved": self._unserved,
         }  # fmt: skip
 
     def _requeue(self) -> None:
         """Give what was accepted under another configuration to the routes of this one; only then are they read."""
 
         queues = tuple(one.queue for one in self.submitters)
-        moved = 0
+        moved, left = 0, Counter[str]()
 
         def go_on(after: ops.Place) -> None:
             self._facts.put(lambda: ops.Requeue(queues, self._queue_of, after), done)
 
-        def done(found: tuple[int, ops.Place | None] | None, _error: StoreError | None) -> None:
+        def done(found: ops.Requeued | None, _error: StoreError | None) -> None:
             nonlocal moved
-            count, after = found or (0, None)
-            moved += count
             if not self.running:
                 return
-            if after is not None:
-                go_on(after)
+            found = found or ops.Requeued(0, [], None)
+            moved += found.moved
+            left.update(found.left)
+            if found.after is not None:
+                go_on(found.after)
                 return
             if moved:
                 self.log.info("{count} segments go by other routes now", count=moved)
+            self._unserved = dict(left)
+            for channel, count in left.items():
+                self.log.warn(
+                    "{count} segments of the channel {channel} wait, and {why}: if that stays so, they end as EXPIRED",
+                    count=count, channel=channel,
+                    why="no bind of it serves their numbers" if channel in self._outlets else "it is not configured",
+                )  # fmt: skip
             for submitter in self.submitters:
                 submitter.startService()
 
@@ -201,7 +213,8 @@ class Connector(MultiService):
             store = Store(path)
         except StoreUnusable as error:
             self._give_up(str(error))
-        self.log.info("store {path}: {counts}", path=path, counts=store.counts())
+        what = "a new database" if store.is_new else "the database"
+        self.log.info("{what}, {path}: {counts}", what=what, path=os.path.abspath(path), counts=store.counts())
         self.writer.start(store)
         self._requeue()
         for part in (

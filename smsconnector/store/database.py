@@ -83,7 +83,10 @@ def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
     Raises StoreUnusable; for a schema that is not the newest too, unless ``any_version``."""
     try:
         if not os.path.exists(path):
-            raise StoreUnusable(f"there is no database {path}: is that the store.path of the connector?")
+            raise StoreUnusable(
+                f"there is no database {os.path.abspath(path)}: is that the store.path of the connector? A relative one"
+                " begins where the connector was started; --database names the file itself"
+            )
         connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         _look(connection, path)
         current = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -6,7 +6,7 @@ order of cause and effect: a receipt of the same batch as its submit's outcome f
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
 
@@ -120,9 +120,9 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Result: a ``Measures``. ``probe``: write something small, to see whether that can be done."""
+    """Result: a ``Measures``. ``probe``: write so many octets, to see whether that can be done; None: write nothing."""
 
-    probe: bool = False
+    probe: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +182,21 @@ Place = tuple[str, int, int]  # queue, due_at, id
 class Requeue:
     """At start: queued segments whose queue no configured submitter serves any more, ``limit`` of them behind the place
     ``after``. ``route`` gives the new queue of a message from its channel and number, or None if there is none yet.
-    Result: how many were moved, and the place to go on from; None at the end."""
+    Result: a ``Requeued``."""
 
     queues: tuple[str, ...]
     route: Callable[[str, str], str | None]
     after: Place = ("", -1, -1)
     limit: int = 2_000
+
+
+class Requeued(NamedTuple):
+    """How many segments were moved; the channels of those that nothing serves, once for each; the place to go on from,
+    None at the end."""
+
+    moved: int
+    left: list[str]
+    after: Place | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ def rescue(path: str, target: str) -> Saved:
     ``target``, which must not exist; needs room there for both. Raises StoreUnusable."""
     if not os.path.exists(path):
         raise StoreUnusable(f"there is no database {path}")
+    if not os.path.getsize(path) and not os.path.exists(f"{path}-wal"):
+        raise StoreUnusable(f"{path} is empty: there is nothing to save")
     lock = Lock(path, create=False)
     try:
         with new_file(target) as unfinished:

@@ -8,6 +8,7 @@ The store is synchronous and knows no thread; ``writer`` owns it in one. An exce
 """
 
 import json
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -101,9 +102,10 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
 
 
 class Store(IncomingTexts, Retention):
-    """One database file. Use from one thread at a time."""
+    """One database file. Use from one thread at a time. ``is_new``: there was none, or an empty one."""
 
     def __init__(self, path: str) -> None:
+        self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock = Lock(path)
         self._path = path
         try:
@@ -236,23 +238,24 @@ class Store(IncomingTexts, Retention):
         self._queued -= known.left_queue
         return [len(codes)] * len(batch)
 
-    def _requeue(self, batch: list[ops.Requeue]) -> list[tuple[int, ops.Place | None]]:
+    def _requeue(self, batch: list[ops.Requeue]) -> list[ops.Requeued]:
         return [self._requeue_some(requeue) for requeue in batch]
 
-    def _requeue_some(self, requeue: ops.Requeue) -> tuple[int, ops.Place | None]:
+    def _requeue_some(self, requeue: ops.Requeue) -> ops.Requeued:
         queue, due_at, after = requeue.after
         while (found := self._first_queue(queue)) in requeue.queues:
             queue = f"{found}\0"
         if found is None:
-            return 0, None
+            return ops.Requeued(0, [], None)
         if found != requeue.after[0]:
             queue, due_at, after = found, -1, -1
         rows = self._behind("m.channel, m.destination", queue, due_at, after, _FOR_EVER, requeue.limit)
         if not rows:
-            return 0, (queue + "\0", -1, -1)
-        moves = [(segment_id, new) for _, segment_id, *row in rows for new in [requeue.route(*row)] if new is not None]
+            return ops.Requeued(0, [], (queue + "\0", -1, -1))
+        routes = [(segment_id, channel, requeue.route(channel, number)) for _, segment_id, channel, number in rows]
+        moves = [(segment_id, new) for segment_id, _, new in routes if new is not None]
         self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
-        return len(moves), (queue, *rows[-1][:2])
+        return ops.Requeued(len(moves), [channel for _, channel, new in routes if new is None], (queue, *rows[-1][:2]))
 
     def _first_queue(self, begin: str) -> str | None:
         """The name of the first one, from there on, that has something in it."""
@@ -589,8 +592,9 @@ class Store(IncomingTexts, Retention):
         )
 
     def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:
-        if any(measure.probe for measure in batch):
-            self._connection.execute("UPDATE outbox_progress SET emptied = emptied")
+        probes = [measure.probe for measure in batch if measure.probe is not None]
+        if probes:
+            self._connection.execute("UPDATE probe SET filling = zeroblob(?)", (max(probes),))
         measures = ops.Measures(self._queued, self._events_waiting, self._parked, free_octets(self._path))
         return [measures] * len(batch)
 

@@ -8,13 +8,18 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from smsconnector.admission import INTERVAL
 from smsconnector.store.reconcile import reconcile
 from tests.integration.activemq import free_port
 from tests.integration.stack import Connector, Load, Network, until
+
+reactor: Any = _reactor
 
 
 class Disk:
@@ -103,6 +108,7 @@ class DiskCase(TestCase):
         self.assertIn("full", health["reason"])
         self.disk.make_room()
         yield until(lambda: self.network.smsc.counts.acknowledged >= 50 + len(self.network.taken), 60)
+        yield until(lambda: "accepted again" in self.connector.said(), 10)
         after = yield self.send(100)
         self.assertEqual(after.refused, [])
         accepted = len(before.accepted) + len(full.accepted) + len(after.accepted)
@@ -111,6 +117,21 @@ class DiskCase(TestCase):
         account = reconcile(self.path)
         self.assertEqual((account.faults, sum(line.accepted for line in account.lines)), ([], accepted))
         self.assertNotIn("Traceback", self.connector.said())
+
+    @inlineCallbacks
+    def test_full_of_texts(self) -> Any:
+        """The door stays closed while there is no room, though the odd page could still be written."""
+        yield self.set_up(minimum_free=0)
+        yield self.network.cut()
+        (self.disk.folder / "filler").write_bytes(b"x" * (5 << 20))
+        for count in (2000, 100, 100, 100):
+            load = yield self.send(count)
+            self.assertGreater(len(load.refused), 0)
+            yield deferLater(reactor, INTERVAL)
+        _, health = yield self.get("/health")
+        self.assertEqual((health["accepting"], health["store"]["free_octets"]), (False, 0))
+        said = self.connector.said()
+        self.assertEqual((said.count("nothing is accepted"), said.count("accepted again")), (1, 0), said)
 
     @inlineCallbacks
     def test_nearly_full(self) -> Any:

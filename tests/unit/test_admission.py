@@ -17,7 +17,7 @@ class FakeWriter:
     def __init__(self) -> None:
         self.depth = 0
         self.asked: list[Any] = []
-        self.probes: list[bool] = []
+        self.probes: list[int | None] = []
 
     def put(self, operation: ops.Operation, done: Any) -> None:
         assert isinstance(operation, ops.Measure)
@@ -67,7 +67,7 @@ class AdmissionCase(SynchronousTestCase):
         self.assertIn("disk is full", self.admission.refusal())
         self.answer()
         self.assertEqual(self.answer(), "")
-        self.assertEqual(self.writer.probes[:4], [True, False, True, False])
+        self.assertEqual(self.writer.probes[:4], [admission.SMALL, None, admission.LARGE, None])
 
     def test_store_is_slow(self) -> None:
         """More operations wait than are written in a moment, or no answer comes at all."""

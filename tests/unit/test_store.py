@@ -559,12 +559,12 @@ class FileCase(SynchronousTestCase):
             queue = ("a", "gone", "older")[number % 3]
             to = "1" if number % 5 == 0 else f"92300{number:07d}"
             store.apply([ops.Accept(message(f"SM{number}", to=to), number, queue)])
-        after, moved, steps = ("", -1, -1), 0, 0
+        after, moved, left_over, steps = ("", -1, -1), 0, [], 0
         while after is not None:
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
-            ((count, after),) = store.apply([ops.Requeue(("a", "b"), route, after, limit=3)])
-            moved, steps = moved + count, steps + 1
-        self.assertEqual((moved, steps > 5), (13, True))
+            ((count, unserved, after),) = store.apply([ops.Requeue(("a", "b"), route, after, limit=3)])
+            moved, left_over, steps = moved + count, left_over + unserved, steps + 1
+        self.assertEqual((moved, left_over, steps > 5), (13, ["smpp"] * 4, True))
         left = [len(store.apply([ops.LoadSegments(queue, 0, 100)])[0]) for queue in ("a", "b", "gone", "older")]
         self.assertEqual((sum(left), left[:2]), (25, [8, 13]))
 

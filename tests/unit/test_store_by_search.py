@@ -131,8 +131,9 @@ class LifeOfTheStore(RuleBasedStateMachine):
         """Other routes serve the channel: nothing that waits is left where no one comes for it."""
         self.queues, place, moved = queues, ("", -1, -1), 0
         while place is not None:
-            some, place = self.one(ops.Requeue(tuple(queues), lambda channel, number: queues[0], place, limit))
+            some, left, place = self.one(ops.Requeue(tuple(queues), lambda channel, number: queues[0], place, limit))
             moved += some
+            assert not left
         waiting = self.store._connection.execute("SELECT queue FROM segment WHERE state = 0").fetchall()
         assert {queue for (queue,) in waiting} <= set(queues)
         assert moved <= len(waiting)
