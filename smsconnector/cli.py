@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from smsconnector import __version__
-from smsconnector.config import load
+from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.backup import backup
 from smsconnector.store.reconcile import Line, reconcile
@@ -86,7 +86,7 @@ def moment(text: str) -> int:
 
 
 def _database(options: argparse.Namespace) -> str:
-    return str(options.database or load(options.config).store.path)
+    return str(options.database or load_store(options.config).path)
 
 
 def run_backup(options: argparse.Namespace) -> int:

@@ -9,12 +9,22 @@ Times are seconds unless the name says otherwise. Secrets never show in an error
 
 import os
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from twisted.internet.endpoints import serverFromString
 
 from smsconnector.errors import ConfigurationError, InvalidRequest
@@ -24,14 +34,55 @@ from smsconnector.sinks.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
 from smsconnector.sms.shift_tables import LANGUAGES
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# What a text may look like, and how that is said.
+_NAME, _BASE_PATH = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", r"^(/[A-Za-z0-9._~-]+)+$"
+_ASCII, _PRINTABLE, _PREFIX = r"^[\x20-\x7e]*$", r"^[^\x00-\x1f\x7f]*$", r"^\+?[0-9]{1,20}$"
+_PATTERNS = {
+    _NAME: "a name has letters, digits, '.', '_' and '-', 64 at most, and begins with a letter or digit",
+    _BASE_PATH: "it begins with / and does not end with one: /msg-client",
+    _ASCII: "ASCII without control characters is wanted here",
+    _PRINTABLE: "it may not hold control characters",
+    _PREFIX: 'digits are wanted here, 20 at most, with or without a + before them: "+92300"',
+}
+_NUMBER = "a number without a unit is wanted here; times are in seconds, sizes in octets"
+_KEYS = "keys and values are wanted here, KEY: VALUE"
+_WORDS = {  # instead of pydantic's
+    "extra_forbidden": "no such key: look for a typing mistake",
+    "missing": "missing: this key is required",
+    "string_type": "a text is wanted here: put it in quotes",
+    "model_type": _KEYS,
+    "dict_type": _KEYS,
+    "list_type": "a list is wanted here: [ONE, ANOTHER]",
+    "bool_type": "yes or no is wanted here",
+    "bool_parsing": "yes or no is wanted here",
+    "too_short": "at least one is wanted here",
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "int_type": _NUMBER,
+    "int_parsing": _NUMBER,
+    "int_from_float": "a whole number is wanted here",
+}
+
+Name = Annotated[str, Field(pattern=_NAME)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ENDPOINT = re.compile(r"^(tcp|tls|outbind):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
+_PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
 _TLV_TAG = re.compile(r"^0x[0-9A-Fa-f]{1,4}$")
 Octet = Annotated[int, Field(ge=0, le=0xFF)]
-CString = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]  # what goes into a C-octet string of SMPP
-HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+CString = Annotated[str, Field(pattern=_ASCII)]  # what goes into a C-octet string of SMPP
+HeaderValue = Annotated[str, Field(pattern=_PRINTABLE)]
+
+
+def _is_status(text: str) -> str:
+    try:
+        status_number(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no command_status: write ESME_RSYSERR, 8 or 0x00000008") from None
+    return text
+
+
+StatusName = Annotated[str, AfterValidator(_is_status)]
 
 
 class Section(BaseModel):
@@ -42,7 +93,7 @@ class Section(BaseModel):
 
 class HTTP(Section):
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
-    base_path: str = Field(default="/msg-client", pattern=r"^(/[A-Za-z0-9._~-]+)+$")
+    base_path: str = Field(default="/msg-client", pattern=_BASE_PATH)
     api_keys: list[SecretStr] = []
     maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)
     idle_timeout: Seconds = 60.0
@@ -66,6 +117,9 @@ class HTTP(Section):
             try:
                 if kind not in ("tcp", "tcp6", "ssl", "unix", "systemd"):
                     raise ValueError(f"{kind} is none of them")
+                port = _PORT.match(endpoint)
+                if port and not 0 < int(port[1]) < 65_536:
+                    raise ValueError("a port is 1 to 65535")
                 if kind != "systemd":  # its sockets are there only when systemd starts us
                     serverFromString(None, endpoint)
             except Exception as error:  # noqa: BLE001 — each of Twisted's parsers has its own
@@ -73,6 +127,8 @@ class HTTP(Section):
                     f"{endpoint!r} is no server endpoint ({error}): write tcp:PORT:interface=ADDRESS, "
                     "ssl:PORT:privateKey=FILE:certKey=FILE, unix:PATH or systemd:domain=INET:index=0"
                 ) from None
+        if len(set(endpoints)) < len(endpoints):
+            raise ValueError("one of them is there twice")
         return endpoints
 
 
@@ -133,7 +189,7 @@ class BindSection(Section):
     system_type: CString = Field(default="", max_length=12)
     mode: Literal["transceiver", "transmitter", "receiver", "pair"] = "transceiver"
     sessions: int = Field(default=1, ge=1, le=64)
-    to: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]] = []
+    to: list[Annotated[str, Field(pattern=_PREFIX)]] = []
     priority: int = 0
     weight: float = Field(default=1.0, gt=0)
     interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
@@ -141,7 +197,7 @@ class BindSection(Section):
     addr_ton: Octet = 0
     addr_npi: Octet = 0
     tls: TLSSection = TLSSection()
-    statuses: dict[str, RuleSection] = {}
+    statuses: dict[StatusName, RuleSection] = {}
     window: int = Field(default=50, ge=1, le=10_000)
     throughput: float = Field(default=0, ge=0)
     registered_delivery: Literal["final", "failure", "none"] = "final"
@@ -182,6 +238,8 @@ class BindSection(Section):
     @field_validator("password")
     @classmethod
     def _fits_a_bind(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and not password.get_secret_value():
+            raise ValueError("it is empty: is the variable that it comes from set? For no password leave the key out")
         if password is not None and not password.get_secret_value().isprintable():
             raise ValueError("the password must be printable")
         return password
@@ -197,16 +255,6 @@ class BindSection(Section):
             except ValueError:
                 raise ValueError(f"{value!r} is no value of a TLV: write Latin-1 text or hex:0A0B") from None
         return tlvs
-
-    @field_validator("statuses")
-    @classmethod
-    def _are_statuses(cls, statuses: dict[str, RuleSection]) -> dict[str, RuleSection]:
-        for text in statuses:
-            try:
-                status_number(text)
-            except ValueError:
-                raise ValueError(f"{text!r} is no command_status: write ESME_RSYSERR, 8 or 0x00000008") from None
-        return statuses
 
     @field_validator("source")
     @classmethod
@@ -271,14 +319,6 @@ class SMPPChannelSection(Section):
     transliterate: bool = False
     national_languages: list[Literal[tuple(LANGUAGES)]] = []  # type: ignore[valid-type]
     retry: RetrySection = RetrySection()
-
-    @field_validator("binds")
-    @classmethod
-    def _have_own_names(cls, binds: list[BindSection]) -> list[BindSection]:
-        names = [bind.name for bind in binds]
-        if len(set(names)) < len(names):
-            raise ValueError("every bind needs a name of its own")
-        return binds
 
 
 ChannelSection = SMPPChannelSection
@@ -349,17 +389,34 @@ class _Loader(yaml.SafeLoader):
 
 def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """The checked configuration in that file. Raises ConfigurationError with every problem at once."""
+    return parse(_read(path), environment)
+
+
+def load_store(path: str, environment: Mapping[str, str] | None = None) -> StoreSection:
+    """Its section ``store`` alone, for who needs no secrets. Raises ConfigurationError."""
+    found = _parse_mapping(_read(path)).get("store") or {}
+    problems: list[tuple[str, str]] = []
+    found = _substitute(found, "store", os.environ if environment is None else environment, problems)
     try:
-        text = Path(path).read_text("utf-8")
+        store = StoreSection.model_validate(found)
+    except ValidationError as error:
+        problems += [(f"store.{name}", text) for name, text in _explained(error)]
+    if problems:
+        raise ConfigurationError(problems)
+    return store
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
     except OSError as error:
         raise ConfigurationError([("", f"{path} can't be read: {error.strerror}")]) from None
     except UnicodeDecodeError:
         raise ConfigurationError([("", f"{path} is not UTF-8 text")]) from None
-    return parse(text, environment)
 
 
-def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
-    """The same from the text itself."""
+def _parse_mapping(text: str) -> dict[str, Any]:
+    """What the file says, unchecked; a section without a key is an empty one."""
     try:
         data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -369,12 +426,19 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
         raise ConfigurationError([(place, f"not valid YAML: {problem}")]) from None
     if not isinstance(data, dict):
         raise ConfigurationError([("", "the file must hold a mapping with the keys http, store, channels, events")])
+    return {key: {} if value is None else value for key, value in data.items()}
+
+
+def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
+    """The same from the text itself."""
+    data = _parse_mapping(text)
     problems: list[tuple[str, str]] = []
     data = _substitute(data, "", os.environ if environment is None else environment, problems)
     try:
         configuration = Configuration.model_validate(data)
     except ValidationError as error:
-        problems += [_explain(one) for one in error.errors(include_url=False)]
+        unset = {path for path, _ in problems}
+        problems += [one for one in _explained(error) if one[0] not in unset]
     problems += _check_names(data)
     if not problems:
         problems += _check_files(configuration)
@@ -387,9 +451,20 @@ def _check_names(data: dict[str, Any]) -> list[tuple[str, str]]:
     """What the whole says of a part, whatever else is wrong."""
     http, channels = data.get("http"), data.get("channels")
     name = http.get("default_channel") if isinstance(http, dict) else None
-    if not isinstance(name, str) or not isinstance(channels, dict) or name in channels:
+    if not isinstance(channels, dict):
         return []
-    return [("http.default_channel", f"names {name!r}, but the channels are: {', '.join(map(str, channels))}")]
+    problems = []
+    if isinstance(name, str) and name not in channels:
+        known = ", ".join(map(str, channels))
+        problems.append(("http.default_channel", f"names {name!r}, but the channels are: {known}"))
+    for channel, section in channels.items():
+        binds = section.get("binds") if isinstance(section, dict) else None
+        names = [str(one.get("name")) for one in binds if isinstance(one, dict)] if isinstance(binds, list) else []
+        problems += [
+            (f"channels.{channel}.binds", f"{one!r} is there {count} times: every bind needs a name of its own")
+            for one, count in Counter(names).items() if count > 1
+        ]  # fmt: skip
+    return problems
 
 
 def _substitute(value: Any, path: str, environment: Mapping[str, str], problems: list[tuple[str, str]]) -> Any:
@@ -408,25 +483,42 @@ def _substitute(value: Any, path: str, environment: Mapping[str, str], problems:
     return value
 
 
-def _explain(error: Any) -> tuple[str, str]:
-    """One of pydantic's errors as (path, sentence)."""
+def _explained(error: ValidationError) -> list[tuple[str, str]]:
+    """(path, sentence); a value that fits none of several kinds is one problem."""
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False):
+        path, sentence = _path(one["loc"]), in_words(one)
+        found[path] = f"{found[path]}; or: {sentence}" if path in found else sentence
+    return list(found.items())
+
+
+def _path(location: Sequence[int | str]) -> str:
     path = ""
-    for part in error["loc"]:
+    for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part != "[key]":
-            path += f".{part}" if path else str(part)
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "no such key: look for a typing mistake"
-    elif error["type"] == "missing":
-        message = "missing: this key is required"
-    return path, message
+        elif part != "[key]" and not part.startswith(("literal[", "constrained-")):
+            path += f".{part}" if path else part
+    return path
+
+
+def in_words(error: Any) -> str:
+    """One of pydantic's errors as a sentence, never with the value."""
+    if error["type"] == "string_pattern_mismatch":
+        return _PATTERNS[error["ctx"]["pattern"]]
+    return _WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def _check_files(configuration: Configuration) -> list[tuple[str, str]]:
-    """What only the file system can say."""
+    """What only the file system can say; not of a relative ``store.path``, which begins where the connector starts."""
     problems = []
+    path = configuration.store.path
+    if os.path.isdir(path):
+        problems.append(("store.path", f"{path} is a folder: name a file in it"))
+    elif os.path.isabs(path) and not os.path.isdir(os.path.dirname(path)):
+        problems.append(
+            ("store.path", f"there is no folder {os.path.dirname(path)}: make it, for the connector's user")
+        )
     for name, channel in configuration.channels.items():
         for index, bind in enumerate(channel.binds):
             path = f"channels.{name}.binds[{index}]"

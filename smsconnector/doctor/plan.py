@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from smsconnector.config import BindSection, load
+from smsconnector.config import BindSection, in_words, load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.messages import Segment
 from smsconnector.service import bind_settings
@@ -150,7 +150,7 @@ def _explain(error: Any) -> str:
     """One of pydantic's errors, never with the value."""
     name = str(error["loc"][0]) if error["loc"] else "the command line"
     words = {"endpoint": "--host", "system_id": "--system-id", "system_type": "--system-type"}
-    return f"{words.get(name, name)}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{words.get(name, name)}: {in_words(error)}"
 
 
 def _check_secret(bind: BindSection) -> None:

@@ -14,6 +14,7 @@ from smsconnector.config import (
     StoreSection,
     TLSSection,
     load,
+    load_store,
     parse,
 )
 from smsconnector.errors import ConfigurationError
@@ -143,7 +144,12 @@ events: {uri: "http://x", sink: file}
         Path(pem).write_text("no certificate")
         bind = '{name: b, endpoint: "tls:smsc:2775", system_id: me'
         for section, path, text in (
-            (f"{bind}, service_type: é}}", "channels.smpp.binds[1].service_type", "match"),
+            (f"{bind}, service_type: é}}", "channels.smpp.binds[1].service_type", "ASCII"),
+            (f'{bind}, password: ""}}', "channels.smpp.binds[1].password", "leave the key out"),
+            (f"{bind}, password: 12345678}}", "channels.smpp.binds[1].password", "in quotes"),
+            (f"{bind}, validity: 24h}}", "channels.smpp.binds[1].validity", "'auto'; or: a number without a unit"),
+            (f"{bind}, to: [92 300]}}", "channels.smpp.binds[1].to[0]", "digits are wanted"),
+            (f"{bind}, window: 1.5}}", "channels.smpp.binds[1].window", "whole number"),
             (f"{bind}, password: é}}", "channels.smpp.binds[1].password", "ASCII"),
             (f"{bind}, tlvs: {{pe_id: x}}}}", "channels.smpp.binds[1].tlvs", "0x1400"),
             (f'{bind}, interface_version: "3.3", long_messages: sar}}', "channels.smpp.binds[1]", "no TLVs"),
@@ -168,6 +174,12 @@ events: {uri: "http://x", sink: file}
             self.assertIn(text, " ".join(one for key, one in found.items() if key.startswith(path)), section)
         for rest, path in (
             ('http: {endpoints: ["tcp:abc"]}', "http.endpoints"),
+            ('http: {endpoints: ["tcp:99999:interface=127.0.0.1"]}', "http.endpoints"),
+            ('http: {endpoints: ["tcp:8080", "tcp:8080"]}', "http.endpoints"),
+            ("http: {base_path: msg-client/}", "http.base_path"),
+            ("store: {retention: 30d}", "store.retention"),
+            ("store: {path: /nowhere/sms.db}", "store.path"),
+            ("store: {path: /}", "store.path"),
             ('http: {api_keys: [good, ""]}', "http.api_keys"),
             ('http: {api_keys: [" "]}', "http.api_keys"),
             ('events: {login: "a\\nb"}', "events.login"),
@@ -175,6 +187,31 @@ events: {uri: "http://x", sink: file}
             (f"events: {{ca_file: {pem}x}}", "events.ca_file"),
         ):
             self.assertIn(path, self.problems(f"{GOOD}{rest}\n"))
+
+    def test_no_wording_of_pydantics(self) -> None:
+        """What is wanted is said in the words of the file; an empty section is none."""
+        for rest in (
+            "http: 5", "http: {endpoints: 5}", "stop_timeout: 30s", "http: {webhook_channel: a b}",
+            "events: {heartbeat: [1]}", "events: {virtual_host: 5}", "store: {minimum_free: 256M}",
+        ):  # fmt: skip
+            (sentence,) = self.problems(f"{GOOD}{rest}\n").values()
+            self.assertNotIn("Input should", sentence)
+            self.assertNotIn("pattern", sentence)
+        self.assertIn("at least one", self.problems("channels: {}")["channels"])
+        parse(f"{GOOD}store:\nhttp:\n")
+
+    def test_store_alone(self) -> None:
+        """What backup and reconcile read of a configuration: no secret of the rest is looked for."""
+        path = Path(self.mktemp())
+        path.write_text(GOOD.replace("secret", '"${NOT_SET}"') + "store: {path: '${FOLDER}/sms.db'}\n")
+        self.assertEqual(load_store(str(path), {"FOLDER": "/there"}).path, "/there/sms.db")
+        error = self.assertRaises(ConfigurationError, load_store, str(path), {})
+        self.assertIn("FOLDER", str(error))
+        path.write_text("store: {retention: 30d, colour: red}")
+        error = self.assertRaises(ConfigurationError, load_store, str(path))
+        self.assertEqual([one for one, _ in error.problems], ["store.retention", "store.colour"])
+        path.write_text("channels: {}")
+        self.assertEqual(load_store(str(path)).path, "smsconnector.db")
 
     def test_not_yaml(self) -> None:
         """A broken file says where; an empty one what belongs in."""
@@ -203,6 +240,8 @@ events: {uri: "http://x", sink: file}
         """Two binds can't have one name; the default channel must exist."""
         twice = GOOD + "      - {name: a, endpoint: 'tcp:127.0.0.1:2776', system_id: me}\n"
         self.assertIn("name of its own", self.problems(twice)["channels.smpp.binds"])
+        wrong = twice.replace("me}", "me, window: 0, statuses: {ESME_NO: {action: no}}}")
+        self.assertEqual(len(self.problems(wrong)), 4)
         self.assertIn("pigeon", str(self.problems(GOOD + "http: {default_channel: pigeon}\n")))
         several = self.problems(GOOD + "http: {default_channel: pigeon, webhook_channel: 7}\n")
         self.assertEqual(set(several), {"http.webhook_channel", "http.default_channel"})
