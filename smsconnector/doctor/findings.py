@@ -227,10 +227,12 @@ def _ways(text: str) -> set[bytes]:
 
 
 class FormFinding(NamedTuple):
-    """``good``: every segment to every number was taken, and no receipt says that one failed."""
+    """``good``: every segment to every number was taken, and no receipt says that one failed. ``bad``: one was refused
+    or failed, or none was even answered. Neither, where some responses are missing: they may have been lost."""
 
     form: str
     good: bool
+    bad: bool
     said: str
 
 
@@ -251,7 +253,10 @@ def of_form(evidence: Evidence, form: str) -> FormFinding:
         outcomes = sorted({_outcome(final) for final in finals})
         phrases.append(f"receipts {len(finals)} of {taken}: {', '.join(outcomes)}")
     failed = any(final.read.finality is Finality.FAILED for final in finals)
-    return FormFinding(form, bool(trials) and all(trial.taken for trial in trials) and not failed, ", ".join(phrases))
+    answered = [trial for trial in trials if trial.status is not None]
+    bad = failed or not all(trial.taken for trial in answered) or not answered
+    good = bool(trials) and len(answered) == len(trials) and not bad
+    return FormFinding(form, good, bad, ", ".join(phrases))
 
 
 def _fate(trial: Trial) -> str:
@@ -280,7 +285,7 @@ def advisable(evidence: Evidence, alphabet: str, long_messages: str) -> dict[str
     found = default_alphabet(evidence, alphabet).name
     if found and found != alphabet and {found, alphabet} != {"latin1", "ascii"}:
         keys["alphabet"] = found
-    if evidence.trials and not of_form(evidence, long_messages).good:
+    if evidence.trials and of_form(evidence, long_messages).bad:
         good = [form for form in FORMS if of_form(evidence, form).good]
         if good:
             keys["long_messages"] = good[0]

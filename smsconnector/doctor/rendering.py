@@ -160,6 +160,12 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
             "many a second it allows, and set throughput to that."
         )
     yield from _not_taken(evidence)
+    unanswered = sum(bool(trial.unanswered) for trial in evidence.trials)
+    if unanswered and any(trial.taken for trial in evidence.trials):
+        yield (
+            f"{unanswered} of {len(evidence.trials)} texts had no response, which may be chance: try again before you "
+            "change long_messages for it."
+        )
     if evidence.strange and not evidence.receipts and any(trial.message_id for trial in evidence.trials):
         yield (
             "Receipts came from the number, but their ids are in no notation those of the responses: the connector "
@@ -170,7 +176,8 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
             "Look at the phone: an SMSC may take a form that it does not understand. Each long text names its form, "
             "and has to be there as one text, whole."
         )
-    if evidence.trials and not findings.default_alphabet(evidence, plan.bind.alphabet).name:
+    short_taken = any(trial.taken for trial in evidence.trials if trial.form == SHORT)
+    if short_taken and not findings.default_alphabet(evidence, plan.bind.alphabet).name:
         yield (
             f"If the short text begins with {plan.short_text.split(':')[0]!r} on the phone, alphabet: "
             f"{plan.bind.alphabet} is right. If its signs are others, it is not: try the others of gsm7, latin1, "

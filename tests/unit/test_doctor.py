@@ -286,7 +286,10 @@ class FormCase(SynchronousTestCase):
              "taken, receipts 1 of 1: UNDELIV err 001"),
         )  # fmt: skip
         for trials, pdus, good, said in cases:
-            self.assertEqual(findings.of_form(evidence(*trials, pdus=pdus), "sar"), ("sar", good, said))
+            self.assertEqual(findings.of_form(evidence(*trials, pdus=pdus), "sar"), ("sar", good, not good, said))
+        lost = taken("", "sar", status=None, unanswered="no response in 15 s")
+        found = findings.of_form(evidence(taken("1", "sar"), lost), "sar")
+        self.assertEqual((found.good, found.bad), (False, False), "a response may be lost by chance")
         self.assertFalse(findings.of_form(evidence(), "sar").good)
 
     def test_advisable(self) -> None:
