@@ -41,8 +41,12 @@ class Gate:
     """Whether texts are accepted now; this one is always open."""
 
     def refusal(self) -> str:
-        """Why not, as a sentence; "" if they are."""
+        """Why not, as a sentence for the operator; "" if they are."""
         return ""
+
+    def answer(self) -> tuple[str, str]:
+        """The same for the client, with a stable word before it."""
+        return "", ""
 
     def failed(self, error: StoreError) -> None:
         """The store could not write what was accepted."""
@@ -83,6 +87,13 @@ class Admission(Service, Gate):
         if self._asked_at is not None and self._clock.seconds() - self._asked_at > PATIENCE:
             return f"The database has not answered for {PATIENCE:g} s."
         return self._too_full()
+
+    def answer(self) -> tuple[str, str]:
+        """``overloaded`` passes by itself, ``unavailable`` when somebody has done something about it."""
+        if self._damage:
+            return "unavailable", "The database needs the operator."
+        refusal = self.refusal()
+        return ("unavailable" if self._store_says else "overloaded") if refusal else "", refusal
 
     def _too_full(self) -> str:
         measures, limits = self.measures, self._limits

@@ -105,9 +105,9 @@ class API:
     # --- /send ----------------------------------------------------------------------------------------------
 
     def _send(self, request: BoundedRequest) -> "Deferred[bytes]":
-        refusal = self._gate.refusal()
-        if refusal:
-            raise InvalidRequest("overloaded", f"{refusal} Nothing was accepted: try again later.", status=503)
+        code, refusal = self._gate.answer()
+        if code:
+            raise InvalidRequest(code, f"{refusal} Nothing was accepted: try again later.", status=503)
         message, submitter, split = self._message_of(parse_send(request.body()))
         wants_body = b"return=representation" in b",".join(request.requestHeaders.getRawHeaders(b"prefer", []))
 

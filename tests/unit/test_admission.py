@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector import admission
 from smsconnector.admission import Admission, Limits
-from smsconnector.errors import StoreUnavailable
+from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.store import operations as ops
 
 
@@ -68,6 +68,18 @@ class AdmissionCase(SynchronousTestCase):
         self.answer()
         self.assertEqual(self.answer(), "")
         self.assertEqual(self.writer.probes[:4], [admission.SMALL, None, admission.LARGE, None])
+
+    def test_words_for_the_client(self) -> None:
+        """What passes by itself, and what does not; of a damaged file no path."""
+        self.assertEqual(self.admission.answer(), ("", ""))
+        self.answer(100)
+        self.assertEqual(self.admission.answer()[0], "overloaded")
+        self.admission.failed(StoreUnavailable("the disk is full"))
+        self.assertEqual(self.admission.answer()[0], "unavailable")
+        self.admission.failed(StoreDamaged("/var/lib/sms.db is damaged"))
+        code, sentence = self.admission.answer()
+        self.assertEqual(code, "unavailable")
+        self.assertNotIn("/var", sentence)
 
     def test_store_is_slow(self) -> None:
         """More operations wait than are written in a moment, or no answer comes at all."""

@@ -87,6 +87,9 @@ class DoorCase(SynchronousTestCase, Gate):
     def refusal(self) -> str:
         return self.reason
 
+    def answer(self) -> tuple[str, str]:
+        return "overloaded" if self.reason else "", self.reason
+
     def failed(self, error: StoreError) -> None:
         self.failures.append(error)
 
