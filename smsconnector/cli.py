@@ -17,7 +17,8 @@ from smsconnector.store.rescue import rescue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ends with 0, with 1 for what was asked and found wrong, with 2 for a wrong command line."""
+    """Ends with 0, with 1 for what was asked and found wrong, with 2 for a wrong command line, with 3 for a rescue that
+    could not save all."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -118,7 +119,7 @@ def run_reconcile(options: argparse.Namespace) -> int:
 
 
 def run_rescue(options: argparse.Namespace) -> int:
-    """What was saved of each table, and what that means."""
+    """What was saved of each table, and what that means; 3 if something is lost."""
     try:
         saved = rescue(options.source, options.target)
     except StoreUnusable as error:
@@ -130,10 +131,14 @@ def run_rescue(options: argparse.Namespace) -> int:
     if not (saved.gaps or saved.lost or saved.torn):
         print(f"no row is known to be lost, but the file is damaged: {saved.doubt}" if saved.doubt else "all was saved")
         return 0
-    print(f"{saved.lost} messages are known to be lost: their number could not be read; of others nothing may be left")
+    print(
+        f"at least {saved.lost + saved.told} messages are lost: of {saved.lost} only segments are left, of {saved.told}"
+        " the report"
+    )
+    print(f"{saved.unused} ids between those saved are of nothing: lost without a trace, or refused or dropped before")
     print(f"{saved.ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been sent")
     print(f"{saved.told_again} reports are written again, under the event-id they had")
-    return 0
+    return 3
 
 
 def check_config(options: argparse.Namespace) -> int:

@@ -41,12 +41,15 @@ FURTHEST = 1 << 62  # no id is beyond
 
 class Saved(NamedTuple):
     """``rows`` are (table, rows saved, gaps: places where rows could not be read, and rows that make no sense);
-    ``lost`` counts messages of which segments remain but nothing else (of others nothing is known), ``torn`` those
-    that have lost segments, ``ended`` those of them that were under way, ``told_again`` other reports that are written
-    anew; ``doubt`` is what SQLite has against the damaged file."""
+    ``lost`` counts messages of which segments remain but nothing else, ``told`` those of which the report remains;
+    ``unused`` the ids between those saved that nothing has: of messages lost without a trace, refused or purged.
+    ``torn`` are those that have lost segments, ``ended`` those of them that were under way, ``told_again`` other
+    reports that are written anew; ``doubt`` is what SQLite has against the damaged file."""
 
     rows: list[tuple[str, int, int]]
     lost: int
+    told: int
+    unused: int
     torn: int
     ended: int
     told_again: int
@@ -270,15 +273,20 @@ class _Mending(Outbox):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def mend(self, has_gaps: bool) -> tuple[int, int, int, int]:
-        """Messages lost, torn and ended, and reports told again, if anything was lost."""
+    def mend(self, has_gaps: bool) -> tuple[int, int, int, int, int, int]:
+        """Messages lost and told, ids unused, messages torn and ended, and reports told again, if anything was lost."""
         now = int(time.time() * 1000)
         self._connection.execute("BEGIN")
+        unused = self._one("SELECT coalesce(max(id) - min(id) + 1 - count(*), 0) FROM segment")
+        told = self._one(
+            "SELECT count(*) FROM outbox WHERE event_id LIKE 'dr-SM%' AND substr(event_id, 4) NOT IN"
+            " (SELECT sid FROM message)"
+        )
         lost = self._drop_orphans()
         torn, ended = self._fill(now)
         told_again = self._tell_again(now) - ended if has_gaps or lost or torn else 0
         self._connection.execute("COMMIT")
-        return lost, torn, ended, told_again
+        return lost, told, unused, torn, ended, told_again
 
     def _drop_orphans(self) -> int:
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"

@@ -96,6 +96,16 @@ class FileCase(StoreCase):
                 else:
                     self.assertEqual(reports, 1, sid)
 
+    def test_lost_without_a_trace(self) -> None:
+        """What is known of messages that are gone with all their segments: their reports, and the ids that are free."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            for first in (10, 13, 16):  # the second is delivered, the third refused, the first under way
+                connection.execute("DELETE FROM message WHERE id = ?", (first,))
+                connection.execute("DELETE FROM segment WHERE id BETWEEN ? AND ? + 2", (first, first))
+            connection.commit()
+        saved = rescue(self.path, self.mktemp())
+        self.assertEqual((saved.told, saved.unused, saved.lost), (2, 9, 0))
+
     def test_many_pages(self) -> None:
         """Every eighth page destroyed: most is saved all the same."""
         octets = bytearray(self.whole)
