@@ -3,11 +3,11 @@
 A connector process of its own; its memory and the time of ``GET /health`` before and with so many open connections.
 """
 
+import argparse
 import contextlib
 import resource
 import socket
 import statistics
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -65,8 +65,9 @@ async def main(count: int) -> None:
 if __name__ == "__main__":
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    running = ensureDeferred(main(wanted))
+    parser = argparse.ArgumentParser(description="what idle connections cost the connector")
+    parser.add_argument("count", type=int, nargs="?", default=10_000, help="connections, 10000")
+    running = ensureDeferred(main(parser.parse_args().count))
     running.addErrback(lambda failure: failure.printTraceback())
     running.addBoth(lambda _: reactor.stop())  # type: ignore[attr-defined]
     reactor.run()  # type: ignore[attr-defined]

@@ -5,9 +5,9 @@ is accepted is answered in the next turn. Beside it the floor: a bare ``twisted.
 answer. Both in turns in one process; the best of the rounds counts, and the ratio is what to compare between machines.
 """
 
+import argparse
 import cProfile
 import pstats
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -98,4 +98,6 @@ def main(profile: bool) -> None:
 
 
 if __name__ == "__main__":
-    main("--profile" in sys.argv)
+    parser = argparse.ArgumentParser(description="what a /send costs at the door, beside a bare Resource")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes")
+    main(parser.parse_args().profile)
