@@ -125,8 +125,8 @@ class IncomingTexts(Outbox):
     def _give_up_waiting(self, sweep: ops.Sweep) -> int:
         """Hand on what came of texts whose other parts never did, and forget those that were handed on."""
         keys = self._connection.execute(
-            "SELECT DISTINCT account, source, destination, reference, count FROM incoming_segment"
-            " WHERE received_at <= ? LIMIT ?",
+            "SELECT DISTINCT account, source, destination, reference, count FROM ("
+            "  SELECT * FROM incoming_segment WHERE received_at <= ? ORDER BY received_at LIMIT ?)",
             (sweep.incoming_before, sweep.limit),
         ).fetchall()
         if not keys:
