@@ -97,6 +97,7 @@ class IncomingSegment:
     count: int = 1
     sid: str | None = None  # the provider's id (SmsSid); None: we make one
     is_binary: bool = False  # no text but octets, as hexadecimal digits
+    written_in: str | None = None  # a part: the alphabet of its octets, of which text is the hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from smsconnector.smpp.receipt import carries_text, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
+WIDE = 0x10000  # a reference of 16 bits is another one than the same number in 8 bits
+
 
 class Reader:
     """For one bind: ``title`` is its name in the log, ``account`` whose ids are comparable, ``default_alphabet`` what
@@ -39,13 +41,16 @@ class Reader:
 
     def _read_text(self, pdu: PDU, now: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
-        text, elements = user_data.read(octets_of(pdu), pdu.fields["data_coding"], self._alphabet, has_header)
-        place = udh.find_concatenation(elements)
-        reference, count, number = place or _sar(pdu) or (0, 1, 1)
+        found = user_data.read(octets_of(pdu), pdu.fields["data_coding"], self._alphabet, has_header)
+        reference, count, number = udh.find_concatenation(found.elements) or _sar(pdu) or (0, 1, 1)
+        reference += WIDE * any(identifier == udh.CONCATENATION_16_BIT for identifier, _ in found.elements)
+        binary = is_binary(pdu.fields["data_coding"])
+        whole = count == 1 or binary
         return IncomingSegment(
             self._channel, self._account,
             pdu.fields["source_addr"], pdu.fields["destination_addr"],
-            text, now, reference, number, count, is_binary=is_binary(pdu.fields["data_coding"]),
+            found.text if whole else found.octets.hex(), now, reference, number, count, is_binary=binary,
+            written_in=None if whole else found.written_in,
         )  # fmt: skip
 
 

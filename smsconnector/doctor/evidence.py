@@ -200,4 +200,4 @@ def _readings(pdu: PDU) -> Iterator[tuple[str, str]]:
     if carries_text(pdu):
         octets, has_header = octets_of(pdu), bool(pdu.fields["esm_class"] & EsmClass.UDHI)
         for alphabet in OWN_ALPHABETS:
-            yield alphabet, user_data.read(octets, pdu.fields["data_coding"], alphabet, has_header)[0].strip()
+            yield alphabet, user_data.read(octets, pdu.fields["data_coding"], alphabet, has_header).text.strip()

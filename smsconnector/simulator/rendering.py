@@ -54,7 +54,7 @@ def excerpt(short_message: bytes, esm_class: int, data_coding: int) -> bytes:
 
 def readable_excerpt(short_message: bytes, esm_class: int, data_coding: int, default_alphabet: str) -> bytes:
     """The same in Latin-1, as it reads on a handset; a question mark for each character that is none of Latin-1."""
-    text, _ = user_data.read(short_message, data_coding, default_alphabet, bool(esm_class & EsmClass.UDHI))
+    text = user_data.read(short_message, data_coding, default_alphabet, bool(esm_class & EsmClass.UDHI)).text
     shown = "".join(character if character.isprintable() else "?" for character in text[:EXCERPT_OCTETS])
     return shown.encode("latin-1", "replace")
 

@@ -396,7 +396,7 @@ class SMSC(Factory):
     def _handset_answers(self, taken: tuple[Account, Submit]) -> None:
         """With what it shows, so that a mistake about the alphabet is to be seen."""
         account, submit = taken
-        text, _ = user_data.read(submit.short_message, submit.data_coding, self.behaviour.default_alphabet, False)
+        text = user_data.read(submit.short_message, submit.data_coding, self.behaviour.default_alphabet, False).text
         source, destination = (octets[2:-1].decode("latin-1") for octets in (submit.source, submit.destination))
         self.send_mo(destination, source or self.behaviour.mo_destination, text, account.system_id)
 

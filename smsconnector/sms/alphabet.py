@@ -18,6 +18,7 @@ Encoding is strict and raises ``TextError``; decoding takes whatever came and ne
 comes from our configuration, never from a peer: an unknown one is a mistake of ours and a ``KeyError``.
 """
 
+import codecs
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -27,6 +28,8 @@ from smsconnector.sms.septets import DEFAULT_TABLES, SeptetTables, tables
 from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 
 CARRIAGE_RETURN = 0x0D
+_CODES = {identifier: code for code, identifier in LANGUAGES.items()}
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 SHIFTED = re.compile("(gsm7(?:-packed)?)(?:=([a-z]+))?(?:[+]([a-z]+))?")
 
 
@@ -138,7 +141,7 @@ def decode(octets: bytes, alphabet: str, padding_bits: int = 0) -> str:
     is U+FFFD, and half a code unit at the end of ``ucs2`` is left out."""
     base, locking, single = shifts(alphabet)
     if base == "gsm7-packed":
-        return _packed_decode(octets, padding_bits, tables(locking, single))
+        return tables(locking, single).decode(packed_septets(octets, padding_bits))
     if base == "gsm7":
         return tables(locking, single).decode(octets)
     return _DECODERS[alphabet](octets)
@@ -154,13 +157,11 @@ def _packed_encode(text: str, padding_bits: int, pair: SeptetTables) -> bytes:
     return gsm7_pack(septets, padding_bits)
 
 
-def _packed_decode(octets: bytes, padding_bits: int, pair: SeptetTables) -> str:
+def packed_septets(octets: bytes, padding_bits: int) -> bytes:
     """Unpacked; a last carriage return that ends on the octet boundary is filling (GSM 03.38 section 6.1.2.3.1)."""
     count, spare_bits = divmod(8 * len(octets) - padding_bits, 7)
     septets = gsm7_unpack(octets, count, padding_bits)
-    if spare_bits == 0 and septets.endswith(b"\r"):
-        septets = septets[:-1]
-    return pair.decode(septets)
+    return septets[:-1] if spare_bits == 0 and septets.endswith(b"\r") else septets
 
 
 def _ascii_encode(text: str) -> bytes:
@@ -203,7 +204,9 @@ def _decoder(codec: str) -> Callable[[bytes], str]:
 
 
 def _ucs2_decode(octets: bytes) -> str:
-    return octets[: len(octets) & ~1].decode("utf-16-be", "replace")
+    """A byte order mark, which does not belong there, is believed (RFC 2781 section 4.3)."""
+    codec = "utf-16" if octets[:2] in _BYTE_ORDER_MARKS else "utf-16-be"
+    return octets[: len(octets) & ~1].decode(codec, "replace")
 
 
 def _hexadecimal(octets: bytes) -> str:
@@ -263,34 +266,42 @@ def _alphabet_of(data_coding: int) -> str | None:
 _DATA_CODINGS = {data_coding: _alphabet_of(data_coding) for data_coding in range(0x100)}
 
 
-def decode_data_coding(
-    octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0, locking: int = 0, single: int = 0
-) -> str:
-    """The text of an incoming short_message without its user data header; never raises.
+def _with_shifts(alphabet: str, locking: int, single: int) -> str:
+    """The other way round of ``shifts``; identifiers that have no table are ignored (TS 23.038 section 6.2.1.2.4)."""
+    if locking in LOCKING:
+        alphabet += f"={_CODES[locking]}"
+    return f"{alphabet}+{_CODES[single]}" if single in SINGLE else alphabet
 
-    ``padding_bits`` counts for packed septets only; ``locking`` and ``single`` are National Language Identifiers
-    (``udh.find_shifts``), which count where the octets are septets.
+
+def incoming_alphabet(octets: bytes, data_coding: int, default_alphabet: str, locking: int = 0, single: int = 0) -> str:
+    """The name for ``decode`` of what an incoming short_message without its user data header is written in.
+
+    ``locking`` and ``single`` are National Language Identifiers (``udh.find_shifts``), which count where the octets are
+    septets; where a default alphabet of octets would be read, they say that these are septets, if they can be.
 
     ``default_alphabet`` is what the SMSC means by data_coding 0; it serves unknown and reserved values too. Where
     GSM 03.38 section 4 names its own default alphabet, that is read, packed if ``default_alphabet`` is. Binary and
-    compressed data become their hexadecimal digits, in upper case: no octet is lost, and none taken for a letter.
+    compressed data are ``binary``, which decodes to hexadecimal digits in upper case: no octet is lost, and none taken
+    for a letter.
     What is called IA5 (data_coding 1) but has control codes that no text has is the septets of GSM 03.38: node-smpp
     and others mean that by ``ASCII``, and in their texts the @ is a NUL.
     """
-    alphabet = _DATA_CODINGS.get(data_coding) or default_alphabet
-    if alphabet == "ascii" and _NOT_IA5.search(octets):
+    named, shifted = _DATA_CODINGS.get(data_coding), bool(locking or single)
+    alphabet = named or default_alphabet
+    if (alphabet == "ascii" and _NOT_IA5.search(octets)) or (not named and shifted and octets.isascii()):
         alphabet = "gsm7"
     if alphabet == "gsm7" and default_alphabet == "gsm7-packed":
         alphabet = default_alphabet
-    if alphabet == "gsm7":
-        return tables(locking, single).decode(octets)
-    if alphabet == "gsm7-packed":
-        return _packed_decode(octets, padding_bits, tables(locking, single))
-    return _DECODERS[alphabet](octets)
+    return _with_shifts(alphabet, locking, single) if alphabet.startswith("gsm7") else alphabet
+
+
+def decode_data_coding(octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0) -> str:
+    """The text of an incoming short_message without a user data header (``incoming_alphabet``); never raises."""
+    return decode(octets, incoming_alphabet(octets, data_coding, default_alphabet), padding_bits)
 
 
 def is_binary(data_coding: int) -> bool:
-    """Whether ``decode_data_coding`` gives hexadecimal digits."""
+    """Whether ``incoming_alphabet`` is ``binary``."""
     return _DATA_CODINGS.get(data_coding) == "binary"
 
 

@@ -4,21 +4,46 @@
 2. Its elements 0x24 and 0x25 select the national tables (3GPP TS 23.040 section 9.2.3.24.15 and .16); they count for
    this part of a text only, and each part brings its own.
 3. The octets behind it are decoded by data_coding; packed ones after the fill bits that the header's length tells.
+
+Who cuts a text by octets may cut through a character: the parts of a text are kept as octets, and decoded together.
 """
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple
 
 from smsconnector.sms import alphabet, udh
 
+PACKED = "gsm7-packed"
 Elements = list[tuple[int, bytes]]
+Part = tuple[str | None, str]  # an alphabet and octets as hexadecimal digits; or None and a text
 
 
-def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: bool) -> tuple[str, Elements]:
-    """The text, and the information elements for ``udh.find_concatenation``. ``user_data`` is short_message or
-    message_payload as it came, ``has_header`` the UDHI of esm_class (SMPP 3.4 section 5.2.12), ``default_alphabet``
-    what the SMSC means by data_coding 0. Never raises."""
-    if not has_header:
-        return alphabet.decode_data_coding(user_data, data_coding, default_alphabet), []
-    elements, octets = udh.split(user_data)
-    padding_bits = alphabet.fill_bits(len(user_data) - len(octets))
-    locking, single = udh.find_shifts(elements)
-    text = alphabet.decode_data_coding(octets, data_coding, default_alphabet, padding_bits, locking, single)
-    return text, elements
+class UserData(NamedTuple):
+    """``octets`` stand behind the header, packed ones unpacked; ``written_in`` is their name for ``alphabet.decode``;
+    ``elements`` are for ``udh.find_concatenation``."""
+
+    octets: bytes
+    written_in: str
+    elements: Elements
+
+    @property
+    def text(self) -> str:
+        return alphabet.decode(self.octets, self.written_in)
+
+
+def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: bool) -> UserData:
+    """``user_data`` is short_message or message_payload as it came, ``has_header`` the UDHI of esm_class (SMPP 3.4
+    section 5.2.12), ``default_alphabet`` what the SMSC means by data_coding 0. Never raises."""
+    elements, octets = udh.split(user_data) if has_header else ([], user_data)
+    written_in = alphabet.incoming_alphabet(octets, data_coding, default_alphabet, *udh.find_shifts(elements))
+    if written_in.startswith(PACKED):
+        octets = alphabet.packed_septets(octets, alphabet.fill_bits(len(user_data) - len(octets)))
+        written_in = written_in.replace(PACKED, "gsm7", 1)
+    return UserData(octets, written_in, elements)
+
+
+def join(parts: Iterable[Part]) -> str:
+    """The text of parts in their order: what is written in one alphabet is decoded in one piece. Never raises."""
+    runs = ((name, "".join(text for _, text in run)) for name, run in groupby(parts, key=lambda part: part[0]))
+    return "".join(run if name is None else alphabet.decode(bytes.fromhex(run), name) for name, run in runs)

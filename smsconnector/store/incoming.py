@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
+from smsconnector.sms.user_data import Part, join
 from smsconnector.store import operations as ops
 from smsconnector.store.outbox import EventRow, Outbox, incoming_event
 from smsconnector.store.rows import columns
@@ -15,24 +16,28 @@ def _text_key(one: IncomingSegment) -> TextKey:
     return one.account, one.source, one.destination, one.reference, one.count
 
 
+def _part(one: IncomingSegment) -> Part:
+    return one.written_in, one.text
+
+
 class PartialText:
     """What has come of a text in several parts; ``echo`` is what came again after it was complete, which on disk has
     negative numbers. ``received_at`` is the time of the last part."""
 
-    def __init__(self, first: IncomingSegment, parts: dict[int, str]) -> None:
+    def __init__(self, first: IncomingSegment, parts: dict[int, Part]) -> None:
         self.first = first
-        self.parts: dict[int, str] = dict(parts)
-        self.echo: dict[int, str] = {}
+        self.parts: dict[int, Part] = dict(parts)
+        self.echo: dict[int, Part] = {}
         self.received_at = first.received_at
 
     def add(self, one: IncomingSegment) -> None:
         if one.number < 0:
-            self.echo[-one.number] = one.text
+            self.echo[-one.number] = _part(one)
         else:
-            self.parts[one.number] = one.text
+            self.parts[one.number] = _part(one)
         self.received_at = max(self.received_at, one.received_at)
 
-    def numbered(self) -> list[tuple[int, str]]:
+    def numbered(self) -> list[tuple[int, Part]]:
         """As it is on disk."""
         return [*self.parts.items(), *((-number, part) for number, part in self.echo.items())]
 
@@ -43,7 +48,7 @@ class PartialText:
 
     def event(self, incomplete: bool = False) -> EventRow:
         whole = replace(self.first, received_at=self.received_at)
-        return incoming_event(whole, "".join(self.parts[number] for number in sorted(self.parts)), incomplete)
+        return incoming_event(whole, join(self.parts[number] for number in sorted(self.parts)), incomplete)
 
 
 class IncomingTexts(Outbox):
@@ -70,9 +75,9 @@ class IncomingTexts(Outbox):
         for one in parts:
             key = _text_key(one)
             text = texts.get(key)
-            if text is not None and text.parts.get(one.number) == one.text:
+            if text is not None and text.parts.get(one.number) == _part(one):
                 if text.joined:
-                    text.echo[one.number] = one.text
+                    text.echo[one.number] = _part(one)
                     changed.add(key)
                 continue
             if text is None or text.joined or one.number in text.parts:
@@ -91,7 +96,7 @@ class IncomingTexts(Outbox):
         texts: dict[TextKey, PartialText] = {}
         for row in self._run(
             "SELECT p.channel, p.account, p.source, p.destination, p.text, p.received_at, p.reference, p.number,"
-            " p.count, NULL, p.is_binary FROM json_each(?) AS j JOIN incoming_segment AS p"
+            " p.count, NULL, p.is_binary, p.written_in FROM json_each(?) AS j JOIN incoming_segment AS p"
             " ON p.account = j.value->>0 AND p.source = j.value->>1 AND p.destination = j.value->>2"
             " AND p.reference = j.value->>3 AND p.count = j.value->>4",
             keys,
@@ -104,13 +109,13 @@ class IncomingTexts(Outbox):
     def _write_parts(self, texts: "list[PartialText]") -> None:
         self._delete_parts([_text_key(text.first) for text in texts])
         self._run(
-            "INSERT INTO incoming_segment"
-            " (channel, account, source, destination, reference, count, number, text, received_at, is_binary)"
-            f" SELECT {columns(10)} FROM json_each(?)",
+            "INSERT INTO incoming_segment (channel, account, source, destination, reference, count, number, text,"
+            " received_at, is_binary, written_in)"
+            f" SELECT {columns(11)} FROM json_each(?)",
             [
                 (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
-                 json.dumps(part), text.received_at, one.is_binary)
-                for text in texts for one in [text.first] for number, part in text.numbered()
+                 json.dumps(part), text.received_at, one.is_binary, written_in)
+                for text in texts for one in [text.first] for number, (written_in, part) in text.numbered()
             ],
         )  # fmt: skip
 

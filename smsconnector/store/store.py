@@ -90,15 +90,18 @@ def _parked_text(incoming: IncomingSegment | None) -> str | None:
     one = incoming
     if one is None:
         return None
-    return json.dumps([one.channel, one.destination, one.text, one.reference, one.number, one.count, one.is_binary])
+    return json.dumps(
+        [one.channel, one.destination, one.text, one.reference, one.number, one.count, one.is_binary, one.written_in]
+    )
 
 
 def _text_of_parked(account: str, source: str, received_at: int, parked: str) -> IncomingSegment:
     channel, destination, text, *place = json.loads(parked)
-    reference, number, count, is_binary = place or (0, 1, 1, False)  # as earlier versions wrote it
+    reference, number, count, is_binary, written_in = (*place, None)[:5] if place else (0, 1, 1, False, None)
     return IncomingSegment(
-        channel, account, source, destination, text, received_at, reference, number, count, is_binary=is_binary
-    )
+        channel, account, source, destination, text, received_at, reference, number, count, is_binary=is_binary,
+        written_in=written_in,
+    )  # fmt: skip
 
 
 class Store(IncomingTexts, Retention):

@@ -13,6 +13,7 @@ from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.link import BackOff
 from smsconnector.smpp.pdu import Framer, decode
 from smsconnector.smpp.session import SessionSettings
+from smsconnector.sms.user_data import join
 from tests.unit import awkward
 from tests.unit.awkward import BROKEN, CASES, SEQUENCE, Case, Nack, Nothing, Outcome, Receipt, Submitted, Text
 from tests.unit.fakes import EPOCH
@@ -112,7 +113,7 @@ def seen(item: Any, expected: Outcome) -> Outcome:
     """What the channel was told, in the table's words."""
     if isinstance(item, messages.Receipt):
         return Receipt(item.smsc_id, item.finality, item.status, item.code, item.destination)
-    text = None if isinstance(expected, Text) and expected.text is None else item.text
+    text = None if isinstance(expected, Text) and expected.text is None else join([(item.written_in, item.text)])
     return Text(text, (item.reference, item.number, item.count), item.source)
 
 

@@ -187,6 +187,7 @@ class UserDataTests(SynchronousTestCase):
             ("03250101" + "1d", 0xF1, "latin1", True, "ş", None),
             ("06240101250101" + "1d1b65", 0, "gsm7", True, "ş€", None),
             ("08000307020124010" + "1" + "1b73", 0, "gsm7", True, "ş", (7, 2, 1)),
+            ("03250101" + "1d", 0, "latin1", True, "ş", None),  # an element for septets, on a bind of octets
             ("03250101" + "e91d", 0, "latin1", True, "é\x1d", None),  # those octets are no septets
             ("03250101" + "015f", 8, "gsm7", True, "ş", None),
             ("0325010e" + "1c", 0, "gsm7", True, "Æ", None),  # no such table yet: ignored
@@ -197,15 +198,15 @@ class UserDataTests(SynchronousTestCase):
             ("ff", 0, "gsm7", True, "\ufffd", None),
             ("", 0, "gsm7", True, "", None),
         ):
-            found, elements = user_data.read(bytes.fromhex(octets), data_coding, default, has_header)
-            self.assertEqual((found, udh.find_concatenation(elements)), (text, place), octets)
+            found = user_data.read(bytes.fromhex(octets), data_coding, default, has_header)
+            self.assertEqual((found.text, udh.find_concatenation(found.elements)), (text, place), octets)
 
     @quick
     @given(st.binary(max_size=200), st.integers(0, 255), st.sampled_from(("gsm7", "gsm7-packed", "latin1", "ascii")))
     def test_never_raises(self, octets: bytes, data_coding: int, default: str) -> None:
         """Any octets under any data_coding are some text, with a header or without."""
         for has_header in (True, False):
-            text, _ = user_data.read(octets, data_coding, default, has_header)
+            text = user_data.read(octets, data_coding, default, has_header).text
             self.assertIsInstance(text, str)
 
     def test_shift_elements(self) -> None:

@@ -23,6 +23,7 @@ from smsconnector.smpp.constants import CommandId, Status
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
+from smsconnector.sms.user_data import join
 from tests.unit.fakes import EPOCH, AgainMixin
 
 
@@ -318,7 +319,7 @@ class ReceiveCase(ChannelCase):
         self.smsc.send_mo("923001234567", "8228", text)
         self.turn(0.5)
         parts = [one for one in self.owner.items if isinstance(one, IncomingSegment)]
-        self.assertEqual("".join(one.text for one in sorted(parts, key=lambda one: one.number)), text)
+        self.assertEqual(join((one.written_in, one.text) for one in sorted(parts, key=lambda one: one.number)), text)
         self.assertEqual({one.count for one in parts}, {len(parts)})
 
     def test_awkward_pdus(self) -> None:

@@ -75,14 +75,14 @@ def text_of(pdu: PDU, default: str) -> tuple[str, tuple[int, int, int] | None]:
     assert payload is None or pdu.fields["short_message"] == b""
     octets = pdu.fields["short_message"] if payload is None else payload
     has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
-    text, elements = user_data.read(octets, pdu.fields["data_coding"], default, has_header)
-    place = udh.find_concatenation(elements)
+    found = user_data.read(octets, pdu.fields["data_coding"], default, has_header)
+    place = udh.find_concatenation(found.elements)
     if (total := pdu.tlv_int(Tag.sar_total_segments)) is not None:
         assert place is None, "told twice"
         reference, number = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_segment_seqnum)
         assert reference is not None and number is not None
         place = reference, total, number
-    return text, place
+    return found.text, place
 
 
 class FieldTests(SynchronousTestCase):
