@@ -6,7 +6,7 @@ then the binds drain, then what is in flight is written, then the sink; all of i
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from random import Random
@@ -210,7 +210,7 @@ class Connector(MultiService):
         super().startService()
         path = self._configuration.store.path
         try:
-            store = Store(path)
+            store = Store(path, kin(self._configuration))
         except StoreUnusable as error:
             self._give_up(str(error))
         what = "a new database" if store.is_new else "the database"
@@ -330,9 +330,29 @@ def cutter(section: SMPPChannelSection) -> Callable[[str], Split]:
     )
 
 
+def account_of(bind: BindSection) -> str:
+    """Whose message ids are one series: what the configuration says, or system_id and host."""
+    _, host, port = bind.address
+    return bind.account or f"{bind.system_id}@{host}:{port}"
+
+
+def kin(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """The accounts of each account's system_id within its channel, itself included, where there are several: hosts that
+    stand for each other, one of which may tell what became of another's texts. A bind that names its ``account`` has
+    said what belongs together."""
+    found: dict[str, tuple[str, ...]] = {}
+    for channel in configuration.channels.values():
+        accounts: defaultdict[str, set[str]] = defaultdict(set)
+        for bind in channel.binds:
+            if bind.account is None:
+                accounts[bind.system_id].add(account_of(bind))
+        found |= {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
+    return found
+
+
 def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
     """A bind of the configuration in the words of the channel."""
-    scheme, host, port = bind.address
+    scheme = bind.address[0]
     session = SessionSettings(
         bind.system_id, bind.secret(), bind.system_type, mode,
         interface_version=INTERFACE_VERSIONS[bind.interface_version], address_range=bind.address_range,
@@ -356,6 +376,6 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
     )  # fmt: skip
     rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
     return BindSettings(
-        name, bind.account or f"{bind.system_id}@{host}:{port}", session, submit, policy=Policy(rules),
+        name, account_of(bind), session, submit, policy=Policy(rules),
         to=tuple(prefix.removeprefix("+") for prefix in bind.to), priority=bind.priority, weight=bind.weight,
     )  # fmt: skip

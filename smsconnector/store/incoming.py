@@ -1,6 +1,7 @@
 """Texts from handsets (MO): whole ones become events, parts wait for the others."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
@@ -52,14 +53,16 @@ class PartialText:
 
 
 class IncomingTexts(Outbox):
+    _kin: Mapping[str, tuple[str, ...]]
+
     def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
         events, parts = [], []
         for incoming in batch:
             for one in incoming.segments:
                 if one.count <= 1:
                     events.append(incoming_event(one, one.text))
-                else:
-                    parts.append(one)
+                else:  # the others may come over another account of the same system_id
+                    parts.append(replace(one, account=self._kin.get(one.account, (one.account,))[0]))
         if parts:
             events += self._join(parts)
         self._tell(events)

@@ -5,20 +5,26 @@ those found under the form this account's receipts were seen to use count first 
 seen), then the others, unless so many were seen in that form that it is the account's, until as many in a row were not;
 of several, the one under way, then the newest. A segment to another number (carriers write
 numbers in more ways than there are) is taken by its id alone: under the form in use, under way, and only where the
-receipt is marked as one. Everything else is no match; the receipt waits for a better one. No setting is needed.
+receipt is marked as one. An id of many digits is looked up in every form for ever: some SMSCs have nodes that write
+them otherwise. Everything else is no match; the receipt waits for a better one. No setting is needed.
+
+What was submitted over one account may be told over another of the same system_id: a carrier's hosts stand for each
+other. There id and number have to fit.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
 from smsconnector.lifecycle import SegmentState
-from smsconnector.message_ids import RAW
+from smsconnector.message_ids import RAW, id_key
+from smsconnector.messages import Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A segment that a receipt may belong to, found under ``form``."""
+    """A segment that a receipt may belong to, submitted over ``account``, found under ``form``."""
 
+    account: str
     segment_id: int
     state: SegmentState
     destination: str
@@ -32,6 +38,7 @@ def same_number(left: str, right: str) -> bool:
 
 
 LEARNED = 20  # receipts that were seen in one form, until no other is thought of that was never seen
+MANY_DIGITS = 6  # of an id: read in another form it hits no other text to that number by chance
 
 
 class Matcher:
@@ -41,20 +48,31 @@ class Matcher:
         self._seen: dict[str, Counter[str]] = {}
         self._strange: Counter[str] = Counter()  # receipts in a row that would fit in a form that was never seen only
 
-    def may_be(self, account: str, form: str) -> bool:
-        """Whether receipts of this account may come in that form."""
+    def may_be(self, account: str, form: str, smsc_id: str) -> bool:
+        """Whether this id may come in that form in the receipts of this account."""
         seen = self._seen.get(account)
-        return seen is None or bool(seen[form]) or seen.total() < LEARNED
+        return seen is None or bool(seen[form]) or seen.total() < LEARNED or len(id_key(smsc_id)) >= MANY_DIGITS
 
-    def pick(
-        self, account: str, destination: str, candidates: list[Candidate], marked: bool = True, addressee: str = ""
-    ) -> Candidate | None:
+    def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
-        if not candidates:
-            return None
+        own = [one for one in candidates if one.account == receipt.account]
+        found = self._pick_own(receipt, own) if own else None
+        return found or self._pick_kin(receipt, [one for one in candidates if one.account != receipt.account])
+
+    def _pick_kin(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
+        candidates = [one for one in candidates if self.may_be(one.account, one.form, receipt.smsc_id)]
+        for number in (receipt.destination, receipt.addressee):
+            fitting = [one for one in candidates if same_number(one.destination, number)]
+            if fitting:
+                return max(fitting, key=_likelihood)
+        return None
+
+    def _pick_own(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
+        account, destination, addressee = receipt.account, receipt.destination, receipt.addressee
+        marked = receipt.incoming is None
         seen = self._seen.setdefault(account, Counter())
         usual = seen.most_common(1)[0][0] if seen else RAW
-        candidates = [one for one in candidates if self.may_be(account, one.form)]
+        candidates = [one for one in candidates if self.may_be(account, one.form, receipt.smsc_id)]
         self._strange[account] = 0 if candidates else self._strange[account] + 1
         if self._strange[account] >= LEARNED:  # the SMSC writes them in another way now
             seen.clear()

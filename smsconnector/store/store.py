@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -105,9 +105,11 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
 
 
 class Store(IncomingTexts, Retention):
-    """One database file. Use from one thread at a time. ``is_new``: there was none, or an empty one."""
+    """One database file. Use from one thread at a time. ``is_new``: there was none, or an empty one. ``kin``: for an
+    account all those, itself included, over which its receipts may come too."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kin: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self._kin = kin or {}
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock = Lock(path)
         self._path = path
@@ -334,17 +336,19 @@ class Store(IncomingTexts, Retention):
         """Receipts that came before the response: give each to the segment whose id has just become known. The codes of
         what has ended so, and when the latest of them came."""
         wanted = [
-            (segment_id, account, key)
-            for segment_id, account, smsc_id in accepted
+            (segment_id, account, key, account == own)
+            for segment_id, own, smsc_id in accepted
+            for account in self._kin.get(own, (own,))
             for form, key in id_candidates(smsc_id)
-            if self._matcher.may_be(account, OTHER_WAY[form])
+            if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
         ]
         rows = self._run(
             "SELECT j.value->>0, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
             " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
             " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
             " WHERE p.received_at > ?2 AND (substr(p.destination, -7) = substr(m.destination, -7)"
-            "    OR (p.smsc_key = s.smsc_key AND p.incoming IS NULL AND (p.destination = '' OR p.received_at > ?3)))"
+            "    OR (j.value->>3 AND p.smsc_key = s.smsc_key AND p.incoming IS NULL"
+            "        AND (p.destination = '' OR p.received_at > ?3)))"
             " ORDER BY p.id",
             wanted,
             now - PARKED_TIMEOUT,
@@ -380,10 +384,7 @@ class Store(IncomingTexts, Retention):
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
-            marked = receipt.incoming is None
-            found = self._matcher.pick(
-                receipt.account, receipt.destination, candidates[position], marked, receipt.addressee
-            )
+            found = self._matcher.pick(receipt, candidates[position])
             if found is None and batch[index].report_unknown:
                 unknown.append((batch[index].channel, receipt))
                 counts[index][0] += 1
@@ -412,8 +413,7 @@ class Store(IncomingTexts, Retention):
         texts = [
             one.incoming
             for one, found in zip(doubtful, candidates, strict=True)
-            if one.incoming is not None
-            and self._matcher.pick(one.account, one.destination, found, False, one.addressee) is None
+            if one.incoming is not None and self._matcher.pick(one, found) is None
         ]
         if texts:
             self._incoming([ops.Incoming(tuple(texts))])
@@ -421,30 +421,36 @@ class Store(IncomingTexts, Retention):
     def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
         """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""
         wanted = [
-            (position, receipt.account, key, form)
+            (position, account, key, form)
             for position, receipt in enumerate(receipts)
+            for account in self._kin.get(receipt.account, (receipt.account,))
             for form, key in id_candidates(receipt.smsc_id)
         ]
         rows = self._run(
-            "SELECT j.value->>0, j.value->>3, m.destination, s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"
-            " FROM json_each(?) AS j"
+            "SELECT j.value->>0, j.value->>1, j.value->>3, m.destination,"
+            " s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state FROM json_each(?) AS j"
             " JOIN segment AS s ON s.account = j.value->>1 AND s.smsc_key = j.value->>2"
             " JOIN message AS m ON m.id = s.id - s.number + 1",
             wanted,
         ).fetchall()
         rows += self._own_sids(receipts)
         found: list[list[Candidate]] = [[] for _ in receipts]
-        for position, form, destination, segment_id, state, *_ in rows:
-            found[position].append(Candidate(segment_id, SegmentState(state), destination, form))
-        return found, Known(row[3:5] + row[5:] for row in rows)
+        for position, account, form, destination, segment_id, state, *_ in rows:
+            found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
+        return found, Known(row[4:] for row in rows)
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Providers may name our own MessageSID; it stands for all segments, the first is the one that tells."""
-        ours = [(position, one.smsc_id) for position, one in enumerate(receipts) if one.smsc_id.startswith("SM")]
+        ours = [
+            (position, one.smsc_id, one.account)
+            for position, one in enumerate(receipts)
+            if one.smsc_id.startswith("SM")
+        ]
         if not ours:
             return []
         return self._run(
-            "SELECT j.value->>0, ?2, m.destination, s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"
+            "SELECT j.value->>0, j.value->>2, ?2, m.destination,"
+            " s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"
             " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1 JOIN segment AS s ON s.id = m.id",
             ours,
             RAW,

@@ -18,7 +18,7 @@ from smsconnector.config import (
     parse,
 )
 from smsconnector.errors import ConfigurationError
-from smsconnector.service import bind_settings
+from smsconnector.service import bind_settings, kin
 from smsconnector.smpp.policy import Action, Rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,19 @@ events: {uri: "http://x", sink: file}
         self.assertEqual((submit.source_ton, submit.dest_npi, submit.validity), (0, 9, "auto"))
         self.assertEqual(submit.tlvs, ((0x1400, b"1101"), (0x1401, b"\x0a\xff")))
         self.assertEqual(settings.policy.rule(8), Rule(Action.PAUSE, 3.0))
+
+    def test_hosts_that_stand_for_each_other(self) -> None:
+        """The hosts of one system_id in one channel tell of each other's texts, unless ``account`` says otherwise."""
+        binds = [
+            f'{{name: {name}, endpoint: "tcp:{name}:2775", system_id: {who}, password: x{more}}}'
+            for name, who, more in (
+                ("h1", "me", ""), ("h2", "me", ", sessions: 2"), ("h3", "me", ", account: own"), ("h4", "you", ""),
+            )
+        ]  # fmt: skip
+        other = f"  other: {{type: smpp, binds: [{binds[0].replace('h1', 'h5')}]}}\n"
+        configuration = parse(f"channels:\n  smpp: {{type: smpp, binds: [{', '.join(binds)}]}}\n{other}")
+        group = ("me@h1:2775", "me@h2:2775")
+        self.assertEqual(kin(configuration), dict.fromkeys(group, group))
 
     def test_numbers_as_keys(self) -> None:
         """YAML reads a status or a tag as a number; and a sender is normalised as the door does it."""

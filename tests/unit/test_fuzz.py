@@ -18,7 +18,7 @@ from smsconnector.channels.reading import Reader
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.lifecycle import SegmentState
 from smsconnector.message_ids import RAW, id_candidates, id_key
-from smsconnector.messages import IncomingSegment, Receipt
+from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import HEADER_OCTETS, RESPONSE, CommandId
 from smsconnector.smpp.pdu import FIELDS, PDU, Framer, bare, decode, encode, with_body
@@ -226,8 +226,9 @@ class FuzzTests(SynchronousTestCase):
         self.assertEqual(candidates[0], (RAW, key))
         self.assertLessEqual(len(candidates), 3)
         self.assertEqual(len({found for _, found in candidates}), len(candidates))
-        found = [Candidate(1, SegmentState.SENT, "923001234567", form) for form, _ in candidates]
-        self.assertEqual(Matcher().pick("smsc", smsc_id, found), found[0])
+        found = [Candidate("smsc", 1, SegmentState.SENT, "923001234567", form) for form, _ in candidates]
+        said = Receipt("smsc", smsc_id, Finality.DELIVERED, "000", "DELIVRD", 0)
+        self.assertEqual(Matcher().pick(said, found), found[0])
 
     def test_id_seeds(self) -> None:
         """The seeds of the ids."""

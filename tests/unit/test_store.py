@@ -63,6 +63,50 @@ class StoreCase(SynchronousTestCase):
         return [json.loads(event.body) for event in self.events()]
 
 
+class KinCase(StoreCase):
+    """A carrier's two hosts under one system_id, which stand for each other."""
+
+    OTHER = "connector@other"
+
+    def setUp(self) -> None:
+        group = (ACCOUNT, self.OTHER)
+        self.store = Store(":memory:", dict.fromkeys(group, group))
+        self.addCleanup(self.store.close)
+        self.next_id = 1
+
+    def test_receipt_over_the_other(self) -> None:
+        """It counts, and once; before the response too."""
+        first, second = self.accept("SM1")[0], self.accept("SM2")[0]
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(receipt("77", account=self.OTHER)).matched, 1)
+        self.assertEqual(self.receive(receipt("77", account=self.OTHER)).repeated, 1)
+        self.assertEqual(self.receive(receipt("88", account=self.OTHER)).parked, 1)
+        self.record(second, Verdict.ACCEPTED, "88")
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1", "SM2"])
+
+    def test_another_number(self) -> None:
+        """Each host may count for itself: the number has to fit, and one's own text comes first."""
+        first, second = self.accept("SM1")[0], self.accept("SM2")[0]
+        self.record(first, Verdict.ACCEPTED, "77")
+        outcome = Outcome(second, Verdict.ACCEPTED, self.OTHER, "77", None)
+        self.one(ops.Record(((outcome, 0),), NOW))
+        self.assertEqual(self.receive(receipt("77")).matched, 1)
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+        self.assertEqual(self.receive(receipt("77", Finality.FAILED, account=self.OTHER)).matched, 1)
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED", "FAILED"])
+        (third,) = self.accept("SM3")
+        self.assertEqual(self.receive(receipt("99", account=self.OTHER, destination="923007654321")).parked, 1)
+        self.record(third, Verdict.ACCEPTED, "99")
+        self.assertEqual(self.receive(receipt("99", account=self.OTHER, destination="923007654321")).parked, 1)
+        self.assertEqual(len(self.reports()), 2)
+
+    def test_parts_over_both(self) -> None:
+        """The parts of one text are joined wherever they come."""
+        for account, text, number in ((self.OTHER, "b", 2), (ACCOUNT, "a", 1)):
+            self.one(ops.Incoming((IncomingSegment("smpp", account, "92300", "8228", text, NOW, 7, number, 2),)))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab"])
+
+
 class MTCase(StoreCase):
     def test_lifetime_that_was_asked_for(self) -> None:
         """That the request set the lifetime is kept with the message."""
@@ -195,6 +239,21 @@ class MTCase(StoreCase):
             self.record(segment, Verdict.ACCEPTED, f"{number:x}")
             self.receive(receipt(f"{number}"))
         self.assertEqual(len(self.reports()), 2 * LEARNED)
+
+    def test_two_nodes(self) -> None:
+        """An SMSC of two nodes that write ids in two ways: ids of many digits are understood in both, at any time, the
+        receipt before its response too."""
+        for number in range(1_000_000, 1_000_000 + LEARNED):
+            (segment,) = self.accept(f"SM{number}")
+            self.record(segment, Verdict.ACCEPTED, f"{number}")
+            self.receive(receipt(f"{number}"))
+        for number in range(0xA00000, 0xA00000 + 2):
+            (segment,) = self.accept(f"SM{number}")
+            if number % 2:
+                self.receive(receipt(f"{number}"))
+            self.record(segment, Verdict.ACCEPTED, f"{number:x}")
+            self.receive(receipt(f"{number}"))
+        self.assertEqual(len(self.reports()), LEARNED + 2)
 
     def test_reused_id(self) -> None:
         """An id comes again for another number, its receipt before its response: it waits, and is no repeat."""
