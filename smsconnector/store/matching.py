@@ -9,7 +9,7 @@ receipt is marked as one. An id of many digits is looked up in every form for ev
 them otherwise. Everything else is no match; the receipt waits for a better one. No setting is needed.
 
 What was submitted over one account may be told over another of the same system_id: a carrier's hosts stand for each
-other. There id and number have to fit.
+other. There the number has to fit and the id to be of many digits, for hosts may count each for itself as well.
 """
 
 from collections import Counter
@@ -41,6 +41,10 @@ LEARNED = 20  # receipts that were seen in one form, until no other is thought o
 MANY_DIGITS = 6  # of an id: read in another form it hits no other text to that number by chance
 
 
+def is_long(smsc_id: str) -> bool:
+    return len(id_key(smsc_id)) >= MANY_DIGITS
+
+
 class Matcher:
     """Learns per account in which form ids come, and picks among candidates."""
 
@@ -51,7 +55,7 @@ class Matcher:
     def may_be(self, account: str, form: str, smsc_id: str) -> bool:
         """Whether this id may come in that form in the receipts of this account."""
         seen = self._seen.get(account)
-        return seen is None or bool(seen[form]) or seen.total() < LEARNED or len(id_key(smsc_id)) >= MANY_DIGITS
+        return seen is None or bool(seen[form]) or seen.total() < LEARNED or is_long(smsc_id)
 
     def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
@@ -60,7 +64,7 @@ class Matcher:
         return found or self._pick_kin(receipt, [one for one in candidates if one.account != receipt.account])
 
     def _pick_kin(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
-        candidates = [one for one in candidates if self.may_be(one.account, one.form, receipt.smsc_id)]
+        """Of those that another account has; they are asked for where the id is long."""
         for number in (receipt.destination, receipt.addressee):
             fitting = [one for one in candidates if same_number(one.destination, number)]
             if fitting:

@@ -37,7 +37,7 @@ from smsconnector.messages import (
 from smsconnector.store import operations as ops
 from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
 from smsconnector.store.incoming import IncomingTexts
-from smsconnector.store.matching import Candidate, Matcher
+from smsconnector.store.matching import Candidate, Matcher, is_long
 from smsconnector.store.outbox import report
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import columns
@@ -106,7 +106,7 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
 
 class Store(IncomingTexts, Retention):
     """One database file. Use from one thread at a time. ``is_new``: there was none, or an empty one. ``kin``: for an
-    account all those, itself included, over which its receipts may come too."""
+    account all those, itself included, over which its receipts with long ids may come, and parts of texts."""
 
     def __init__(self, path: str, kin: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._kin = kin or {}
@@ -338,7 +338,7 @@ class Store(IncomingTexts, Retention):
         wanted = [
             (segment_id, account, key, account == own)
             for segment_id, own, smsc_id in accepted
-            for account in self._kin.get(own, (own,))
+            for account in self._family(own, smsc_id)
             for form, key in id_candidates(smsc_id)
             if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
         ]
@@ -423,7 +423,7 @@ class Store(IncomingTexts, Retention):
         wanted = [
             (position, account, key, form)
             for position, receipt in enumerate(receipts)
-            for account in self._kin.get(receipt.account, (receipt.account,))
+            for account in self._family(receipt.account, receipt.smsc_id)
             for form, key in id_candidates(receipt.smsc_id)
         ]
         rows = self._run(
@@ -438,6 +438,11 @@ class Store(IncomingTexts, Retention):
         for position, account, form, destination, segment_id, state, *_ in rows:
             found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
         return found, Known(row[4:] for row in rows)
+
+    def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
+        """The accounts over which this id may be told."""
+        kin = self._kin.get(account)
+        return kin if kin and is_long(smsc_id) else (account,)
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Providers may name our own MessageSID; it stands for all segments, the first is the one that tells."""

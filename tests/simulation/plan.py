@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 SETUPS = ("resend", "hold", "strict", "routes", "pair", "strict hold", "strict routes", "no receipts", "failures")
+SETUPS_OF_TWO = {"strict", "routes", "pair", "strict hold", "strict routes"}  # SMSCs
 
 # What the SMSC does with one submit. Those of the first group were not taken, those of the second were.
 NOT_TAKEN = ("throttled", "queue full", "temporary", "rebind", "permanent", "ignored", "dropped before")
@@ -191,7 +192,8 @@ class Plan:
     """``seed`` is for what the steps leave open: latencies and where octets are cut. ``splits``: the share of writes
     that arrive in pieces. ``slowness``: seconds that a commit takes at most. ``forms``: ids of responses and receipts.
     ``later``: the setup of all lives but the first, if it is another one. ``small``: memory holds next to nothing, so
-    that nearly all goes by the disk."""
+    that nearly all goes by the disk. ``redundant``: the SMSCs are hosts of one system that stand for each other, either
+    tells what became of the other's texts; else each counts for itself, from the same number."""
 
     seed: int
     setup: str = "resend"
@@ -201,6 +203,7 @@ class Plan:
     forms: str = "decimal"
     later: str = ""
     small: bool = False
+    redundant: bool = False
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -247,7 +250,8 @@ def plan_of(seed: int) -> Plan:
     for number in range(dice.choice((0, 0, 0, 1, 1, 3))):
         what = dice.choice(("text", "text", "delivered", "failed"))
         steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2))
-    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small)
+    redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant)
 
 
 def _time(dice: Random, span: float) -> float:

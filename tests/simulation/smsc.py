@@ -93,7 +93,8 @@ class SMSC:
         self.peers: set[Peer] = set()  # bound ones
         self.waiting: deque[Delivered] = deque()
         self.response_id, self.receipt_id = ID_FORMS[plan.forms]
-        self._next_id = FIRST_ID
+        self._next_id = FIRST_ID + 10_000 * index * plan.redundant
+        self.hosts = [self]  # who may tell what this one took
         self._sent = 0
         self._deliveries = {one.number: one.what for one in plan.of(Delivery) if one.smsc == index}
         self._full = [(number_of(one.to), one) for one in plan.of(Full)]
@@ -121,6 +122,9 @@ class SMSC:
 
     # --- deliver_sm -------------------------------------------------------------------------------------------
 
+    def _teller(self) -> "SMSC":
+        return self.dice.choice(self.hosts) if len(self.hosts) > 1 else self
+
     def deliver(self, delivery: Delivered) -> None:
         self.waiting.append(delivery)
         self.pump()
@@ -144,7 +148,7 @@ class SMSC:
         one = Delivered(body, self.index, submit, delivered)
         submit.receipts.append(one)
         self.ledger.deliveries.append(one)
-        self.later(delay, self.deliver, one)
+        self.later(delay, self._teller().deliver, one)
 
     def mo(self, step: Mo) -> None:
         """A handset's text, in its parts."""
@@ -162,7 +166,7 @@ class SMSC:
         self.ledger.deliveries += dict.fromkeys(sent)
         for index, one in enumerate(sent):
             late = step.what == "part late" and index == len(sent) - 1
-            self.later(3.0 if late else 0.001, self.deliver, one)
+            self.later(3.0 if late else 0.001, self._teller().deliver, one)
 
     def later(self, delay: float, what: Callable[..., Any], *arguments: Any) -> None:
         self.ledger.pending += 1

@@ -56,7 +56,7 @@ channels:
 """
 _BIND = (
     "{{name: {0}, endpoint: 'tcp:10.0.0.{1}:2775', system_id: me, password: x, bind_timeout: 2, response_timeout: 2,"
-    " enquire_link_interval: 3, drain_timeout: 1, window: {2}{3}}}"
+    " enquire_link_interval: 3, drain_timeout: 1, window: {2}{3}{4}}}"
 )
 _BINDS = {
     "resend": [("a", 1, 10, "")],
@@ -77,15 +77,16 @@ _SMALL = [
 
 
 @cache
-def configuration_of(setup: str) -> Configuration:
+def configuration_of(setup: str, redundant: bool) -> Configuration:
     """Short times, so that a run is short."""
+    binds = [_BIND.format(*bind, "" if redundant else f", account: own-{bind[1]}") for bind in _BINDS[setup]]
     values = {
         "stop_timeout": STOP_TIMEOUT,
         "incoming_timeout": INCOMING_TIMEOUT,
         "lifetime": LIFETIME,
         "unknown_outcome": "hold" if "hold" in setup else "resend",
         "strict_order": "yes" if "strict" in setup else "no",
-        "binds": ", ".join(_BIND.format(*bind) for bind in _BINDS[setup]),
+        "binds": ", ".join(binds),
     }
     return parse(_YAML % values)
 
@@ -114,6 +115,9 @@ class World:
         self.network = Network(self.time, self._dice("network"), plan.splits, self._daemon_writes)
         self.ledger = Ledger(plan)
         self.smscs = [SMSC(index, self.time, plan, self._dice(f"smsc {index}"), self.ledger) for index in (0, 1)]
+        if plan.redundant:
+            for one in self.smscs:
+                one.hosts = self.smscs
         self.broker = Broker(self.time, plan, self._dice("broker"))
         self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
         self.provider = Provider(self.time, self.network, plan, self._dice("provider"), lambda: self.machine)
@@ -213,7 +217,9 @@ class World:
         self.machine = machine = Machine(self.time, self.network.connect)
         self.lives.append((machine, self.time.rightNow, None))
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
-        configuration = configuration_of(self.setup).model_copy(update={"store": StoreSection(path=self.path)})
+        configuration = configuration_of(self.setup, self.plan.redundant).model_copy(
+            update={"store": StoreSection(path=self.path)}
+        )
         writer_dice = self._dice(f"writer {len(self.lives)}")
         try:
             self.connector = service.Connector(

@@ -77,28 +77,34 @@ class KinCase(StoreCase):
     def test_receipt_over_the_other(self) -> None:
         """It counts, and once; before the response too."""
         first, second = self.accept("SM1")[0], self.accept("SM2")[0]
-        self.record(first, Verdict.ACCEPTED, "77")
-        self.assertEqual(self.receive(receipt("77", account=self.OTHER)).matched, 1)
-        self.assertEqual(self.receive(receipt("77", account=self.OTHER)).repeated, 1)
-        self.assertEqual(self.receive(receipt("88", account=self.OTHER)).parked, 1)
-        self.record(second, Verdict.ACCEPTED, "88")
+        self.record(first, Verdict.ACCEPTED, "1000077")
+        self.assertEqual(self.receive(receipt("1000077", account=self.OTHER)).matched, 1)
+        self.assertEqual(self.receive(receipt("1000077", account=self.OTHER)).repeated, 1)
+        self.assertEqual(self.receive(receipt("1000088", account=self.OTHER)).parked, 1)
+        self.record(second, Verdict.ACCEPTED, "1000088")
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1", "SM2"])
 
     def test_another_number(self) -> None:
         """Each host may count for itself: the number has to fit, and one's own text comes first."""
         first, second = self.accept("SM1")[0], self.accept("SM2")[0]
-        self.record(first, Verdict.ACCEPTED, "77")
-        outcome = Outcome(second, Verdict.ACCEPTED, self.OTHER, "77", None)
+        self.record(first, Verdict.ACCEPTED, "1000077")
+        outcome = Outcome(second, Verdict.ACCEPTED, self.OTHER, "1000077", None)
         self.one(ops.Record(((outcome, 0),), NOW))
-        self.assertEqual(self.receive(receipt("77")).matched, 1)
+        self.assertEqual(self.receive(receipt("1000077")).matched, 1)
         self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
-        self.assertEqual(self.receive(receipt("77", Finality.FAILED, account=self.OTHER)).matched, 1)
+        self.assertEqual(self.receive(receipt("1000077", Finality.FAILED, account=self.OTHER)).matched, 1)
         self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED", "FAILED"])
         (third,) = self.accept("SM3")
-        self.assertEqual(self.receive(receipt("99", account=self.OTHER, destination="923007654321")).parked, 1)
-        self.record(third, Verdict.ACCEPTED, "99")
-        self.assertEqual(self.receive(receipt("99", account=self.OTHER, destination="923007654321")).parked, 1)
+        self.assertEqual(self.receive(receipt("1000099", account=self.OTHER, destination="923007654321")).parked, 1)
+        self.record(third, Verdict.ACCEPTED, "1000099")
+        self.assertEqual(self.receive(receipt("1000099", account=self.OTHER, destination="923007654321")).parked, 1)
         self.assertEqual(len(self.reports()), 2)
+
+    def test_short_id(self) -> None:
+        """Two hosts that count each for itself meet at the low numbers."""
+        (first,) = self.accept("SM1")
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.receive(receipt("77", account=self.OTHER)).parked, 1)
 
     def test_parts_over_both(self) -> None:
         """The parts of one text are joined wherever they come."""
