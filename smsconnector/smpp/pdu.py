@@ -6,7 +6,8 @@ back byte for byte. What is tolerated, because SMSCs do it (and each is harmless
 
 - a response whose body is missing or cut short: the missing fields take their defaults;
 - a C-octet string over its maximum size; in a response also one without its NUL at the very end of the body;
-- TLVs cut short at the end of a body: kept in ``rest``.
+- TLVs cut short at the end of a body: kept in ``rest``;
+- a ``deliver_sm`` whose sm_length is above what follows: all that follows is its short_message.
 
 ``PDUError`` is a request whose mandatory part can't be read: it is answered with its status, and the bind
 goes on. ``FramingError`` is a command_length under 16 or over the cap: the stream can't be read any further
@@ -99,13 +100,18 @@ def _read_cstring(body: bytes, position: int) -> tuple[str, int]:
     return body[position:end].decode("latin-1"), end + 1
 
 
-def _read_counted(body: bytes, position: int) -> tuple[bytes, int]:
+def _read_at_most(body: bytes, position: int) -> tuple[bytes, int]:
     if position >= len(body):
         raise Unreadable
-    end = position + 1 + body[position]
-    if end > len(body):
+    value = body[position + 1 : position + 1 + body[position]]
+    return value, position + 1 + len(value)
+
+
+def _read_counted(body: bytes, position: int) -> tuple[bytes, int]:
+    value, end = _read_at_most(body, position)
+    if len(value) < body[position]:
         raise Unreadable
-    return body[position + 1 : end], end
+    return value, end
 
 
 def _write_int1(value: int) -> bytes:
@@ -126,6 +132,7 @@ INT1 = Kind(_read_int1, _write_int1, 0)
 INT4 = Kind(_read_int4, _INT4.pack, 0)
 CSTRING = Kind(_read_cstring, _write_cstring, "")
 COUNTED = Kind(_read_counted, _write_counted, b"")  # a length octet, then as many octets (sm_length)
+AT_MOST = Kind(_read_at_most, _write_counted, b"")  # the same, or fewer: SMSCs count septets and send them packed
 
 Rows = tuple[tuple[str, Kind], ...]
 
@@ -227,7 +234,7 @@ FIELDS: dict[int, Rows] = {
     CommandId.submit_sm_resp: _MESSAGE_ID,
     CommandId.submit_multi: (("service_type", CSTRING), *_SOURCE, ("dest_address", ADDRESSES), *_SM_TAIL),
     CommandId.submit_multi_resp: (*_MESSAGE_ID, ("unsuccess_sme", UNSUCCESSFUL)),
-    CommandId.deliver_sm: _SM,
+    CommandId.deliver_sm: (*_SM[:-1], ("short_message", AT_MOST)),
     CommandId.deliver_sm_resp: _MESSAGE_ID,
     CommandId.data_sm: (
         ("service_type", CSTRING),

@@ -22,6 +22,7 @@ from smsconnector.smpp.constants import (
 )
 from smsconnector.smpp.pdu import (
     ADDRESSES,
+    AT_MOST,
     COUNTED,
     CSTRING,
     FIELDS,
@@ -54,6 +55,7 @@ VALUES = (
     (INT4, st.integers(0, 2**32 - 1)),
     (CSTRING, cstrings),
     (COUNTED, st.binary(max_size=255)),
+    (AT_MOST, st.binary(max_size=255)),
     (ADDRESSES, st.lists(sme_addresses | lists, max_size=4)),
     (UNSUCCESSFUL, st.lists(unsuccessful, max_size=4)),
 )
