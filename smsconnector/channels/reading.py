@@ -21,7 +21,7 @@ class Reader:
 
     def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
         """None for what tells nothing about a submit."""
-        found = read_receipt(pdu)
+        found = read_receipt(pdu, self._alphabet)
         if found is not None:
             if not found.known:
                 self._noticed.see("receipts with a status that no table knows", found.status)

@@ -12,7 +12,8 @@ esm_class, TLVs and text decide together, because each alone is wrong at some SM
 
 The TLVs receipted_message_id, message_state and network_error_code win over the text (SMPP 3.4 appendix B
 calls the text SMSC specific). The text is read wherever it is, short_message or message_payload, and by its
-octets, not by data_coding: ASCII marked as UCS-2 and UCS-2 marked as ASCII are both out there.
+octets, not by data_coding: ASCII marked as UCS-2 and UCS-2 marked as ASCII are both out there. Where data_coding 0 is
+packed septets, and the octets have no id, they are unpacked.
 """
 
 import re
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from smsconnector.messages import Finality
 from smsconnector.smpp.constants import EsmClass, MessageStateTLV, Tag
 from smsconnector.smpp.pdu import PDU
+from smsconnector.sms import alphabet
 
 # Plain integers: the hot path pays for no enumeration.
 _MESSAGE_TYPE = int(EsmClass.MESSAGE_TYPE)
@@ -125,15 +127,19 @@ def carries_text(pdu: PDU) -> bool:
     return message_type not in (_RECEIPT, _INTERMEDIATE) and message_type not in _FROM_HANDSET
 
 
-def read_receipt(pdu: PDU) -> ReceiptText | None:
-    """The receipt in this deliver_sm or data_sm; None if it is not one."""
+def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None:
+    """The receipt in this deliver_sm or data_sm; None if it is not one. ``default_alphabet`` is what the SMSC means by
+    data_coding 0."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type in _FROM_HANDSET:
         return None
     tlvs = dict(reversed(pdu.tlvs)) if pdu.tlvs else {}  # the first of each tag
     receipted_id = pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or ""
     marked = bool(receipted_id) or _MESSAGE_STATE in tlvs or message_type in (_RECEIPT, _INTERMEDIATE)
-    words = _words_of(tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b""), marked)
+    octets = tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b"")
+    words = _words_of(_decode(octets), marked)
+    if default_alphabet == "gsm7-packed" and not words.get("id") and not pdu.fields["data_coding"]:
+        words = _words_of(alphabet.decode(octets, default_alphabet), marked) or words
     smsc_id = receipted_id or words.get("id")
     if not smsc_id:
         return None
@@ -144,10 +150,9 @@ def read_receipt(pdu: PDU) -> ReceiptText | None:
     return found if marked else found._replace(marked=False)
 
 
-def _words_of(octets: bytes, marked: bool) -> dict[str, str]:
+def _words_of(text: str, marked: bool) -> dict[str, str]:
     """The fields of the receipt's text by lower-case name, the first of each. Of a text that is not marked as a
     receipt, only if it begins as one."""
-    text = _decode(octets)
     usual = _USUAL.match(text)
     if usual is not None:
         return usual.groupdict()

@@ -122,6 +122,11 @@ def usual(smsc_id: str = "4711", stat: str = "DELIVRD", err: str = "000", text: 
     return f"id:{smsc_id} sub:001 dlvrd:001 {dates} stat:{stat} err:{err} text:{text}".encode("latin-1")
 
 
+def packed(text: bytes) -> bytes:
+    """Eight septets in seven octets (GSM 03.38 section 6.1.2.1), of signs whose septets are their ASCII codes."""
+    return sum(septet << 7 * at for at, septet in enumerate(text)).to_bytes(-(-7 * len(text) // 8), "little")
+
+
 RECEIPTED_MESSAGE_ID, MESSAGE_STATE, NETWORK_ERROR_CODE, MESSAGE_PAYLOAD = 0x001E, 0x0427, 0x0423, 0x0424
 SAR_MSG_REF_NUM, SAR_TOTAL_SEGMENTS, SAR_SEGMENT_SEQNUM = 0x020C, 0x020E, 0x020F
 
@@ -804,6 +809,29 @@ TEXTS += [
     Case("sar_segment_seqnum above the total", "field practice", deliver(b"part", sar(7, 2, 3)), Text("part")),
     Case("SAR TLVs of zeros", "field practice: an SMSC that always sends them", deliver(b"whole", sar(0, 0, 0)),
          Text("whole")),
+]  # fmt: skip
+
+# --- where data_coding 0 is packed septets ---------------------------------------------------------------------------
+
+_PACKED = "GSM 03.38 section 6.1.2.1, on a bind with the alphabet gsm7-packed"
+PACKED = [
+    Case("a receipt", _PACKED, deliver(packed(usual()), esm=4), Receipt("4711")),
+    Case("a receipt, sm_length in septets", _PACKED, deliver(packed(usual()), esm=4, length=len(usual())),
+         Receipt("4711")),
+    Case("a receipt, not marked", _PACKED, deliver(packed(usual())), Receipt("4711")),
+    Case("a receipt in message_payload", _PACKED, deliver(tlvs=tlv(MESSAGE_PAYLOAD, packed(usual())), esm=4),
+         Receipt("4711")),
+    Case("receipted_message_id, and stat in the text", _PACKED,
+         deliver(packed(usual("18193", "UNDELIV", "034")), _ID, esm=4), Receipt("4711", FAILED, "UNDELIV", "034")),
+    Case("a receipt that is not packed", "field practice: receipts are written by another part of the SMSC",
+         deliver(usual(), esm=4), Receipt("4711")),
+    Case("a receipt that is not packed, not marked", "field practice", deliver(usual()), Receipt("4711")),
+    Case("marked as a receipt, and any text", _PACKED, deliver(packed(b"Message delivered"), esm=4), Nothing()),
+    Case("a text", _PACKED, deliver(packed(b"hello")), Text("hello")),
+    Case("a text, sm_length in septets", _PACKED, deliver(packed(b"Where are you?"), length=14),
+         Text("Where are you?")),
+    Case("no receipt", _PACKED, deliver(packed(b"id:4711 stat:delivered")), Text("id:4711 stat:delivered")),
+    Case("a text in Latin-1", _PACKED, deliver(packed(usual()), coding=3), Text(packed(usual()).decode("latin-1"))),
 ]  # fmt: skip
 
 # --- PDUs ------------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from smsconnector.link import BackOff
 from smsconnector.smpp.pdu import Framer, decode
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.sms.user_data import join
+from smsconnector.smpp.submit import SubmitSettings
 from tests.unit import awkward
-from tests.unit.awkward import BROKEN, CASES, SEQUENCE, Case, Nack, Nothing, Outcome, Receipt, Submitted, Text
+from tests.unit.awkward import BROKEN, CASES, PACKED, SEQUENCE, Case, Nack, Nothing, Outcome, Receipt, Submitted, Text
 from tests.unit.fakes import EPOCH
 
 SEGMENT = messages.Segment(1, 1, 1, "hello", "gsm7", None, "923001234567", 0)
@@ -61,9 +62,10 @@ class Ear:
 class AwkwardCase(SynchronousTestCase):
     """One bind, with one submit_sm under way."""
 
-    def bind(self) -> None:
+    def bind(self, alphabet: str = "gsm7") -> None:
         self.ear = Ear()
-        settings = BindSettings("a", "me@smsc", SessionSettings("me", "secret"))
+        submit = SubmitSettings(default_alphabet=alphabet)
+        settings = BindSettings("a", "me@smsc", SessionSettings("me", "secret"), submit)
         self.connection = Bind(Clock(), self.ear, settings, self.ear, BackOff())  # type: ignore[arg-type]
         self.connection.startService()
         self.give(awkward.pdu(0x80000009, b"smsc\0", 0, 1))
@@ -126,6 +128,13 @@ class AwkwardTests(AwkwardCase):
             self.expect(case)
             self.assertTrue(self.is_bound(), case.name)
 
+    def test_packed_septets(self) -> None:
+        """The same on a bind whose alphabet is packed septets, for the cases of such."""
+        for case in PACKED:
+            self.bind("gsm7-packed")
+            self.give(case.octets)
+            self.expect(case)
+
     def test_octet_by_octet(self) -> None:
         """The same when the network delivers single octets."""
         for case in CASES:
@@ -159,7 +168,7 @@ class AwkwardTests(AwkwardCase):
     def test_the_table(self) -> None:
         """At least 150 cases, each a name of its own in its group and a source in words, octets that are sound PDUs."""
         self.assertGreaterEqual(len(CASES), 150)
-        for group in (awkward.RECEIPTS, awkward.TEXTS, awkward.PDUS, awkward.STATUSES, BROKEN):
+        for group in (awkward.RECEIPTS, awkward.TEXTS, PACKED, awkward.PDUS, awkward.STATUSES, BROKEN):
             self.assertEqual(len({case.name for case in group}), len(group))
         for case in CASES:
             self.assertRegex(case.source, re.compile(r"[a-z].*", re.IGNORECASE), case.name)
