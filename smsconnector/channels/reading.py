@@ -32,7 +32,7 @@ class Reader:
                 pdu.fields["source_addr"], pdu.fields["destination_addr"],
                 None if found.marked else self._read_text(pdu, now),
             )  # fmt: skip
-        if carries_text(pdu):
+        if carries_text(pdu, self._alphabet):
             return self._read_text(pdu, now)
         self._noticed.see(
             "acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}"

@@ -8,7 +8,8 @@ esm_class, TLVs and text decide together, because each alone is wrong at some SM
    0100) or the end of its conversation (0110) -> no receipt;
 3. esm_class says nothing, or what section 5.2.12 reserves, but the text reads as a receipt: ``id``, ``stat`` with a
    known word, nothing before them, and one more field or an abbreviation of appendix B -> receipt;
-4. everything else is a text from a handset.
+4. everything else is a text from a handset; and so is what comes with a user's acknowledgement (0100), unless it is
+   empty or reads as a receipt: it is the reply that a user wrote.
 
 The TLVs receipted_message_id, message_state and network_error_code win over the text (SMPP 3.4 appendix B
 calls the text SMSC specific). The text is read wherever it is, short_message or message_payload, and by its
@@ -17,6 +18,7 @@ packed septets, and the octets have no id, they are unpacked.
 """
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from smsconnector.messages import Finality
@@ -28,9 +30,8 @@ from smsconnector.sms import alphabet
 _MESSAGE_TYPE = int(EsmClass.MESSAGE_TYPE)
 _RECEIPT = int(EsmClass.DELIVERY_RECEIPT)
 _INTERMEDIATE = int(EsmClass.INTERMEDIATE_NOTIFICATION)
-_FROM_HANDSET = frozenset(
-    map(int, (EsmClass.DELIVERY_ACKNOWLEDGEMENT, EsmClass.MANUAL_ACKNOWLEDGEMENT, EsmClass.CONVERSATION_ABORT))
-)
+_FROM_USER = int(EsmClass.MANUAL_ACKNOWLEDGEMENT)
+_FROM_HANDSET = frozenset((_FROM_USER, int(EsmClass.DELIVERY_ACKNOWLEDGEMENT), int(EsmClass.CONVERSATION_ABORT)))
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
 _NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.message_payload)
 
@@ -121,9 +122,13 @@ def octets_of(pdu: PDU) -> bytes:
     return (pdu.tlv(_MESSAGE_PAYLOAD) if pdu.tlvs else None) or pdu.fields.get("short_message", b"")
 
 
-def carries_text(pdu: PDU) -> bool:
-    """Whether a PDU that is no receipt is a handset's text: its message type is none, or a reserved one."""
+def carries_text(pdu: PDU, default_alphabet: str = "gsm7") -> bool:
+    """Whether a PDU that is no receipt is a handset's text: its message type is none, or a reserved one; or a user's
+    acknowledgement, and there is a text that does not read as a receipt."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
+    if message_type == _FROM_USER and octets_of(pdu).strip(b"\0"):
+        unmarked = replace(pdu, fields=pdu.fields | {"esm_class": 0})
+        return read_receipt(unmarked, default_alphabet) is None
     return message_type not in (_RECEIPT, _INTERMEDIATE) and message_type not in _FROM_HANDSET
 
 
