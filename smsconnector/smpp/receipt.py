@@ -7,7 +7,8 @@ esm_class, TLVs and text decide together, because each alone is wrong at some SM
 2. esm_class says intermediate notification (1000) -> progress, never final; a handset's acknowledgement (0010,
    0100) or the end of its conversation (0110) -> no receipt;
 3. esm_class says nothing, or what section 5.2.12 reserves, but the text reads as a receipt: ``id``, ``stat`` with a
-   known word, nothing before them, and one more field or an abbreviation of appendix B -> receipt;
+   known word, nothing before them, and one more field or an abbreviation of appendix B -> receipt; where ``stat`` is
+   spelled ``status``, as people write it too, only with such an abbreviation;
 4. everything else is a text from a handset; and so is what comes with a user's acknowledgement (0100), unless it is
    empty or reads as a receipt: it is the reply that a user wrote.
 
@@ -37,16 +38,19 @@ _NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.mes
 
 # Appendix B's own form, which most receipts have, in one match; nothing in it can backtrack. Keys in capitals, and
 # values that are not of printable ASCII, are left to ``_FIELDS``.
-_VALUE = r"[!-+\--:<-~]"  # without comma and semicolon
+_VALUE = r"[!#-+\--:<-{}~]"  # without quotation mark, comma, semicolon and bar
 _USUAL = re.compile(
     rf"id:(?P<id>{_VALUE}++) sub:{_VALUE}*+ dlvrd:{_VALUE}*+ submit date:{_VALUE}*+ done date:{_VALUE}*+ "
     rf"stat:(?P<stat>{_VALUE}++) err:(?P<err>{_VALUE}++)(?![^\s,;\0])"
 )
-# Any other order, spacing and choice of fields. A key behind the colon means that the value is missing ("id: sub:1").
-# What follows ``text:`` is the text of a handset or of our own, and never read as fields.
+# Any other order, spacing, spelling and choice of fields. A key behind the colon means that the value is missing
+# ("id: sub:1"). An escape begins the bar of GSM 03.38. What follows ``text:`` is the text of a handset or of our own,
+# and never read as fields.
 _FIELDS = re.compile(
-    r"(?<![a-z])(?:text[ \t]*+[:=](?s:.*)|(id|sub|dlvrd|date|stat|err)[ \t]*+[:=]"
-    r"(?:[ \t]++(?!(?:(?:submit|done)[ _])?[a-z]++[ \t]*+[:=]))?([^\s,;\0]*+))",
+    r"(?<![a-z])(?:text[ \t]*+[:=](?s:.*)"
+    r"|(?:(?:message|msg)_?(?=id))?+(id|sub|dlvrd|date|status|stat|err)[ \t]*+[:=]"
+    r"(?:[ \t]++(?!(?:(?:submit|done)[ _])?[a-z]++[ \t]*+[:=]))?"
+    r'"?+([^\s,;|"\x1b\0]*+))',
     re.IGNORECASE,
 )
 # What an unmarked receipt has beside id and stat, as nobody writes it by chance: a further field, or an abbreviation.
@@ -148,8 +152,8 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
     smsc_id = receipted_id or words.get("id")
     if not smsc_id:
         return None
-    word = words.get("stat", "").upper()
-    if not marked and word not in _ABBREVIATIONS and (word not in STATUS_WORDS or _FURTHER.isdisjoint(words)):
+    word = (words.get("stat") or words.get("status", "")).upper()
+    if not marked and not _is_unmistakable(words, word):
         return None
     found = _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
     return found if marked else found._replace(marked=False)
@@ -167,6 +171,11 @@ def _words_of(text: str, marked: bool) -> dict[str, str]:
     for name, value in _FIELDS.findall(text):
         words.setdefault(name.lower(), value)
     return words
+
+
+def _is_unmistakable(words: dict[str, str], word: str) -> bool:
+    """Whether nobody writes these fields, and this status word, by chance."""
+    return word in _ABBREVIATIONS or ("stat" in words and word in STATUS_WORDS and not _FURTHER.isdisjoint(words))
 
 
 def _decode(octets: bytes) -> str:

@@ -391,7 +391,8 @@ class LinearTests(SynchronousTestCase):
         parts = (
             b"a", b" ", b"id", b"id ", b"id:", b"id: ", b"id  :", b"stat", b"submit ", b"submit_", b"id: submit ",
             b"id: a", b"id: a ", b"id:1 sub:", b"id:1 sub:1 dlvrd:", b"id:1 sub:1 dlvrd:1 submit date:1 done date:1 ",
-            b"text", b"text ", b"done date ", b":", b"\0", b"0-", b"x\0",
+            b"text", b"text ", b"done date ", b":", b"\0", b"0-", b"x\0", b"msg_", b"message_", b"message_id ", b'id:"',
+            b'"', b"|", b"id:|", b"status", b"status ",
         )  # fmt: skip
         for part in parts:
             for esm_class in (0, 4):
