@@ -73,17 +73,16 @@ def normal_number(text: str, field: str) -> str:
             f"{field} is not a phone number: write 3 to {NUMBER_DIGITS} digits, as in +923001234567.",
             field,
         )
-    number = number.removeprefix("+")
-    return number.removeprefix("00") if len(number) > 10 else number
+    return _digits(number)
 
 
 def normal_sender(text: str | None) -> str | None:
-    """From: a number or short code, or an alphanumeric sender of up to 11 GSM characters."""
+    """From: a number (written as freely as To) or short code, or an alphanumeric sender of up to 11 GSM characters."""
     if text is None or text == "":
         return None
     plain = text.translate(_DECORATION).strip()
     if re.fullmatch(r"\+?[0-9]{1,20}", plain):
-        return plain.removeprefix("+")
+        return _digits(plain)
     text = text.strip()
     if not text or alphabet.foreign_to_gsm7(text) or alphabet.septet_count(text) > SENDER_SEPTETS or not text.isascii():
         raise InvalidRequest(
@@ -93,6 +92,12 @@ def normal_sender(text: str | None) -> str | None:
             "From",
         )
     return text
+
+
+def _digits(number: str) -> str:
+    """Without the plus, and without the international prefix 00 where it is too long for a short code."""
+    digits = number.removeprefix("+")
+    return digits.removeprefix("00") if len(digits) > 10 else digits
 
 
 def _json_object(octets: bytes) -> dict[str, Any]:

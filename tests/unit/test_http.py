@@ -14,6 +14,7 @@ from smsconnector.admission import Gate
 from smsconnector.errors import StoreError
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
+from smsconnector.http.requests import normal_sender, parse_send
 from smsconnector.http.site import make_site
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from smsconnector.publisher import Publisher
@@ -250,10 +251,12 @@ class SendCase(DoorCase):
         self.assertIn("5 segments", answer.error["message"])
 
     def test_numbers_are_normalised(self) -> None:
-        """Plus, spaces, dashes, brackets and the prefix 00 are taken off."""
-        for written in ("+92 300 123-4567", "0092 (300) 1234567", "923001234567", "+92.300.1234567"):
-            self.send(To=written, Body="hi")
-            self.assertEqual(self.channel.submitted[-1].destination, "923001234567", written)
+        """Plus, spaces, dashes, brackets and the prefix 00 are taken off, of To and From alike; a short code stays."""
+        for written in ("+92 300 123-4567", "0092 (300) 1234567", "923001234567", "+92.300.1234567", "00923001234567"):
+            request = parse_send(json.dumps({"To": written, "From": written, "Body": "hi"}).encode())
+            self.assertEqual((request.to, request.source), ("923001234567", "923001234567"), written)
+        for short in ("8228", "0012345678", "00"):
+            self.assertEqual(normal_sender(short), short)
 
 
 class BodyCase(DoorCase):
