@@ -32,11 +32,12 @@ class BackOff:
         self._random = source or random.Random()
         self._next = initial
 
-    def delay(self) -> float:
-        """The next delay: between half and the whole of the present step, so that many don't come at once."""
-        step = self._next
+    def delay(self, pace: float = 0.0) -> float:
+        """The next delay: between half and the whole of the present step, and between ``pace`` and one and a half times
+        that, so that many don't come at once."""
+        step, jitter = self._next, self._random.random() / 2
         self._next = min(step * self._factor, self._maximum)
-        return step * (0.5 + self._random.random() / 2)
+        return max(step * (0.5 + jitter), pace * (1.0 + jitter))
 
     def reset(self) -> None:
         self._next = self._initial
@@ -78,7 +79,7 @@ class Link(Service):
         if not self.running:
             return
         self.why = reason
-        delay = max(self._back_off.delay(), pace)
+        delay = self._back_off.delay(pace)
         level = self.log.error if pace else self.log.warn
         level("{title}: {reason}; next attempt in {delay:.1f} s", title=self.title, reason=reason, delay=delay)
         self._timer = self._clock.callLater(delay, self._try)
