@@ -1,8 +1,8 @@
 """One connection that is kept: made, handshaken, and made again when it ends.
 
 1. ``startService`` asks ``connect`` for a connection: a Deferred of a protocol.
-2. The protocol makes its handshake itself and says ``established`` when it is good. Only that resets the pace:
-   a peer that takes connections and then refuses the bind is not hammered.
+2. The protocol makes its handshake itself and says ``established`` when it is good. Only a connection that has stood
+   for a while then resets the back-off: a peer that refuses the bind, or ends it at once, is not hammered.
 3. Whatever ends the connection is told by ``ended``, once per connection, with the reason; the next attempt
    follows after the back-off's delay, or after ``pace`` seconds for refusals that an operator has to mend.
 
@@ -20,6 +20,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.network import in_words
+
+STOOD = 10.0  # seconds after the handshake, from which on a connection was a good one
 
 
 class BackOff:
@@ -52,6 +54,7 @@ class Link(Service):
         self, clock: IReactorTime, title: str, connect: Callable[[], "Deferred[Any]"], back_off: BackOff
     ) -> None:
         self._clock, self.title, self._connect, self._back_off = clock, title, connect, back_off
+        self._established_at: float | None = None
         self.why = ""  # there is no connection, or no handshake, since the last one ended
         self._attempt: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
@@ -71,13 +74,16 @@ class Link(Service):
 
     def established(self) -> None:
         """The handshake is good."""
-        self._back_off.reset()
+        self._established_at = self._clock.seconds()
         self.why = ""
 
     def ended(self, reason: str, pace: float = 0.0) -> None:
         """The connection is over; try again unless stopped. ``pace``: wait at least that many seconds."""
+        established_at, self._established_at = self._established_at, None
         if not self.running:
             return
+        if established_at is not None and self._clock.seconds() - established_at >= STOOD:
+            self._back_off.reset()
         self.why = reason
         delay = self._back_off.delay(pace)
         level = self.log.error if pace else self.log.warn
