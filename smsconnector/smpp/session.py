@@ -161,7 +161,7 @@ class Session:
         self._overdue: dict[int, Any] = {}  # the tokens of the unanswered, oldest first
         self._sequence = 0
         self._since = 0.0  # when the present state began
-        self._last_received = 0.0
+        self._last_received = 0.0  # a whole PDU
         self._enquired_at: float | None = None
         self._asked_to_unbind: int | None = None  # the sequence_number of the SMSC's unbind
         self._unbind_sent = False
@@ -244,13 +244,14 @@ class Session:
         """What came from the SMSC. A broken command_length gets a generic_nack and closes (section 4.3)."""
         if self.state is State.CLOSED:
             return []
-        self._last_received = now
-        self._enquired_at = None
         events: list[Event] = []
         try:
             pdus, lost = self._framer.feed(data), None
         except FramingError as error:
             pdus, lost = error.pdus, error  # type: ignore[attr-defined]
+        if pdus:
+            self._last_received = now
+            self._enquired_at = None
         for octets in pdus:
             if self.state is State.CLOSED:
                 return events

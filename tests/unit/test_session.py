@@ -176,10 +176,18 @@ class BoundCase(SessionCase):
         self.assertIsInstance(self.session.tick(60.0)[0], smpp.Closed)
 
     def test_enquire_link_answered(self) -> None:
-        """Anything that comes shows that the peer is there."""
+        """Any PDU that comes shows that the peer is there."""
         self.session.tick(30.0)
         self.session.receive(codec.bare(CommandId.enquire_link_resp, 2), 31.0)
         self.assertEqual(self.session.tick(60.5), [])
+
+    def test_drops_of_a_pdu(self) -> None:
+        """Octets of a PDU that never gets whole don't."""
+        self.session.receive(b"\0", 25.0)
+        self.session.tick(30.0)
+        self.assertEqual(self.sent()[0].command_id, CommandId.enquire_link)
+        self.session.receive(b"\0", 50.0)
+        self.assertIsInstance(self.session.tick(60.0)[0], smpp.Closed)
 
     def test_sequence_wraps(self) -> None:
         """0x7FFFFFFF is followed by 1, and a number that is outstanding is skipped (section 5.1.4)."""
