@@ -59,6 +59,7 @@ BINDS = {
     "transmitter": CommandId.bind_transmitter,
     "receiver": CommandId.bind_receiver,
 }
+BIND_RESPONSES = {command_id | RESPONSE for command_id in BINDS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ class Session:
         elif command_id == CommandId.unbind_resp:
             if self._unbind_sent:
                 events += self.connection_lost("unbound")
-        elif command_id == BINDS[self.settings.mode] | RESPONSE:
+        elif command_id in BIND_RESPONSES:
             self._bind_answered(octets, status, now, events)
         elif command_id == CommandId.outbind:
             if self.state is State.OPEN and self.settings.outbind:

@@ -52,6 +52,13 @@ class BindingCase(SessionCase):
         header = codec.bare(CommandId.generic_nack, 1, Status.ESME_RINVCMDID)
         self.assertEqual(self.session.receive(header, 0.0)[0], smpp.BindRefused(Status.ESME_RINVCMDID))
 
+    def test_another_kind_of_answer(self) -> None:
+        """The response of another kind of bind is one to ours: no other was sent."""
+        for command_id in (CommandId.bind_transmitter_resp, CommandId.bind_receiver_resp):
+            self.setUp()
+            (bound,) = self.give(command_id, 1, system_id="SMSC")
+            self.assertIsInstance(bound, smpp.Bound)
+
     def test_no_answer(self) -> None:
         """A bind that is never answered ends in bounded time."""
         self.assertEqual(self.session.tick(9.9), [])
