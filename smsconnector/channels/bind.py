@@ -238,6 +238,8 @@ class Bind(Service):
             elif isinstance(event, smpp.Late):
                 segment, owner = event.token
                 owner.late(self._taken(segment, event.message_id))
+            elif isinstance(event, smpp.Congestion):
+                self._pace.congested(self.clock.seconds(), event.percent)
             elif isinstance(event, smpp.Closed):
                 self._ended = self._ended or (event.reason, 0.0)
                 outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
@@ -262,8 +264,6 @@ class Bind(Service):
         segment, owner = event.token
         account = self.settings.account
         now = self.clock.seconds()
-        if event.congestion is not None:
-            self._pace.congested(now, event.congestion)
         if event.status == Status.ESME_ROK:
             self._pace.taken()
             self._refusals, self._taken_at = 0, now

@@ -83,7 +83,6 @@ class Trial:
     answered_at: float | None = None
     status: int | None = None
     message_id: str = ""
-    congestion: int | None = None
     unanswered: str = ""  # why there will be no response
 
     @property
@@ -115,6 +114,7 @@ class Evidence:
     texts: list[PDU] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     throttled: int = 0
+    congestion: int | None = None  # the highest congestion_state
     interrupted: bool = False
     _handed_back: set[tuple[str, bytes]] = field(default_factory=set)
     _undecided: list[tuple[Any, float, PDU]] = field(default_factory=list)

@@ -128,9 +128,8 @@ def _submits(evidence: Evidence) -> Rows:
     yield "short text", findings.of_form(evidence, SHORT).said
     for form in TRIED_FORMS:
         yield f"long: {form}", findings.of_form(evidence, form).said
-    congestion = [trial.congestion for trial in sent if trial.congestion is not None]
-    if congestion:
-        yield "congestion", f"congestion_state up to {max(congestion)} %"
+    if evidence.congestion is not None:
+        yield "congestion", f"congestion_state up to {evidence.congestion} %"
 
 
 def _receipts(evidence: Evidence, plan: Plan) -> Rows:

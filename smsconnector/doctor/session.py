@@ -267,9 +267,10 @@ class Visit:
                 line.status, line.bind_took = event.status, now - line.bind_sent_at
             elif isinstance(event, smpp.Answered):
                 trial = event.token
-                trial.answered_at, trial.status = now, event.status
-                trial.message_id, trial.congestion = event.message_id, event.congestion
+                trial.answered_at, trial.status, trial.message_id = now, event.status, event.message_id
                 self.evidence.throttled += event.status in THROTTLED
+            elif isinstance(event, smpp.Congestion):
+                self.evidence.congestion = max(event.percent, self.evidence.congestion or 0)
             elif isinstance(event, smpp.Unanswered):
                 event.token.unanswered = f"no response in {protocol.session.settings.response_timeout:g} s"
             elif isinstance(event, smpp.Late):

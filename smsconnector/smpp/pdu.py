@@ -4,7 +4,8 @@ A PDU is its header, its mandatory ``fields`` by the specification's names, and 
 the wire as (tag, octets) pairs. Unknown commands, statuses, tags and values are kept as they are and given
 back byte for byte. What is tolerated, because SMSCs do it (and each is harmless):
 
-- a response whose body is missing or cut short: the missing fields take their defaults;
+- a response whose body is missing or cut short: the missing fields take their defaults, and where it tells of an
+  error there may be TLVs without any fields before them (section 4.4.2);
 - a C-octet string over its maximum size; in a response also one without its NUL at the very end of the body;
 - TLVs cut short at the end of a body: kept in ``rest``;
 - a ``deliver_sm`` whose sm_length is above what follows: all that follows is its short_message.
@@ -310,6 +311,11 @@ def decode(octets: bytes) -> PDU:
             raise PDUError(str(fault), fault.status, command_id, sequence_number) from None
         fields, position = _read_cut_response(FIELDS[command_id], octets)
     tlvs, rest = _read_tlvs(octets, position)
+    if rest and command_status and command_id & RESPONSE:
+        only_tlvs, no_rest = _read_tlvs(octets, HEADER_OCTETS)
+        if not no_rest:
+            tlvs, rest = only_tlvs, b""
+            fields, _ = _read_cut_response(FIELDS[command_id], octets[:HEADER_OCTETS])
     return PDU(command_id, command_status, sequence_number, fields, tlvs, rest)
 
 

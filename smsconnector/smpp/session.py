@@ -35,6 +35,7 @@ from smsconnector.smpp.constants import (
 from smsconnector.smpp.pdu import PDU, Framer
 
 OVERDUE = 1_000  # submits without a response in time whose late one is still waited for
+CONGESTION = int(Tag.congestion_state).to_bytes(2, "big")
 EARLY = 100  # deliver_sm before the response to the bind that are kept until it comes
 
 
@@ -100,12 +101,18 @@ class BindRefused:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The response to a submit."""
+    """The response to a submit. A refusal has no ``message_id``."""
 
     token: Any
     status: int
     message_id: str
-    congestion: int | None = None  # congestion_state in percent, where the SMSC sends it (5.0 section 4.8.4.18)
+
+
+@dataclass(frozen=True, slots=True)
+class Congestion:
+    """The congestion_state of any response (SMPP 5.0 section 4.8.4.18), before what else that one says."""
+
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ class Closed:
     silent: bool = False
 
 
-Event = Bound | BindRefused | Answered | Unanswered | Late | Delivered | Rejected | Closed
+Event = Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Closed
 
 
 class Session:
@@ -264,6 +271,7 @@ class Session:
 
     def _receive_pdu(self, octets: bytes, now: float, events: list[Event]) -> None:
         command_id, status, sequence = codec.header(octets)
+        events += _congestion(command_id, octets)
         if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
             if command_id == CommandId.generic_nack:
                 status = status or Status.ESME_RUNKNOWNERR  # whatever it says, nothing was taken
@@ -304,8 +312,7 @@ class Session:
     def _answered(
         self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[Event]
     ) -> None:
-        end = octets.find(0, HEADER_OCTETS)
-        message_id = octets[HEADER_OCTETS : end if end >= 0 else None].decode("latin-1")
+        message_id = octets[HEADER_OCTETS:].split(b"\0", 1)[0].decode("latin-1") if status == Status.ESME_ROK else ""
         entry = self._window.pop(sequence, None)
         if entry is None:
             if sequence in self._overdue:
@@ -315,10 +322,7 @@ class Session:
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
             return
-        congestion = None
-        if 0 <= end < len(octets) - 4:  # TLVs behind the message_id
-            congestion = codec.decode(octets).tlv_int(Tag.congestion_state)
-        events.append(Answered(entry[0], status, message_id, congestion))
+        events.append(Answered(entry[0], status, message_id))
         if self.state is State.UNBINDING and not self._window:
             events += self._drained(now)
 
@@ -417,3 +421,11 @@ class Session:
 
 def _joined(system_id: str, password: str) -> bytes:
     return f"{system_id}\0{password}".encode()
+
+
+def _congestion(command_id: int, octets: bytes) -> list[Event]:
+    """Decodes only what may have the TLV: responses come by the thousand."""
+    if not command_id & RESPONSE or CONGESTION not in octets:
+        return []
+    percent = codec.decode(octets).tlv_int(Tag.congestion_state)
+    return [] if percent is None else [Congestion(percent)]

@@ -269,6 +269,14 @@ class AwkwardTests(SynchronousTestCase):
             self.assertTrue(decoded.rest)
             self.assertEqual(encode(decoded)[4:], octets[4:-cut])
 
+    def test_only_tlvs(self) -> None:
+        """A response with an error may leave its fields out (section 4.4.2) and have TLVs all the same."""
+        congestion = b"\x04\x28\0\1\x5a"
+        for body, status, message_id in ((congestion, 0x58, ""), (b"\0" + congestion, 0x58, ""), (b"7\0", 0x58, "7")):
+            pdu = decode(with_body(CommandId.submit_sm_resp, 1, body, status))
+            self.assertEqual(pdu.fields, {"message_id": message_id})
+            self.assertEqual(pdu.tlv_int(Tag.congestion_state), None if message_id else 0x5A)
+
     def test_huge_integers(self) -> None:
         """An integer of a TLV has at most 8 octets: no peer makes us count with 16,000 bits."""
         for value, expected in ((b"\xff" * 8, 2**64 - 1), (b"\0" * 8 + b"\1", None), (b"\xff" * 2000, None)):

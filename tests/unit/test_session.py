@@ -106,6 +106,21 @@ class BoundCase(SessionCase):
             self.session.submit(b"\0" * 20, "a", 0.0)
             self.assertEqual(self.session.receive(octets, 0.0), [expected])
 
+    def test_congestion(self) -> None:
+        """congestion_state counts wherever it comes: with a message_id, an empty one or none, and in any response."""
+        congested, refused = b"\x04\x28\0\1\x5a", smpp.Answered("a", Status.ESME_RTHROTTLED, "")
+        for command_id, status, body, answers in (
+            (CommandId.submit_sm_resp, 0, b"77\0" + congested, [smpp.Answered("a", 0, "77")]),
+            (CommandId.submit_sm_resp, Status.ESME_RTHROTTLED, b"\0" + congested, [refused]),
+            (CommandId.submit_sm_resp, Status.ESME_RTHROTTLED, congested, [refused]),
+            (CommandId.generic_nack, Status.ESME_RTHROTTLED, congested, [refused]),
+            (CommandId.enquire_link_resp, 0, congested, []),
+        ):
+            self.setUp()
+            self.session.submit(b"\0" * 20, "a", 0.0)
+            events = self.session.receive(codec.with_body(command_id, 2, body, status), 0.0)
+            self.assertEqual(events, [smpp.Congestion(90), *answers])
+
     def test_unknown_response(self) -> None:
         """A response to nothing we sent changes nothing."""
         self.assertEqual(self.give(CommandId.submit_sm_resp, 99, message_id="1"), [])
