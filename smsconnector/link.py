@@ -4,7 +4,8 @@
 2. The protocol makes its handshake itself and says ``established`` when it is good. Only a connection that has stood
    for a while then resets the back-off: a peer that refuses the bind, or ends it at once, is not hammered.
 3. Whatever ends the connection is told by ``ended``, once per connection, with the reason; the next attempt
-   follows after the back-off's delay, or after ``pace`` seconds for refusals that an operator has to mend.
+   follows after the back-off's delay, or after ``pace`` seconds for refusals that an operator has to mend. A link to a
+   peer that connects to us (``incoming``) waits for its next connection at once: that hammers nobody.
 
 Every change is one line in the log: which link, why, and when it will be tried again.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,9 +52,15 @@ class Link(Service):
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, title: str, connect: Callable[[], "Deferred[Any]"], back_off: BackOff
+        self,
+        clock: IReactorTime,
+        title: str,
+        connect: Callable[[], "Deferred[Any]"],
+        back_off: BackOff,
+        incoming: bool = False,
     ) -> None:
         self._clock, self.title, self._connect, self._back_off = clock, title, connect, back_off
+        self._incoming = incoming
         self._established_at: float | None = None
         self.why = ""  # there is no connection, or no handshake, since the last one ended
         self._attempt: Deferred[Any] | None = None
@@ -84,10 +91,13 @@ class Link(Service):
             return
         if established_at is not None and self._clock.seconds() - established_at >= STOOD:
             self._back_off.reset()
+        self._try_in(0.0 if self._incoming else self._back_off.delay(pace), reason, is_error=pace > 0)
+
+    def _try_in(self, delay: float, reason: str, is_error: bool = False) -> None:
+        if delay or reason != self.why:  # a load balancer's checks are told once
+            level = self.log.error if is_error else self.log.warn
+            level("{title}: {reason}; next attempt in {delay:.1f} s", title=self.title, reason=reason, delay=delay)
         self.why = reason
-        delay = self._back_off.delay(pace)
-        level = self.log.error if pace else self.log.warn
-        level("{title}: {reason}; next attempt in {delay:.1f} s", title=self.title, reason=reason, delay=delay)
         self._timer = self._clock.callLater(delay, self._try)
 
     def _try(self) -> None:
@@ -100,5 +110,5 @@ class Link(Service):
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
-        if failure.check(CancelledError) is None or self.running:
-            self.ended(f"no connection ({in_words(failure)})")
+        if self.running:
+            self._try_in(self._back_off.delay(), f"no connection ({in_words(failure)})")

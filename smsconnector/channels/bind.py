@@ -101,7 +101,7 @@ class Bind(Service):
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
         self._noticed = Noticed(settings.name)
-        self._link = Link(clock, f"bind {settings.name}", self._connect, back_off)
+        self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,12 +17,12 @@ class LinkCase(SynchronousTestCase):
         self.clock = Clock()
         self.attempts: list[float] = []
 
-    def link(self, seed: int = 0) -> Link:
+    def link(self, seed: int = 0, works: bool = True, **more: Any) -> Link:
         def connect() -> "Deferred[Any]":
             self.attempts.append(self.clock.seconds())
-            return succeed(None)
+            return succeed(None) if works else fail(OSError("address in use"))
 
-        link = Link(self.clock, "bind a", connect, BackOff(source=Random(seed)))
+        link = Link(self.clock, "bind a", connect, BackOff(source=Random(seed)), **more)
         link.startService()
         return link
 
@@ -56,3 +56,17 @@ class LinkCase(SynchronousTestCase):
         link.ended("connection lost")
         self.clock.advance(0.5)
         self.assertEqual(len(self.attempts), 12)
+
+    def test_incoming(self) -> None:
+        """A peer that connects to us can do so again at once, whatever came of its connections, or of a stranger's."""
+        link = self.link(incoming=True)
+        for pace in [0.0] * 20 + [30.0]:
+            link.ended("the SMSC closed the connection", pace)
+            self.clock.advance(0)
+        self.assertEqual(self.attempts, [0.0] * 22)
+
+    def test_cannot_listen(self) -> None:
+        """That is tried again ever more slowly."""
+        self.link(incoming=True, works=False)
+        self.clock.pump([0.1] * 600)
+        self.assertTrue(5 < len(self.attempts) < 10, self.attempts)
