@@ -13,8 +13,8 @@ from smsconnector.channels.bind import Bind, BindSettings
 from smsconnector.link import BackOff
 from smsconnector.smpp.pdu import Framer, decode
 from smsconnector.smpp.session import SessionSettings
-from smsconnector.sms.user_data import join
 from smsconnector.smpp.submit import SubmitSettings
+from smsconnector.sms.user_data import join
 from tests.unit import awkward
 from tests.unit.awkward import BROKEN, CASES, PACKED, SEQUENCE, Case, Nack, Nothing, Outcome, Receipt, Submitted, Text
 from tests.unit.fakes import EPOCH
