@@ -45,6 +45,8 @@ MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to
 AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
 LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
 OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
+FIRST_WITH_TLVS = 0x34  # interface_version
+WITH_TLVS = {"sar", "payload"}  # forms of long messages
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
 
 
@@ -307,20 +309,28 @@ class Bind(Service):
         name = self.settings.name
         if isinstance(event, smpp.Bound):
             self._link.established()
-            self.log.info(
-                "bind {name}: bound as {mode} to {smsc}{version}",
-                name=name,
-                mode=self.settings.session.mode,
-                smsc=event.smsc_system_id or "the SMSC",
-                version=f", SMPP {event.interface_version >> 4}.{event.interface_version & 15}"
-                if event.interface_version
-                else "",
-            )
+            self._say_bound(event)
         elif isinstance(event, smpp.BindRefused):
             pace = ALREADY_BOUND_PACE if event.status == Status.ESME_RALYBND else REFUSED_PACE
             self._ended = (f"the SMSC refused the bind: {describe_status(event.status)}", pace)
         elif isinstance(event, smpp.Rejected):
             self.log.warn("bind {name}: {reason}", name=name, reason=event.reason)
+
+    def _say_bound(self, event: smpp.Bound) -> None:
+        name, submit, version = self.settings.name, self.settings.submit, event.interface_version
+        self.log.info(
+            "bind {name}: bound as {mode} to {smsc}{version}",
+            name=name,
+            mode=self.settings.session.mode,
+            smsc=event.smsc_system_id or "the SMSC",
+            version=f", SMPP {version >> 4}.{version & 15}" if version else "",
+        )
+        if version and version < FIRST_WITH_TLVS and (submit.tlvs or submit.form in WITH_TLVS):
+            self.log.warn(
+                "bind {name}: the SMSC's version has no TLVs, and the configuration sends some: if it refuses them"
+                " (ESME_ROPTPARNOTALLWD), leave `tlvs` out and set `long_messages: udh8`",
+                name=name,
+            )
 
     # --- receipts and texts ---------------------------------------------------------------------------------
 

@@ -312,6 +312,12 @@ class ReceiveCase(ChannelCase):
         self.turn(31)
         self.assertTrue(near.transport.aborted)
 
+    def test_version_without_tlvs(self) -> None:
+        """What the configuration says is sent, for the SMSC may understand more than its version; the log says so."""
+        for form, version, is_told in (("sar", "3.3", True), ("udh8", "3.3", False), ("sar", "3.4", False)):
+            self.build(SubmitSettings(form=form), interface_version=version)
+            self.assertEqual(any("has no TLVs" in line for line in self.said), is_told, (form, version))
+
     def test_long_text(self) -> None:
         """The parts of a long text carry their place; joined they are the text."""
         self.build()
