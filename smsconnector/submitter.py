@@ -133,12 +133,10 @@ class Submitter(Service):
         """Submit nothing more; outcomes are still recorded."""
         super().stopService()
         self._due_timer.stop()
-        if self._pump_call is not None:
-            self._pump_call.cancel()
-            self._pump_call = None
-        if self._held_call is not None:
-            self._held_call.cancel()
-            self._held_call = None
+        for call in (self._pump_call, self._held_call, self._retry):
+            if call is not None:
+                call.cancel()
+        self._pump_call = self._held_call = self._retry = None
         self._unclaim([segment for _, segment in self._again])
         self._unclaim([segment for _, _, segment in self._held])
 
@@ -532,14 +530,14 @@ class Submitter(Service):
         return bool(self._ready or self._due or self._again or self._lanes.waiting or self._claiming or self._under_way)
 
     def _again_later(self) -> None:
-        """The store could not do it: look again in a while."""
-        if self._retry is None:
+        """The store could not do it: look again in a while, unless it is the stop that could not."""
+        if self._retry is None and self.running:
             self._retry = self._clock.callLater(STORE_RETRY, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
         to_claim, self._to_claim = self._to_claim, []
-        if to_claim and self.running:
+        if to_claim:
             self._claim(to_claim)
         self.pump()
 
@@ -550,9 +548,6 @@ class Submitter(Service):
     def close(self) -> None:
         """After the stop: nothing more is tried."""
         self._facts.close()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
 
     def _now(self) -> int:
         return int(self._wall_clock() * 1000)

@@ -81,6 +81,14 @@ class ReplayedCase(SimulationCase):
         """As it was found, with the seed of its latencies."""
         self.assertEqual(run(plan).broken, ())
 
+    def test_reading_fails_at_the_stop(self) -> None:
+        """What the last commit of a stop could not read is not tried again afterwards."""
+        self.replay(
+            Plan(97002722, "resend", (
+                Mo(0.1, 1, 1, 1, "repeated"), Outage(0.1, "broker", 4.0), Disk(1.0, "commit", 3.0), Stop(0.4, 3.0),
+            ), slowness=1.5, small=True)
+        )  # fmt: skip
+
     def test_ends_of_a_batch(self) -> None:
         """Of two records in one commit each hears of the ends of its own messages."""
         self.replay(
