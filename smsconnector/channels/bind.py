@@ -111,6 +111,7 @@ class Bind(Service):
         self._avoid_until = 0.0
         self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
+        self._avoided: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._accepted = {
             RegisteredDelivery.NONE: (Verdict.DONE, CODE_ACCEPTED),
@@ -127,9 +128,10 @@ class Bind(Service):
         """Drain and unbind; bounded by the session's drain_timeout."""
         super().stopService()
         ended = maybeDeferred(self._link.stopService)
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
+        for call in (self._wake, self._avoided):
+            if call is not None:
+                call.cancel()
+        self._wake = self._avoided = None
         if self._protocol is None:
             return ended
         self._stopped = Deferred()
@@ -230,23 +232,12 @@ class Bind(Service):
         outcomes: list[tuple[Owner, Outcome]] = []
         delivered: list[PDU] = []
         for event in events:
-            if isinstance(event, smpp.Answered):
-                self._answered(protocol, event, outcomes)
-            elif isinstance(event, smpp.Delivered):
-                delivered.append(event.pdu)
-            elif isinstance(event, smpp.Unanswered):
-                self._noticed.see("submit_sm without a response in time", f"to {event.token[0].destination}")
-                outcomes.append(self._unknown(event.token))
-            elif isinstance(event, smpp.Late):
-                segment, owner = event.token
-                owner.late(self._taken(segment, event.message_id))
-            elif isinstance(event, smpp.Congestion):
-                self._pace.congested(self.clock.seconds(), event.percent)
-            elif isinstance(event, smpp.Closed):
-                self._ended = self._ended or (event.reason, 0.0)
-                outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
-            else:
-                self._changed(event)
+            try:
+                self._take(protocol, event, outcomes, delivered)
+            except Exception:  # noqa: BLE001 — one event's fault must not cost what the others of its read say
+                self.log.failure("bind {name}: {event} failed", name=self.settings.name, event=type(event).__name__)
+                if isinstance(event, smpp.Answered):
+                    outcomes.append(self._unknown(event.token))
         if delivered:
             self._deliver(protocol, delivered)
         by_owner: dict[int, tuple[Owner, list[Outcome]]] = {}
@@ -255,6 +246,27 @@ class Bind(Service):
         for owner, its_outcomes in by_owner.values():
             owner.outcomes(its_outcomes)
         self._channel.offer_room()
+
+    def _take(
+        self, protocol: SMPPProtocol, event: smpp.Event, outcomes: list[tuple[Owner, Outcome]], delivered: list[PDU]
+    ) -> None:
+        if isinstance(event, smpp.Answered):
+            self._answered(protocol, event, outcomes)
+        elif isinstance(event, smpp.Delivered):
+            delivered.append(event.pdu)
+        elif isinstance(event, smpp.Unanswered):
+            self._noticed.see("submit_sm without a response in time", f"to {event.token[0].destination}")
+            outcomes.append(self._unknown(event.token))
+        elif isinstance(event, smpp.Late):
+            segment, owner = event.token
+            owner.late(self._taken(segment, event.message_id))
+        elif isinstance(event, smpp.Congestion):
+            self._pace.congested(self.clock.seconds(), event.percent)
+        elif isinstance(event, smpp.Closed):
+            self._ended = self._ended or (event.reason, 0.0)
+            outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
+        else:
+            self._changed(event)
 
     def _unknown(self, token: tuple[Segment, Owner], retry_in: float | None = None) -> tuple[Owner, Outcome]:
         """``retry_in`` is for the first attempt: whoever loses one connection after the other has to wait."""
@@ -301,9 +313,19 @@ class Bind(Service):
         """After some in a row the bind is avoided, longer each time."""
         self._refusals += 1
         if self._refusals >= AILING:
-            pause = min(2.0 ** (self._refusals - AILING), LONGEST_AVOIDED)
+            pause = min(2.0 ** min(self._refusals - AILING, 10), LONGEST_AVOIDED)
             self._avoid_until = now + pause
-            self.clock.callLater(pause, self._channel.offer_room)
+            if self._avoided is None and self.running:
+                self._avoided = self.clock.callLater(pause, self._try_it)
+
+    def _try_it(self) -> None:
+        """It may be well again."""
+        self._avoided = None
+        left = self._avoid_until - self.clock.seconds()
+        if left > 0:
+            self._avoided = self.clock.callLater(left, self._try_it)
+        else:
+            self._channel.offer_room()
 
     def _changed(self, event: smpp.Event) -> None:
         name = self.settings.name

@@ -120,7 +120,7 @@ class SMPPChannel(MultiService):
         bind.setServiceParent(self)
         if bind.settings.session.mode == "receiver":
             return
-        for prefix in bind.settings.to or ("",):
+        for prefix in dict.fromkeys(bind.settings.to or ("",)):
             self.routes.setdefault(prefix, Route(prefix)).binds.append(bind)
 
     def stopService(self) -> "Deferred[Any]":

@@ -179,6 +179,41 @@ class OrderCase(RoutesCase):
         self.until(lambda: len(self.taken()) == 200, 60)
         self.assertEqual(set(Counter(self.peers[0].texts()).values()), {1})
 
+    def test_refused_a_thousand_times_in_a_row(self) -> None:
+        """However long an SMSC refuses everything, nothing is stuck when it is well again."""
+        self.build({"policy": self.retry_all})
+        smsc, bind = self.peers[0].smsc, self.channel.binds[0]
+        well = smsc.behaviour
+        bind._refusals = 2_000
+        smsc.behaviour, smsc._dice = refusing(well)
+        self.send(20, 20)
+        self.turn(1)
+        smsc.behaviour, smsc._dice = well, Dice(well)
+        self.until(lambda: len(self.taken()) == 20, 200)
+        self.assertEqual((len(self.submitters[""]._under_way), self.channel.routes[""]._on), (0, {}))
+
+    def test_fault_in_an_event(self) -> None:
+        """A fault of ours with one response: it is logged, the outcome unknown, and the others of its read count."""
+        self.build({})
+        bind = self.channel.binds[0]
+        answered, faults = bind._answered, [ValueError("a fault")]
+
+        def faulty(*arguments: Any) -> None:
+            if faults:
+                raise faults.pop()
+            answered(*arguments)
+
+        self.patch(bind, "_answered", faulty)
+        self.send(20, 20)
+        self.until(lambda: len(self.peers[0].taken) == 21, 60)
+        self.turn(1)
+        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(self.submitters[""]._under_way)), (1, 0))
+
+    def test_prefix_written_twice(self) -> None:
+        """Two spellings of a prefix are no two binds."""
+        self.build({"to": ("92", "92")})
+        self.assertEqual(len(self.channel.routes["92"].binds), 1)
+
     def test_strict_order(self) -> None:
         """With strict_order it does: the next one waits for what becomes of it."""
         self.build({"policy": self.retry_all}, {"policy": self.retry_all}, strict_order=True, refuse_share=0.1, seed=3)
