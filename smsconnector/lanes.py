@@ -136,6 +136,10 @@ class Lanes:
         over = [one for one in self.kept if self._lanes[one].expires_at <= now]
         return [segment for one in over for segment in self.give_up(one, self._lanes[one].message_id)]
 
+    def forget_absent(self) -> None:
+        """What is on disk is not what is known: the next comparison is the first again."""
+        self._absent = set()
+
     def compare(self, rows: Iterable[Waiting]) -> list[Segment]:
         """With all messages that wait for another attempt, from disk: give up those that are not among them, and were
         not the last time either (an outcome may just be on its way to the disk); all that are free now."""

@@ -191,7 +191,10 @@ class Submitter(Service):
 
     def _look_after_kept(self) -> None:
         """``strict_order``: a lane is kept as long as its message may still be tried again, and no longer."""
-        self._first_in_line(self._lanes.expire(self._now()))
+        free = self._lanes.expire(self._now())
+        if free:
+            self._first_in_line(free)
+            self.pump()
         due = self._checked_at is not None and self._clock.seconds() - self._checked_at >= KEPT_CHECK
         if due and (self._lanes.kept or not self._knows_retries):
             self._load_retries()
@@ -207,6 +210,8 @@ class Submitter(Service):
         if not self._knows_retries:
             self._lanes.keep(rows)
             self._knows_retries = True
+        elif self._facts.failing:  # a full disk can be read: outcomes that wait are not on it
+            self._lanes.forget_absent()
         elif len(rows) < KEPT:
             self._first_in_line(self._lanes.compare(rows))
         self.pump()
@@ -447,7 +452,8 @@ class Submitter(Service):
         """These are known not to have been sent: the next start may send them."""
         if not self._policy.resend:
             ids = tuple(one.id for one in segments)
-            self._writer.put(ops.Unclaim(ids), lambda *_: None)
+            if ids:
+                self._facts.put(lambda: ops.Unclaim(ids), lambda *_: None)
 
     # --- 4: outcomes ----------------------------------------------------------------------------------------
 

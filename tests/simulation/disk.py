@@ -21,9 +21,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done, apply_batch
 from tests.simulation.clock import Machine
-
-READING = (ops.LoadSegments, ops.LoadDue, ops.LoadEvents, ops.Find, ops.Measure)
-HOUSEKEEPING = (ops.Sweep, ops.Purge)  # comes again and again, whether there is anything to do or not
+from tests.unit.fakes import HOUSEKEEPING, READING, only_reads
 
 
 class Faults:
@@ -149,7 +147,7 @@ class SimulatedWriter:
             self._machine.callLater(0.001, self._close)
 
     def _answers(self, operations: list[ops.Operation]) -> Any:
-        if self._faults.active("full", self._machine.seconds()):
+        if self._faults.active("full", self._machine.seconds()) and not only_reads(operations):
             return [(None, StoreUnavailable("the database can't be written: database or disk is full"))] * len(
                 operations
             )

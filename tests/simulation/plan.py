@@ -291,7 +291,7 @@ def _full(dice: Random, span: float, texts: list[Text]) -> Step:
 
 
 def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:
-    return Disk(_time(dice, span + 1), dice.choice(("full", "statement", "commit")), dice.choice((0.1, 0.5, 3.0)))
+    return Disk(_time(dice, span + 1), dice.choice(("full", "statement", "commit")), dice.choice((0.1, 0.5, 3.0, 9.0)))
 
 
 # How often each kind comes, in a hundred.

@@ -71,7 +71,7 @@ _BINDS = {
 }
 _SMALL = [
     (submitter, "MEMORY", 3), (submitter, "HELD", 1), (submitter, "CHUNK", 2), (submitter, "LANES", 2),
-    (submitter, "DUE_INTERVAL", 0.1), (submitter, "CROWDED", 0.3),
+    (submitter, "DUE_INTERVAL", 0.1), (submitter, "CROWDED", 0.3), (submitter, "KEPT_CHECK", 1.0),
     (publisher, "CHUNK", 2),
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from smsconnector.channels import IChannel, Listener
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
+from smsconnector.store import operations as ops
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done, apply_batch
@@ -17,14 +18,24 @@ from smsconnector.store.writer import Done, apply_batch
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
 
 
+READING = (ops.LoadSegments, ops.LoadDue, ops.LoadRetries, ops.LoadEvents, ops.Find, ops.Measure)
+HOUSEKEEPING = (ops.Sweep, ops.Purge)  # comes again and again, whether there is anything to do or not
+
+
+def only_reads(operations: list[Operation]) -> bool:
+    """A batch that can be done on a full disk; housekeeping has mostly nothing to do."""
+    return all(isinstance(one, READING + HOUSEKEEPING) and getattr(one, "probe", None) is None for one in operations)
+
+
 class DirectWriter:
-    """The writer without its thread: what was put in one turn is one commit in the next."""
+    """The writer without its thread: what was put in one turn is one commit in the next. ``broken``: it can be neither
+    read nor written; ``full``: not written."""
 
     def __init__(self, clock: Clock, store: Store) -> None:
         self.clock, self.store = clock, store
         self.next_id = store.last_segment_id() + 1
         self.queue: list[tuple[Operation, Done]] = []
-        self.broken = False
+        self.broken = self.full = False
         self.commits = 0
 
     @property
@@ -42,10 +53,11 @@ class DirectWriter:
 
     def commit(self) -> None:
         batch, self.queue = self.queue, []
-        if self.broken:
+        operations = [operation for operation, _ in batch]
+        if self.broken or (self.full and not only_reads(operations)):
             answers: list[Any] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
         else:
-            answers = apply_batch(self.store, [operation for operation, _ in batch])
+            answers = apply_batch(self.store, operations)
             self.commits += 1
         for (_, done), (result, error) in zip(batch, answers, strict=True):
             done(result, error)

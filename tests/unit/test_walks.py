@@ -565,6 +565,28 @@ class StrictOrderCase(WalkCase):
             self.advance(0.5)
         self.assertEqual(len(self.ids()), 40)
 
+    def test_expired_while_nothing_else_happens(self) -> None:
+        """A message that expires between two attempts lets the next to its number go, on a quiet bind too."""
+        answers: list[StoreError | None] = []
+        now = int(self.now() * 1000)
+        self.submitter.accept(replace(message("SM1", to="92300", at=now), expires_at=now + 3_000), answers.append)
+        self.submitter.accept(message("SM2", to="92300", at=now), answers.append)
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8, retry_in=60.0))
+        self.advance(30)
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+    def test_full_disk_keeps_the_order(self) -> None:
+        """A full disk can be read: that a retry is not on it says nothing while it could not be written."""
+        self.accept("SM1", "SM2", to="92300")
+        self.settle()
+        self.writer.full = True
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8, retry_in=30.0))
+        self.advance(15)
+        self.writer.full = False
+        self.advance(40)
+        self.assertEqual([one.id for one in self.channel.submitted][:2], [1, 1])
+
 
 class HoldCase(WalkCase):
     resend = False
@@ -612,6 +634,20 @@ class HoldCase(WalkCase):
         self.kill()
         self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
         self.assertEqual(self.reports(), [])
+
+    def test_full_disk_at_the_stop(self) -> None:
+        """The same where the disk lets only at the end of the stop."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[0])
+        self.writer.full = True
+        self.submitter.stopService()
+        self.settle()
+        self.writer.full = False
+        self.submitter.settled()
+        self.settle()
+        self.kill()
+        self.assertEqual(([one.id for one in self.channel.submitted], self.reports()), ([1], []))
 
     def test_claims_are_a_window_at_most(self) -> None:
         """However long the disk refuses claims: when it lets, no more is claimed than there is room for."""
