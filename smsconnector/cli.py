@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from smsconnector import __version__
 from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
-from smsconnector.store.backup import backup
-from smsconnector.store.reconcile import Line, reconcile
-from smsconnector.store.rescue import rescue
+from smsconnector.store.offline.backup import backup
+from smsconnector.store.offline.reconcile import Line, reconcile
+from smsconnector.store.offline.rescue import rescue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,8 +29,8 @@ from twisted.internet.endpoints import serverFromString
 
 from smsconnector.errors import ConfigurationError, InvalidRequest
 from smsconnector.http.requests import normal_sender
-from smsconnector.network import TLS, client_endpoint
-from smsconnector.sinks.failover import FailoverURI
+from smsconnector.net.tls import TLS, client_endpoint
+from smsconnector.sinks.stomp.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
 from smsconnector.sms.shift_tables import LANGUAGES
 

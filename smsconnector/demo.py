@@ -30,7 +30,7 @@ from stompest.sync import Stomp
 
 from smsconnector.config import Configuration, load
 from smsconnector.errors import ConfigurationError
-from smsconnector.sinks.failover import FailoverURI
+from smsconnector.sinks.stomp.failover import FailoverURI
 
 TEXTS = (
     ("a plain text, one segment in GSM-7", "+923001234567", "Your order 4711 is on its way. Reply STOP to end."),

@@ -18,21 +18,18 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.admission import Admission, Limits
-from smsconnector.channels.bind import Bind, BindSettings
-from smsconnector.channels.smpp import SMPPChannel
+from smsconnector.channels.smpp.bind import Bind, BindSettings
+from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import make_site, with_backlog
-from smsconnector.link import BackOff
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
-from smsconnector.network import TLS, IncomingConnections, client_endpoint
-from smsconnector.publisher import Publisher
-from smsconnector.receiver import Keep, Receiver
-from smsconnector.sinks.stomp import StompSink
+from smsconnector.net.link import BackOff
+from smsconnector.net.tls import TLS, IncomingConnections, client_endpoint
+from smsconnector.sinks.stomp.sink import StompSink
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.policy import Action, Policy, Rule, status_number
@@ -40,11 +37,14 @@ from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
-from smsconnector.store.insistent import Insistent
+from smsconnector.store.retrying import Insistent
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
-from smsconnector.submitter import RetryPolicy, Submitter
 from smsconnector.systemd import Notifier
+from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.publisher import Publisher
+from smsconnector.walks.receiver import Keep, Receiver
+from smsconnector.walks.submitter import RetryPolicy, Submitter
 
 INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
 INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4

@@ -12,8 +12,6 @@ A channel takes segments and hears receipts and texts. It knows nothing of the s
   not be written (the error): only then does the channel answer the network.
 
 ``smpp``  the SMPP channel: routes among binds
-``bind``  one SMPP session that is kept; ``connection`` its transport, ``reading`` what it hears,
-          ``noticed`` what of it an operator should know
 """
 
 from collections.abc import Callable, Iterable, Sequence

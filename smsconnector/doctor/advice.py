@@ -8,7 +8,7 @@ from twisted.internet import error
 from smsconnector.config import BindSection
 from smsconnector.doctor.evidence import Line
 from smsconnector.errors import CertificateRefused
-from smsconnector.network import openssl_reasons
+from smsconnector.net.tls import openssl_reasons
 from smsconnector.smpp.constants import Status, describe_status
 
 PASSWORD_OCTETS = 8  # SMPP 3.4 section 4.1.1: nine with the NUL

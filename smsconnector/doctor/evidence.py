@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from smsconnector.message_ids import RAW, id_candidates, id_key
 from smsconnector.messages import Segment
 from smsconnector.smpp.constants import EsmClass, Status
+from smsconnector.smpp.message_ids import RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.receipt import ReceiptText, carries_text, octets_of, read_receipt
 from smsconnector.sms import user_data

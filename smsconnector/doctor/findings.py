@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Sighting, Trial, signs_read_as
 from smsconnector.errors import TextError
-from smsconnector.message_ids import DECIMAL_TO_HEX, HEX_TO_DECIMAL, RAW, id_candidates, id_key
 from smsconnector.messages import Finality
 from smsconnector.smpp.constants import EsmClass, Tag, describe_status
+from smsconnector.smpp.message_ids import DECIMAL_TO_HEX, HEX_TO_DECIMAL, RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.receipt import octets_of, read_receipt
 from smsconnector.sms import alphabet as alphabets

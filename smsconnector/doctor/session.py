@@ -17,14 +17,14 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
-from smsconnector.channels.connection import CLOSE_TIMEOUT, SMPPProtocol
+from smsconnector.channels.smpp.connection import CLOSE_TIMEOUT, SMPPProtocol
 from smsconnector.doctor import findings
 from smsconnector.doctor.evidence import Evidence, Line, TLSFacts, Trial
 from smsconnector.doctor.plan import DRAIN, Plan
 from smsconnector.doctor.rendering import announcement, report
 from smsconnector.doctor.tls import look, not_verified, note_handshake
 from smsconnector.errors import FramingError
-from smsconnector.network import CONNECT_TIMEOUT, TLS, client_endpoint
+from smsconnector.net.tls import CONNECT_TIMEOUT, TLS, client_endpoint
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status

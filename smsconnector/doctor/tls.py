@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from smsconnector.doctor.evidence import TLSFacts
 from smsconnector.errors import CertificateRefused
-from smsconnector.network import TLS, certificates, client_endpoint, names_of, openssl_reasons
+from smsconnector.net.tls import TLS, certificates, client_endpoint, names_of, openssl_reasons
 
 
 def not_verified(failure: BaseException | None) -> bool:

@@ -17,18 +17,18 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from smsconnector.admission import Gate
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.requests import SendRequest, parse_notification, parse_receive, parse_send, text_refused
 from smsconnector.http.site import BoundedRequest, Routes, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
-from smsconnector.receiver import Receiver
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
-from smsconnector.submitter import Submitter
+from smsconnector.walks.admission import Gate
+from smsconnector.walks.receiver import Receiver
+from smsconnector.walks.submitter import Submitter
 
 ERRORS = (InvalidRequest, HTTPException, Exception)
 

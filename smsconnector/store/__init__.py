@@ -6,9 +6,7 @@
 ``store``            a batch of operations in one transaction; its rooms by what they are about:
                      ``incoming`` ``outbox`` ``retention``, all made of the statements of ``rows``
 ``matching``         which segment a receipt belongs to
-``backup``           a copy while a connector runs
-``rescue``           what can be saved of a damaged file, as a new one; by its tables, then by its ``leaves``
-``newfile``          where both write to
-``reconcile``        does it add up
 ``writer``           the one thread that owns the connection: group commit
+``retrying``         a writer that tries again until the disk can be written
+``offline``          tools that work on a file from outside the daemon: backup, rescue, reconcile
 """

@@ -16,8 +16,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from smsconnector.lifecycle import SegmentState
-from smsconnector.message_ids import RAW, id_key
 from smsconnector.messages import Receipt
+from smsconnector.smpp.message_ids import RAW, id_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from smsconnector.lifecycle import (
     may_step,
     message_state,
 )
-from smsconnector.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.messages import (
     Finality,
     IncomingSegment,
@@ -34,6 +33,7 @@ from smsconnector.messages import (
     Segment,
     Verdict,
 )
+from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
 from smsconnector.store.incoming import IncomingTexts

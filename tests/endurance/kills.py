@@ -32,7 +32,7 @@ from tests.integration.stack import until
 WINDOW = 50
 DELIVER_WINDOW = 100  # of the simulated SMSC
 STRAYS = 3000  # ms that the broker may take to read what a killed connector had written
-CHUNKS = 2 * 500  # events at the sink at once, by smsconnector.publisher
+CHUNKS = 2 * 500  # events at the sink at once, by smsconnector.walks.publisher
 
 
 class Disturbance(NamedTuple):

@@ -24,7 +24,7 @@ from tests.endurance.queues import Consumer, Tally
 from tests.endurance.stage import Daemon, Stage, run, settled, sleep
 
 INTERVAL = 30.0  # seconds
-CHUNKS = 2 * 500  # events at the sink at once, by smsconnector.publisher: they may come twice
+CHUNKS = 2 * 500  # events at the sink at once, by smsconnector.walks.publisher: they may come twice
 SLOWER = 1.5  # how many times the p99 of the first minute the outage may have
 
 

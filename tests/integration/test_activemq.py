@@ -16,7 +16,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
-from smsconnector.sinks.stomp import StompSink
+from smsconnector.sinks.stomp.sink import StompSink
 from tests.integration import activemq, jms
 
 DESTINATIONS = {DELIVERY_REPORT: "delivery-report", INCOMING_MESSAGE: "incoming-message"}

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from smsconnector.channels.smpp import SMPPChannel
+from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.config import parse
 from smsconnector.messages import Outcome, Segment, Verdict
 from smsconnector.service import make_binds

@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from smsconnector.admission import INTERVAL
-from smsconnector.store.reconcile import reconcile
+from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.walks.admission import INTERVAL
 from tests.integration.activemq import free_port
 from tests.integration.stack import Connector, Load, Network, until
 

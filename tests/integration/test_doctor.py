@@ -17,7 +17,7 @@ from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 
-from smsconnector.channels.smpp import SMPPChannel
+from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.config import parse
 from smsconnector.messages import Receipt, Segment
 from smsconnector.service import make_binds

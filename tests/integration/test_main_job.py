@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from smsconnector.publisher import CHUNK, PIPELINE
+from smsconnector.walks.publisher import CHUNK, PIPELINE
 from tests.integration import activemq, jms
 from tests.integration.stack import Connector, Load, Network, until
 

@@ -14,10 +14,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
-from smsconnector.channels.bind import Bind, BindSettings
-from smsconnector.channels.smpp import Route, SMPPChannel
-from smsconnector.link import BackOff
+from smsconnector.channels.smpp.bind import Bind, BindSettings
+from smsconnector.channels.smpp.channel import Route, SMPPChannel
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.net.link import BackOff
 from smsconnector.smpp.constants import Status
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.sms import segmentation

@@ -7,15 +7,15 @@ from typing import Any
 from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.bind import Bind
+from smsconnector.channels.smpp.bind import Bind
 from smsconnector.lifecycle import SegmentState
-from smsconnector.publisher import Publisher
-from smsconnector.receiver import Receiver
-from smsconnector.sinks.stomp import StompSink
-from smsconnector.store import insistent
+from smsconnector.sinks.stomp.sink import StompSink
+from smsconnector.store import retrying
 from smsconnector.store import store as stores
 from smsconnector.store.store import Store
-from smsconnector.submitter import Submitter
+from smsconnector.walks.publisher import Publisher
+from smsconnector.walks.receiver import Receiver
+from smsconnector.walks.submitter import Submitter
 from tests.simulation import plan as plans
 from tests.simulation.plan import Crash, Disk, Fate, Full, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
 from tests.simulation.run import Result, run
@@ -300,7 +300,7 @@ class BrokenLawCase(SimulationCase):
 
     def test_outcomes_are_not_kept(self) -> None:
         """What the store could not write is a fact that must not be lost."""
-        self.patch(insistent.Insistent, "_try_again", lambda self: None)
+        self.patch(retrying.Insistent, "_try_again", lambda self: None)
         self.broken("I6", 600)
 
     def test_marks_are_not_tried_again(self) -> None:

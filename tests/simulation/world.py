@@ -16,9 +16,10 @@ from typing import Any
 
 from werkzeug.routing.rules import Rule
 
-from smsconnector import messages, publisher, service, submitter
+from smsconnector import messages, service
 from smsconnector.config import Configuration, StoreSection, parse
 from smsconnector.store.store import Store
+from smsconnector.walks import publisher, submitter
 from tests.simulation import disk
 from tests.simulation.application import Application
 from tests.simulation.broker import Broker

@@ -1,0 +1,135 @@
+"""The SMPP channel: its binds, and the routes that choose among them.
+
+1. A route serves the numbers with its prefix, by the binds that name it (``to``); numbers that no prefix fits go to
+   the binds that name none. The longest prefix counts. Each route has a submitter of its own, so that one whose
+   binds are down holds up nobody else.
+2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
+   for its weight. A bind whose SMSC refuses everything for now is passed over while another is well. The segments of
+   one message, and of what else is under way to its number, share a bind.
+3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
+4. What binds hear, receipts and texts, goes to the channel's one listener.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+
+from smsconnector.channels import Listener, ReceivedDone, Receiver
+from smsconnector.channels.smpp.bind import Bind
+from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
+
+
+class Route:
+    """What one submitter sends through: the binds for the numbers with ``prefix`` ("" for all the others)."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.binds: list[Bind] = []
+        self.listener: Listener
+        self._on: dict[str, list[Any]] = {}  # number -> [bind, how many segments are under way on it]
+
+    def capacity(self) -> int:
+        """How many segments it can take right now."""
+        return sum(bind.room for bind in self._usable())
+
+    def _usable(self) -> list[Bind]:
+        """The binds without those that are ailing, unless all are."""
+        if len(self.binds) == 1:
+            return self.binds
+        return [bind for bind in self.binds if bind.bound and not bind.ailing] or self.binds
+
+    def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """Send these, in order; gives back those that find no room on the bind of their number."""
+        used: set[Bind] = set()
+        left = [segment for segment in segments if not self._send(segment, used)]
+        for bind in used:
+            bind.flush()
+        return left
+
+    def _send(self, segment: Segment, used: set[Bind]) -> bool:
+        bind = self._choose(segment.destination)
+        if bind is None:
+            return False
+        entry = self._on.get(segment.destination)
+        if entry is None:
+            self._on[segment.destination] = [bind, 1]
+        else:
+            entry[1] += 1
+        bind.submit(segment, self)
+        used.add(bind)
+        return True
+
+    def _choose(self, destination: str) -> Bind | None:
+        """The bind that has the number's other segments under way, else the best one with room."""
+        entry = self._on.get(destination)
+        if entry is not None:
+            return entry[0] if entry[0].room > 0 else None
+        if len(self.binds) == 1:
+            return self.binds[0] if self.binds[0].room > 0 else None
+        with_room = [bind for bind in self._usable() if bind.room > 0]
+        if not with_room:
+            return None
+        return min(with_room, key=lambda one: (one.settings.priority, one.outstanding / one.settings.weight))
+
+    def _answered(self, destination: str) -> None:
+        entry = self._on.get(destination)
+        if entry is not None:
+            entry[1] -= 1
+            if entry[1] <= 0:
+                del self._on[destination]
+
+    # --- from the binds -------------------------------------------------------------------------------------
+
+    def outcomes(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            self._answered(outcome.segment.destination)
+        self.listener.outcomes(outcomes)
+
+    def late(self, outcome: Outcome) -> None:
+        self.listener.late(outcome)
+
+    def wait_again(self, segment: Segment) -> None:
+        """A throttled segment: the submitter has it again, first in line."""
+        self._answered(segment.destination)
+        self.listener.throttled((segment,))
+
+    def is_stubborn(self, segment: Segment) -> bool:
+        return self.listener.is_stubborn(segment)
+
+    def offer_room(self) -> None:
+        if self.capacity():
+            self.listener.room()
+
+
+class SMPPChannel(MultiService):
+    """All binds of one channel, and their routes by prefix."""
+
+    def __init__(self, name: str, wall_clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.channel_name = name
+        self.wall_clock = wall_clock  # seconds since the epoch
+        self.receiver: Receiver
+        self.binds: list[Bind] = []
+        self.routes: dict[str, Route] = {}
+
+    def add(self, bind: Bind) -> None:
+        """A bind, for the routes that it names; one that only receives serves none."""
+        self.binds.append(bind)
+        bind.setServiceParent(self)
+        if bind.settings.session.mode == "receiver":
+            return
+        for prefix in dict.fromkeys(bind.settings.to or ("",)):
+            self.routes.setdefault(prefix, Route(prefix)).binds.append(bind)
+
+    def stopService(self) -> "Deferred[Any]":
+        return DeferredList([maybeDeferred(super().stopService)])
+
+    def offer_room(self) -> None:
+        """Something changed at a bind: every route may have room now."""
+        for route in self.routes.values():
+            route.offer_room()
+
+    def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None:
+        self.receiver.received(items, done)

@@ -1,0 +1,125 @@
+"""One connection to an SMSC: the transport around a sans-IO session, with what keeps its buffers and its end bounded.
+
+While the disk can't keep up with what the SMSC delivers, or the SMSC does not read what we answer, nothing more is
+read from it. A peer that is silent is aborted; any other has some seconds to take the last octets.
+"""
+
+from typing import Any, Protocol
+
+from twisted.internet import protocol as net
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smsconnector.net.tls import in_words
+from smsconnector.smpp import session as smpp
+
+TICK = 0.25  # seconds between looks at the clock, per session
+CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
+
+
+class SessionOwner(Protocol):
+    """Who hears what the session tells."""
+
+    clock: IReactorTime
+
+    def dispatch(self, protocol: "SMPPProtocol", events: list[smpp.Event]) -> None: ...
+    def gone(self, protocol: "SMPPProtocol") -> None: ...
+
+
+@implementer(IPushProducer)
+class SMPPProtocol(net.Protocol):
+    """The shell around one session: feed it, take its events, write its octets, dispatch.
+
+    As the transport's producer it learns when the peer does not read what is written."""
+
+    transport: Any
+
+    def __init__(self, owner: SessionOwner, session: smpp.Session) -> None:
+        self._owner, self.session = owner, session
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = owner.clock
+        self._abort: IDelayedCall | None = None
+        self._held = False  # by the bind: the disk has to catch up
+        self._blocked_since: float | None = None  # when the peer's side of the connection became full
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self.transport.registerProducer(self, True)
+        self.session.start(self._owner.clock.seconds())
+        self.flush()
+        self._ticking.start(TICK, now=False)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._dispatch(self.session.receive(data, self._owner.clock.seconds()))
+
+    def connectionLost(self, reason: Failure = net.connectionDone) -> None:
+        if self._ticking.running:
+            self._ticking.stop()
+        if self._abort is not None and self._abort.active():
+            self._abort.cancel()
+        clean = reason.check(ConnectionDone) is not None
+        text = "the SMSC closed the connection" if clean else f"connection lost ({in_words(reason)})"
+        self._owner.dispatch(self, self.session.connection_lost(text))
+        self._owner.gone(self)
+
+    def unbind(self) -> None:
+        self._dispatch(self.session.unbind(self._owner.clock.seconds()))
+
+    def flush(self) -> None:
+        """Write what the session has queued in this turn."""
+        data = self.session.data_to_send()
+        if data:
+            self.transport.write(data)
+
+    # --- what is read, and what is not ----------------------------------------------------------------------
+
+    def hold_reading(self, hold: bool) -> None:
+        """Read nothing more for the time being, or go on."""
+        self._held = hold
+        self._read_or_not()
+
+    def pauseProducing(self) -> None:
+        """The transport: what was written is not being read."""
+        self._blocked_since = self._owner.clock.seconds()
+        self._read_or_not()
+
+    def resumeProducing(self) -> None:
+        """The transport: the peer reads again."""
+        self._blocked_since = None
+        self._read_or_not()
+
+    def stopProducing(self) -> None: ...
+
+    def _read_or_not(self) -> None:
+        blocked = self._blocked_since is not None and self.session.state not in (smpp.State.OPEN, smpp.State.BINDING)
+        if self._held or blocked:  # before the bind it may be a TLS handshake that has to be read
+            self.transport.pauseProducing()
+        else:
+            self.transport.resumeProducing()
+
+    # --- time and ends --------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self._owner.clock.seconds()
+        if self._blocked_since is not None and self.session.state is smpp.State.BOUND:
+            self._read_or_not()
+            limit = self.session.settings.response_timeout
+            if now - self._blocked_since >= limit:
+                self._dispatch(self.session.connection_lost(f"the SMSC read nothing for {limit:g} s", silent=True))
+        elif not self._held:  # what has not been read can't be missed
+            self._dispatch(self.session.tick(now))
+
+    def _dispatch(self, events: list[smpp.Event]) -> None:
+        if events:
+            self._owner.dispatch(self, events)
+        self.flush()
+        if self.session.state is smpp.State.CLOSED and self._abort is None:
+            silent = any(isinstance(event, smpp.Closed) and event.silent for event in events)
+            self._abort = self._owner.clock.callLater(0.0 if silent else CLOSE_TIMEOUT, self.transport.abortConnection)
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()

@@ -1,0 +1,1 @@
+"""Connections to peers, whatever they speak: ``link`` keeps one, ``tls`` makes and verifies them."""

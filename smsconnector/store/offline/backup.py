@@ -1,0 +1,28 @@
+"""A copy of the database while a connector may be writing to it: whole, consistent, checked."""
+
+import os
+import sqlite3
+from contextlib import closing
+
+from smsconnector.errors import StoreUnusable
+from smsconnector.store.database import open_readonly
+from smsconnector.store.offline.new_file import new_file
+
+
+def backup(path: str, target: str) -> int:
+    """Copy the database to ``target``, which must not exist; its size in octets. It is what was committed at one
+    moment, of whatever version. Nothing is left behind if it fails. Raises StoreUnusable."""
+    try:
+        with closing(open_readonly(path, any_version=True)) as source, new_file(target) as unfinished:
+            with closing(sqlite3.connect(unfinished)) as copy:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+                found = copy.execute("PRAGMA quick_check").fetchone()[0]
+            if found != "ok":
+                raise StoreUnusable(
+                    f"the copy is damaged ({found}), and so may be {path}: nothing was kept; `smsconnector rescue"
+                    f" {path} NEWFILE` saves what can be saved"
+                )
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnusable(f"{path} could not be copied to {target}: {error}") from error
+    return os.path.getsize(target)

@@ -1,0 +1,7 @@
+"""The ways of a message between the store and the wires; each module's docstring tells its walk in numbered steps.
+
+``submitter``  a text on its way out: queued segment -> channel -> outcome recorded; ``lanes`` keep order to one number
+``receiver``   what networks and providers tell us: receipt or incoming text -> recorded -> acknowledged
+``publisher``  an event: outbox -> sink -> confirmed
+``admission``  whether the HTTP door may accept texts now
+"""

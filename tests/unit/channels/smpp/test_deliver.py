@@ -1,0 +1,102 @@
+"""From a deliver_sm to the event: parts of a text, however they were cut."""
+
+import json
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.channels.smpp.deliver import Reader
+from smsconnector.smpp.pdu import decode
+from smsconnector.sms import alphabet, udh, user_data
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from tests.unit.smpp import awkward
+from tests.unit.store.test_store import NOW
+
+UDHI = 0x40
+EMOJI = "A😀B".encode("utf-16-be")
+
+
+def narrow(number: int) -> bytes:
+    return udh.concatenation(0x42, 2, number)
+
+
+def wide(number: int) -> bytes:
+    return udh.concatenation(0x42, 2, number, wide=True)
+
+
+class PartsCase(SynchronousTestCase):
+    def texts(self, *pdus: bytes, default: str = "gsm7") -> list[str]:
+        """The bodies of the events of these deliver_sm."""
+        store = Store(":memory:")
+        self.addCleanup(store.close)
+        reader = Reader("b", "smpp", "me@smsc", default)
+        for octets in pdus:
+            found = reader.read(decode(octets), NOW)
+            store.apply([ops.Incoming((found,))])  # type: ignore[arg-type]
+        (events,) = store.apply([ops.LoadEvents(0, 100)])
+        return [json.loads(event.body)["Body"] for event in events]
+
+    def halves(self, octets: bytes, cut: int, coding: int) -> list[bytes]:
+        """Two deliver_sm with a text cut there."""
+        pieces = octets[:cut], octets[cut:]
+        return [
+            awkward.deliver(wide(number) + piece, esm=UDHI, coding=coding) for number, piece in enumerate(pieces, 1)
+        ]
+
+    def test_cut_through_a_character(self) -> None:
+        """Wherever the octets of a text are cut, it comes whole: UCS-2, septets with an escape, EUC, Shift-JIS."""
+        for octets, coding, text in (
+            (EMOJI, 8, "A😀B"),
+            (alphabet.gsm7_encode("cost 5€ now"), 0, "cost 5€ now"),
+            ("日本語".encode("euc_jp"), 13, "日本語"),
+            ("日本語".encode("shift_jis"), 5, "日本語"),
+            (b"\x01\xab\x02", 4, ""),
+        ):
+            for cut in range(len(octets) + 1):
+                self.assertEqual(self.texts(*self.halves(octets, cut, coding)), [text], (text, cut))
+                self.assertEqual(self.texts(*reversed(self.halves(octets, cut, coding))), [text], (text, cut))
+
+    def test_cut_and_told_by_sar(self) -> None:
+        """The same where TLVs tell the place."""
+        pdus = [
+            awkward.deliver(piece, awkward.sar(7, 2, number), coding=8)
+            for number, piece in enumerate((EMOJI[:4], EMOJI[4:]), 1)
+        ]
+        self.assertEqual(self.texts(*pdus), ["A😀B"])
+
+    def test_packed_parts(self) -> None:
+        """Each part of packed septets has its own fill bits and its own filling at the end; the escape may be cut."""
+        septets = alphabet.gsm7_encode("123456€")
+        pieces = septets[:7], septets[7:]
+        bits = alphabet.fill_bits(len(narrow(1)))
+        pdus = [
+            awkward.deliver(narrow(number) + alphabet.gsm7_pack(piece, bits), esm=UDHI)
+            for number, piece in enumerate(pieces, 1)
+        ]
+        self.assertEqual(self.texts(*pdus, default="gsm7-packed"), ["123456€"])
+
+    def test_tables_of_each_part(self) -> None:
+        """Parts in different tables or alphabets are each read in their own."""
+        turkish = udh.header(udh.concatenation_element(0x42, 2, 1, wide=True) + udh.national_shifts(1, 0))
+        pdus = awkward.deliver(turkish + b"\x1d", esm=UDHI), awkward.deliver(wide(2) + EMOJI, esm=UDHI, coding=8)
+        self.assertEqual(self.texts(*pdus), ["şA😀B"])
+
+    def test_references_of_two_widths(self) -> None:
+        """A handset's 8-bit reference is not the 16-bit one of the same number."""
+        pdus = [awkward.deliver(head + text, esm=UDHI) for head, text in (
+            (narrow(1), b"a1"), (wide(1), b"b1"), (narrow(2), b"a2"), (wide(2), b"b2"),
+        )]  # fmt: skip
+        self.assertEqual(self.texts(*pdus), ["a1a2", "b1b2"])
+
+    @given(st.text(max_size=40), st.lists(st.integers(0, 80), max_size=5))
+    def test_any_cuts(self, text: str, cuts: list[int]) -> None:
+        """Any text in UCS-2, cut anywhere and any number of times, is itself again."""
+        octets = text.encode("utf-16-be")
+        if octets[:2] in (b"\xfe\xff", b"\xff\xfe"):
+            return
+        places = [0, *sorted(cuts), len(octets)]
+        parts = [("ucs2", octets[begin:end].hex()) for begin, end in pairwise(places)]
+        self.assertEqual(user_data.join(parts), text)

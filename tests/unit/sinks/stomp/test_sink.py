@@ -1,0 +1,737 @@
+"""The STOMP sink against a broker made of bytes: a Clock, string transports, no sockets, no waiting."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from OpenSSL import SSL
+from stompest.protocol import StompFrame, StompParser
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
+from smsconnector.sinks import IEventSink
+from smsconnector.sinks.stomp.failover import Broker
+from smsconnector.sinks.stomp.sink import MAX_FRAME, RECEIPT_TIMEOUT, STOP_TIMEOUT, StompSink
+
+DESTINATIONS = {DELIVERY_REPORT: "delivery-report", INCOMING_MESSAGE: "/topic/incoming"}
+
+
+def event(number: int, jms_type: str = "smpp", kind: str = DELIVERY_REPORT, event_id: str = "") -> Event:
+    return Event(number, event_id or f"e{number}", kind, jms_type, f'{{"n":{number}}}')
+
+
+class Wire(StringTransport):
+    """The far end of one connection: what the sink wrote, as frames; what the broker says, as bytes."""
+
+    def __init__(self, broker: Broker, protocol: Any, version: str) -> None:
+        super().__init__()
+        self.broker, self.protocol = broker, protocol
+        self.parser = StompParser(version)
+        self.writes: list[bytes] = []
+        self.closed = self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def loseConnection(self) -> None:
+        self.closed = True
+
+    def abortConnection(self) -> None:
+        self.closed = self.aborted = True
+
+    def frames(self) -> list[StompFrame]:
+        """The frames written since the last call, heart-beats left out."""
+        for data in self.writes:
+            self.parser.add(data)
+        self.writes.clear()
+        found = []
+        while self.parser.canRead():
+            found.append(self.parser.get())
+        return [frame for frame in found if frame]
+
+    def say(self, command: str, body: bytes = b"", /, **headers: str) -> None:
+        """One frame from the broker; an underscore in a keyword stands for a hyphen."""
+        lines = [command, *(f"{name.replace('_', '-')}:{value}" for name, value in headers.items())]
+        self.protocol.dataReceived("\n".join(lines).encode() + b"\n\n" + body + b"\0\n")
+
+    def lose(self, reason: Any = None) -> None:
+        self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+
+class StompSinkTests(SynchronousTestCase):
+    """One law a test."""
+
+    uri = "failover:(tcp://a,tcp://b)?randomize=false&initialReconnectDelay=1000"
+    version = "1.2"
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.attempts: list[tuple[Broker, Any, Deferred[Any]]] = []
+        self.logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(self.logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
+
+    # -- the stage
+
+    def sink(self, **settings: Any) -> StompSink:
+        login, passcode = settings.pop("login", "admin"), settings.pop("passcode", "hunter2")
+        settings = {"random": Random(1), "endpoint": self.endpoint, "uri": self.uri} | settings
+        return StompSink(self.clock, settings.pop("uri"), login, passcode, DESTINATIONS, **settings)
+
+    def endpoint(self, reactor: Any, broker: Broker, tls_options: Callable[[str], Any]) -> Any:
+        test = self
+
+        class Endpoint:
+            def connect(self, factory: Any) -> "Deferred[Any]":
+                reached: Deferred[Any] = Deferred()
+                test.attempts.append((broker, factory, reached))
+                return reached
+
+        return Endpoint()
+
+    def reach(self) -> Wire:
+        """The TCP connection of the latest attempt comes about."""
+        self.clock.advance(0)
+        broker, factory, reached = self.attempts[-1]
+        protocol = factory.buildProtocol(None)
+        wire = Wire(broker, protocol, self.version)
+        protocol.makeConnection(wire)
+        reached.callback(protocol)
+        return wire
+
+    def connect(self, **headers: str) -> Wire:
+        """As reach, and the broker says CONNECTED."""
+        wire = self.reach()
+        wire.frames()
+        wire.say("CONNECTED", version=self.version, **headers)
+        return wire
+
+    def started(self, **settings: Any) -> tuple[StompSink, Wire]:
+        sink = self.sink(**settings)
+        sink.startService()
+        return sink, self.connect()
+
+    def warnings(self) -> list[str]:
+        from twisted.logger import formatEvent  # noqa: PLC0415
+
+        return [formatEvent(entry) for entry in self.logged if entry["log_level"] >= LogLevel.warn]
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass in small steps, so that every timer has its turn."""
+        for _ in range(round(seconds * 10)):
+            self.clock.advance(0.1)
+
+    # -- life
+
+    def test_interface(self) -> None:
+        """It is an IEventSink."""
+        verifyObject(IEventSink, self.sink())
+
+    def test_constructor_starts_nothing(self) -> None:
+        """No timer, no connection before startService."""
+        self.sink()
+        self.assertEqual((self.clock.getDelayedCalls(), self.attempts), ([], []))
+
+    def test_bad_settings(self) -> None:
+        """A URI or a login that can't be used is a ValueError at once; the passcode is not repeated."""
+        self.assertRaises(ValueError, self.sink, uri="http://a")
+        error = self.assertRaises(ValueError, self.sink, passcode="hunter2\nx")
+        self.assertNotIn("hunter2", str(error))
+
+    def test_handshake(self) -> None:
+        """CONNECT offers all versions, names the host, brings login, passcode and heart-beats; CONNECTED is logged."""
+        sink = self.sink()
+        sink.startService()
+        wire = self.reach()
+        (frame,) = wire.frames()
+        self.assertEqual(frame.command, "CONNECT")
+        self.assertEqual(
+            frame.headers,
+            {
+                "accept-version": "1.0,1.1,1.2",
+                "host": "a",
+                "login": "admin",
+                "passcode": "hunter2",
+                "heart-beat": "10000,10000",
+            },
+        )
+        self.assertIsNone(sink.broker)
+        wire.say("CONNECTED", version="1.2", server="ActiveMQ/5.17.2", heart_beat="10000,10000")
+        self.assertEqual(sink.broker, Broker("a", 61613))
+        self.assertEqual(self.warnings(), [])
+
+    def test_no_login(self) -> None:
+        """login and passcode are sent only if they are set; vhost is the host header."""
+        self.sink(login=None, passcode=None, vhost="virtual", heartbeat=(0, 0)).startService()
+        (frame,) = self.reach().frames()
+        self.assertEqual(frame.headers, {"accept-version": "1.0,1.1,1.2", "host": "virtual", "heart-beat": "0,0"})
+
+    def test_login_is_not_escaped(self) -> None:
+        """A colon, a backslash and an umlaut in the passcode travel as they are: CONNECT knows no escapes."""
+        self.sink(passcode="a:b\\ü").startService()
+        (data,) = self.reach().writes
+        self.assertIn("\npasscode:a:b\\ü\n".encode(), data)
+
+    # -- publishing
+
+    def test_batch_is_a_transaction(self) -> None:
+        """BEGIN, one SEND per event, COMMIT with the receipt, in one write; it fires on the RECEIPT, not before."""
+        sink, wire = self.started()
+        done = sink.publish([event(1), event(2)])
+        self.assertEqual(len(wire.writes), 1)
+        begin, first, second, commit = wire.frames()
+        transaction = begin.headers["transaction"]
+        self.assertEqual((begin.command, commit.command), ("BEGIN", "COMMIT"))
+        for frame, number in ((first, 1), (second, 2)):
+            self.assertEqual((frame.command, frame.body), ("SEND", b'{"n":%d}' % number))
+            self.assertEqual(
+                frame.headers,
+                {
+                    "destination": "/queue/delivery-report",
+                    "type": "smpp",
+                    "persistent": "true",
+                    "event-id": f"e{number}",
+                    "transaction": transaction,
+                },
+            )
+        self.assertEqual(commit.headers["transaction"], transaction)
+        self.assertNoResult(done)
+        wire.say("RECEIPT", receipt_id="of-something-else")
+        self.assertNoResult(done)
+        wire.say("RECEIPT", receipt_id=commit.headers["receipt"])
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_single_event(self) -> None:
+        """One event needs no transaction: a SEND with a receipt. A full destination name is kept."""
+        sink, wire = self.started()
+        done = sink.publish([event(1, kind=INCOMING_MESSAGE)])
+        (frame,) = wire.frames()
+        self.assertEqual((frame.command, frame.headers["destination"]), ("SEND", "/topic/incoming"))
+        self.assertNotIn("transaction", frame.headers)
+        wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
+        self.successResultOf(done)
+
+    def test_no_content_length(self) -> None:
+        """With content-length a SEND would become a BytesMessage."""
+        sink, wire = self.started()
+        sink.publish([event(1), event(2)])
+        self.assertNotIn(b"content-length", b"".join(wire.writes))
+
+    def test_empty_batch(self) -> None:
+        """Nothing to send is confirmed at once."""
+        sink, wire = self.started()
+        self.assertIsNone(self.successResultOf(sink.publish([])))
+        self.assertEqual(wire.writes, [])
+
+    def test_events_stomp_cannot_carry(self) -> None:
+        """A body that is no ASCII, or holds NUL, or an event of unknown kind fails alone; nothing is sent."""
+        sink, wire = self.started()
+        for bad in (
+            Event(1, "x", DELIVERY_REPORT, "t", "ü"),
+            Event(1, "x", DELIVERY_REPORT, "t", "\0"),
+            event(1, kind="?"),
+        ):
+            self.failureResultOf(sink.publish([event(2), bad]), ValueError)
+        self.assertEqual(wire.writes, [])
+
+    def test_before_start(self) -> None:
+        """What is published before the start, or before CONNECTED, is sent after it."""
+        sink = self.sink()
+        sink.publish([event(1)])
+        sink.startService()
+        wire = self.reach()
+        sink.publish([event(2)])
+        self.assertEqual([frame.command for frame in wire.frames()], ["CONNECT"])
+        wire.say("CONNECTED", version="1.2")
+        self.assertEqual([frame.headers["event-id"] for frame in wire.frames()], ["e1", "e2"])
+
+    def test_several_batches_outstanding(self) -> None:
+        """Batches don't wait for one another, have their own transactions, and each fires on its own receipt."""
+        sink, wire = self.started()
+        first, second = sink.publish([event(1), event(2)]), sink.publish([event(3), event(4)])
+        commits = [frame.headers for frame in wire.frames() if frame.command == "COMMIT"]
+        self.assertNotEqual(commits[0]["transaction"], commits[1]["transaction"])
+        wire.say("RECEIPT", receipt_id=commits[1]["receipt"])
+        self.assertNoResult(first)
+        self.successResultOf(second)
+        wire.say("RECEIPT", receipt_id=commits[0]["receipt"])
+        self.successResultOf(first)
+
+    def test_window(self) -> None:
+        """No more octets than the window are on the wire unconfirmed; a larger batch goes in parts, and fires
+        when the last one is confirmed."""
+        sink, wire = self.started(window=600)
+        done = sink.publish([event(number) for number in range(5)])  # two fit
+        seen: list[str] = []
+        for _ in range(3):
+            self.assertNoResult(done)
+            frames = wire.frames()
+            seen += [frame.headers["event-id"] for frame in frames if frame.command == "SEND"]
+            self.assertLessEqual(len(frames), 4)
+            wire.say("RECEIPT", receipt_id=frames[-1].headers["receipt"])
+        self.assertEqual(seen, [f"e{number}" for number in range(5)])
+        self.successResultOf(done)
+
+    def test_event_larger_than_window(self) -> None:
+        """An event larger than the window is still sent, alone."""
+        sink, wire = self.started(window=10)
+        sink.publish([event(1), event(2)])
+        self.assertEqual([frame.headers["event-id"] for frame in wire.frames()], ["e1"])
+
+    def test_byte_by_byte(self) -> None:
+        """How TCP cuts the broker's words makes no difference."""
+        sink = self.sink()
+        sink.startService()
+        wire = self.reach()
+        done = sink.publish([event(1), event(2)])
+        for byte in b"CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0\n\nRECEIPT\nreceipt-id:1\n\n\0\n":
+            wire.protocol.dataReceived(bytes([byte]))
+        self.successResultOf(done)
+
+    def test_cancelled_by_the_caller(self) -> None:
+        """A batch that its caller cancels is not sent any more; a receipt that still comes does no harm."""
+        sink, wire = self.started()
+        sent = sink.publish([event(1)])
+        sent.cancel()
+        self.failureResultOf(sent, CancelledError)
+        wire.say("RECEIPT", receipt_id="1")
+        sink.publish([event(2)]).addErrback(lambda _: None).cancel()
+        wire.frames()
+        wire.lose()
+        sink.publish([event(3)])
+        self.clock.advance(2)
+        self.assertEqual([frame.headers["event-id"] for frame in self.connect().frames()], ["e3"])
+
+    # -- escaping
+
+    def test_escaping_by_version(self) -> None:
+        """From 1.1 on header values are escaped; 1.0 has no escapes, so what would break the frame is replaced."""
+        odd = "a:b\\c\nd\re\0ü"
+        for version, expected in (
+            ("1.0", "event-id:a:b\\c?d?e??\n"),
+            ("1.1", "event-id:a\\cb\\\\c\\nd?e?ü\n"),
+            ("1.2", "event-id:a\\cb\\\\c\\nd\\re?ü\n"),
+        ):
+            self.version = version
+            sink, wire = self.started()
+            sink.publish([event(1, event_id=odd, jms_type=odd)])
+            (data,) = wire.writes
+            self.assertIn(expected.encode(), data, version)
+            self.assertIn(expected.replace("event-id", "type").encode(), data, version)
+            (frame,) = wire.frames()
+            self.assertEqual(frame.body, b'{"n":1}')
+
+    def test_version_1_0(self) -> None:
+        """A broker that names no version speaks 1.0: no heart-beats are expected or sent."""
+        self.version = "1.0"
+        sink = self.sink()
+        sink.startService()
+        wire = self.reach()
+        wire.frames()
+        wire.say("CONNECTED", session="1")
+        self.advance(60)
+        self.assertEqual((wire.writes, wire.closed), ([], False))
+
+    # -- lost connections
+
+    def test_resent_after_a_loss(self) -> None:
+        """What has no receipt when the connection is lost is sent again, in order, before what came later, with
+        the same event ids and new transactions; what was confirmed is not."""
+        sink, wire = self.started()
+        confirmed = sink.publish([event(1), event(2)])
+        second, third = sink.publish([event(3), event(4)]), sink.publish([event(5)])
+        old = wire.frames()
+        wire.say("RECEIPT", receipt_id=old[3].headers["receipt"])
+        self.successResultOf(confirmed)
+        wire.lose(ConnectionLost())
+        fourth = sink.publish([event(6)])
+        self.clock.advance(1.25)
+        wire = self.connect()
+        self.assertEqual(wire.broker.host, "b")
+        new = wire.frames()
+        self.assertEqual(
+            [frame.headers["event-id"] for frame in new if frame.command == "SEND"], ["e3", "e4", "e5", "e6"]
+        )
+        transactions = [{f.headers["transaction"] for f in frames if f.command == "BEGIN"} for frames in (old, new)]
+        self.assertTrue(transactions[0].isdisjoint(transactions[1]))
+        receipts = [frame.headers["receipt"] for frame in new if "receipt" in frame.headers]
+        for done, receipt in zip((second, third, fourth), receipts, strict=True):
+            self.assertNoResult(done)
+            wire.say("RECEIPT", receipt_id=receipt)
+            self.successResultOf(done)
+
+    def test_unconfirmed_before_unsent(self) -> None:
+        """What was on the wire when the connection was lost goes before what the window still held back."""
+        sink, wire = self.started(window=600)
+        sink.publish([event(number) for number in range(5)])  # two fit
+        wire.lose()
+        self.clock.advance(2)
+        wire = self.connect()
+        self.assertEqual([frame.headers.get("event-id") for frame in wire.frames()], [None, "e0", "e1", None])
+
+    def test_broker_words_are_unescaped(self) -> None:
+        """After CONNECTED the broker's headers are read by the rules of the agreed version."""
+        _, wire = self.started()
+        wire.say("ERROR", message="Invalid id\\c 7")
+        wire.lose()
+        self.assertIn("the broker reported an error: Invalid id: 7.", self.warnings()[0])
+
+    def test_log_tells_which_why_and_when(self) -> None:
+        """A loss is one line: which broker, why, which is next, and when."""
+        sink, wire = self.started()
+        self.successResultOf(sink.publish([]))
+        wire.lose()
+        (line,) = self.warnings()
+        self.assertEqual(
+            line, "No events to tcp://a:61613: the broker closed the connection. tcp://b:61613 will be tried at once."
+        )
+        self.clock.advance(0)
+        self.attempts[-1][2].errback(ConnectionRefusedError())
+        self.assertRegex(
+            self.warnings()[-1],
+            r"^No events to tcp://b:61613: Connection was refused by other side\. tcp://a:61613 will be tried in \d",
+        )
+
+    def test_refused_ports_are_walked(self) -> None:
+        """Brokers that can't be reached are tried one after the other, round after round, with growing pauses."""
+        self.sink().startService()
+        for _ in range(6):
+            while self.attempts and self.attempts[-1][2].called:
+                self.clock.advance(0.1)
+            self.clock.advance(0)
+            self.attempts[-1][2].errback(ConnectionRefusedError())
+            self.clock.advance(0)
+        self.assertEqual([broker.host for broker, _, _ in self.attempts[:6]], ["a", "b"] * 3)
+        self.assertTrue(0.75 + 1.5 <= self.clock.seconds() <= 1.3 + 2.6, self.clock.seconds())
+
+    def test_poison_does_not_loop_hot(self) -> None:
+        """An event at which the broker hangs up right after CONNECTED is tried again with growing pauses."""
+        sink = self.sink(uri="failover:(tcp://a)?initialReconnectDelay=10")
+        sink.startService()
+        sink.publish([event(1), event(2)])
+        for _ in range(10):
+            wire = self.connect()
+            self.assertEqual(len(wire.frames()), 4)
+            wire.say("ERROR", b"trace\n\tat", message="no such thing")
+            self.assertTrue(wire.closed)
+            wire.lose()
+            pause = self.clock.getDelayedCalls()[0].getTime() - self.clock.seconds()
+            self.clock.advance(pause)
+        self.assertGreater(pause, 3)
+        self.assertIn("the broker reported an error: no such thing", self.warnings()[-1])
+
+    def test_receipt_after_error_does_not_count(self) -> None:
+        """ActiveMQ goes on after an ERROR and even commits the rest of the transaction: that receipt is no proof."""
+        sink, wire = self.started()
+        done = sink.publish([event(1), event(2)])
+        wire.protocol.dataReceived(b"ERROR\nmessage:x\n\n\0\nRECEIPT\nreceipt-id:1\n\n\0\n")
+        wire.say("RECEIPT", receipt_id="1")
+        self.assertNoResult(done)
+
+    def test_a_good_session_resets_the_delay(self) -> None:
+        """A session with a receipt, or of some length, is good: the next pause is short again."""
+        sink = self.sink(uri="failover:(tcp://a)?initialReconnectDelay=100&maxReconnectDelay=20000")
+        sink.startService()
+        for _ in range(8):
+            self.clock.advance(0)
+            self.attempts[-1][2].errback(ConnectionRefusedError())
+            self.clock.advance(25)
+        wire = self.connect()
+        sink.publish([event(1)])
+        wire.say("RECEIPT", receipt_id="1")
+        wire.lose()
+        self.clock.advance(0.13)
+        wire = self.connect()
+        self.advance(11)
+        wire.lose()
+        self.clock.advance(0.13)
+        self.assertEqual(self.connect().closed, False)
+
+    # -- refusals and nonsense
+
+    def test_login_refused_is_paced(self) -> None:
+        """A refused login is said loudly, with the broker's own words and no passcode, and tried again after 5 s,
+        then 10, and so on; not at the pace of lost connections."""
+        self.sink(uri="failover:(tcp://a)?initialReconnectDelay=10").startService()
+        pauses = []
+        for _ in range(3):
+            wire = self.reach()
+            wire.say("ERROR", b"..", message="User name [admin] or password is invalid. (hunter2)")
+            wire.lose()
+            pauses.append(self.clock.getDelayedCalls()[0].getTime() - self.clock.seconds())
+            self.clock.advance(pauses[-1])
+        for pause, least in zip(pauses, (5, 10, 20), strict=True):
+            self.assertTrue(least <= pause <= least * 1.25, pauses)
+        self.assertRegex(
+            self.warnings()[0],
+            r"refused CONNECT: User name \[admin\] or password is invalid.*tcp://a:61613 will be tried again in \d",
+        )
+        self.assertNotIn("hunter2", "".join(self.warnings()))
+        self.assertEqual({entry["log_level"] for entry in self.logged if "why" in entry}, {LogLevel.error})
+
+    def test_closed_before_connected(self) -> None:
+        """A broker that hangs up without CONNECTED is named as such, and the next one is tried."""
+        self.sink().startService()
+        self.reach().lose()
+        self.assertIn("the broker closed the connection before it answered CONNECT", self.warnings()[0])
+        self.clock.advance(0)
+        self.assertEqual(self.attempts[-1][0].host, "b")
+
+    def test_tls_failure_in_words(self) -> None:
+        """What OpenSSL gives as a list of tuples is logged as its reason."""
+        self.sink().startService()
+        self.reach().lose(SSL.Error([("SSL routines", "", "certificate verify failed")]))
+        self.assertIn(": TLS: certificate verify failed before it answered CONNECT.", self.warnings()[0])
+
+    def test_handshake_timeout(self) -> None:
+        """A broker that accepts and says nothing is dropped after 10 s."""
+        self.sink().startService()
+        wire = self.reach()
+        self.advance(9.5)
+        self.assertFalse(wire.closed)
+        self.advance(2)
+        self.assertTrue(wire.aborted)
+        wire.lose(ConnectionLost())
+        self.assertIn("no answer to CONNECT within 10 s", self.warnings()[0])
+
+    def test_unusable_versions_and_beats(self) -> None:
+        """CONNECTED with a version or heart-beats that make no sense drops the connection, and nothing worse."""
+        for headers in (
+            {"version": "3.0"},
+            {"version": "1.2", "heart_beat": "a,b"},
+            {"version": "1.2", "heart_beat": "1" + "0" * 400 + ",1" + "0" * 400},
+        ):
+            self.sink().startService()
+            wire = self.reach()
+            wire.say("CONNECTED", **headers)
+            self.assertTrue(wire.aborted, headers)
+
+    def test_nonsense(self) -> None:
+        """Whatever is no STOMP drops the connection, with one line in the log."""
+        for data in (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n\n\n",
+            b"RECEIPT\nno separator\n\n\0",
+            b"RECEIPT\nreceipt-id:\xff\n\n\0",
+            b"RECEIPT\ncontent-length:x\n\n\0",
+            b"RECEIPT\ncontent-length:-3\n\n\0\0\0",
+            b"MESSAGE\ndestination:/queue/a\nmessage-id:1\nsubscription:1\n\nx\0",
+            b"CONNECTED\nversion:1.2\n\n\0",
+            b"\0" * 10 + b"\n\n",
+        ):
+            _, wire = self.started()
+            self.logged.clear()
+            wire.protocol.dataReceived(data)
+            self.assertTrue(wire.aborted, data)
+            wire.protocol.dataReceived(data)
+            wire.lose()
+            self.assertEqual(len(self.warnings()), 1, data)
+
+    def test_receipt_without_id(self) -> None:
+        """A RECEIPT that names nothing confirms nothing."""
+        sink, wire = self.started()
+        done = sink.publish([event(1)])
+        wire.say("RECEIPT")
+        self.assertNoResult(done)
+
+    def test_oversized(self) -> None:
+        """A frame without end is not collected beyond 1 MiB; many small ones may be larger together."""
+        _, wire = self.started()
+        for _ in range(2 * MAX_FRAME // 60_000):
+            wire.protocol.dataReceived(b"RECEIPT\nreceipt-id:9\n\n\0\n" * 2400)
+        self.assertFalse(wire.closed)
+        for _ in range(MAX_FRAME // 60_000 + 2):
+            wire.protocol.dataReceived(b"x" * 60_000)
+        self.assertTrue(wire.aborted)
+        wire.lose()
+        self.assertIn("without completing a frame", self.warnings()[0])
+        self.assertLess(len(wire.protocol.parser._data), MAX_FRAME + 1)
+
+    # -- time
+
+    def test_silence_drops_the_connection(self) -> None:
+        """A beat may be nearly twice as late as agreed, but not later."""
+        self.sink().startService()
+        wire = self.connect(heart_beat="10000,10000")
+        for _ in range(3):
+            self.advance(19.5)
+            self.assertFalse(wire.closed)
+            wire.protocol.dataReceived(b"\n")
+        self.advance(22)
+        self.assertTrue(wire.aborted)
+        wire.lose()
+        self.assertIn("agreed was a beat every 10.0 s", self.warnings()[0])
+
+    def test_own_beats(self) -> None:
+        """While there is nothing to send, beats go out more often than agreed; and data counts as a beat."""
+        sink = self.sink(heartbeat=(10_000, 0))
+        sink.startService()
+        wire = self.connect(heart_beat="0,400")  # agreed: every 10 s
+        self.advance(60)
+        self.assertTrue(6 < len(wire.writes) <= 13, len(wire.writes))
+        self.assertEqual(set(wire.writes), {b"\n"})
+        wire.writes.clear()
+        for number in range(20):
+            sink.publish([event(number)])
+            self.advance(1)
+        self.assertEqual(wire.writes.count(b"\n"), 0)
+
+    def test_fast_beats(self) -> None:
+        """Beats that are agreed faster than the usual tick are kept, from the first one on."""
+        self.sink(heartbeat=(200, 0)).startService()
+        wire = self.connect(heart_beat="0,200")
+        for _ in range(20):
+            wire.writes.clear()
+            for _ in range(20):
+                self.clock.advance(0.01)
+            self.assertTrue(wire.writes)
+
+    def test_receipt_timeout(self) -> None:
+        """Parts outstanding and no receipt for 30 s: the connection is dropped, beats or not. A receipt in between
+        is progress, and gives the others time."""
+        sink, wire = self.started()
+        sink.publish([event(1)])
+        sink.publish([event(2)])
+        self.advance(RECEIPT_TIMEOUT - 1)
+        wire.say("RECEIPT", receipt_id="1")
+        self.advance(RECEIPT_TIMEOUT - 1)
+        self.assertFalse(wire.closed)
+        self.advance(2)
+        self.assertTrue(wire.aborted)
+        wire.lose()
+        self.assertIn("1 receipts are owed, and none came within 30 s", self.warnings()[0])
+
+    def test_idle_time_is_no_receipt_time(self) -> None:
+        """The receipt's time begins with the publish, not with the last one before a quiet hour."""
+        sink, wire = self.started()
+        self.advance(100)
+        sink.publish([event(1)])
+        self.advance(RECEIPT_TIMEOUT - 1.1)
+        self.assertFalse(wire.closed)
+
+    def test_one_timer(self) -> None:
+        """However much is outstanding, a connection has one timer; a lost one leaves none behind."""
+        sink, wire = self.started()
+        for number in range(50):
+            sink.publish([event(number)])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        wire.lose()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # the next attempt
+
+    # -- stopping
+
+    def test_stop_says_disconnect(self) -> None:
+        """A stop says DISCONNECT, takes the receipts that still come, and closes on its own receipt."""
+        sink, wire = self.started()
+        kept, lost = sink.publish([event(1)]), sink.publish([event(2)])
+        stopped = sink.stopService()
+        *_, frame = wire.frames()
+        self.assertEqual(frame.command, "DISCONNECT")
+        wire.say("RECEIPT", receipt_id="1")
+        self.successResultOf(kept)
+        self.assertNoResult(lost)
+        wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
+        self.assertTrue(wire.closed)
+        self.assertNoResult(stopped)
+        wire.lose()
+        self.successResultOf(stopped)
+        self.failureResultOf(lost, CancelledError)
+        self.assertEqual((self.clock.getDelayedCalls(), self.warnings()), ([], []))
+
+    def test_stop_never_hangs(self) -> None:
+        """A broker that does not answer DISCONNECT costs 2 s, then every batch is cancelled, once."""
+        sink, wire = self.started(window=300)
+        done = sink.publish([event(1), event(2), event(3)])
+        stopped = sink.stopService()
+        self.advance(STOP_TIMEOUT - 0.2)
+        self.assertNoResult(stopped)
+        self.advance(0.4)
+        self.successResultOf(stopped)
+        self.assertTrue(wire.aborted)
+        self.failureResultOf(done, CancelledError)
+        wire.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop_cancels_what_is_on_the_wire(self) -> None:
+        """A batch that was sent, but not confirmed within the stop's bound, is cancelled too."""
+        sink, wire = self.started()
+        done = sink.publish([event(1), event(2)])
+        sink.stopService()
+        self.advance(STOP_TIMEOUT + 0.2)
+        self.assertTrue(wire.aborted)
+        self.failureResultOf(done, CancelledError)
+
+    def test_stop_leaves_the_callers_chain_alone(self) -> None:
+        """A batch of several parts is cancelled once: what its caller does next is not cancelled with it."""
+        sink, _ = self.started(window=300)
+        next_step: Deferred[None] = Deferred()
+        sink.publish([event(1), event(2), event(3)]).addErrback(lambda _: next_step)
+        sink.stopService()
+        self.advance(STOP_TIMEOUT + 0.2)
+        self.assertNoResult(next_step)
+
+    def test_stop_in_every_other_state(self) -> None:
+        """Before the start, while an attempt is on its way, before CONNECTED, and between attempts: at once."""
+        self.successResultOf(self.sink().stopService() or Deferred())
+
+        sink = self.sink()
+        sink.startService()
+        self.clock.advance(0)
+        self.successResultOf(sink.stopService())
+        self.assertTrue(self.attempts[-1][2].called)
+
+        sink = self.sink()
+        sink.startService()
+        wire = self.reach()
+        stopped = sink.stopService()
+        self.assertTrue(wire.aborted)
+        wire.lose()
+        self.successResultOf(stopped)
+
+        sink, wire = self.started()
+        wire.lose()
+        self.successResultOf(sink.stopService())
+        self.assertEqual((self.clock.getDelayedCalls()), [])
+
+    def test_connected_too_late(self) -> None:
+        """A connection that comes about although its attempt was cancelled is closed without a word."""
+        sink = self.sink()
+        sink.startService()
+        self.clock.advance(0)
+        _, factory, _ = self.attempts[-1]
+        sink.stopService()
+        protocol = factory.buildProtocol(None)
+        wire = Wire(Broker("a", 1), protocol, "1.2")
+        protocol.makeConnection(wire)
+        self.assertEqual((wire.aborted, wire.writes), (True, []))
+        wire.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_publish_after_stop(self) -> None:
+        """After a stop a batch is cancelled at once; after another start it is not."""
+        sink, wire = self.started()
+        sink.stopService()
+        wire.lose()
+        self.failureResultOf(sink.publish([event(1)]), CancelledError)
+        sink.startService()
+        done = sink.publish([event(1)])
+        wire = self.connect()
+        self.assertEqual([frame.headers["event-id"] for frame in wire.frames()], ["e1"])
+        self.assertNoResult(done)
+
+    def test_start_while_stopping(self) -> None:
+        """A start before the stop has ended ends it, and the new connection is left alone by the old timer."""
+        sink, _ = self.started()
+        stopped = sink.stopService()
+        sink.startService()
+        self.successResultOf(stopped)
+        wire = self.connect()
+        self.advance(STOP_TIMEOUT + 1)
+        self.assertFalse(wire.closed)
+        self.assertIsNotNone(sink.broker)

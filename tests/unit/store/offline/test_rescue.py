@@ -1,0 +1,298 @@
+"""Saving what can be saved: pages of real files are destroyed, one after the other."""
+
+import errno
+import io
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import TestCase
+
+from smsconnector.errors import StoreUnusable
+from smsconnector.lifecycle import MessageState
+from smsconnector.messages import Outcome, Verdict
+from smsconnector.store import operations as ops
+from smsconnector.store.database import create, steps
+from smsconnector.store.offline import rescue as rescuing
+from smsconnector.store.offline.btree_leaves import Leaves
+from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.offline.rescue import TABLES, rescue
+from smsconnector.store.store import Store
+from tests.unit.store.test_store import ACCOUNT, NOW, StoreCase
+
+PAGE = 4096  # octets
+
+
+class FileCase(StoreCase):
+    """A file with 300 texts of three segments: a third delivered, a third refused, a third under way."""
+
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        self.store = Store(self.path)
+        self.addCleanup(self.store.close)
+        self.next_id = 1
+        for number in range(300):
+            segments = self.accept(f"SM{number}", *(f"{number} {part} " * 5 for part in "abc"))
+            if number % 3 < 2:
+                outcome = (Verdict.DONE, Verdict.REFUSED)[number % 3]
+                self.one(ops.Record(tuple((Outcome(one, outcome, ACCOUNT, None, 11), 0) for one in segments), NOW))
+        self.store.close()
+        self.whole = Path(self.path).read_bytes()
+        with closing(sqlite3.connect(self.path)) as connection:
+            self.rows = {name: set(connection.execute(f"SELECT * FROM {name}")) for name in TABLES}
+
+    def damaged(self) -> Iterator[tuple[int, str]]:
+        """The number of a page, and a file in which that one is no page any more."""
+        for page in range(1, len(self.whole) // PAGE):
+            path = self.mktemp()
+            Path(path).write_bytes(self.whole[: page * PAGE] + b"\xff" * PAGE + self.whole[(page + 1) * PAGE :])
+            yield page, path
+
+    def test_each_page(self) -> None:
+        """Whichever page is destroyed: the rest comes through as it was, adds up, and can be gone on with."""
+        refused = untouched = most_lost = 0
+        for page, path in self.damaged():
+            before, target = Path(path).read_bytes(), self.mktemp()
+            try:
+                saved = rescue(path, target)
+            except StoreUnusable as error:
+                self.assertIn("last backup", str(error))  # what the tables are is not known any more
+                refused += 1
+                continue
+            self.assertEqual(Path(path).read_bytes(), before)
+            self.assertEqual(reconcile(target).faults, [], page)
+            self.one_report_each(target)
+            with closing(sqlite3.connect(target)) as connection:
+                kept = {name: set(connection.execute(f"SELECT * FROM {name}")) & self.rows[name] for name in TABLES}
+            lost = sum(len(self.rows[name] - kept[name]) for name in TABLES)
+            if not saved.gaps:
+                self.assertEqual(lost, 0)
+                untouched += 1
+            else:
+                most_lost = max(most_lost, lost)
+            Store(target).close()
+        self.assertLess(refused, 4)
+        self.assertGreater(untouched, 10)  # pages of indices
+        self.assertLess(most_lost, 300)  # of 1,400: a leaf, and what hung on it
+        self.assertGreater(most_lost, 0)
+
+    def one_report_each(self, target: str, but: str = "-") -> None:
+        """Every message that was saved has one report, or is still under way with all its segments."""
+        with closing(sqlite3.connect(target)) as connection:
+            for sid, state, reports, segments in connection.execute(
+                "SELECT m.sid, m.state, (SELECT count(*) FROM outbox WHERE event_id = 'dr-' || m.sid),"
+                " (SELECT count(*) FROM segment AS s WHERE s.id BETWEEN m.id AND m.id + 2 AND s.text <> '')"
+                " FROM message AS m"
+            ):
+                if sid.startswith(but):
+                    continue
+                if state == MessageState.ACTIVE:
+                    self.assertEqual((reports, segments), (0, 3), sid)
+                else:
+                    self.assertEqual(reports, 1, sid)
+
+    def test_lost_without_a_trace(self) -> None:
+        """What is known of messages that are gone with all their segments: their reports, and the ids that are free."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            for first in (10, 13, 16):  # the second is delivered, the third refused, the first under way
+                connection.execute("DELETE FROM message WHERE id = ?", (first,))
+                connection.execute("DELETE FROM segment WHERE id BETWEEN ? AND ? + 2", (first, first))
+            connection.commit()
+        saved = rescue(self.path, self.mktemp())
+        self.assertEqual((saved.told, saved.unused, saved.lost), (2, 9, 0))
+
+    def test_many_pages(self) -> None:
+        """Every eighth page destroyed: most is saved all the same."""
+        octets = bytearray(self.whole)
+        for page in range(8, len(octets) // PAGE, 8):
+            octets[page * PAGE : (page + 1) * PAGE] = os.urandom(PAGE)
+        Path(self.path).write_bytes(octets)
+        target = self.mktemp()
+        saved = rescue(self.path, target)
+        self.assertGreater(sum(rows for _, rows, _ in saved.rows), 900)
+        self.assertEqual(reconcile(target).faults, [])
+
+    def test_rows_that_make_no_sense(self) -> None:
+        """A page that is one but holds what can't be: the row is not taken."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("UPDATE message SET segments = 4000000000 WHERE sid = 'SM1'")
+            connection.execute("UPDATE message SET state = 'x' WHERE sid = 'SM2'")
+            connection.execute("UPDATE segment SET text = x'00ff' WHERE id = 1")
+            connection.execute("UPDATE message SET code = x'00ff' WHERE sid = 'SM3'")
+            connection.execute("DELETE FROM outbox WHERE event_id = 'dr-SM3'")
+            connection.commit()
+        target = self.mktemp()
+        saved = rescue(self.path, target)
+        self.assertEqual((saved.gaps, saved.lost), (4, 3))
+        self.assertEqual(reconcile(target).faults, [])
+
+    def test_sectors_that_cannot_be_read(self) -> None:
+        """Where the disk gives nothing but an error, the rest is saved."""
+        bad = range(9 * PAGE, 10 * PAGE)
+
+        def pread(file: int, size: int, at: int) -> bytes:
+            if at in bad or at < bad.start < at + size:
+                raise OSError(errno.EIO, "Input/output error")
+            return os.pread(file, size, at)
+
+        self.patch(rescuing, "pread", pread)
+        target = self.mktemp()
+        saved = rescue(self.path, target)
+        self.assertGreater(sum(rows for _, rows, _ in saved.rows), 1100)
+        self.assertEqual(reconcile(target).faults, [])
+
+    def test_copy_that_broke_off(self) -> None:
+        """A file whose end is missing: the rest is saved."""
+        Path(self.path).write_bytes(self.whole[: -3 * PAGE])
+        target = self.mktemp()
+        saved = rescue(self.path, target)
+        self.assertGreater(sum(rows for _, rows, _ in saved.rows), 1000)
+        self.assertEqual(reconcile(target).faults, [])
+
+    def test_write_that_was_lost(self) -> None:
+        """Pages with the content of before: nothing fails to be read, and yet what was saved adds up and goes on."""
+        self.store = Store(self.path)
+        self.accept("SM600", *(f"600 {part} " * 5 for part in "abc"))
+        for _ in range(12):
+            self.accept(f"SM6-{self.next_id}", "x" * 100)
+        self.store.close()
+        newer, told = Path(self.path).read_bytes(), 0
+        for page in range(1, len(self.whole) // PAGE):
+            before = self.whole[page * PAGE : (page + 1) * PAGE]
+            if before == newer[page * PAGE : (page + 1) * PAGE]:
+                continue
+            Path(self.path).write_bytes(newer[: page * PAGE] + before + newer[(page + 1) * PAGE :])
+            target = self.mktemp()
+            try:
+                saved = rescue(self.path, target)
+            except StoreUnusable:
+                continue
+            told += bool(saved.gaps or saved.lost or saved.torn or saved.doubt)
+            self.assertEqual(reconcile(target).faults, [], page)
+            self.one_report_each(target, "SM6")
+            self.store = Store(target)
+            self.next_id = self.store.last_segment_id() + 1
+            self.accept("SMnew")
+            self.store.close()
+        self.assertGreater(told, 1)
+
+    def test_directory_that_cannot_be_written(self) -> None:
+        """A disk that was made read-only: nothing is written beside the file."""
+        folder, target = Path(self.mktemp()), self.mktemp()
+        folder.mkdir()
+        Path(folder / "a.db").write_bytes(self.whole)
+        before = os.listdir(folder)
+        rescue(str(folder / "a.db"), target)
+        self.assertEqual(os.listdir(folder), before)
+
+    def test_sound_file(self) -> None:
+        """Nothing is lost of a file that is sound, nor changed; what is in the WAL counts."""
+        path, target = self.mktemp(), self.mktemp()
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("DELETE FROM outbox WHERE id = 1")  # a report that retention has dropped
+            connection.commit()
+            for end in ("", "-wal"):
+                Path(path + end).write_bytes(Path(self.path + end).read_bytes())
+        saved = rescue(path, target)
+        self.assertEqual((saved.gaps, saved.lost, saved.ended, saved.told_again), (0, 0, 0, 0))
+        with closing(sqlite3.connect(target)) as connection:
+            self.assertEqual(connection.execute("SELECT min(id), count(*) FROM outbox").fetchone(), (2, 199))
+
+
+class RescueCase(TestCase):
+    def test_every_version(self) -> None:
+        """A file of an earlier version becomes one of this version."""
+        for version, _ in steps():
+            path, target = self.mktemp(), self.mktemp()
+            with closing(sqlite3.connect(path)) as connection:
+                create(connection, version)
+                connection.execute(
+                    "INSERT INTO message (id, sid, channel, destination, alphabet, segments, accepted_at, expires_at)"
+                    " VALUES (7, 'SM7', 'smpp', '1', 'gsm7', 1, 5, 6)"
+                )
+                connection.execute("INSERT INTO segment VALUES (7, 'smpp', 1, 'hello', 0, 0, 0, 0, 0, 0, 0, 0)")
+                connection.commit()
+            rescue(path, target)
+            store = Store(target)
+            ((loaded,),) = store.apply([ops.LoadSegments("smpp", 0, 9)])
+            self.assertEqual((loaded.text, loaded.destination), ("hello", "1"))
+            store.close()
+
+    def test_refused(self) -> None:
+        """A file in use, one that exists, one that is not ours or of another version, no file: each says what to do,
+        and nothing is left behind."""
+        path, target = self.mktemp(), self.mktemp()
+        store = Store(path)
+        self.assertIn("in use", str(self.assertRaises(StoreUnusable, rescue, path, target)))
+        store.close()
+        self.assertIn("nothing is overwritten", str(self.assertRaises(StoreUnusable, rescue, path, path)))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version=99")
+        self.assertIn("schema 99", str(self.assertRaises(StoreUnusable, rescue, path, target)))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE message")
+        self.assertIn("another program's", str(self.assertRaises(StoreUnusable, rescue, path, target)))
+        self.assertIn("there is no", str(self.assertRaises(StoreUnusable, rescue, self.mktemp(), target)))
+        Path(path).write_bytes(b"x" * 9000)
+        self.assertIn("last backup", str(self.assertRaises(StoreUnusable, rescue, path, target)))
+        Path(path).unlink()
+        Store(path).close()
+        self.assertIn("nowhere", str(self.assertRaises(StoreUnusable, rescue, path, "nowhere/x")))
+        self.assertEqual([name for name in os.listdir(".") if name.startswith(target)], [])
+
+
+quick = settings(deadline=None, max_examples=100, database=None)
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(allow_nan=False),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.binary(),
+    st.integers(0, 20_000).map(lambda length: "long " * length),
+)
+
+
+class LeavesCase(TestCase):
+    @quick
+    @given(st.lists(st.lists(VALUES, min_size=2, max_size=2), max_size=40), st.sampled_from([512, 1024, 4096, 65536]))
+    def test_as_sqlite_reads_them(self, rows: list[list[Any]], size: int) -> None:
+        """Every row of a file of whatever page size, as SQLite gives it; none of those that were deleted."""
+        path = self.mktemp()
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA page_size={size}")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, a, b)")
+            connection.executemany("INSERT INTO one (a, b) VALUES (?, ?)", rows)
+            connection.execute("DELETE FROM one WHERE id % 3 = 0")
+            wanted = connection.execute("SELECT * FROM one").fetchall()
+        with open(path, "rb") as file:
+            found = sorted((row.rowid, *row.values[1:]) for row in Leaves(file).rows() if row.values[0] is None)
+        self.assertEqual(found, wanted)
+
+    def test_list_of_free_pages_that_is_cut(self) -> None:
+        """What is free can't be told from what is not: nothing is read, or what was deleted would come again."""
+        path = self.mktemp()
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete=OFF")
+            connection.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, a)")
+            connection.executemany("INSERT INTO one (a) VALUES (?)", [("x" * 100,)] * 1000)
+            connection.execute("DELETE FROM one WHERE id > 100")
+        octets = bytearray(Path(path).read_bytes())
+        trunk = int.from_bytes(octets[32:36], "big")
+        self.assertGreater(trunk, 0)
+        octets[(trunk - 1) * PAGE : trunk * PAGE] = bytes(PAGE)
+        self.assertEqual(list(Leaves(io.BytesIO(octets)).rows()), [])
+
+    @quick
+    @given(st.lists(st.binary(min_size=512, max_size=512), max_size=5))
+    def test_whatever_octets(self, pages: list[bytes]) -> None:
+        """No octets make it fail."""
+        first = b"SQLite format 3\0\x02\x00\x01\x01\x00\x40\x20\x20" + bytes(12 + 64)
+        leaves = [b"\x0d\0\0\0\x10" + page[5:] for page in pages]
+        list(Leaves(io.BytesIO(b"".join((first.ljust(512, b"\0"), *leaves)))).rows())

@@ -1,0 +1,185 @@
+"""The store under any order of what may be asked of it, by search: it always adds up, and tells of each end once.
+
+A model that knows little and is easily trusted: which messages were accepted, what the network was told and said, which
+events the broker has. After every step the database is reconciled, and its counters are compared with its rows.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.lifecycle import MessageState, SegmentState
+from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.store import operations as ops
+from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.store import Store
+from tests.unit.fakes import message
+from tests.unit.store.test_store import ACCOUNT, NOW
+
+HOUR = 3_600_000
+
+
+class LifeOfTheStore(RuleBasedStateMachine):
+    """Ids of the SMSC are 1000 + the segment's id, so that receipts may come before their response."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.mkdtemp(prefix="store-")
+        self.path = str(Path(self.folder) / "sms.db")
+        self.store = Store(self.path)
+        self.now = NOW
+        self.process = 1
+        self.next_id = 1
+        self.segments: list[Segment] = []
+        self.told: dict[str, str] = {}  # event_id -> body, of every event that was ever seen
+        self.texts = 0
+        self.queues = ["smpp"]
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    def one(self, operation: ops.Operation) -> Any:
+        return self.store.apply([operation])[0]
+
+    def pick(self, data: Any) -> Segment:
+        return data.draw(st.sampled_from(self.segments[-12:]))  # type: ignore[no-any-return]
+
+    # --- what applications and the network do ---------------------------------------------------------------
+
+    @rule(count=st.integers(1, 3))
+    def accept(self, count: int) -> None:
+        accepted = message(f"SM{self.next_id}", *["x"] * count, at=self.now)
+        queue = self.queues[self.next_id % len(self.queues)]
+        self.one(ops.Accept(accepted, self.next_id, queue))
+        self.segments += self.one(ops.LoadSegments(queue, self.next_id - 1, 10))
+        self.next_id += count
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data())
+    def claim(self, data: Any) -> None:
+        segment = self.pick(data)
+        claimed = self.one(ops.Claim((segment.id,), self.process))
+        assert claimed in ([], [segment.id])
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data())
+    def unclaim(self, data: Any) -> None:
+        self.one(ops.Unclaim((self.pick(data).id,)))
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data())
+    def postpone(self, data: Any) -> None:
+        self.one(ops.Postpone((self.pick(data).id,), self.now + 1))
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data(), verdict=st.sampled_from([Verdict.ACCEPTED, Verdict.RETRY, Verdict.REFUSED, Verdict.DONE]))
+    def outcome(self, data: Any, verdict: Verdict) -> None:
+        segment = self.pick(data)
+        smsc_id = f"{1000 + segment.id}" if verdict is Verdict.ACCEPTED else None
+        self.one(ops.Record(((Outcome(segment, verdict, ACCOUNT, smsc_id, 8), self.now + 1),), self.now))
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data(), finality=st.sampled_from(list(Finality)), repeats=st.integers(1, 2))
+    def receipt(self, data: Any, finality: Finality, repeats: int) -> None:
+        segment = self.pick(data)
+        said = Receipt(ACCOUNT, f"{1000 + segment.id}", finality, "000", finality.name, self.now, segment.destination)
+        self.one(ops.Receive((said,) * repeats))
+
+    @rule(count=st.integers(1, 2), number=st.integers(1, 2), reference=st.integers(1, 2), new=st.booleans())
+    def text(self, count: int, number: int, reference: int, new: bool) -> None:
+        self.texts += new
+        part = IncomingSegment(
+            "smpp", ACCOUNT, "923001234567", "8228", f"t{self.texts}", self.now, reference, min(number, count), count
+        )
+        self.one(ops.Incoming((part,)))
+
+    # --- time, the broker, restarts -------------------------------------------------------------------------
+
+    @rule(ahead=st.sampled_from([1_000, 60_000, HOUR // 2, HOUR]))
+    def time_passes(self, ahead: int) -> None:
+        self.now += ahead
+        self.one(ops.Sweep(self.now, self.now - 300_000))
+
+    @rule(limit=st.integers(0, 5))
+    def publish(self, limit: int) -> None:
+        events = self.events()[:limit]
+        self.one(ops.Published(tuple(event.id for event in events), self.now))
+
+    @rule(texts=st.sampled_from([0, HOUR]), limit=st.integers(1, 3))
+    def purge(self, texts: int, limit: int) -> None:
+        self.events()
+        self.one(ops.Purge(self.now - texts, self.now - 2 * HOUR, limit))
+
+    @rule(settle=st.booleans())
+    def restart(self, settle: bool) -> None:
+        self.store.close()
+        self.store = Store(self.path)
+        self.process += 1
+        if settle:
+            self.one(ops.Settle(self.now, self.process))
+
+    @rule(queues=st.lists(st.sampled_from(["a", "smpp", "z"]), min_size=1, unique=True), limit=st.integers(1, 4))
+    def reconfigure(self, queues: list[str], limit: int) -> None:
+        """Other routes serve the channel: nothing that waits is left where no one comes for it."""
+        self.queues, place, moved = queues, ("", -1, -1), 0
+        while place is not None:
+            some, left, place = self.one(ops.Requeue(tuple(queues), lambda channel, number: queues[0], place, limit))
+            moved += some
+            assert not left
+        waiting = self.store._connection.execute("SELECT queue FROM segment WHERE state = 0").fetchall()
+        assert {queue for (queue,) in waiting} <= set(queues)
+        assert moved <= len(waiting)
+
+    # --- what always holds ----------------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        events: list[Event] = self.one(ops.LoadEvents(0, 10_000))
+        for event in events:
+            assert self.told.setdefault(event.event_id, event.body) == event.body, "one id, two contents"
+        return events
+
+    @invariant()
+    def one_report_each(self) -> None:
+        self.events()
+        sids = [json.loads(body)["MessageSID"] for event_id, body in self.told.items() if event_id.startswith("dr-")]
+        assert len(sids) == len(set(sids)), sids
+
+    @invariant()
+    def ends_are_told_and_kept(self) -> None:
+        self.events()
+        for sid in {f"SM{one.message_id}" for one in self.segments[-12:]}:
+            found = self.one(ops.Find(sid))
+            if found is None:  # purged, so it had an end
+                assert f"dr-{sid}" in self.told
+                continue
+            assert (found["state"] != MessageState.ACTIVE) == (f"dr-{sid}" in self.told), found
+            if found["state"] == MessageState.DELIVERED:
+                assert {part[2] for part in found["parts"]} == {SegmentState.DELIVERED}, found
+
+    @invariant()
+    def it_adds_up(self) -> None:
+        assert reconcile(self.path).faults == []
+        connection = self.store._connection
+        queued = connection.execute("SELECT count(*) FROM segment WHERE state IN (0, 1)").fetchone()[0]
+        parked = connection.execute("SELECT count(*) FROM parked_receipt").fetchone()[0]
+        events = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()[0]
+        measures = self.one(ops.Measure())
+        assert (measures.queued, measures.parked, measures.waiting_events) == (queued, parked, events)
+
+
+class SearchCase(SynchronousTestCase):
+    def test_life_of_the_store(self) -> None:
+        """The state machine above."""
+        case = LifeOfTheStore.TestCase
+        case.settings = settings(
+            max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        )
+        case("runTest").runTest()

@@ -1,0 +1,755 @@
+"""The walks: submitter, receiver, publisher, each against a real store, a fake channel or sink, and a clock."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.errors import StoreError
+from smsconnector.lifecycle import CODE_UNKNOWN
+from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from smsconnector.walks import publisher as publishing
+from smsconnector.walks import submitter as submitting
+from smsconnector.walks.lanes import Lanes
+from smsconnector.walks.publisher import Publisher
+from smsconnector.walks.receiver import Receiver
+from smsconnector.walks.submitter import RetryPolicy, Submitter
+from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel, FakeSink, message
+
+ACCOUNT = "connector@smsc"
+
+
+class WalkCase(SynchronousTestCase):
+    """One store with one submitter, receiver and publisher; ``settle`` lets everything that is due happen."""
+
+    resend = True
+    strict_order = False
+    window = 50
+    life = 0
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.path = self.mktemp()
+        self.start()
+
+    def start(self, broken: bool = False) -> None:
+        self.writer = DirectWriter(self.clock, Store(self.path))
+        self.writer.broken = broken
+        self.sink, self.channel = FakeSink(), FakeChannel(self.window)
+        self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
+        self.life += 1
+        self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake, process=self.life)
+        policy = RetryPolicy(
+            attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
+        )
+        self.submitter = Submitter(
+            self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake, self.life
+        )
+        self.channel.listener = self.submitter
+        for service in (self.publisher, self.receiver, self.submitter):
+            service.startService()
+        self.settle()
+
+    def tearDown(self) -> None:
+        self.writer.store.close()
+
+    def kill(self, broken: bool = False) -> None:
+        """The process is gone, with all it had in memory; another one starts on the same file, which it can write to
+        unless it is ``broken``."""
+        self.writer.store.close()
+        self.clock.calls.clear()
+        self.start(broken)
+
+    def now(self) -> float:
+        return EPOCH + self.clock.seconds()
+
+    def settle(self) -> None:
+        """Everything that is due now, and nothing that takes time."""
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(int(seconds * 4)):
+            self.clock.advance(0.25)
+            self.settle()
+
+    def accept(self, *sids: str, **more: Any) -> list[StoreError | None]:
+        """Messages, each to a number of its own unless ``to`` names one."""
+        answers: list[StoreError | None] = []
+        for sid in sids:
+            settings = {"to": f"92300{sid[2:]:>07}", "at": int(self.now() * 1000)} | more
+            self.submitter.accept(message(sid, **settings), answers.append)
+        return answers
+
+    def accepted_by_smsc(self, *segments: Segment) -> None:
+        self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in segments])
+        self.settle()
+
+    def receipt(self, segment: Segment, finality: Finality = Finality.DELIVERED) -> list[StoreError | None]:
+        answers: list[StoreError | None] = []
+        receipt = Receipt(ACCOUNT, f"{segment.id}", finality, "000", "DELIVRD", int(self.now() * 1000))
+        self.receiver.received([receipt], answers.append)
+        return answers
+
+    def reports(self) -> list[Any]:
+        self.sink.confirm()
+        self.settle()
+        return [json.loads(event.body) for event in self.sink.published]
+
+
+class SubmitterCase(WalkCase):
+    def test_nothing_is_said_before_the_commit(self) -> None:
+        """Law 1: done only after the commit, and nothing on the wire before it."""
+        answers = self.accept("SM1")
+        self.assertEqual((answers, self.channel.submitted), ([], []))
+        self.settle()
+        self.assertEqual(answers, [None])
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_accepted_while_loading(self) -> None:
+        """A message that is written in the batch of a read from disk is submitted once, not twice."""
+        self.submitter._behind = True
+        self.submitter._load()
+        self.accept("SM1")
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_store_fails(self) -> None:
+        """What could not be written is refused, and not submitted."""
+        self.writer.broken = True
+        answers = self.accept("SM1")
+        self.settle()
+        self.assertIsInstance(answers[0], StoreError)
+        self.writer.broken = False
+        self.advance(2)
+        self.assertEqual(self.channel.submitted, [])
+
+    def test_order_is_that_of_acceptance(self) -> None:
+        """The wire sees the order of the 200s, from memory and from disk alike."""
+        self.channel.window = 3
+        self.patch(submitting, "MEMORY", 4)
+        self.patch(submitting, "CHUNK", 5)
+        sids = [f"SM{number:02}" for number in range(30)]
+        self.accept(*sids)
+        self.settle()
+        while self.channel.under_way:
+            self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([one.id for one in self.channel.submitted], list(range(1, 31)))
+
+    def test_memory_is_bounded(self) -> None:
+        """Law 4: whatever the backlog, memory holds a bounded part of it."""
+        self.patch(submitting, "MEMORY", 40)
+        self.patch(submitting, "CHUNK", 10)
+        for number in range(200):
+            self.accept(f"SM{number}")
+        self.settle()
+        self.assertLessEqual(len(self.submitter._ready), 40)
+
+    def test_temporary_refusal(self) -> None:
+        """Tried again after the back-off, until the attempts are used up; then FAILED with the last code."""
+        self.accept("SM1")
+        self.settle()
+        for attempt in range(1, 4):
+            self.assertEqual(len(self.channel.submitted), attempt)
+            self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8))
+            self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 3)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [8])
+
+    def test_unknown_outcome_is_sent_again(self) -> None:
+        """Law 5, policy resend: no response means once more; one report in the end."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(5)
+        self.assertEqual(len(self.channel.submitted), 2)
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.receipt(self.channel.submitted[0])
+        self.settle()
+        self.assertEqual(len(self.reports()), 1)
+
+    def late(self, *sids: str, **more: Any) -> Segment:
+        """A text without a response in time; the last attempt of the first one of them."""
+        self.accept(*sids, **more)
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.channel.answer(Outcome(segment, Verdict.UNKNOWN, ACCOUNT))
+        self.settle()
+        return segment
+
+    def test_late_response(self) -> None:
+        """It was taken after all: not sent again, and its receipt is known."""
+        segment = self.late("SM1")
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+        self.assertFalse(self.submitter._holds_segments or self.submitter._taken)
+
+    def test_late_response_without_receipts(self) -> None:
+        """Taken is the end, where no receipts are asked for."""
+        self.submitter.late(Outcome(self.late("SM1"), Verdict.DONE, ACCOUNT, "1", "ACCEPTED"))
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_late_response_to_what_waits_for_room(self) -> None:
+        """The next attempt is in memory, and not sent yet."""
+        segment = self.late("SM1")
+        self.channel.window = 0
+        self.advance(5)
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.channel.window = 50
+        self.advance(20)
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_late_response_after_the_next_attempt(self) -> None:
+        """Sent again already: what the SMSC says of that one changes nothing."""
+        segment = self.late("SM1")
+        self.advance(5)
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.REFUSED, ACCOUNT, None, 11))
+        self.advance(20)
+        self.assertEqual((len(self.channel.submitted), self.reports()), (2, []))
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_outcomes_wait_for_the_store(self) -> None:
+        """Outcomes are facts: while the store can't write them nothing more is submitted, and none is lost."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.writer.broken = True
+        self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in self.channel.under_way])
+        self.settle()
+        submitted = len(self.channel.submitted)
+        self.advance(3)
+        self.assertEqual(len(self.channel.submitted), submitted)
+        self.writer.broken = False
+        self.advance(3)
+        self.assertEqual(len(self.channel.submitted), 3)
+        self.accepted_by_smsc(*self.channel.under_way)
+        for segment in self.channel.submitted:
+            self.receipt(segment)
+        self.settle()
+        self.assertEqual(len(self.reports()), 3)
+
+    def test_kill_repeats_a_window_at_most(self) -> None:
+        """What is answered takes its place in the window until that is on disk: a kill has no more to repeat."""
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(9)])
+        self.settle()
+        for _ in range(3):
+            self.channel.answer(
+                *[Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}") for one in list(self.channel.under_way)]
+            )
+            self.assertLessEqual(len(self.channel.submitted), 3)
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 6)
+
+    def test_throttled_keeps_its_order(self) -> None:
+        """What the network throttled comes again soon, and what is newer to its number waits for it."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3", "SM4")
+        self.accept("SM5", to="923000000002")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[1])
+        while self.channel.under_way:
+            self.accepted_by_smsc(*self.channel.under_way)
+            self.advance(0.25)
+        ids = [one.id for one in self.channel.submitted]
+        self.assertEqual(sorted(ids), [1, 2, 2, 3, 4, 5])
+        self.assertLess(ids.index(2, 2), ids.index(5))
+
+    def test_full_number(self) -> None:
+        """A number that is always throttled is tried ever more rarely, and holds up nobody."""
+        self.channel.window = 1
+        self.accept("SM1")
+        self.settle()
+        for number in range(2, 302):
+            self.accept(f"SM{number}")
+        for _ in range(600):
+            (one,) = self.channel.under_way
+            if one.id == 1:
+                self.channel.throttle(one)
+                self.submitter.room()
+                self.settle()
+            else:
+                self.accepted_by_smsc(one)
+            if not self.channel.under_way:
+                break
+            self.clock.advance(0.01)
+            self.settle()
+        ids = [one.id for one in self.channel.submitted]
+        self.assertEqual(len(set(ids)), 301)
+        self.assertLess(ids.count(1), 15)
+
+    def minutes(self, minutes: int, each_second: Callable[[int], None]) -> None:
+        """Numbers that begin with 9999 are full; everything else is taken at once."""
+        for second in range(minutes * 60):
+            each_second(second)
+            for _ in range(10):
+                self.clock.advance(0.1)
+                for _ in range(50):
+                    full = [one for one in self.channel.under_way if one.destination.startswith("9999")]
+                    taken = [one for one in self.channel.under_way if one not in full]
+                    if not self.channel.under_way:
+                        break
+                    if full:
+                        self.channel.throttle(*full)
+                    self.channel.answer(*[Outcome(one, Verdict.DONE, ACCOUNT, "1", "ACCEPTED") for one in taken])
+                    self.clock.advance(0.001)
+
+    def test_many_full_numbers(self) -> None:
+        """However many numbers are full, memory holds a bounded part of what waits for them, and none of it is lost."""
+        self.patch(submitting, "HELD", 50)
+        self.submitter._policy = replace(self.submitter._policy, maximum=300)
+
+        def accept(second: int) -> None:
+            if second < 60:
+                self.accept(*[f"SM{second * 10 + at}" for at in range(10)], to=f"9999{second:07d}")
+                for at in range(8):
+                    self.accept(f"SN{second * 10 + at}", to=f"9999{second:03d}{at:04d}")
+
+        self.minutes(2, accept)
+        self.assertLess(len(self.submitter._held), 120)
+        self.assertLess(
+            len(self.submitter._throttles) + self.submitter._lanes.waiting + len(self.submitter._lanes), 400
+        )
+        self.assertEqual(self.writer.store.counts()["queued"], 60 * 18)
+
+    def test_full_numbers_with_many_texts(self) -> None:
+        """What waits behind full numbers does not fill the room that the others need."""
+        self.patch(submitting, "LANES", 300)
+        self.patch(submitting, "MEMORY", 100)
+        self.patch(submitting, "CHUNK", 50)
+
+        def accept(second: int) -> None:
+            if second == 0:
+                for number in range(400):
+                    self.accept(f"SM{number}", to=f"9999{number % 4:07d}")
+            elif second == 30:
+                self.accept("SM400", to="923000000001")
+
+        self.minutes(2, accept)
+        self.assertIn("923000000001", [one.destination for one in self.channel.submitted])
+
+    def refuse_for_now(self, number: str, seconds: float) -> None:
+        """What is under way for that number waits for another attempt."""
+        segments = [one for one in self.channel.under_way if one.destination == number]
+        self.channel.answer(*[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, seconds) for one in segments])
+        self.settle()
+
+    def test_due_ones_that_wait_in_memory(self) -> None:
+        """A chunk of what is due is in memory, waiting for its lane: what is due behind it comes all the same."""
+        self.patch(submitting, "CHUNK", 3)
+        self.accept(*(f"SM{number}" for number in range(1, 6)), to="111")
+        self.accept("SM6", "SM7", to="222")
+        self.settle()
+        for _ in range(5):  # one after the other
+            self.refuse_for_now("111", 1)
+            self.refuse_for_now("222", 2)
+        before = len(self.channel.submitted)
+        self.advance(6)
+        self.assertIn("222", {one.destination for one in self.channel.submitted[before:]})
+
+    def test_full_number_keeps_its_order(self) -> None:
+        """A text that goes back to the disk is one that was tried; those behind it are tried before they follow, and
+        what comes later waits for its turn behind them."""
+        self.patch(submitting, "HELD", -1)
+        self.accept("SM1", "SM2", "SM3", to="111")
+        self.settle()
+        for turn in range(12):
+            self.channel.throttle(*self.channel.under_way)
+            self.advance(1)
+            if turn == 3:
+                self.accept("SM4", to="111")
+                self.settle()
+        self.assertEqual(list(dict.fromkeys(one.id for one in self.channel.submitted)), [1, 2, 3, 4])
+        for _ in range(40):
+            self.accepted_by_smsc(*self.channel.under_way)
+            self.advance(1)
+        self.assertEqual({one.id for one in self.channel.submitted[-4:]}, {1, 2, 3, 4})
+        self.assertEqual(self.submitter._throttles, {})
+
+    def test_due_flood_to_one_number(self) -> None:
+        """What is due for one number does not crowd memory, nor hold up what is fresh."""
+        self.patch(submitting, "CHUNK", 5)
+        self.patch(submitting, "LANES", 40)
+        self.patch(submitting, "MEMORY", 20)
+        self.accept(*(f"SM{number}" for number in range(200)), to="111")
+        self.settle()
+        self.writer.store.apply([ops.Postpone(tuple(range(2, 201)), int(self.now() * 1000) + 1000)])
+        self.kill()
+        most = 0
+        for second in range(200):
+            self.advance(0.5)
+            most = max(most, self.submitter._lanes.waiting)
+            if second == 40:
+                self.accept("SM200", to="222")
+                self.settle()
+                self.assertIn("222", [one.destination for one in self.channel.under_way])
+            self.accepted_by_smsc(*self.channel.under_way)
+        self.assertLess(most, 12)
+
+    def test_lane_that_is_free_at_the_end_of_a_turn(self) -> None:
+        """The last thing a turn does may set a text free: it goes in the next one, without anything else happening."""
+        self.accept("SM1", to="111", at=int(self.now() * 1000) - 3_599_000)  # a second is left of its hour
+        self.accept("SM2", to="111")
+        self.settle()
+        (first,) = self.channel.under_way
+        self.channel.window = 0
+        self.channel.throttle(first)
+        self.advance(1)
+        self.accept("SM3", to="333", at=int(self.now() * 1000) - 3_600_000)
+        self.settle()
+        self.submitter._again_first = True  # so that it is the turn of what is fresh
+        self.channel.window = 1
+        self.submitter.pump()
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+    def test_throttled_until_it_expires(self) -> None:
+        """A throttled segment whose message has ended is not sent any more, and those behind it are."""
+        self.accept("SM1", to="923000000001")
+        self.settle()
+        self.advance(1)
+        self.accept("SM2", to="923000000001")
+        self.settle()
+        self.channel.window = 0
+        self.channel.throttle(*self.channel.under_way)
+        self.advance(3599.5)
+        self.channel.window = 9
+        self.submitter.room()
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+    def test_flood_to_one_number(self) -> None:
+        """Many texts to one number don't hold up the others."""
+        self.patch(submitting, "MEMORY", 20)
+        self.patch(submitting, "CHUNK", 10)
+        for number in range(100):
+            self.accept(f"SM{number}", to="923000000001")
+        self.accept("SM100", to="923000000002")
+        self.settle()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 101])
+
+    def test_kill(self) -> None:
+        """Everything accepted is submitted after a kill; what was under way is, once more."""
+        self.channel.window = 2
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.kill()
+        self.assertEqual([one.id for one in self.channel.submitted], [2, 3])
+
+    def test_expired_before_it_was_sent(self) -> None:
+        """A message past its lifetime is not submitted any more, and reported FAILED once."""
+        self.channel.window = 0
+        self.accept("SM1")
+        self.settle()
+        self.clock.advance(3601)
+        self.channel.window = 5
+        self.advance(6)
+        self.assertEqual(self.channel.submitted, [])
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], ["EXPIRED"])
+
+
+class StrictOrderCase(WalkCase):
+    strict_order = True
+
+    def both(self) -> None:
+        """Two to one number, the first refused for now."""
+        self.accept("SM1", "SM2", to="923000000001")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8))
+        self.settle()
+
+    def ids(self) -> list[int]:
+        return [one.id for one in self.channel.submitted]
+
+    def test_waits(self) -> None:
+        """The second waits until the first has an outcome; the others don't."""
+        self.both()
+        self.accept("SM3", to="923000000002")
+        self.settle()
+        self.assertEqual(self.ids(), [1, 3])
+        self.advance(3)
+        self.assertEqual(self.ids(), [1, 3, 1])
+        self.accepted_by_smsc(self.channel.under_way[-1])
+        self.assertEqual(self.ids(), [1, 3, 1, 2])
+
+    def test_restart(self) -> None:
+        """A kill does not let it overtake."""
+        self.both()
+        self.kill()
+        self.assertEqual(self.ids(), [])
+        self.advance(3)
+        self.assertEqual(self.ids(), [1])
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual(self.ids(), [1, 2])
+
+    def test_ended_by_a_receipt(self) -> None:
+        """A message that a receipt has ended while another of its segments waits does not keep its lane."""
+        accepted = message("SM1", "one", "two", to="923000000001", at=int(self.now() * 1000))
+        self.submitter.accept(accepted, lambda error: None)
+        self.accept("SM2", to="923000000001")
+        self.settle()
+        first, second = self.channel.under_way
+        self.channel.answer(
+            Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"),
+            Outcome(second, Verdict.RETRY, ACCOUNT, None, 8, retry_in=3000.0),
+        )
+        self.receipt(first, Finality.FAILED)
+        self.advance(20)
+        self.assertEqual(self.ids(), [1, 2, 3])
+
+    def test_late_response(self) -> None:
+        """The next one need not wait for an attempt that will not come."""
+        self.accept("SM1", "SM2", to="923000000001")
+        self.settle()
+        first = self.channel.under_way[0]
+        self.channel.answer(Outcome(first, Verdict.UNKNOWN, ACCOUNT))
+        self.settle()
+        self.submitter.late(Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.settle()
+        self.assertEqual(self.ids(), [1, 2])
+
+    def test_both_tried_before(self) -> None:
+        """Two messages to one number that both wait for another attempt, as when the order became strict: one after the
+        other, and the lane opens in the end."""
+        lanes = Lanes()
+        first = [Segment(at, at, 2, "x", "gsm7", None, "1", 2**60, 1) for at in (1, 2)]
+        second = [Segment(at + 2, at, 2, "x", "gsm7", None, "1", 2**60, 1) for at in (1, 2)]
+        self.assertEqual([lanes.enter(one) for one in (*first, *second)], [True, True, False, False])
+        self.assertEqual([*lanes.leave(first[0]), *lanes.leave(first[1])], second)
+        self.assertTrue(lanes.enter(second[0]))
+        lanes.leave(second[0], to_retry=True)
+        self.assertTrue(lanes.enter(second[1]))
+        lanes.leave(second[1])
+        self.assertTrue(lanes.enter(second[0]))
+        lanes.leave(second[0])
+        self.assertEqual(len(lanes), 0)
+
+    def test_flood_behind_a_retry(self) -> None:
+        """However much waits behind a message, its next attempt comes."""
+        self.patch(submitting, "LANES", 2)
+        self.both()
+        self.accept("SM3", "SM4", "SM5", "SM6", to="923000000001")
+        self.settle()
+        self.advance(3)
+        self.assertEqual(self.ids(), [1, 1])
+
+    def test_bounded(self) -> None:
+        """However many are refused for now, a bounded number of lanes is kept, and all goes on."""
+        self.patch(submitting, "KEPT", 5)
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(200):
+            self.channel.answer(
+                *[
+                    Outcome(one, Verdict.RETRY if one.attempts == 0 else Verdict.ACCEPTED, ACCOUNT, f"{one.id}")
+                    for one in self.channel.under_way[:3]
+                ]
+            )
+            self.assertLessEqual(len(self.submitter._lanes.kept), 5 + self.window)
+            self.advance(0.5)
+        self.assertEqual(len(self.ids()), 40)
+
+    def test_expired_while_nothing_else_happens(self) -> None:
+        """A message that expires between two attempts lets the next to its number go, on a quiet bind too."""
+        answers: list[StoreError | None] = []
+        now = int(self.now() * 1000)
+        self.submitter.accept(replace(message("SM1", to="92300", at=now), expires_at=now + 3_000), answers.append)
+        self.submitter.accept(message("SM2", to="92300", at=now), answers.append)
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8, retry_in=60.0))
+        self.advance(30)
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+    def test_full_disk_keeps_the_order(self) -> None:
+        """A full disk can be read: that a retry is not on it says nothing while it could not be written."""
+        self.accept("SM1", "SM2", to="92300")
+        self.settle()
+        self.writer.full = True
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.RETRY, ACCOUNT, None, 8, retry_in=30.0))
+        self.advance(15)
+        self.writer.full = False
+        self.advance(40)
+        self.assertEqual([one.id for one in self.channel.submitted][:2], [1, 1])
+
+
+class HoldCase(WalkCase):
+    resend = False
+
+    def test_unknown_outcome_is_never_sent_again(self) -> None:
+        """Law 5, policy hold: reported FAILED with the code UNKNOWN, not sent twice."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(30)
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_UNKNOWN])
+
+    def test_kill(self) -> None:
+        """Nor after a kill: the claim was on disk before the submit was on the wire."""
+        self.accept("SM1", "SM2")
+        self.settle()
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.kill()
+        self.advance(30)
+        self.assertEqual(self.channel.submitted, [])
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM2"])
+
+    def test_settled_when_the_disk_lets(self) -> None:
+        """What another process had claimed ends UNKNOWN, however late that can be written; our own claims do not."""
+        self.accept("SM1")
+        self.settle()
+        self.kill(broken=True)
+        self.advance(7)
+        self.writer.broken = False
+        self.accept("SM2")
+        self.advance(7)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], ["UNKNOWN"])
+        self.assertEqual([one.id for one in self.channel.under_way], [2])
+
+    def test_throttled_at_the_stop(self) -> None:
+        """What the network is known not to have taken is sent by the next process."""
+        self.accept("SM1", "SM2")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[0])
+        self.channel.window = 0
+        self.submitter.stopService()
+        self.channel.throttle(self.channel.under_way[0])
+        self.settle()
+        self.kill()
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+        self.assertEqual(self.reports(), [])
+
+    def test_full_disk_at_the_stop(self) -> None:
+        """The same where the disk lets only at the end of the stop."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.throttle(self.channel.under_way[0])
+        self.writer.full = True
+        self.submitter.stopService()
+        self.settle()
+        self.writer.full = False
+        self.submitter.settled()
+        self.settle()
+        self.kill()
+        self.assertEqual(([one.id for one in self.channel.submitted], self.reports()), ([1], []))
+
+    def test_claims_are_a_window_at_most(self) -> None:
+        """However long the disk refuses claims: when it lets, no more is claimed than there is room for."""
+        self.channel.window = 5
+        self.accept(*[f"SM{number}" for number in range(50)])
+        self.writer.commit()
+        self.writer.broken = True
+        for _ in range(20):
+            self.advance(0.25)
+            self.submitter.room()
+        self.writer.broken = False
+        self.advance(3)
+        self.kill()
+        self.advance(7)
+        self.assertEqual(len(self.reports()), 5)
+
+    def test_room_goes_while_the_claim_is_written(self) -> None:
+        """What was claimed and finds no room any more is sent when there is room."""
+        self.accept("SM1", "SM2")
+        self.writer.commit()
+        self.submitter.pump()
+        self.channel.window = 1
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([one.id for one in self.channel.submitted], [1, 2])
+
+
+class ReceiverCase(WalkCase):
+    def test_nothing_is_acknowledged_before_the_commit(self) -> None:
+        """Law 1: the SMSC hears only after the commit; an error instead if it failed."""
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        answers = self.receipt(segment)
+        self.assertEqual(answers, [])
+        self.settle()
+        self.assertEqual(answers, [None])
+
+    def test_store_fails(self) -> None:
+        """The network is told to come again, and its second try counts."""
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        self.writer.broken = True
+        answers = self.receipt(segment)
+        self.settle()
+        self.assertIsInstance(answers[0], StoreError)
+        self.writer.broken = False
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual(len(self.reports()), 1)
+
+
+class PublisherCase(WalkCase):
+    def one_report(self) -> None:
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.accepted_by_smsc(segment)
+        self.receipt(segment)
+        self.settle()
+
+    def waiting(self) -> int:
+        return len(self.writer.store.apply([ops.LoadEvents(0, 100)])[0])
+
+    def test_leaves_the_outbox_after_the_confirmation(self) -> None:
+        """Law 1: an event is marked only when the broker has confirmed it."""
+        self.one_report()
+        self.assertEqual((len(self.sink.batches), self.waiting()), (1, 1))
+        self.reports()
+        self.assertEqual(self.waiting(), 0)
+
+    def test_kill_before_the_confirmation(self) -> None:
+        """An event that was sent but not confirmed is sent again, with the same id."""
+        self.one_report()
+        before = self.sink.batches[0][0]
+        self.kill()
+        self.assertEqual(self.sink.batches[0][0], before)
+
+    def test_mark_waits_for_the_store(self) -> None:
+        """If the mark can't be written, it is later; the event is not published again meanwhile."""
+        self.one_report()
+        self.writer.broken = True
+        self.reports()
+        self.writer.broken = False
+        self.advance(3)
+        self.assertEqual((self.waiting(), len(self.sink.published)), (0, 1))
+
+    def test_broker_away(self) -> None:
+        """However many events wait, the sink holds a bounded number, and all come in order."""
+        self.patch(publishing, "CHUNK", 3)
+        for number in range(20):
+            self.accept(f"SM{number}")
+        self.settle()
+        for segment in list(self.channel.under_way):
+            self.accepted_by_smsc(segment)
+            self.receipt(segment)
+            self.settle()
+        self.assertLessEqual(sum(len(events) for events, _ in self.sink.batches), 6)
+        while self.sink.batches:
+            self.reports()
+        self.assertEqual([event.id for event in self.sink.published], list(range(1, 21)))
