@@ -65,8 +65,14 @@ def _add_doctor(command: argparse.ArgumentParser) -> None:
     command.add_argument("--system-type", metavar="TYPE", help="with --host")
     command.add_argument("--password-file", metavar="FILE", help="with --host; else $SMSCONNECTOR_PASSWORD")
     command.add_argument("--ca-file", metavar="FILE", help="with --host tls:...: PEM, what the machine trusts if none")
-    command.add_argument("--to", metavar="NUMBER", nargs="+", action="extend", default=[],
-                         help="send texts to these numbers; without it nothing is sent")  # fmt: skip
+    command.add_argument(
+        "--to",
+        metavar="NUMBER",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="send texts to these numbers; without it nothing is sent",
+    )
     command.add_argument("--from", metavar="ADDRESS", dest="source", help="the sender of these texts")
     command.add_argument("--wait", metavar="SECONDS", type=float, default=15.0, help="for receipts; 15")
     command.set_defaults(run=run_doctor)

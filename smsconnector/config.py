@@ -379,9 +379,11 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} is here for the second time: only one would count",
+                        None,
+                        None,
+                        f"the key {key.value!r} is here for the second time: only one would count",
                         key.start_mark,
-                    )  # fmt: skip
+                    )
                 seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
@@ -462,8 +464,9 @@ def _check_names(data: dict[str, Any]) -> list[tuple[str, str]]:
         names = [str(one.get("name")) for one in binds if isinstance(one, dict)] if isinstance(binds, list) else []
         problems += [
             (f"channels.{channel}.binds", f"{one!r} is there {count} times: every bind needs a name of its own")
-            for one, count in Counter(names).items() if count > 1
-        ]  # fmt: skip
+            for one, count in Counter(names).items()
+            if count > 1
+        ]
     return problems
 
 

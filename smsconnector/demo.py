@@ -59,10 +59,17 @@ class Parts:
     def start(self, name: str, *command: str) -> None:
         """Start it, and show the lines it logs."""
         process = subprocess.Popen(
-            command, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            encoding="utf-8", errors="replace", start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            command,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
             preexec_fn=_end_with_parent,  # noqa: PLW1509 — it is one system call, and takes no lock
-        )  # fmt: skip
+        )
         self._processes.append(process)
         assert process.stdout is not None
         threading.Thread(target=_show, args=(name, process.stdout), daemon=True).start()
@@ -154,9 +161,21 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
         _await(lambda: _answers(broker.host, broker.port), parts, "the broker")
     twistd = _script("twistd")
     parts.start(
-        "smsc", twistd, "--nodaemon", "--pidfile=", "smsc-simulator", "--port", str(smsc_port),
-        "--system-id", bind.system_id, "--password", bind.secret(), "--receipt-delay", "1", "--verbose",
-    )  # fmt: skip
+        "smsc",
+        twistd,
+        "--nodaemon",
+        "--pidfile=",
+        "smsc-simulator",
+        "--port",
+        str(smsc_port),
+        "--system-id",
+        bind.system_id,
+        "--password",
+        bind.secret(),
+        "--receipt-delay",
+        "1",
+        "--verbose",
+    )
     _await(lambda: _answers(smsc_host, smsc_port), parts, "the SMSC simulator")
     parts.start("connector", twistd, "--nodaemon", "--pidfile=", "smsconnector", "--config", path)
     _await(lambda: _answers("127.0.0.1", http_port), parts, "the connector")

@@ -106,9 +106,14 @@ class Connector(MultiService):
         self.publisher = Publisher(reactor, wall_clock, self.writer, self.sink)
         store = configuration.store
         self.receiver = Receiver(
-            reactor, wall_clock, self.writer, self.publisher.wake, configuration.incoming_timeout,
-            Keep(store.keep_texts, store.retention), self._process,
-        )  # fmt: skip
+            reactor,
+            wall_clock,
+            self.writer,
+            self.publisher.wake,
+            configuration.incoming_timeout,
+            Keep(store.keep_texts, store.retention),
+            self._process,
+        )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.writer.damaged = self.admission.failed
         self.receiver.ended = self._messages_ended
@@ -119,11 +124,17 @@ class Connector(MultiService):
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
         http = configuration.http
         self._api = API(
-            wall_clock, self._outlets, configuration.default_channel,
-            http.webhook_channel or configuration.default_channel, self.receiver, self.writer,
-            KeyRing([key.get_secret_value() for key in http.api_keys]), http.base_path,
-            self.admission, self._health,
-        )  # fmt: skip
+            wall_clock,
+            self._outlets,
+            configuration.default_channel,
+            http.webhook_channel or configuration.default_channel,
+            self.receiver,
+            self.writer,
+            KeyRing([key.get_secret_value() for key in http.api_keys]),
+            http.base_path,
+            self.admission,
+            self._health,
+        )
         self._notifier = Notifier(reactor)
         self._ports: list[Any] = []
 
@@ -135,9 +146,13 @@ class Connector(MultiService):
                 channel.add(made)
         retry = section.retry
         policy = RetryPolicy(
-            retry.attempts, retry.initial, retry.maximum, section.unknown_outcome == "resend", section.strict_order,
+            retry.attempts,
+            retry.initial,
+            retry.maximum,
+            section.unknown_outcome == "resend",
+            section.strict_order,
             self._dice,
-        )  # fmt: skip
+        )
         routes: dict[str, Submitter] = {}
         for prefix, route in channel.routes.items():
             queue = f"{name}/{prefix}" if prefix else name
@@ -154,12 +169,16 @@ class Connector(MultiService):
         return {
             "binds": {bind.title: bind.state for one in self.channels for bind in one.binds},
             "broker": "connected" if self.sink.broker is not None else "down",
-            "store": None if measures is None else {
-                "waiting_for_network": measures.queued, "waiting_for_broker": measures.waiting_events,
-                "parked_receipts": measures.parked, "free_octets": measures.free,
+            "store": None
+            if measures is None
+            else {
+                "waiting_for_network": measures.queued,
+                "waiting_for_broker": measures.waiting_events,
+                "parked_receipts": measures.parked,
+                "free_octets": measures.free,
             },
             "unserved": self._unserved,
-        }  # fmt: skip
+        }
 
     def _requeue(self) -> None:
         """Give what was accepted under another configuration to the routes of this one; only then are they read."""
@@ -186,9 +205,10 @@ class Connector(MultiService):
             for channel, count in left.items():
                 self.log.warn(
                     "{count} segments of the channel {channel} wait, and {why}: if that stays so, they end as EXPIRED",
-                    count=count, channel=channel,
+                    count=count,
+                    channel=channel,
                     why="no bind of it serves their numbers" if channel in self._outlets else "it is not configured",
-                )  # fmt: skip
+                )
             for submitter in self.submitters:
                 submitter.startService()
 
@@ -241,9 +261,13 @@ class Connector(MultiService):
         """Every endpoint that Twisted has says at once whether it can be listened on."""
         http = self._configuration.http
         site = make_site(
-            self._api.resource, self._reactor, http.maximum_body, http.idle_timeout, http.request_timeout,
+            self._api.resource,
+            self._reactor,
+            http.maximum_body,
+            http.idle_timeout,
+            http.request_timeout,
             http.maximum_connections,
-        )  # fmt: skip
+        )
         warning = allow_files(http.maximum_connections)
         if warning:
             self.log.warn("{warning}", warning=warning)
@@ -354,28 +378,52 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
     """A bind of the configuration in the words of the channel."""
     scheme = bind.address[0]
     session = SessionSettings(
-        bind.system_id, bind.secret(), bind.system_type, mode,
-        interface_version=INTERFACE_VERSIONS[bind.interface_version], address_range=bind.address_range,
-        window=bind.window, bind_timeout=bind.bind_timeout, response_timeout=bind.response_timeout,
-        enquire_link_interval=bind.enquire_link_interval, drain_timeout=bind.drain_timeout,
-        addr_ton=bind.addr_ton, addr_npi=bind.addr_npi, maximum_pdu=bind.maximum_pdu, outbind=scheme == "outbind",
+        bind.system_id,
+        bind.secret(),
+        bind.system_type,
+        mode,
+        interface_version=INTERFACE_VERSIONS[bind.interface_version],
+        address_range=bind.address_range,
+        window=bind.window,
+        bind_timeout=bind.bind_timeout,
+        response_timeout=bind.response_timeout,
+        enquire_link_interval=bind.enquire_link_interval,
+        drain_timeout=bind.drain_timeout,
+        addr_ton=bind.addr_ton,
+        addr_npi=bind.addr_npi,
+        maximum_pdu=bind.maximum_pdu,
+        outbind=scheme == "outbind",
         outbind_system_id=bind.outbind_system_id,
         outbind_password=bind.outbind_password.get_secret_value() if bind.outbind_password else "",
-    )  # fmt: skip
+    )
     intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
     submit = SubmitSettings(
-        source=bind.source, service_type=bind.service_type,
+        source=bind.source,
+        service_type=bind.service_type,
         registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()] | intermediate,
-        short_code_ton=bind.short_code_ton, short_code_npi=bind.short_code_npi,
+        short_code_ton=bind.short_code_ton,
+        short_code_npi=bind.short_code_npi,
         short_code_digits=bind.short_code_digits,
-        source_ton=bind.source_ton, source_npi=bind.source_npi, dest_ton=bind.dest_ton, dest_npi=bind.dest_npi,
-        default_alphabet=bind.alphabet, form=bind.long_messages,
+        source_ton=bind.source_ton,
+        source_npi=bind.source_npi,
+        dest_ton=bind.dest_ton,
+        dest_npi=bind.dest_npi,
+        default_alphabet=bind.alphabet,
+        form=bind.long_messages,
         data_codings={str(name): number for name, number in bind.data_codings.items()},
-        protocol_id=bind.protocol_id, priority_flag=bind.priority_flag, validity=bind.validity,
+        protocol_id=bind.protocol_id,
+        priority_flag=bind.priority_flag,
+        validity=bind.validity,
         tlvs=tuple((tlv_tag(tag), tlv_octets(value)) for tag, value in bind.tlvs.items()),
-    )  # fmt: skip
+    )
     rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
     return BindSettings(
-        name, account_of(bind), session, submit, policy=Policy(rules),
-        to=tuple(prefix.removeprefix("+") for prefix in bind.to), priority=bind.priority, weight=bind.weight,
-    )  # fmt: skip
+        name,
+        account_of(bind),
+        session,
+        submit,
+        policy=Policy(rules),
+        to=tuple(prefix.removeprefix("+") for prefix in bind.to),
+        priority=bind.priority,
+        weight=bind.weight,
+    )

@@ -72,9 +72,7 @@ class API:
     ) -> None:
         self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._webhook_channel, self._receiver, self._writer = webhook_channel, receiver, writer
-        self._keys, self._base_path, self._gate, self._health_of = (
-            keys, base_path, gate or Gate(), health
-        )  # fmt: skip
+        self._keys, self._base_path, self._gate, self._health_of = (keys, base_path, gate or Gate(), health)
         self._app = Klein()
         self._route("/send", "POST", self._send)
         self._route("/receive", "POST", self._receive)
@@ -139,8 +137,17 @@ class API:
         now = int(self._wall_clock() * 1000)
         lifetime = outlet.lifetime if send.validity is None else min(outlet.lifetime, send.validity)
         expires_at = now + int(lifetime * 1000)
-        message = Message(new_sid(now), channel, send.source, send.to, split.alphabet, split.segments, now, expires_at,
-                          send.validity is not None)  # fmt: skip
+        message = Message(
+            new_sid(now),
+            channel,
+            send.source,
+            send.to,
+            split.alphabet,
+            split.segments,
+            now,
+            expires_at,
+            send.validity is not None,
+        )
         return message, submitter, split
 
     # --- webhooks -------------------------------------------------------------------------------------------

@@ -86,8 +86,9 @@ class Connections(WrappingFactory):
         if self._refused:
             self.log.warn(
                 "{refused} connections were refused: {maximum} are open, the limit of http.maximum_connections",
-                refused=self._refused, maximum=self._maximum,
-            )  # fmt: skip
+                refused=self._refused,
+                maximum=self._maximum,
+            )
             self._refused = 0
 
 

@@ -44,9 +44,12 @@ def parse_send(octets: bytes) -> SendRequest:
     if "\0" in body:
         raise InvalidRequest("invalid_text", "Body holds a NUL character: take it out.", "Body")
     return SendRequest(
-        normal_number(to, "To"), body, normal_sender(_optional(data, "From")), _optional(data, "channel"),
+        normal_number(to, "To"),
+        body,
+        normal_sender(_optional(data, "From")),
+        _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
-    )  # fmt: skip
+    )
 
 
 def _validity(value: Any) -> int | None:

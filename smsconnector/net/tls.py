@@ -79,8 +79,9 @@ class TLSEndpoint:
         except (OSError, ValueError, SSL.Error) as error:
             self.log.warn(
                 "certificates of {host} can't be read again, the last ones are used: {error}",
-                host=self._host, error=error,
-            )  # fmt: skip
+                host=self._host,
+                error=error,
+            )
         connected: Deferred[Any] = wrapClientTLS(self._options, self._endpoint).connect(factory)
         return connected
 

@@ -89,8 +89,10 @@ class Behaviour:
                 limits = f"{lowest} to {highest}" if highest < math.inf else f"{lowest} or more"
                 problems.append((field.name, f"has to be {limits}, not {value}"))
         for name, words in (
-            ("id_form", ID_FORMS), ("interface_version", INTERFACE_VERSIONS), ("default_alphabet", DEFAULT_ALPHABETS),
-        ):  # fmt: skip
+            ("id_form", ID_FORMS),
+            ("interface_version", INTERFACE_VERSIONS),
+            ("default_alphabet", DEFAULT_ALPHABETS),
+        ):
             if getattr(self, name) not in words:
                 problems.append((name, f"has to be one of {', '.join(words)}, not {getattr(self, name)}"))
         if not self.forms <= set(FORMS):

@@ -84,9 +84,17 @@ _PAYLOAD = int(Tag.message_payload).to_bytes(2, "big") + b"%c%c%b"
 
 
 def receipt(
-    handset: bytes, sender: bytes, message_id: str, final: Final, submitted: bytes, done: bytes, text: bytes,
-    tlvs: bool, marked: bool = True, in_payload: bool = False,
-) -> bytes:  # fmt: skip
+    handset: bytes,
+    sender: bytes,
+    message_id: str,
+    final: Final,
+    submitted: bytes,
+    done: bytes,
+    text: bytes,
+    tlvs: bool,
+    marked: bool = True,
+    in_payload: bool = False,
+) -> bytes:
     """The receipt that ``handset`` gives ``sender``; the dates are ``Minute.at``, ``text`` is ``excerpt``."""
     octets = message_id.encode("ascii")
     short_message = _TEXT % (octets, final.delivered, submitted, done, final.stat, final.err, text)

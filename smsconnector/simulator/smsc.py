@@ -298,10 +298,14 @@ class SMSC(Factory):
         source, destination, esm_class, registered_delivery, data_coding, short_message = submit
         self._record(
             Entry(
-                response_id, source[2:-1].decode("latin-1"), destination[2:-1].decode("latin-1"),
-                short_message, data_coding, esm_class,
+                response_id,
+                source[2:-1].decode("latin-1"),
+                destination[2:-1].decode("latin-1"),
+                short_message,
+                data_coding,
+                esm_class,
             )
-        )  # fmt: skip
+        )
         final = final_by_word(short_message) or DELIVERED
         if fate.undelivered or (self._fail_ending and destination.endswith(self._fail_ending)):
             final = UNDELIVERABLE
@@ -321,10 +325,17 @@ class SMSC(Factory):
             self.counts.lost_receipts += 1
             return
         body = receipt(
-            destination, source, receipt_id, final, self._submitted.at(now), self._done.at(now + delay),
-            self._quote(short_message, esm_class, data_coding), self.behaviour.receipt_tlvs,
-            self.behaviour.receipt_mark, self.behaviour.receipt_payload,
-        )  # fmt: skip
+            destination,
+            source,
+            receipt_id,
+            final,
+            self._submitted.at(now),
+            self._done.at(now + delay),
+            self._quote(short_message, esm_class, data_coding),
+            self.behaviour.receipt_tlvs,
+            self.behaviour.receipt_mark,
+            self.behaviour.receipt_payload,
+        )
         for _ in range(2 if fate.receipt_twice else 1):
             delivery = Delivery(account, body)
             if fate.receipt_first:
@@ -443,10 +454,12 @@ class SMSC(Factory):
     def _say_taken(self, account: Account, submit: Submit, response_id: str) -> None:
         self.log.info(
             "took {id} from {account}: {source} -> {destination}: {text}",
-            id=response_id, account=account.system_id, source=submit.source[2:-1].decode("latin-1"),
+            id=response_id,
+            account=account.system_id,
+            source=submit.source[2:-1].decode("latin-1"),
             destination=submit.destination[2:-1].decode("latin-1"),
             text=readable(submit.short_message, submit.esm_class, submit.data_coding),
-        )  # fmt: skip
+        )
 
 
 def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
@@ -564,8 +577,10 @@ class SMSCProtocol(Protocol):
             status = Status.ESME_RALYBND
         self.smsc.log.info(
             "{command} of {system_id}: {status}",
-            command=command_name(command_id), system_id=system_id, status=status_name(status),
-        )  # fmt: skip
+            command=command_name(command_id),
+            system_id=system_id,
+            status=status_name(status),
+        )
         if status != Status.ESME_ROK:
             self.write(codec.bare(command_id | RESPONSE, sequence, status))
             return
@@ -764,9 +779,13 @@ def read_submits(pdu: PDU) -> Iterator[Submit]:
         if "destination_addr" in address:
             destination = _address(address["dest_addr_ton"], address["dest_addr_npi"], address["destination_addr"])
             yield Submit(
-                source, destination, fields["esm_class"], fields["registered_delivery"], fields["data_coding"],
+                source,
+                destination,
+                fields["esm_class"],
+                fields["registered_delivery"],
+                fields["data_coding"],
                 short_message,
-            )  # fmt: skip
+            )
 
 
 def _address(ton: int, npi: int, address: str) -> bytes:

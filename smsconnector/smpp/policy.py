@@ -24,8 +24,11 @@ class Rule:
 
 
 RETRY, THROTTLE, REBIND, REJECT = (
-    Rule(Action.RETRY), Rule(Action.THROTTLE), Rule(Action.REBIND), Rule(Action.REJECT),
-)  # fmt: skip
+    Rule(Action.RETRY),
+    Rule(Action.THROTTLE),
+    Rule(Action.REBIND),
+    Rule(Action.REJECT),
+)
 
 # SMPP 3.4 section 5.1.3; what is not here rejects, so that a broken message can't go round for ever.
 RULES: dict[int, Rule] = {

@@ -255,7 +255,13 @@ def _tlv(tag: int, octets: bytes) -> bytes:
 
 def _sar(segment: Segment) -> bytes:
     return _SAR.pack(
-        Tag.sar_msg_ref_num, 2, segment.reference & 0xFFFF,
-        Tag.sar_total_segments, 1, segment.count,
-        Tag.sar_segment_seqnum, 1, segment.number,
-    )  # fmt: skip
+        Tag.sar_msg_ref_num,
+        2,
+        segment.reference & 0xFFFF,
+        Tag.sar_total_segments,
+        1,
+        segment.count,
+        Tag.sar_segment_seqnum,
+        1,
+        segment.number,
+    )

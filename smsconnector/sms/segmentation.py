@@ -102,9 +102,12 @@ def segment(
     forced_by = transliterated = ""
     if alphabet == "auto":
         chosen = choice.choose(
-            text, lambda text, alphabet: _count(text, alphabet, cut_for), default_alphabets, national_languages,
+            text,
+            lambda text, alphabet: _count(text, alphabet, cut_for),
+            default_alphabets,
+            national_languages,
             transliterate,
-        )  # fmt: skip
+        )
         alphabet, text, forced_by, transliterated = chosen
     if _units(text, alphabet) <= capacity(alphabet, "single"):
         return Split(alphabet, (text,), forced_by, transliterated)

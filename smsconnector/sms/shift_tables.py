@@ -37,14 +37,31 @@ def _indic_locking(rows: str) -> str:
         return "".join(next(own) for _ in range(count))
 
     parts = (
-        letters(10), "\n", letters(2), "\r", letters(2),  # 0x00
-        letters(11), "\x1b", letters(4),  # 0x10
-        " !", letters(6), ")(", letters(2), ",", letters(1), ".", letters(1),  # 0x20
-        "0123456789:;", letters(3), "?",  # 0x30
+        letters(10),
+        "\n",
+        letters(2),
+        "\r",
+        letters(2),  # 0x00
+        letters(11),
+        "\x1b",
+        letters(4),  # 0x10
+        " !",
+        letters(6),
+        ")(",
+        letters(2),
+        ",",
+        letters(1),
+        ".",
+        letters(1),  # 0x20
+        "0123456789:;",
+        letters(3),
+        "?",  # 0x30
         letters(16),  # 0x40
         letters(16),  # 0x50
-        letters(1), "abcdefghijklmnopqrstuvwxyz", letters(5),  # 0x60
-    )  # fmt: skip
+        letters(1),
+        "abcdefghijklmnopqrstuvwxyz",
+        letters(5),  # 0x60
+    )
     return "".join(parts)
 
 

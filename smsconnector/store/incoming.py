@@ -116,11 +116,24 @@ class IncomingTexts(Outbox):
             " received_at, is_binary, written_in)"
             f" SELECT {columns(11)} FROM json_each(?)",
             [
-                (one.channel, one.account, one.source, one.destination, one.reference, one.count, number,
-                 json.dumps(part), text.received_at, one.is_binary, written_in)
-                for text in texts for one in [text.first] for number, (written_in, part) in text.numbered()
+                (
+                    one.channel,
+                    one.account,
+                    one.source,
+                    one.destination,
+                    one.reference,
+                    one.count,
+                    number,
+                    json.dumps(part),
+                    text.received_at,
+                    one.is_binary,
+                    written_in,
+                )
+                for text in texts
+                for one in [text.first]
+                for number, (written_in, part) in text.numbered()
             ],
-        )  # fmt: skip
+        )
 
     def _delete_parts(self, keys: "list[TextKey]") -> None:
         self._run(

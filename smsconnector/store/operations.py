@@ -207,10 +207,42 @@ class Find:
 
 
 Operation = (
-    Settle | Requeue | Accept | Claim | Unclaim | Postpone | Record | Receive | Incoming | Published | Sweep
-    | Purge | Measure | LoadSegments | LoadDue | LoadRetries | LoadEvents | Find
-)  # fmt: skip
+    Settle
+    | Requeue
+    | Accept
+    | Claim
+    | Unclaim
+    | Postpone
+    | Record
+    | Receive
+    | Incoming
+    | Published
+    | Sweep
+    | Purge
+    | Measure
+    | LoadSegments
+    | LoadDue
+    | LoadRetries
+    | LoadEvents
+    | Find
+)
 ORDER: tuple[type[Any], ...] = (
-    Settle, Requeue, Accept, Claim, Unclaim, Postpone, Record, Receive, Incoming, Published, Sweep, Purge,
-    Measure, LoadSegments, LoadDue, LoadRetries, LoadEvents, Find,
-)  # fmt: skip
+    Settle,
+    Requeue,
+    Accept,
+    Claim,
+    Unclaim,
+    Postpone,
+    Record,
+    Receive,
+    Incoming,
+    Published,
+    Sweep,
+    Purge,
+    Measure,
+    LoadSegments,
+    LoadDue,
+    LoadRetries,
+    LoadEvents,
+    Find,
+)

@@ -57,8 +57,11 @@ def report(sid: str, channel: str, delivered: bool, code: Any, now: int) -> Even
 def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> EventRow:
     sid = one.sid or new_sid(one.received_at)
     body: dict[str, Any] = {
-        "Body": "" if one.is_binary else text, "From": one.source, "To": one.destination, "SmsSid": sid
-    }  # fmt: skip
+        "Body": "" if one.is_binary else text,
+        "From": one.source,
+        "To": one.destination,
+        "SmsSid": sid,
+    }
     if one.is_binary:
         body["BodyHex"] = text
     if incomplete:

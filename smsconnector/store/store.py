@@ -99,9 +99,18 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
     channel, destination, text, *place = json.loads(parked)
     reference, number, count, is_binary, written_in = (*place, None)[:5] if place else (0, 1, 1, False, None)
     return IncomingSegment(
-        channel, account, source, destination, text, received_at, reference, number, count, is_binary=is_binary,
+        channel,
+        account,
+        source,
+        destination,
+        text,
+        received_at,
+        reference,
+        number,
+        count,
+        is_binary=is_binary,
         written_in=written_in,
-    )  # fmt: skip
+    )
 
 
 class Store(IncomingTexts, Retention):
@@ -218,9 +227,19 @@ class Store(IncomingTexts, Retention):
         for accept in batch:
             message, first_id = accept.message, accept.first_id
             messages.append(
-                (first_id, message.sid, message.channel, message.source, message.destination, message.alphabet,
-                 len(message.segments), message.accepted_at, message.expires_at, message.is_limited)
-            )  # fmt: skip
+                (
+                    first_id,
+                    message.sid,
+                    message.channel,
+                    message.source,
+                    message.destination,
+                    message.alphabet,
+                    len(message.segments),
+                    message.accepted_at,
+                    message.expires_at,
+                    message.is_limited,
+                )
+            )
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
         self._run(
@@ -476,21 +495,35 @@ class Store(IncomingTexts, Retention):
             " (account, smsc_key, smsc_id, finality, code, status, destination, received_at, incoming)"
             f" SELECT {columns(9)} FROM json_each(?)",
             [
-                (one.account, id_key(one.smsc_id), one.smsc_id, one.finality, one.code, one.status, one.destination,
-                 one.received_at, _parked_text(one.incoming))
+                (
+                    one.account,
+                    id_key(one.smsc_id),
+                    one.smsc_id,
+                    one.finality,
+                    one.code,
+                    one.status,
+                    one.destination,
+                    one.received_at,
+                    _parked_text(one.incoming),
+                )
                 for one in receipts
             ],
-        )  # fmt: skip
+        )
         self._parked += len(receipts)
 
     def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
         self._tell(
             [
-                report(receipt.smsc_id, channel, _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
-                        receipt.code, receipt.received_at)
+                report(
+                    receipt.smsc_id,
+                    channel,
+                    _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
+                    receipt.code,
+                    receipt.received_at,
+                )
                 for channel, receipt in receipts
             ]
-        )  # fmt: skip
+        )
 
     # --- ends -----------------------------------------------------------------------------------------------
 
@@ -664,8 +697,20 @@ class Store(IncomingTexts, Retention):
         ).fetchone()
         if row is None:
             return None
-        names = ("id", "sid", "channel", "source", "destination", "alphabet", "segments", "accepted_at", "expires_at",
-                 "state", "code", "final_at")  # fmt: skip
+        names = (
+            "id",
+            "sid",
+            "channel",
+            "source",
+            "destination",
+            "alphabet",
+            "segments",
+            "accepted_at",
+            "expires_at",
+            "state",
+            "code",
+            "final_at",
+        )
         found = dict(zip(names, row, strict=True))
         found["parts"] = self._connection.execute(
             "SELECT number, text, state, attempts, account, smsc_id, code, sent_at FROM segment"

@@ -163,9 +163,19 @@ class Submitter(Service):
         self._read_up_to = first_id + count - 1
         for number, text in enumerate(message.segments, 1):
             self._ready.append(
-                Segment(first_id + number - 1, number, count, text, message.alphabet, message.source,
-                        message.destination, message.expires_at, 0, message.is_limited)
-            )  # fmt: skip
+                Segment(
+                    first_id + number - 1,
+                    number,
+                    count,
+                    text,
+                    message.alphabet,
+                    message.source,
+                    message.destination,
+                    message.expires_at,
+                    0,
+                    message.is_limited,
+                )
+            )
         if self._pump_call is None and self.running:
             self._pump_call = self._clock.callLater(0, self.pump)
 

@@ -117,9 +117,11 @@ class Backlog:
             longest = max(answered for _, answered in found)
             figures = "; ".join(f"HTTP {listening:.2f}, 200 {answered:.2f} s" for listening, answered in found)
             self.promises.show(
-                f"start, {name}", figures,
-                longest < START_LIMIT, f"under {START_LIMIT:g} s",
-            )  # fmt: skip
+                f"start, {name}",
+                figures,
+                longest < START_LIMIT,
+                f"under {START_LIMIT:g} s",
+            )
         floor, whole = (median(answered for _, answered in times[name]) for name in ("empty", "backlog"))
         print(f"{'':22} imports and all that an empty database needs: {floor:.2f} of {whole:.2f} s", flush=True)
 
@@ -128,8 +130,12 @@ class Backlog:
         at_once = memory(self.full.pid)
         await sleep(30)
         later, peak = memory(self.full.pid), memory(self.full.pid, "VmHWM")
-        self.promises.show("memory", f"{at_once:.1f} MiB after the start, {later:.1f} after 30 s, peak {peak:.1f}",
-                           peak < MEMORY_LIMIT, f"under {MEMORY_LIMIT:g} MiB")  # fmt: skip
+        self.promises.show(
+            "memory",
+            f"{at_once:.1f} MiB after the start, {later:.1f} after 30 s, peak {peak:.1f}",
+            peak < MEMORY_LIMIT,
+            f"under {MEMORY_LIMIT:g} MiB",
+        )
 
     # --- what a message costs -------------------------------------------------------------------------------
 
@@ -151,12 +157,19 @@ class Backlog:
                 costs[name].append(await self._cost(daemons[name], consumer, self.options.sends))
         idle = {name: await self._idle(daemon) for name, daemon in daemons.items()}
         for name, found in costs.items():
-            print(f"{'cost, ' + name:22} {', '.join(f'{one:.0f}' for one in found)} us a message;"
-                  f" {idle[name] * 1000:.1f} ms a second when idle", flush=True)  # fmt: skip
+            print(
+                f"{'cost, ' + name:22} {', '.join(f'{one:.0f}' for one in found)} us a message;"
+                f" {idle[name] * 1000:.1f} ms a second when idle",
+                flush=True,
+            )
         ratio = sum(costs["backlog"]) / sum(costs["empty"])
         pairs = [full / empty for full, empty in zip(costs["backlog"], costs["empty"], strict=True)]
-        self.promises.show("cost, ratio", f"{ratio:.3f} ({', '.join(f'{one:.3f}' for one in pairs)})",
-                           ratio <= COST_LIMIT, f"at most {COST_LIMIT}")  # fmt: skip
+        self.promises.show(
+            "cost, ratio",
+            f"{ratio:.3f} ({', '.join(f'{one:.3f}' for one in pairs)})",
+            ratio <= COST_LIMIT,
+            f"at most {COST_LIMIT}",
+        )
         consumer.close()
         await self.empty.stop()
         await self.full.stop()
@@ -196,10 +209,18 @@ class Backlog:
         await settled(lambda: len(reports) >= count, lambda: len(reports), patience=30)
         reported = time.monotonic() - begun
         show, peak = self.promises.show, memory(self.full.pid, "VmHWM")
-        show("submitted", f"{len(taken)} in {submitted:.0f} s, {len(taken) / submitted:.0f} a second",
-             len({one.destination for one in taken}) == len(taken) == count, "each once")  # fmt: skip
-        show("reported", f"{len(reports)} in {reported:.0f} s, {len(reports) / reported:.0f} a second",
-             len(consumer.tally.told) == consumer.tally.arrivals == count, "each once")  # fmt: skip
+        show(
+            "submitted",
+            f"{len(taken)} in {submitted:.0f} s, {len(taken) / submitted:.0f} a second",
+            len({one.destination for one in taken}) == len(taken) == count,
+            "each once",
+        )
+        show(
+            "reported",
+            f"{len(reports)} in {reported:.0f} s, {len(reports) / reported:.0f} a second",
+            len(consumer.tally.told) == consumer.tally.arrivals == count,
+            "each once",
+        )
         said = {report["DeliveryStatus"] for found in consumer.tally.told.values() for report in found}
         show("said", some(sorted(said)), said == {"DELIVERED"}, "DELIVERED")
         show("memory, draining", f"peak {peak:.1f} MiB", peak < MEMORY_LIMIT, f"under {MEMORY_LIMIT:g} MiB")
@@ -213,8 +234,11 @@ class Backlog:
             nonlocal shown
             if time.monotonic() - shown > 30:
                 shown = time.monotonic()
-                print(f"{shown - begun:5.0f} s: {len(network.taken)} submitted, {len(consumer.tally.reports)} reported,"
-                      f" RSS {memory(self.full.pid):.1f} MiB", flush=True)  # fmt: skip
+                print(
+                    f"{shown - begun:5.0f} s: {len(network.taken)} submitted, {len(consumer.tally.reports)} reported,"
+                    f" RSS {memory(self.full.pid):.1f} MiB",
+                    flush=True,
+                )
             return len(network.taken)
 
         await settled(lambda: len(network.taken) >= count, progress)

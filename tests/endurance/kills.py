@@ -185,15 +185,21 @@ class Count:
         lost = [sid for sid in accepted if sid not in self.told]
         show("lost", f"{len(lost)} without a report {some(lost)}", not lost, "none")
         show(
-            "posts unanswered", f"{self.load.unanswered}, of which {len(unasked)} were accepted all the same",
-            len(unasked) <= self.load.unanswered, "no report of what was never posted",
-        )  # fmt: skip
+            "posts unanswered",
+            f"{self.load.unanswered}, of which {len(unasked)} were accepted all the same",
+            len(unasked) <= self.load.unanswered,
+            "no report of what was never posted",
+        )
 
     def _reports(self) -> None:
         show, reports = self.promises.show, self.tally.reports
         several = [sid for sid, found in self.told.items() if len(found) > 1]
-        show("messages reported", f"{len(self.told)}, {len(several)} of them by several events {some(several)}",
-             not several, "one event a message")  # fmt: skip
+        show(
+            "messages reported",
+            f"{len(self.told)}, {len(several)} of them by several events {some(several)}",
+            not several,
+            "one event a message",
+        )
         wrong = [sid for sid, found in self.told.items() if found[0]["DeliveryStatus"] != "DELIVERED"]
         show("not DELIVERED", f"{len(wrong)} {some(wrong)}", not wrong, "all are, as the SMSC says")
         differ = [event_id for event_id, copies in reports.items() if copies.differ]
@@ -202,9 +208,11 @@ class Count:
         groundless = [one for one, at in repeated.items() if not all(map(self._between, at, at[1:]))]
         count = sum(len(at) - 1 for at in repeated.values())
         show(
-            "repeats by event-id", f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
-            not groundless and count <= CHUNKS * len(self.disturbances), "only what a kill can cause",
-        )  # fmt: skip
+            "repeats by event-id",
+            f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
+            not groundless and count <= CHUNKS * len(self.disturbances),
+            "only what a kill can cause",
+        )
 
     def _between(self, first: int, second: int) -> bool:
         """Whether something was disturbed between these two times."""
@@ -232,16 +240,21 @@ class Count:
             "repeated submits",
             f"{costs.total()}, at most {at_most} by one disturbance{which}, {over} cost over {WINDOW};"
             f" {len(groundless)} without one between {some(groundless)}",
-            not over and not groundless, f"at most {WINDOW} each",
-        )  # fmt: skip
+            not over and not groundless,
+            f"at most {WINDOW} each",
+        )
 
     def _texts(self) -> None:
         events = [json.loads(copies.body) for copies in self.tally.texts.values()]
         came = Counter((event["From"], event["Body"]) for event in events)
         written, show, refused = self.network.written, self.promises.show, self.network.smsc.counts.refused_for_good
         lost = [source for source, text in written if not came[source, text]]
-        show("texts of handsets", f"{len(written)}, {len(lost)} of them lost {some(lost)}, {refused} parts refused",
-             not lost and not refused, "none")  # fmt: skip
+        show(
+            "texts of handsets",
+            f"{len(written)}, {len(lost)} of them lost {some(lost)}, {refused} parts refused",
+            not lost and not refused,
+            "none",
+        )
         strange = came.keys() - set(written)
         show("texts nobody wrote", f"{len(strange)} {some(list(strange))}", not strange, "none")
         at: dict[tuple[str, str], list[int]] = {}
@@ -250,9 +263,11 @@ class Count:
         groundless = [key for key, times in at.items() if not all(map(self._between, sorted(times), sorted(times)[1:]))]
         count = sum(len(times) - 1 for times in at.values())
         show(
-            "texts that came twice", f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
-            not groundless and count <= DELIVER_WINDOW * len(self.disturbances), "only what a kill can cause",
-        )  # fmt: skip
+            "texts that came twice",
+            f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
+            not groundless and count <= DELIVER_WINDOW * len(self.disturbances),
+            "only what a kill can cause",
+        )
 
     def save(self, path: Path) -> None:
         """All that was counted, to look into what was broken."""

@@ -59,9 +59,14 @@ class Load:
     fast as they are answered) may be changed at any time. Every ``long_every``-th text takes two segments."""
 
     def __init__(
-        self, port: int, rate: float = 0.0, connections: int = 32, first: int = 0, long_every: int = 0,
+        self,
+        port: int,
+        rate: float = 0.0,
+        connections: int = 32,
+        first: int = 0,
+        long_every: int = 0,
         channel: str = "smpp",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.rate, self.connections, self.channel = rate, connections, channel
         self._endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port, timeout=5)
         self._next, self._long_every = first, long_every
@@ -148,10 +153,11 @@ class Load:
         self.under_way += 1
         body = json.dumps({"To": f"+{number}", "Body": text, "channel": self.channel}).encode()
         client.post(
-            number, due_at,
+            number,
+            due_at,
             b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
-        )  # fmt: skip
+        )
 
     # --- from the connections -------------------------------------------------------------------------------
 

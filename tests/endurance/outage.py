@@ -87,8 +87,11 @@ class Outage:
             self.memory.append(memory(self.connector.pid))
             store = (await health(self.connector))["store"]
             p50, p99, longest = (percentile(found, share) * 1000 for share in (0.5, 0.99, 1))
-            print(f"{time.monotonic() - begun:5.0f} {broker:>7} {self.memory[-1]:8.1f} {p50:7.1f} {p99:7.1f}"
-                  f" {longest:7.1f} {store['waiting_for_broker']:8}", flush=True)  # fmt: skip
+            print(
+                f"{time.monotonic() - begun:5.0f} {broker:>7} {self.memory[-1]:8.1f} {p50:7.1f} {p99:7.1f}"
+                f" {longest:7.1f} {store['waiting_for_broker']:8}",
+                flush=True,
+            )
 
     async def _all_published(self) -> None:
         """Waits until every accepted message is submitted, acknowledged by its receipt, and told."""
@@ -116,8 +119,12 @@ class Outage:
     def _count(self, tally: Tally, drained: float) -> None:
         show, load, told = self.promises.show, self.load, tally.told
         asked = f"{load.posted} posted, {load.not_posted} that fell due were not, {load.unanswered} unanswered"
-        show("accepted", f"{len(load.accepted)} ({asked}, {len(load.refused)} refused)",
-             not load.refused and not load.unanswered and not load.not_posted, "all of them")  # fmt: skip
+        show(
+            "accepted",
+            f"{len(load.accepted)} ({asked}, {len(load.refused)} refused)",
+            not load.refused and not load.unanswered and not load.not_posted,
+            "all of them",
+        )
         lost = [sid for sid in load.accepted if sid not in told]
         show("lost", f"{len(lost)} {some(lost)}", not lost, "none")
         several = [sid for sid, found in told.items() if len(found) > 1]
@@ -137,18 +144,30 @@ class Outage:
         jumps = [
             event_id for event_id, first, second in zip(came[1:], order, order[1:], strict=False) if second < first
         ]
-        self.promises.show("order of the outbox", f"{len(jumps)} reports came out of it {some(jumps)}",
-                           not jumps and not unknown, "kept on the queue")  # fmt: skip
+        self.promises.show(
+            "order of the outbox",
+            f"{len(jumps)} reports came out of it {some(jumps)}",
+            not jumps and not unknown,
+            "kept on the queue",
+        )
 
     def _figures(self) -> None:
         show = self.promises.show
         first = self.memory[1]
         growth = self.memory[-1] - first
-        show("memory", f"{first:.1f} MiB after the first minute, {self.memory[-1]:.1f} at the end: {growth:+.1f}",
-             growth < self.options.growth, f"under {self.options.growth:g} MiB")  # fmt: skip
+        show(
+            "memory",
+            f"{first:.1f} MiB after the first minute, {self.memory[-1]:.1f} at the end: {growth:+.1f}",
+            growth < self.options.growth,
+            f"under {self.options.growth:g} MiB",
+        )
         before, during = (percentile(one, 0.99) * 1000 for one in (self.before, self.during))
-        show("p99 of /send", f"{before:.1f} ms in the first minute, {during:.1f} in the outage: {during / before:.2f}",
-             during <= before * SLOWER, f"at most {SLOWER} times")  # fmt: skip
+        show(
+            "p99 of /send",
+            f"{before:.1f} ms in the first minute, {during:.1f} in the outage: {during / before:.2f}",
+            during <= before * SLOWER,
+            f"at most {SLOWER} times",
+        )
 
 
 def main() -> None:

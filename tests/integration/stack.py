@@ -88,9 +88,15 @@ class Connector:
         self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
         self.port = free_port()
         binds = [
-            {"name": f"bind-{port}", "endpoint": f"tcp:127.0.0.1:{port}", "system_id": "test", "password": "test",
-             "window": 50} for port in smsc_ports
-        ]  # fmt: skip
+            {
+                "name": f"bind-{port}",
+                "endpoint": f"tcp:127.0.0.1:{port}",
+                "system_id": "test",
+                "password": "test",
+                "window": 50,
+            }
+            for port in smsc_ports
+        ]
         channel = {"type": "smpp", "binds": binds, "retry": {"initial": 0.5, "maximum": 5}}
         configuration = {
             "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]} | sections.pop("http", {}),
@@ -106,11 +112,21 @@ class Connector:
         twistd = Path(sys.executable).parent / "twistd"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*die_with_parent(), str(twistd), "--nodaemon", "--pidfile=", "smsconnector", "--config",
-                 "connector.yaml"],
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                [
+                    *die_with_parent(),
+                    str(twistd),
+                    "--nodaemon",
+                    "--pidfile=",
+                    "smsconnector",
+                    "--config",
+                    "connector.yaml",
+                ],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         return until(self._up, START)
 
     def _up(self) -> bool:

@@ -31,9 +31,15 @@ class CommandsCase(TestCase):
     def run_command(self, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | more
         return subprocess.run(
-            [str(BIN / command[0]), *command[1:]], cwd=self.folder, env=environment, capture_output=True, text=True,
-            check=False, timeout=50, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [str(BIN / command[0]), *command[1:]],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+            stdin=subprocess.DEVNULL,
+        )
 
     def write(self, text: str) -> str:
         (self.folder / "c.yaml").write_text(text)
@@ -43,8 +49,11 @@ class CommandsCase(TestCase):
         """Good: one line and 0. Bad: every error with its path, and 1. No traceback, no secret."""
         good = self.run_command("smsconnector", "check-config", self.write(GOOD % 8080))
         self.assertEqual((good.returncode, good.stderr), (0, ""))
-        bad = self.run_command("smsconnector", "check-config", self.write(GOOD.replace("smpp, binds", "pigeon, binds")
-                                                                           % 8080 + "colour: red\n"))  # fmt: skip
+        bad = self.run_command(
+            "smsconnector",
+            "check-config",
+            self.write(GOOD.replace("smpp, binds", "pigeon, binds") % 8080 + "colour: red\n"),
+        )
         self.assertEqual(bad.returncode, 1)
         self.assertIn("channels.smpp.type", bad.stderr)
         self.assertIn("colour", bad.stderr)
@@ -86,8 +95,12 @@ class CommandsCase(TestCase):
     def test_tools_without_a_configuration(self) -> None:
         """``--database`` names the file; what was copied can be reconciled, and rescued though there is no need."""
         Store(str(self.folder / "a.db")).close()
-        for command in (("backup", "--database", "a.db", "b.db"), ("reconcile", "--database", "b.db"),
-                        ("rescue", "b.db", "c.db"), ("reconcile", "--database", "c.db")):  # fmt: skip
+        for command in (
+            ("backup", "--database", "a.db", "b.db"),
+            ("reconcile", "--database", "b.db"),
+            ("rescue", "b.db", "c.db"),
+            ("reconcile", "--database", "c.db"),
+        ):
             ended = self.run_command("smsconnector", *command)
             self.assertEqual((ended.returncode, ended.stderr), (0, ""), command)
         self.assertIn("all adds up", ended.stdout)
@@ -107,9 +120,12 @@ class CommandsCase(TestCase):
             manager.settimeout(20)
             process = subprocess.Popen(
                 [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())],
-                cwd=self.folder, env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                cwd=self.folder,
+                env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             try:
                 said = [manager.recv(100)]
                 while said[-1] != b"READY=1":

@@ -133,9 +133,15 @@ class TableCase(DoctorCase):
         ):
             port = yield self.listen(**behaviour)
             doctor = yield self.run_doctor(
-                "--config", self.configuration(port, response_timeout=0.5), "--bind", "a", "--to", "+923001234567",
-                "--wait", "1",
-            )  # fmt: skip
+                "--config",
+                self.configuration(port, response_timeout=0.5),
+                "--bind",
+                "a",
+                "--to",
+                "+923001234567",
+                "--wait",
+                "1",
+            )
             for one in words:
                 self.assertIn(one, doctor.words)
             self.assertNotIn("in no notation", doctor.words)
@@ -144,16 +150,36 @@ class TableCase(DoctorCase):
     def test_numbers(self) -> Any:
         """What it finds out about an SMSC with habits of its own, and the entry that fits it, which can be used."""
         port = yield self.listen(
-            long_messages="payload", default_alphabet="latin1", echo=True, congestion_state=7, system_type="OTA",
+            long_messages="payload",
+            default_alphabet="latin1",
+            echo=True,
+            congestion_state=7,
+            system_type="OTA",
             id_form="decimal-response-hex-receipt",
-        )  # fmt: skip
+        )
         doctor = yield self.run_doctor(
-            "--host", f"tcp:127.0.0.1:{port}", "--system-id", "me", "--system-type", "OTA", "--to", NUMBER,
-            "--from", "Shop", "--wait", "5", SMSCONNECTOR_PASSWORD=SECRET,
-        )  # fmt: skip
+            "--host",
+            f"tcp:127.0.0.1:{port}",
+            "--system-id",
+            "me",
+            "--system-type",
+            "OTA",
+            "--to",
+            NUMBER,
+            "--from",
+            "Shop",
+            "--wait",
+            "5",
+            SMSCONNECTOR_PASSWORD=SECRET,
+        )
         self.assertEqual((doctor.code, doctor.err), (0, ""))
-        for words in ("8 sent, 2 taken", "payload taken, receipts 1 of 1: DELIVRD err 000", "up to 7 %",
-                      "sar refused: ESME_ROPTPARNOTALLWD", "hexadecimal (ABCDE); the same number: dec"):  # fmt: skip
+        for words in (
+            "8 sent, 2 taken",
+            "payload taken, receipts 1 of 1: DELIVRD err 000",
+            "up to 7 %",
+            "sar refused: ESME_ROPTPARNOTALLWD",
+            "hexadecimal (ABCDE); the same number: dec",
+        ):
             self.assertIn(words, doctor.words)
         self.assertEqual({(entry.source, entry.destination) for entry in self.smsc.ledger}, {("Shop", "923001234567")})
         entry = yaml.safe_load(doctor.out.partition("under binds:")[2])
@@ -283,9 +309,10 @@ class RefusalCase(DoctorCase):
     def test_refused_binds(self) -> Any:
         """Wrong password, system_id, system_type."""
         for behaviour, words in (
-            ({"password": "other"}, "mend password"), ({"system_id": "other"}, "mend system_id"),
+            ({"password": "other"}, "mend password"),
+            ({"system_id": "other"}, "mend system_id"),
             ({"system_type": "OTA"}, "set system_type"),
-        ):  # fmt: skip
+        ):
             port = yield self.listen(**behaviour)
             said = yield self.refused("--config", self.configuration(port), "--bind", "a", "--to", NUMBER)
             self.assertIn(words, said)
@@ -319,9 +346,12 @@ class RefusalCase(DoctorCase):
         port = yield self.listen()
         config = self.configuration(port)
         for arguments, words in (
-            ((), "--bind NAME"), (("--bind", "b"), "smpp/a"), (("--bind", "a", "--to", "me"), "is no number"),
-            (("--bind", "a", "--wait", "soon"), "--wait"), (("--host", "tcp:h:1", "--system-id", "me"), "password"),
-        ):  # fmt: skip
+            ((), "--bind NAME"),
+            (("--bind", "b"), "smpp/a"),
+            (("--bind", "a", "--to", "me"), "is no number"),
+            (("--bind", "a", "--wait", "soon"), "--wait"),
+            (("--host", "tcp:h:1", "--system-id", "me"), "password"),
+        ):
             doctor = yield self.run_doctor("--config", config, *arguments)
             self.assertEqual((doctor.code, doctor.out), (2, ""))
             self.assertIn(words, doctor.err)
@@ -360,8 +390,13 @@ class TLSCase(DoctorCase):
         doctor = yield self.visit(port, ca_file=self.authority.ca_file)
         self.assertEqual(doctor.code, 0)
         ends = datetime.datetime.now(datetime.UTC) + certificates.DAY
-        for words in ("TLSv1.3, TLS_", "CN=localhost; valid until", f"{ends:%Y-%m-%d}", "(soon)",
-                      f"verified by {self.authority.ca_file}: CN=test authority"):  # fmt: skip
+        for words in (
+            "TLSv1.3, TLS_",
+            "CN=localhost; valid until",
+            f"{ends:%Y-%m-%d}",
+            "(soon)",
+            f"verified by {self.authority.ca_file}: CN=test authority",
+        ):
             self.assertIn(words, doctor.words)
 
     @inlineCallbacks
@@ -396,8 +431,9 @@ class TLSCase(DoctorCase):
     def test_wrong_name(self) -> Any:
         """Which name it was not good for."""
         port = yield self.serve("smsc.example")
-        yield self.refused(port, "CN=smsc.example", "is not for localhost", "It is for smsc.example",
-                           ca_file=self.authority.ca_file)  # fmt: skip
+        yield self.refused(
+            port, "CN=smsc.example", "is not for localhost", "It is for smsc.example", ca_file=self.authority.ca_file
+        )
 
     @inlineCallbacks
     def test_no_name(self) -> Any:

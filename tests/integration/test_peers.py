@@ -247,9 +247,7 @@ class PeerTests:
         self.peer.do("deliver", text=URDU, udh="06080401020301", data_coding=8)
         yield self.soon(lambda: len(self.owner.texts()) == 3)
         found = [(one.reference, one.count, one.number, read_alone(one)) for one in self.owner.texts()]
-        self.assertEqual(
-            found, [(7, 2, 2, "the end"), (7, 2, 1, "the start, "), (0x10102, 3, 1, URDU)]
-        )  # fmt: skip
+        self.assertEqual(found, [(7, 2, 2, "the end"), (7, 2, 1, "the start, "), (0x10102, 3, 1, URDU)])
 
     @inlineCallbacks
     def test_throttled(self: Any) -> Any:
@@ -405,7 +403,7 @@ class NodeCase(PeerTests, PeerCase):
         found = [(one.reference, one.count, one.number, read_alone(one)) for one in self.owner.texts()]
         self.assertEqual(
             found, [(513, 2, 2, "second"), (0, 1, 1, "long " * 100), (0, 1, 1, URDU), (12, 2, 1, "with ports")]
-        )  # fmt: skip
+        )
         responses = lambda: self.peer.pdus("deliver_sm_resp", "data_sm_resp")  # noqa: E731
         yield self.soon(lambda: len(responses()) == 4)
         self.assertEqual([one["status"] for one in responses()], [0] * 4)

@@ -89,9 +89,13 @@ class SendPost(Post):
         self._application, self._request = application, request
         body = json.dumps({"To": "+" + request.destination, "Body": request.body}).encode()
         super().__init__(
-            application.network, request.life, "/msg-client/send", "application/json", body,
+            application.network,
+            request.life,
+            "/msg-client/send",
+            "application/json",
+            body,
             lambda status, headers: application.ended(request, status, headers),
-        )  # fmt: skip
+        )
 
     def send(self) -> None:
         hangup = self._request.text.hangup if self._request.number == 0 else ""

@@ -88,9 +88,14 @@ class Peer:
             life = self.connection.daemon.machine
             assert life is not None
             event = Published(
-                headers["event-id"], headers["destination"], headers["type"], body, self.broker.time.rightNow, life,
+                headers["event-id"],
+                headers["destination"],
+                headers["type"],
+                body,
+                self.broker.time.rightNow,
+                life,
                 headers,
-            )  # fmt: skip
+            )
             if "transaction" in headers:
                 self._transactions[headers["transaction"]].append(event)
             else:

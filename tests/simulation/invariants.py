@@ -34,8 +34,11 @@ SMALLEST_WINDOW = 2
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
 SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
 NOT_TAKEN_FOR_NOW = {
-    Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL, Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS,
-}  # fmt: skip
+    Status.ESME_RTHROTTLED,
+    Status.ESME_RMSGQFUL,
+    Status.ESME_RSYSERR,
+    Status.ESME_RINVBNDSTS,
+}
 Broken = tuple[str, str]  # which invariant, and how
 
 
@@ -464,8 +467,21 @@ def left_in_memory(world: World) -> list[str]:
     """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
     found = []
     connector = world.connector
-    names = ("_ready", "_due", "_again", "_held", "_throttles", "_under_way", "_lanes", "_to_claim", "_claiming",
-             "_recording", "_late", "_taken", "_ended")  # fmt: skip
+    names = (
+        "_ready",
+        "_due",
+        "_again",
+        "_held",
+        "_throttles",
+        "_under_way",
+        "_lanes",
+        "_to_claim",
+        "_claiming",
+        "_recording",
+        "_late",
+        "_taken",
+        "_ended",
+    )
     now = connector.receiver._wall_clock() * 1000
     for submitter in connector.submitters:
         left = [name for name in names if getattr(submitter, name)]

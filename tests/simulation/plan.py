@@ -182,9 +182,22 @@ class Stop:
 
 
 Step = (
-    Text | Fate | Mo | Hook | Delivery | Confirmation | Outage | Silence | Freeze | Unbind | Refusal | Full | Disk
-    | Crash | Stop
-)  # fmt: skip
+    Text
+    | Fate
+    | Mo
+    | Hook
+    | Delivery
+    | Confirmation
+    | Outage
+    | Silence
+    | Freeze
+    | Unbind
+    | Refusal
+    | Full
+    | Disk
+    | Crash
+    | Stop
+)
 
 
 @dataclass(frozen=True)
@@ -303,11 +316,15 @@ _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
     (7, _silence),
     (2, lambda dice, span, _: Freeze(_time(dice, span + 1), dice.choice((0.5, 3.0, 9.0)))),
     (2, lambda dice, span, _: Unbind(_time(dice, span + 1), dice.randrange(2))),
-    (2, lambda dice, span, _: Refusal(
-        _time(dice, span), dice.randrange(2), dice.choice((0x05, 0x0D, 0x0E)), dice.choice((0.5, 5.0)))),
+    (
+        2,
+        lambda dice, span, _: Refusal(
+            _time(dice, span), dice.randrange(2), dice.choice((0x05, 0x0D, 0x0E)), dice.choice((0.5, 5.0))
+        ),
+    ),
     (2, _full),
     (7, _disk),
-)  # fmt: skip
+)
 _MAKERS = [make for share, make in _FAULTS for _ in range(share)]
 
 

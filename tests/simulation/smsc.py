@@ -249,9 +249,15 @@ class Peer:
         life = self.connection.daemon.machine
         assert life is not None
         submit = Submit(
-            (int(tag[1]), int(tag[2])), place[2] if place else 1, words, fields["destination_addr"],
-            self.smsc.time.rightNow, life, self.connection, len(self.ledger.submits),
-        )  # fmt: skip
+            (int(tag[1]), int(tag[2])),
+            place[2] if place else 1,
+            words,
+            fields["destination_addr"],
+            self.smsc.time.rightNow,
+            life,
+            self.connection,
+            len(self.ledger.submits),
+        )
         submit.registered_delivery = fields["registered_delivery"]
         self.ledger.submits.append(submit)
         self._submits[int.from_bytes(octets[12:16], "big")] = submit

@@ -84,44 +84,89 @@ class ReplayedCase(SimulationCase):
     def test_reading_fails_at_the_stop(self) -> None:
         """What the last commit of a stop could not read is not tried again afterwards."""
         self.replay(
-            Plan(97002722, "resend", (
-                Mo(0.1, 1, 1, 1, "repeated"), Outage(0.1, "broker", 4.0), Disk(1.0, "commit", 3.0), Stop(0.4, 3.0),
-            ), slowness=1.5, small=True)
-        )  # fmt: skip
+            Plan(
+                97002722,
+                "resend",
+                (
+                    Mo(0.1, 1, 1, 1, "repeated"),
+                    Outage(0.1, "broker", 4.0),
+                    Disk(1.0, "commit", 3.0),
+                    Stop(0.4, 3.0),
+                ),
+                slowness=1.5,
+                small=True,
+            )
+        )
 
     def test_ends_of_a_batch(self) -> None:
         """Of two records in one commit each hears of the ends of its own messages."""
         self.replay(
-            Plan(1010207, "strict hold", (
-                Text(0.1, 2, 1, 2), Text(0.167, 1, 0), Fate(2, "receipt first, dropped", 1),
-                Outage(0.312, "smsc 0", 25.0),
-            ), splits=0.6, slowness=0.3)
-        )  # fmt: skip
+            Plan(
+                1010207,
+                "strict hold",
+                (
+                    Text(0.1, 2, 1, 2),
+                    Text(0.167, 1, 0),
+                    Fate(2, "receipt first, dropped", 1),
+                    Outage(0.312, "smsc 0", 25.0),
+                ),
+                splits=0.6,
+                slowness=0.3,
+            )
+        )
 
     def test_routes_are_read_when_they_are_filled(self) -> None:
         """What is given to another route at the start is there before that route is read, if the disk fails too."""
         self.replay(
-            Plan(53464, "strict routes", (
-                Text(1.4, 1), Disk(1.9, "commit", 0.5), Unbind(2.4, 1), Unbind(0.5, 1), Crash(1.6, "write", 0.2),
-            ), splits=0.6, slowness=0.3, later="pair")
-        )  # fmt: skip
+            Plan(
+                53464,
+                "strict routes",
+                (
+                    Text(1.4, 1),
+                    Disk(1.9, "commit", 0.5),
+                    Unbind(2.4, 1),
+                    Unbind(0.5, 1),
+                    Crash(1.6, "write", 0.2),
+                ),
+                splits=0.6,
+                slowness=0.3,
+                later="pair",
+            )
+        )
 
     def test_claims_are_settled_when_the_disk_lets(self) -> None:
         """What a killed process had claimed ends UNKNOWN, however late that can be written."""
         self.replay(
-            Plan(100623, "strict hold", (
-                Text(0.0, 0, hangup="after request"), Text(0.2, 1, 1), Disk(0.6, "commit", 3.0),
-                Crash(0.9, "callback", 0.1),
-            ), slowness=0.3, later="hold")
-        )  # fmt: skip
+            Plan(
+                100623,
+                "strict hold",
+                (
+                    Text(0.0, 0, hangup="after request"),
+                    Text(0.2, 1, 1),
+                    Disk(0.6, "commit", 3.0),
+                    Crash(0.9, "callback", 0.1),
+                ),
+                slowness=0.3,
+                later="hold",
+            )
+        )
 
     def test_a_claim_that_fails_keeps_its_lane(self) -> None:
         """What could not be claimed is not overtaken by what waits behind it."""
         self.replay(
-            Plan(3001849, "hold", (
-                Text(0.223, 3), Text(0.527, 5), Text(0.6, 4), Disk(0.5, "statement", 3.0),
-            ), splits=0.2, slowness=0.002)
-        )  # fmt: skip
+            Plan(
+                3001849,
+                "hold",
+                (
+                    Text(0.223, 3),
+                    Text(0.527, 5),
+                    Text(0.6, 4),
+                    Disk(0.5, "statement", 3.0),
+                ),
+                splits=0.2,
+                slowness=0.002,
+            )
+        )
 
     def test_outcomes_outlive_a_stop(self) -> None:
         """What the disk could not take a moment ago is written at a stop, not forgotten: it would be sent again."""
@@ -134,9 +179,13 @@ class ReplayedCase(SimulationCase):
     def test_ended_by_a_receipt_while_to_be_tried_again(self) -> None:
         """The lane of a message that a receipt has ended is free: the next text to the number is sent."""
         self.holds(
-            Text(4.0, 0, segments=3), Text(6.9, 1), Fate(0, "undelivered", 2),
-            Fate(0, "temporary", 3), Fate(0, "temporary", 3, 2), Fate(0, "temporary", 3, 3),
-        )  # fmt: skip
+            Text(4.0, 0, segments=3),
+            Text(6.9, 1),
+            Fate(0, "undelivered", 2),
+            Fate(0, "temporary", 3),
+            Fate(0, "temporary", 3, 2),
+            Fate(0, "temporary", 3, 3),
+        )
 
     def test_strict_order_outlives_a_crash(self) -> None:
         """What is to be tried again goes first in the next life too."""

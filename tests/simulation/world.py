@@ -71,10 +71,15 @@ _BINDS = {
     "failures": [("a", 1, 10, ", registered_delivery: failure")],
 }
 _SMALL = [
-    (submitter, "MEMORY", 3), (submitter, "HELD", 1), (submitter, "CHUNK", 2), (submitter, "LANES", 2),
-    (submitter, "DUE_INTERVAL", 0.1), (submitter, "CROWDED", 0.3), (submitter, "KEPT_CHECK", 1.0),
+    (submitter, "MEMORY", 3),
+    (submitter, "HELD", 1),
+    (submitter, "CHUNK", 2),
+    (submitter, "LANES", 2),
+    (submitter, "DUE_INTERVAL", 0.1),
+    (submitter, "CROWDED", 0.3),
+    (submitter, "KEPT_CHECK", 1.0),
     (publisher, "CHUNK", 2),
-]  # fmt: skip
+]
 
 
 @cache
@@ -148,9 +153,14 @@ class World:
     def _schedule(self) -> None:
         later = self.time.callLater
         actions: dict[type[Any], Callable[[Any], None]] = {
-            Outage: self._outage, Silence: self._silence, Disk: self._disk, Crash: self._crash, Stop: self._stop,
-            Freeze: self._freeze, Unbind: self._unbind,
-        }  # fmt: skip
+            Outage: self._outage,
+            Silence: self._silence,
+            Disk: self._disk,
+            Crash: self._crash,
+            Stop: self._stop,
+            Freeze: self._freeze,
+            Unbind: self._unbind,
+        }
         for step in self.plan.steps:
             at = getattr(step, "at", 0.0)
             self.last_step = max(self.last_step, at + getattr(step, "seconds", 0.0))
@@ -224,10 +234,12 @@ class World:
         writer_dice = self._dice(f"writer {len(self.lives)}")
         try:
             self.connector = service.Connector(
-                machine, configuration, machine.wall_clock,
+                machine,
+                configuration,
+                machine.wall_clock,
                 lambda reactor: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
                 self._life_dice,
-            )  # fmt: skip
+            )
             self.connector.startService()
             self._stores.append(self.connector.writer.store)
         except BaseException as error:  # noqa: BLE001 — SystemExit is what it raises on purpose

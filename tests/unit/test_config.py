@@ -76,11 +76,20 @@ events: {uri: "http://x", sink: file}
 """
         )
         expected = {
-            "http.endpoints", "http.base_path", "http.colour", "store.path", "channels.smpp.binds[0].endpoint",
-            "channels.smpp.binds[0].window", "channels.smpp.binds[0].mode", "channels.smpp.binds[1].name",
-            "channels.smpp.binds[1].endpoint", "channels.smpp.binds[1].system_id", "channels.pigeon.type",
-            "events.uri", "events.sink",
-        }  # fmt: skip
+            "http.endpoints",
+            "http.base_path",
+            "http.colour",
+            "store.path",
+            "channels.smpp.binds[0].endpoint",
+            "channels.smpp.binds[0].window",
+            "channels.smpp.binds[0].mode",
+            "channels.smpp.binds[1].name",
+            "channels.smpp.binds[1].endpoint",
+            "channels.smpp.binds[1].system_id",
+            "channels.pigeon.type",
+            "events.uri",
+            "events.sink",
+        }
         self.assertEqual(expected - set(problems), set())
         self.assertIn("tcp:HOST:PORT", problems["channels.smpp.binds[0].endpoint"])
 
@@ -130,9 +139,12 @@ events: {uri: "http://x", sink: file}
         binds = [
             f'{{name: {name}, endpoint: "tcp:{name}:2775", system_id: {who}, password: x{more}}}'
             for name, who, more in (
-                ("h1", "me", ""), ("h2", "me", ", sessions: 2"), ("h3", "me", ", account: own"), ("h4", "you", ""),
+                ("h1", "me", ""),
+                ("h2", "me", ", sessions: 2"),
+                ("h3", "me", ", account: own"),
+                ("h4", "you", ""),
             )
-        ]  # fmt: skip
+        ]
         other = f"  other: {{type: smpp, binds: [{binds[0].replace('h1', 'h5')}]}}\n"
         configuration = parse(f"channels:\n  smpp: {{type: smpp, binds: [{', '.join(binds)}]}}\n{other}")
         group = ("me@h1:2775", "me@h2:2775")
@@ -204,9 +216,14 @@ events: {uri: "http://x", sink: file}
     def test_no_wording_of_pydantics(self) -> None:
         """What is wanted is said in the words of the file; an empty section is none."""
         for rest in (
-            "http: 5", "http: {endpoints: 5}", "stop_timeout: 30s", "http: {webhook_channel: a b}",
-            "events: {heartbeat: [1]}", "events: {virtual_host: 5}", "store: {minimum_free: 256M}",
-        ):  # fmt: skip
+            "http: 5",
+            "http: {endpoints: 5}",
+            "stop_timeout: 30s",
+            "http: {webhook_channel: a b}",
+            "events: {heartbeat: [1]}",
+            "events: {virtual_host: 5}",
+            "store: {minimum_free: 256M}",
+        ):
             (sentence,) = self.problems(f"{GOOD}{rest}\n").values()
             self.assertNotIn("Input should", sentence)
             self.assertNotIn("pattern", sentence)

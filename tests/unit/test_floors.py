@@ -11,24 +11,43 @@ ROOT = Path(smsconnector.__file__).parent
 
 # Which floor a room stands on. Rooms on one floor don't import each other unless ALLOWED says so.
 FLOORS = {
-    "errors": 0, "messages": 0, "lifecycle": 0,
-    "sms": 1, "smpp": 1,
+    "errors": 0,
+    "messages": 0,
+    "lifecycle": 0,
+    "sms": 1,
+    "smpp": 1,
     "store": 2,
-    "net": 3, "channels": 3, "sinks": 3,
+    "net": 3,
+    "channels": 3,
+    "sinks": 3,
     "walks": 4,
-    "http": 5, "config": 5, "cli": 5, "service": 5, "systemd": 5, "demo": 5, "doctor": 5,
+    "http": 5,
+    "config": 5,
+    "cli": 5,
+    "service": 5,
+    "systemd": 5,
+    "demo": 5,
+    "doctor": 5,
     "simulator": 5,
-}  # fmt: skip
+}
 ALLOWED = {
-    ("messages", "errors"), ("lifecycle", "errors"),
+    ("messages", "errors"),
+    ("lifecycle", "errors"),
     ("smpp", "sms"),  # a segment is rendered as submit_sm
-    ("channels", "net"), ("sinks", "net"),
+    ("channels", "net"),
+    ("sinks", "net"),
     ("store", "smpp"),  # the forms of message ids
     ("config", "http"),  # the door's rule for senders
-    ("cli", "config"), ("cli", "demo"), ("demo", "config"),
-    ("cli", "doctor"), ("doctor", "config"), ("doctor", "service"),
-    ("service", "config"), ("service", "http"), ("service", "systemd"),
-}  # fmt: skip
+    ("cli", "config"),
+    ("cli", "demo"),
+    ("demo", "config"),
+    ("cli", "doctor"),
+    ("doctor", "config"),
+    ("doctor", "service"),
+    ("service", "config"),
+    ("service", "http"),
+    ("service", "systemd"),
+}
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}
 
 

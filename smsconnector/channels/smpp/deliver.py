@@ -28,10 +28,16 @@ class Reader:
             elif found.disagrees:
                 self._noticed.see("receipts whose text and message_state are at odds", found.status)
             return Receipt(
-                self._account, found.smsc_id, found.finality, found.code, found.status, now,
-                pdu.fields["source_addr"], pdu.fields["destination_addr"],
+                self._account,
+                found.smsc_id,
+                found.finality,
+                found.code,
+                found.status,
+                now,
+                pdu.fields["source_addr"],
+                pdu.fields["destination_addr"],
                 None if found.marked else self._read_text(pdu, now),
-            )  # fmt: skip
+            )
         if carries_text(pdu, self._alphabet):
             return self._read_text(pdu, now)
         self._noticed.see(
@@ -47,11 +53,18 @@ class Reader:
         binary = is_binary(pdu.fields["data_coding"])
         whole = count == 1 or binary
         return IncomingSegment(
-            self._channel, self._account,
-            pdu.fields["source_addr"], pdu.fields["destination_addr"],
-            found.text if whole else found.octets.hex(), now, reference, number, count, is_binary=binary,
+            self._channel,
+            self._account,
+            pdu.fields["source_addr"],
+            pdu.fields["destination_addr"],
+            found.text if whole else found.octets.hex(),
+            now,
+            reference,
+            number,
+            count,
+            is_binary=binary,
             written_in=None if whole else found.written_in,
-        )  # fmt: skip
+        )
 
 
 def _sar(pdu: PDU) -> tuple[int, int, int] | None:

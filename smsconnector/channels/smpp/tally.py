@@ -23,5 +23,10 @@ class Noticed:
         self._counts[what] += 1
         count = self._counts[what]
         if count in (1, 10, 100) or count % 1000 == 0:
-            self.log.warn("bind {name}: {what}: {count} so far, now {example}",
-                          name=self._title, what=what, count=count, example=example)  # fmt: skip
+            self.log.warn(
+                "bind {name}: {what}: {count} so far, now {example}",
+                name=self._title,
+                what=what,
+                count=count,
+                example=example,
+            )

@@ -326,8 +326,9 @@ class _Mending(Outbox):
             "SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state > 0"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
-        self._tell([report(sid, channel, state == MessageState.DELIVERED, code, now)
-                    for sid, channel, state, code in untold])  # fmt: skip
+        self._tell(
+            [report(sid, channel, state == MessageState.DELIVERED, code, now) for sid, channel, state, code in untold]
+        )
         return len(untold)
 
 

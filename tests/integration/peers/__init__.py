@@ -139,9 +139,13 @@ def _installed(name: str, wanted: bytes, install: Callable[[Path], None]) -> Pat
 def _run(*command: str) -> None:
     try:
         done = subprocess.run(
-            [*die_with_parent(), *command], capture_output=True, check=False, text=True, timeout=INSTALL_TIMEOUT,
+            [*die_with_parent(), *command],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=INSTALL_TIMEOUT,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         raise Unavailable(f"{' '.join(command[:4])} took longer than {INSTALL_TIMEOUT:g} s") from None
     if done.returncode:

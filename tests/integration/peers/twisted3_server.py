@@ -65,10 +65,15 @@ class Protocol(SMPPServerProtocol):  # type: ignore[misc]
                     place = [element.data.referenceNum, element.data.maximumNum, element.data.sequenceNum]
         fields = {name: one.decode("latin-1") if isinstance(one, bytes) else one for name, one in pdu.params.items()}
         tell(
-            "pdu", session=self.number, command=pdu.id.name, sequence=pdu.seqNum,
+            "pdu",
+            session=self.number,
+            command=pdu.id.name,
+            sequence=pdu.seqNum,
             status=0 if pdu.status is CommandStatus.ESME_ROK else pdu.status.name,
-            fields=fields, text=text, place=place,
-        )  # fmt: skip
+            fields=fields,
+            text=text,
+            place=place,
+        )
         super().PDUReceived(pdu)
 
     def onPDURequest_enquire_link(self, reqPDU: Any) -> None:
@@ -150,14 +155,16 @@ class SMSC(SMPPServerFactory):  # type: ignore[misc]
     def send(self, command: dict[str, Any], octets: bytes, esm_class: int, coding: int, **tlvs: Any) -> None:
         self.session().sendDataRequest(
             DeliverSM(
-                source_addr_ton=AddrTon.INTERNATIONAL, source_addr_npi=AddrNpi.ISDN,
+                source_addr_ton=AddrTon.INTERNATIONAL,
+                source_addr_npi=AddrNpi.ISDN,
                 source_addr=command.get("source", "923001234567").encode(),
                 destination_addr=command.get("destination", "8228").encode(),
                 esm_class=EsmClassEncoder().decode(BytesIO(bytes((esm_class,)))),
                 data_coding=DataCodingEncoder().decode(BytesIO(bytes((coding,)))),
-                short_message=octets, **tlvs,
+                short_message=octets,
+                **tlvs,
             )
-        )  # fmt: skip
+        )
 
 
 class Commands(LineOnlyReceiver):

@@ -94,10 +94,14 @@ class WhoseCase(SynchronousTestCase):
     def test_texts(self) -> None:
         """A text is ours if it is from our number and has the signs; in UCS-2 as well."""
         for text, source, ours in (
-            ("@_[]é", NUMBER, True), (f"you wrote {MARK}", NUMBER, True), ("@_[] سلام", NUMBER, True),
-            ("hello", NUMBER, False), ("@_[]é", "4915112345678", False),
-            (LONG_TEXT.format(form="sar")[:100], NUMBER, True), ("Test of", NUMBER, False),
-        ):  # fmt: skip
+            ("@_[]é", NUMBER, True),
+            (f"you wrote {MARK}", NUMBER, True),
+            ("@_[] سلام", NUMBER, True),
+            ("hello", NUMBER, False),
+            ("@_[]é", "4915112345678", False),
+            (LONG_TEXT.format(form="sar")[:100], NUMBER, True),
+            ("Test of", NUMBER, False),
+        ):
             found = evidence(*Plan(BIND, (NUMBER,)).trials())
             statuses = self.decided(found, text_pdu(text, source))
             self.assertEqual(statuses, [Status.ESME_ROK if ours else Status.ESME_RX_T_APPN], (text, source))
@@ -159,8 +163,10 @@ class IdCase(SynchronousTestCase):
         found = evidence(*trials, pdus=[receipt_pdu(str(number)) for number in range(16, 24)])
         self.assertIn(HEX, findings.agreement(found))
         by_trial = findings.attributed(found)[1]
-        self.assertEqual([[one.read.smsc_id for one in by_trial[trial]] for trial in trials],
-                         [[str(number)] for number in range(16, 24)])  # fmt: skip
+        self.assertEqual(
+            [[one.read.smsc_id for one in by_trial[trial]] for trial in trials],
+            [[str(number)] for number in range(16, 24)],
+        )
         self.assertEqual(findings.receipts_missing(found), 0)
 
 
@@ -172,9 +178,14 @@ class ReceiptCase(SynchronousTestCase):
         """Mark, TLVs, the place of the text, and what it has."""
         self.assertEqual(
             self.form(receipt_pdu("1")),
-            ["marked in esm_class", "TLV receipted_message_id", "TLV message_state", "text in short_message",
-             "text with id and stat"],
-        )  # fmt: skip
+            [
+                "marked in esm_class",
+                "TLV receipted_message_id",
+                "TLV message_state",
+                "text in short_message",
+                "text with id and stat",
+            ],
+        )
         self.assertEqual(
             self.form(receipt_pdu("1", tlvs=False, marked=False, in_payload=True)),
             ["not marked in esm_class", "no TLVs", "text in message_payload", "text with id and stat"],
@@ -260,10 +271,12 @@ class AlphabetCase(SynchronousTestCase):
         """And without either the table says why it is not known."""
         quote, answer = receipt_pdu("1", text=b"Test @_[]"), text_pdu("@_[]é", default_alphabet="latin1")
         for pdus, name, why in (
-            ([quote, answer], "latin1", "sent back"), ([quote], "gsm7", "quotes"), ([], "", "no receipt"),
+            ([quote, answer], "latin1", "sent back"),
+            ([quote], "gsm7", "quotes"),
+            ([], "", "no receipt"),
             ([receipt_pdu("1", text=b"Test \0\x11\x1b<\x1b>")], "", "as it was sent"),
             ([receipt_pdu("1", text=b"xyz")], "", "tells nothing"),
-        ):  # fmt: skip
+        ):
             found = findings.default_alphabet(evidence(taken("1"), pdus=pdus), "gsm7")
             self.assertEqual(found.name, name)
             self.assertIn(why, found.why)
@@ -277,14 +290,22 @@ class FormCase(SynchronousTestCase):
         refused = taken("", "sar", status=Status.ESME_ROPTPARNOTALLWD)
         cases: tuple[tuple[list[Trial], list[PDU], bool, str], ...] = (
             ([taken("1", "sar"), taken("2", "sar")], [], True, "taken"),
-            ([taken("1", "sar"), refused], [], False,
-             "taken (1 of 2), refused: ESME_ROPTPARNOTALLWD (TLV not allowed) (1 of 2)"),
+            (
+                [taken("1", "sar"), refused],
+                [],
+                False,
+                "taken (1 of 2), refused: ESME_ROPTPARNOTALLWD (TLV not allowed) (1 of 2)",
+            ),
             ([taken("", "sar", status=None, unanswered="no response in 15 s")], [], False, "no response in 15 s"),
             ([taken("", "sar", status=None, sent_at=None)], [], False, "not tried"),
             ([taken("1", "sar")], [receipt_pdu("1")], True, "taken, receipts 1 of 1: DELIVRD err 000"),
-            ([taken("1", "sar")], [receipt_pdu("1", final=UNDELIVERABLE)], False,
-             "taken, receipts 1 of 1: UNDELIV err 001"),
-        )  # fmt: skip
+            (
+                [taken("1", "sar")],
+                [receipt_pdu("1", final=UNDELIVERABLE)],
+                False,
+                "taken, receipts 1 of 1: UNDELIV err 001",
+            ),
+        )
         for trials, pdus, good, said in cases:
             self.assertEqual(findings.of_form(evidence(*trials, pdus=pdus), "sar"), ("sar", good, not good, said))
         lost = taken("", "sar", status=None, unanswered="no response in 15 s")
@@ -319,10 +340,12 @@ class PlanCase(SynchronousTestCase):
 
     def configured(self) -> str:
         path = self.mktemp()
-        binds = "[{name: a, endpoint: 'tcp:h:1', system_id: me, password: hunter2, window: 7, alphabet: latin1}, " \
-            "{name: r, endpoint: 'tcp:h:1', system_id: me, mode: receiver}, " \
-            "{name: o, endpoint: 'outbind:0.0.0.0:1', system_id: me, outbind_system_id: s, " \
-            "outbind_password: p}]"  # fmt: skip
+        binds = (
+            "[{name: a, endpoint: 'tcp:h:1', system_id: me, password: hunter2, window: 7, alphabet: latin1}, "
+            "{name: r, endpoint: 'tcp:h:1', system_id: me, mode: receiver}, "
+            "{name: o, endpoint: 'outbind:0.0.0.0:1', system_id: me, outbind_system_id: s, "
+            "outbind_password: p}]"
+        )
         Path(path).write_text(f"channels: {{one: {{type: smpp, binds: {binds}}}, two: {{type: smpp, binds: {binds}}}}}")
         return path
 
@@ -400,18 +423,30 @@ class AdviceCase(SynchronousTestCase):
     def test_refusals(self) -> None:
         """Each status has what to do; one that no table knows says whom to ask."""
         for status, words in (
-            (Status.ESME_RINVPASWD, "invalid password"), (Status.ESME_RINVPASWD, "mend password"),
-            (Status.ESME_RINVSYSID, "mend system_id"), (Status.ESME_RINVSYSTYP, "set system_type"),
-            (Status.ESME_RBINDFAIL, "whitelist"), (Status.ESME_RALYBND, "already bound"),
-            (Status.ESME_RALYBND, "stop the connector"), (Status.ESME_RINVCMDID, "mode: pair"),
-            (Status.ESME_RSYSERR, "later"), (0x422, "0x00000422"), (0x422, "Ask the carrier"),
-        ):  # fmt: skip
+            (Status.ESME_RINVPASWD, "invalid password"),
+            (Status.ESME_RINVPASWD, "mend password"),
+            (Status.ESME_RINVSYSID, "mend system_id"),
+            (Status.ESME_RINVSYSTYP, "set system_type"),
+            (Status.ESME_RBINDFAIL, "whitelist"),
+            (Status.ESME_RALYBND, "already bound"),
+            (Status.ESME_RALYBND, "stop the connector"),
+            (Status.ESME_RINVCMDID, "mode: pair"),
+            (Status.ESME_RSYSERR, "later"),
+            (0x422, "0x00000422"),
+            (0x422, "Ask the carrier"),
+        ):
             self.assertIn(words, self.told(connected_in=0.1, status=int(status)))
 
     def test_long_password(self) -> None:
         """More than eight characters is said, but not which."""
-        bind = parse("channels: {a: {type: smpp, binds: [{name: a, endpoint: 'tcp:h:1', system_id: me, "
-                     "password: hunter2hunter2}]}}").channels["a"].binds[0]  # fmt: skip
+        bind = (
+            parse(
+                "channels: {a: {type: smpp, binds: [{name: a, endpoint: 'tcp:h:1', system_id: me, "
+                "password: hunter2hunter2}]}}"
+            )
+            .channels["a"]
+            .binds[0]
+        )
         said = self.told(bind, connected_in=0.1, status=Status.ESME_RINVPASWD)
         self.assertIn("8 characters", said)
         self.assertNotIn("hunter2", said)
@@ -432,8 +467,13 @@ class AdviceCase(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """Why a certificate is not good."""
-        for fault, words in ((10, "no longer valid"), (9, "clock"), (18, "signed by itself"), (20, "ca_file"),
-                             (77, "error 77")):  # fmt: skip
+        for fault, words in (
+            (10, "no longer valid"),
+            (9, "clock"),
+            (18, "signed by itself"),
+            (20, "ca_file"),
+            (77, "error 77"),
+        ):
             self.assertIn(words, self.told(connected_in=0.1, tls=TLSFacts(fault=fault), ended="x"))
 
     def test_no_answer(self) -> None:
@@ -450,8 +490,10 @@ class AdviceCase(SynchronousTestCase):
 class RenderingCase(SynchronousTestCase):
     def test_seconds(self) -> None:
         """Three figures at most."""
-        self.assertEqual([seconds(one) for one in (0.00042, 0.012, 0.12, 1.25, 90)],
-                         ["0.4 ms", "12.0 ms", "120 ms", "1.2 s", "90.0 s"])  # fmt: skip
+        self.assertEqual(
+            [seconds(one) for one in (0.00042, 0.012, 0.12, 1.25, 90)],
+            ["0.4 ms", "12.0 ms", "120 ms", "1.2 s", "90.0 s"],
+        )
 
     def test_what_a_peer_writes_can_t_steer_a_terminal(self) -> None:
         """Control characters show as what they are."""
@@ -476,8 +518,13 @@ class RenderingCase(SynchronousTestCase):
 
     def test_configuration_can_be_pasted(self) -> None:
         """The entry of an SMSC that is in no configuration is one that the connector takes."""
-        entry = {"name": "smsc", "endpoint": "tls:h:1", "system_id": "yes", "password": "${X}",
-                 "tls": {"server_name": "smsc.example"}}  # fmt: skip
+        entry = {
+            "name": "smsc",
+            "endpoint": "tls:h:1",
+            "system_id": "yes",
+            "password": "${X}",
+            "tls": {"server_name": "smsc.example"},
+        }
         lines = configuration(evidence(taken("1", "sar")), Plan(BIND, entry=entry))[2:]
         binds = yaml.safe_load("\n".join(lines))
         self.assertEqual(binds, [entry | {"long_messages": "sar"}])
@@ -504,15 +551,22 @@ class Endpoint:
 class VisitCase(SynchronousTestCase):
     """The walk, on a Clock, against the simulated SMSC."""
 
-    def visit(self, numbers: tuple[str, ...] = (NUMBER,), wait: float = 15.0, bind: BindSection = BIND,
-              **behaviour: Any) -> Evidence:  # fmt: skip
+    def visit(
+        self, numbers: tuple[str, ...] = (NUMBER,), wait: float = 15.0, bind: BindSection = BIND, **behaviour: Any
+    ) -> Evidence:
         self.begin(numbers, wait, bind, **behaviour)
         self.turn(60)
         self.assertTrue(self.ended, "the visit did not end in its time")
         return self.found.evidence
 
-    def begin(self, numbers: tuple[str, ...] = (NUMBER,), wait: float = 15.0, bind: BindSection = BIND,
-              endpoint: Any = None, **behaviour: Any) -> None:  # fmt: skip
+    def begin(
+        self,
+        numbers: tuple[str, ...] = (NUMBER,),
+        wait: float = 15.0,
+        bind: BindSection = BIND,
+        endpoint: Any = None,
+        **behaviour: Any,
+    ) -> None:
         self.clock = Clock()
         self.smsc = SMSC(self.clock, Behaviour(**behaviour))
         self.smsc.startFactory()
@@ -552,21 +606,40 @@ class VisitCase(SynchronousTestCase):
         self.assertEqual(self.smsc.counts.refused_for_good, 0)
         self.assertLess(self.clock.seconds(), 10)
         table = self.table()
-        for words in ("8 sent, 8 taken", "congestion_state up to 30 %", "decimal (1)", "the same as in the response",
-                      "marked in esm_class", "gsm7: by the text that", "needs no change"):  # fmt: skip
+        for words in (
+            "8 sent, 8 taken",
+            "congestion_state up to 30 %",
+            "decimal (1)",
+            "the same as in the response",
+            "marked in esm_class",
+            "gsm7: by the text that",
+            "needs no change",
+        ):
             self.assertIn(words, table)
         self.assertIn("8 submit_sm", self.said[0])
 
     def test_a_carrier_of_its_own_kind(self) -> None:
         """One that takes two forms, reads Latin-1, and writes ids in two notations: the lines to configure."""
-        self.visit(long_messages="sar,payload", default_alphabet="latin1", receipt_readable=True, first_id=0xABCDE,
-                   id_form="hex-response-decimal-receipt", receipt_mark=False, receipt_tlvs=False,
-                   receipt_payload=True)  # fmt: skip
+        self.visit(
+            long_messages="sar,payload",
+            default_alphabet="latin1",
+            receipt_readable=True,
+            first_id=0xABCDE,
+            id_form="hex-response-decimal-receipt",
+            receipt_mark=False,
+            receipt_tlvs=False,
+            receipt_payload=True,
+        )
         table = self.table()
         self.assertRegex(table, r"udh8 +refused: ESME_RINVESMCLASS")
         self.assertRegex(table, r"sar +taken, receipts 2 of 2")
-        for words in (f"decimal (703710); the same number: {HEX}", "not marked in esm_class", "no TLVs",
-                      "text in message_payload", "alphabet: latin1\nlong_messages: sar"):  # fmt: skip
+        for words in (
+            f"decimal (703710); the same number: {HEX}",
+            "not marked in esm_class",
+            "no TLVs",
+            "text in message_payload",
+            "alphabet: latin1\nlong_messages: sar",
+        ):
             self.assertIn(words, table)
 
     def test_a_connector_beside_it_loses_nothing(self) -> None:

@@ -264,11 +264,16 @@ class ManyCase(AbuseCase):
     def test_backlog(self) -> None:
         """A burst finds room, unless the endpoint says itself how much; every form is one that Twisted reads."""
         for endpoint, more in (
-            ("tcp:8080", True), ("tcp:8080:interface=127.0.0.1", True), ("tcp6:8080:interface=\\:\\:1", True),
-            ("tcp:port=8080", True), ("unix:/run/x.sock:mode=660", True), ("tcp:8080:backlog=9", False),
-            ("tcp:8080:127.0.0.1", False), ("tcp:8080:127.0.0.1:9", False),
+            ("tcp:8080", True),
+            ("tcp:8080:interface=127.0.0.1", True),
+            ("tcp6:8080:interface=\\:\\:1", True),
+            ("tcp:port=8080", True),
+            ("unix:/run/x.sock:mode=660", True),
+            ("tcp:8080:backlog=9", False),
+            ("tcp:8080:127.0.0.1", False),
+            ("tcp:8080:127.0.0.1:9", False),
             ("systemd:domain=INET:index=0", False),
-        ):  # fmt: skip
+        ):
             self.assertEqual(with_backlog(endpoint), endpoint + ":backlog=1024" * more)
             if not endpoint.startswith("systemd"):
                 serverFromString(MemoryReactor(), with_backlog(endpoint))
@@ -374,11 +379,24 @@ class OctetsCase(AbuseCase):
         requests = [
             f"{method} {path} HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS")
-            for path in ("/send", "/send/", "//send", "/%73end", "/send?To=1", "/msg-client/send", "/SEND", "/receive",
-                         "/health", "/msg-client/health", "/msg-client/smpp/receive", "/delivery-notification",
-                         "/msg-client/<channel>/receive", "/msg-client/messages/<sid>")
+            for path in (
+                "/send",
+                "/send/",
+                "//send",
+                "/%73end",
+                "/send?To=1",
+                "/msg-client/send",
+                "/SEND",
+                "/receive",
+                "/health",
+                "/msg-client/health",
+                "/msg-client/smpp/receive",
+                "/delivery-notification",
+                "/msg-client/<channel>/receive",
+                "/msg-client/messages/<sid>",
+            )
             for kind, body in (("application/json", GOOD.decode()), (FORM, "Body=x&From=1&To=2&SmsSid=7"), (FORM, ""))
-        ]  # fmt: skip
+        ]
         resource = self.site.wrappedFactory.resource
         self.assertIsInstance(resource, Routes)
         short = [self.seen(request) for request in requests]
@@ -388,8 +406,11 @@ class OctetsCase(AbuseCase):
 
     def seen(self, request: bytes) -> Any:
         (answer,) = self.give(request)
-        headers = {name: values for name, values in answer.headers.getAllRawHeaders()
-                   if name not in (b"Date", b"Location", b"X-Message-Sid")}  # fmt: skip
+        headers = {
+            name: values
+            for name, values in answer.headers.getAllRawHeaders()
+            if name not in (b"Date", b"Location", b"X-Message-Sid")
+        }
         return answer.status, headers, answer.body
 
     def test_the_shortcut_is_taken(self) -> None:
@@ -400,16 +421,32 @@ class OctetsCase(AbuseCase):
     def test_bodies(self) -> None:
         """JSON of every kind but the right one: 400, with a code and a sentence."""
         for body in (
-            b"null", b"1", b"[]", b'"x"', b"{", b'{"To": 1, "Body": "x"}', b'{"To": true, "Body": "x"}',
-            b'{"To": 1.5, "Body": "x"}', b'{"To": -Infinity, "Body": "x"}', b'{"To": "+923001234567", "Body": NaN}',
-            b'{"To": NaN, "Body": "x"}', b'{"To": 1e999, "Body": "x"}', b'{"To": "1", "To": "2", "Body": "x"}',
-            b'{"To": "+923001234567", "Body": {"a": 1}}', b'{"To": "+923001234567", "Body": "\\u0000"}',
-            b'{"To": "+923001234567", "Body": "\\ud800"}', b'{"To": "\xff", "Body": "x"}', b"\xff\xfe{\0}\0",
+            b"null",
+            b"1",
+            b"[]",
+            b'"x"',
+            b"{",
+            b'{"To": 1, "Body": "x"}',
+            b'{"To": true, "Body": "x"}',
+            b'{"To": 1.5, "Body": "x"}',
+            b'{"To": -Infinity, "Body": "x"}',
+            b'{"To": "+923001234567", "Body": NaN}',
+            b'{"To": NaN, "Body": "x"}',
+            b'{"To": 1e999, "Body": "x"}',
+            b'{"To": "1", "To": "2", "Body": "x"}',
+            b'{"To": "+923001234567", "Body": {"a": 1}}',
+            b'{"To": "+923001234567", "Body": "\\u0000"}',
+            b'{"To": "+923001234567", "Body": "\\ud800"}',
+            b'{"To": "\xff", "Body": "x"}',
+            b"\xff\xfe{\0}\0",
             b'{"To": "+923001234567", "Body": "x", "ValidityPeriod": ' + b"9" * 5000 + b"}",
             b'{"To": "+923001234567", "Body": "x", "channel": "\\ud800"}',
             b'{"To": "+923001234567", "Body": "x", "From": "\\ud800"}',
-            b'{"\\ud800": 1, "\\ud800": 2}', b"[" * 60_000, b'{"a":' * 10_000, b'[{"a":' * 9_000,
-        ):  # fmt: skip
+            b'{"\\ud800": 1, "\\ud800": 2}',
+            b"[" * 60_000,
+            b'{"a":' * 10_000,
+            b'[{"a":' * 9_000,
+        ):
             answer = self.request("POST", "/send", body)
             self.check(answer, 400, body)
         self.assertEqual(self.failures_said, [])
@@ -422,14 +459,41 @@ class OctetsCase(AbuseCase):
         self.assertLess(time.process_time() - started, 5.0)  # seconds; comparing each with each takes minutes
 
     @settings(max_examples=300, deadline=None)
-    @given(st.lists(st.binary(max_size=50) | st.sampled_from([
-        b"POST /msg-client/send HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\n", b"Host: x\r\n", b"\r\n", b"0\r\n\r\n",
-        b"POST /receive HTTP/1.1\r\n", b"GET /msg-client/messages/\xff HTTP/1.0\r\n", b"Host: a..b\r\n",
-        b"Host: \xff\r\n",
-        b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n", b"hello", b"\0", b"\xff", GOOD,
-        b"Content-Type: \xff;=\r\n", b"Authorization: Basic =\r\n", b"Prefer: \x01\r\n", b"Expect: 100-continue\r\n",
-        b"Connection: close\r\n", b"Content-Length: 70000\r\n", b"GET //\xff/ HTTP/1.1\r\n", NOTHING, SEND,
-    ]), max_size=12))  # fmt: skip
+    @given(
+        st.lists(
+            st.binary(max_size=50)
+            | st.sampled_from(
+                [
+                    b"POST /msg-client/send HTTP/1.1\r\n",
+                    b"GET /health HTTP/1.1\r\n",
+                    b"Host: x\r\n",
+                    b"\r\n",
+                    b"0\r\n\r\n",
+                    b"POST /receive HTTP/1.1\r\n",
+                    b"GET /msg-client/messages/\xff HTTP/1.0\r\n",
+                    b"Host: a..b\r\n",
+                    b"Host: \xff\r\n",
+                    b"Content-Length: 5\r\n",
+                    b"Transfer-Encoding: chunked\r\n",
+                    b"5\r\nhello\r\n",
+                    b"hello",
+                    b"\0",
+                    b"\xff",
+                    GOOD,
+                    b"Content-Type: \xff;=\r\n",
+                    b"Authorization: Basic =\r\n",
+                    b"Prefer: \x01\r\n",
+                    b"Expect: 100-continue\r\n",
+                    b"Connection: close\r\n",
+                    b"Content-Length: 70000\r\n",
+                    b"GET //\xff/ HTTP/1.1\r\n",
+                    NOTHING,
+                    SEND,
+                ]
+            ),
+            max_size=12,
+        )
+    )
     def test_any_octets(self, pieces: list[bytes]) -> None:
         """No octets bring the door down, or a failure into the log; what is refused is refused in JSON."""
         for together in (pieces, [b"".join(pieces)]):

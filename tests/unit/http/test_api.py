@@ -80,9 +80,17 @@ class DoorCase(SynchronousTestCase, Gate):
         self.reason = ""
         self.failures: list[StoreError] = []
         api = API(
-            self.now, outlets, "smpp", "smpp", receiver, self.writer, KeyRing(self.keys), "/msg-client",
-            self, lambda: {"binds": {"a": "bound"}},
-        )  # fmt: skip
+            self.now,
+            outlets,
+            "smpp",
+            "smpp",
+            receiver,
+            self.writer,
+            KeyRing(self.keys),
+            "/msg-client",
+            self,
+            lambda: {"binds": {"a": "bound"}},
+        )
         self.site = make_site(api.resource, self.clock, 65_536, 60.0)
 
     def refusal(self) -> str:
@@ -384,8 +392,16 @@ class ReceiveCase(DoorCase):
 class NotificationCase(DoorCase):
     def test_statuses(self) -> None:
         """Ends are reported once under the provider's id; progress is answered and reported never."""
-        cases = [("delivered", "DELIVERED"), ("undelivered", "FAILED"), ("failed", "FAILED"), ("queued", None),
-                 ("sent", None), ("Delivered", "DELIVERED"), ("canceled", "FAILED"), ("accepted", None)]  # fmt: skip
+        cases = [
+            ("delivered", "DELIVERED"),
+            ("undelivered", "FAILED"),
+            ("failed", "FAILED"),
+            ("queued", None),
+            ("sent", None),
+            ("Delivered", "DELIVERED"),
+            ("canceled", "FAILED"),
+            ("accepted", None),
+        ]
         for number, (status, expected) in enumerate(cases):
             answer = self.form("/delivery-notification", f"MessageSid=SMx{number}&SmsStatus={status}")
             self.assertEqual((answer.status, answer.body), (200, b""), status)
@@ -402,8 +418,11 @@ class NotificationCase(DoorCase):
 
     def test_refusals(self) -> None:
         """Missing fields and a status that nobody knows are a 400 that names the field."""
-        for body, field in (("SmsStatus=sent", "MessageSid"), ("MessageSid=SM1", "SmsStatus"),
-                            ("MessageSid=SM1&SmsStatus=lost", "SmsStatus")):  # fmt: skip
+        for body, field in (
+            ("SmsStatus=sent", "MessageSid"),
+            ("MessageSid=SM1", "SmsStatus"),
+            ("MessageSid=SM1&SmsStatus=lost", "SmsStatus"),
+        ):
             answer = self.form("/delivery-notification", body)
             self.assertEqual((answer.status, answer.error["field"]), (400, field))
 
@@ -429,6 +448,9 @@ class KeysCase(DoorCase):
         for value in ("Bearer nokey", "Bearer", "Bearer ", "Basic", "Basic !!!", "Basic Og=="):
             self.assertEqual(self.request("POST", "/msg-client/send", body, Authorization=value).status, 401)
         basic = b64encode(b"user:first-key").decode()
-        for headers in ({"Authorization": "Bearer second-key"}, {"X_API_Key": "first-key"},
-                        {"Authorization": f"Basic {basic}"}):  # fmt: skip
+        for headers in (
+            {"Authorization": "Bearer second-key"},
+            {"X_API_Key": "first-key"},
+            {"Authorization": f"Basic {basic}"},
+        ):
             self.assertEqual(self.request("POST", "/msg-client/send", body, **headers).status, 200, headers)

@@ -419,13 +419,17 @@ class SubmitTests(SimulatorTestCase):
             {
                 name: st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=8)
                 for name in (
-                    "service_type", "source_addr", "destination_addr", "schedule_delivery_time", "validity_period"
+                    "service_type",
+                    "source_addr",
+                    "destination_addr",
+                    "schedule_delivery_time",
+                    "validity_period",
                 )
             }
             | {name: st.integers(0, 255) for name in ("source_addr_ton", "dest_addr_npi", "protocol_id", "data_coding")}
             | {"esm_class": st.sampled_from([0, 3, 0x40]), "short_message": st.binary(max_size=255)}
         )
-    )  # fmt: skip
+    )
     def test_fast_way_reads_as_the_codec(self, fields: dict[str, Any]) -> None:
         """Whatever a submit_sm holds, the regular expression finds what the codec finds."""
         smsc = SMSC(Clock())
@@ -447,9 +451,17 @@ class SubmitTests(SimulatorTestCase):
     def test_repeatable(self) -> None:
         """The same seed and the same submits: the same outcome; another seed: another one."""
         shares = dict.fromkeys(
-            ("failure_share", "refuse_share", "throttle_share", "lost_response_share", "lost_receipt_share",
-             "duplicate_receipt_share", "receipt_before_response_share"), 0.2,
-        )  # fmt: skip
+            (
+                "failure_share",
+                "refuse_share",
+                "throttle_share",
+                "lost_response_share",
+                "lost_receipt_share",
+                "duplicate_receipt_share",
+                "receipt_before_response_share",
+            ),
+            0.2,
+        )
 
         def run(seed: int, **delays: float) -> list[tuple[Any, ...]]:
             esme = ESME(self.smsc(seed=seed, id_form="uuid", **shares, **delays))
@@ -771,30 +783,79 @@ class SettingsTests(SynchronousTestCase):
         """All that is wrong is said at once, with the field's name."""
         with self.assertRaises(ConfigurationError) as caught:
             Behaviour(
-                failure_share=1.5, receipt_delay=-1.0, id_form="roman", deliver_window=0, mo_rate=float("nan"),
-                interface_version="4.0", default_alphabet="ebcdic", long_messages="udh8,morse", congestion_state=101,
-            )  # fmt: skip
+                failure_share=1.5,
+                receipt_delay=-1.0,
+                id_form="roman",
+                deliver_window=0,
+                mo_rate=float("nan"),
+                interface_version="4.0",
+                default_alphabet="ebcdic",
+                long_messages="udh8,morse",
+                congestion_state=101,
+            )
         self.assertEqual(
             {path for path, _ in caught.exception.problems},
-            {"failure_share", "receipt_delay", "id_form", "deliver_window", "mo_rate", "interface_version",
-             "default_alphabet", "long_messages", "congestion_state"},
-        )  # fmt: skip
+            {
+                "failure_share",
+                "receipt_delay",
+                "id_form",
+                "deliver_window",
+                "mo_rate",
+                "interface_version",
+                "default_alphabet",
+                "long_messages",
+                "congestion_state",
+            },
+        )
 
     def test_options(self) -> None:
         """Options become a Behaviour of the right types; what is not given is its default, but for the first id."""
         options = Options()
         options.parseOptions(
-            ["--port", "0", "--system-id", "connector", "--receipt-delay", "0.5", "--failure-share", "0.1",
-             "--id-form", "hex", "--receipt-tlvs", "no", "--seed", "-3", "--first-id", "17", "--verbose",
-             "--interface-version", "5.0", "--long-messages", "sar,payload", "--echo", "yes", "--sessions", "2"]
-        )  # fmt: skip
+            [
+                "--port",
+                "0",
+                "--system-id",
+                "connector",
+                "--receipt-delay",
+                "0.5",
+                "--failure-share",
+                "0.1",
+                "--id-form",
+                "hex",
+                "--receipt-tlvs",
+                "no",
+                "--seed",
+                "-3",
+                "--first-id",
+                "17",
+                "--verbose",
+                "--interface-version",
+                "5.0",
+                "--long-messages",
+                "sar,payload",
+                "--echo",
+                "yes",
+                "--sessions",
+                "2",
+            ]
+        )
         self.assertEqual(
             options["behaviour"],
             Behaviour(
-                system_id="connector", receipt_delay=0.5, failure_share=0.1, id_form="hex", receipt_tlvs=False,
-                seed=-3, first_id=17, interface_version="5.0", long_messages="sar,payload", echo=True, sessions=2,
+                system_id="connector",
+                receipt_delay=0.5,
+                failure_share=0.1,
+                id_form="hex",
+                receipt_tlvs=False,
+                seed=-3,
+                first_id=17,
+                interface_version="5.0",
+                long_messages="sar,payload",
+                echo=True,
+                sessions=2,
             ),
-        )  # fmt: skip
+        )
         options = Options()
         options.parseOptions([])
         self.assertEqual(options["behaviour"], Behaviour(first_id=options["behaviour"].first_id))
@@ -852,7 +913,11 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(
             lines[0],
             {
-                "message_id": "1", "source": 'Sh"op', "destination": "923001234567", "short_message": "00ff",
-                "data_coding": 8, "esm_class": 0x40,
+                "message_id": "1",
+                "source": 'Sh"op',
+                "destination": "923001234567",
+                "short_message": "00ff",
+                "data_coding": 8,
+                "esm_class": 0x40,
             },
-        )  # fmt: skip
+        )

@@ -180,9 +180,7 @@ RECEIPTS = [
     for spelled in ((word, word.lower()) if source is _B2 else (word,))
 ]
 RECEIPTS += [
-    Case(
-        "stat in mixed case", "field practice", deliver(usual(stat="Delivrd"), esm=4), Receipt("4711")
-    ),
+    Case("stat in mixed case", "field practice", deliver(usual(stat="Delivrd"), esm=4), Receipt("4711")),
     Case(
         "a stat that no table has",
         "field practice: carriers' own words; nothing final follows from them",
@@ -219,7 +217,7 @@ RECEIPTS += [
         deliver(usual(stat="DND\x11REJECTED"), esm=4),
         Receipt("4711", FAILED, "DND_REJECTED"),
     ),
-]  # fmt: skip
+]
 
 
 # --- receipts: which fields, in which order and spelling -------------------------------------------------------------
@@ -269,8 +267,9 @@ RECEIPTS += [
         b"id:4711 sub:001 dlvrd:001 submit_date:2401010000 done_date:2401010001 stat:DELIVRD err:000 text:",
     ),
     _marked(
-        "capital initials", _SPECIFIC, b"Id:4711 Sub:001 Dlvrd:001 Submit Date:2401010000 Done Date:2401010001 Stat:"
-        b"DELIVRD Err:000 Text:x"
+        "capital initials",
+        _SPECIFIC,
+        b"Id:4711 Sub:001 Dlvrd:001 Submit Date:2401010000 Done Date:2401010001 Stat:DELIVRD Err:000 Text:x",
     ),
     _marked("capital keys", _SPECIFIC, usual().upper().replace(b"HELLO", b"hello")),
     _marked("Text with a capital", "SMPP 3.4 appendix B prints it both ways", usual().replace(b"text:", b"Text:")),
@@ -297,10 +296,17 @@ RECEIPTS += [
     ),
     _marked("a bar right behind err", "field practice", usual().replace(b" text:", b"|text:")),
     _marked("quoted values", "field practice", b'id:"4711" sub:"001" dlvrd:"001" stat:"DELIVRD" err:"000" text:"x"'),
-    _marked("quoted values in the usual form", "field practice", b'id:"4711" sub:"001" dlvrd:"001" submit date:'
-            b'"2401010000" done date:"2401010001" stat:"DELIVRD" err:"000" text:"x"'),
-    _marked("quoted values, commas, a space behind every colon", "field practice",
-            b'id: "4711", sub: "001", dlvrd: "001", stat: "DELIVRD", err: "000", text: "x"'),
+    _marked(
+        "quoted values in the usual form",
+        "field practice",
+        b'id:"4711" sub:"001" dlvrd:"001" submit date:'
+        b'"2401010000" done date:"2401010001" stat:"DELIVRD" err:"000" text:"x"',
+    ),
+    _marked(
+        "quoted values, commas, a space behind every colon",
+        "field practice",
+        b'id: "4711", sub: "001", dlvrd: "001", stat: "DELIVRD", err: "000", text: "x"',
+    ),
     _marked("status in place of stat", "field practice", usual().replace(b"stat:", b"status:")),
     _marked("status and stat: its own name counts", "field practice", b"status:0 " + usual()),
     _marked("a key that ends in status", "field practice", b"substatus:5 " + usual()),
@@ -314,13 +320,15 @@ RECEIPTS += [
     ),
     _marked("padded with NULs", "field practice: a fixed buffer sent whole", usual() + bytes(20)),
     _marked("umlauts in text", "field practice", usual(text="Grüße")),
-]  # fmt: skip
+]
 
 # --- receipts: err ---------------------------------------------------------------------------------------------------
 
 RECEIPTS += [
     Case(
-        f"err {written!r}", source, deliver(usual(stat="UNDELIV", err=written), esm=4),
+        f"err {written!r}",
+        source,
+        deliver(usual(stat="UNDELIV", err=written), esm=4),
         Receipt("4711", FAILED, "UNDELIV", told),
     )
     for written, told, source in (
@@ -335,13 +343,15 @@ RECEIPTS += [
         ("EC_ABSENT_SUBSCRIBER", "EC_ABSENT_SUBSCRIBER", "Infobip's published error names"),
         ("", "UNDELIV", "field practice: the key without a value"),
     )
-]  # fmt: skip
+]
 RECEIPTS += [
     Case(
-        "no err", _SPECIFIC, deliver(b"id:4711 sub:001 dlvrd:000 stat:UNDELIV text:x", esm=4),
+        "no err",
+        _SPECIFIC,
+        deliver(b"id:4711 sub:001 dlvrd:000 stat:UNDELIV text:x", esm=4),
         Receipt("4711", FAILED, "UNDELIV", "UNDELIV"),
     ),
-]  # fmt: skip
+]
 
 # --- receipts: id ----------------------------------------------------------------------------------------------------
 
@@ -396,15 +406,24 @@ def _state(state: int) -> bytes:
 
 RECEIPTS += [
     Case(
-        f"message_state {state} and no text", _STATES, deliver(tlvs=_ID + _state(state), esm=4),
+        f"message_state {state} and no text",
+        _STATES,
+        deliver(tlvs=_ID + _state(state), esm=4),
         Receipt("4711", finality, status, status),
     )
     for state, finality, status in (
-        (0, PROGRESS, "SCHEDULED"), (1, PROGRESS, "ENROUTE"), (2, DELIVERED, "DELIVRD"), (3, FAILED, "EXPIRED"),
-        (4, FAILED, "DELETED"), (5, FAILED, "UNDELIV"), (6, PROGRESS, "ACCEPTD"), (7, FAILED, "UNKNOWN"),
-        (8, FAILED, "REJECTD"), (9, PROGRESS, "SKIPPED"),
+        (0, PROGRESS, "SCHEDULED"),
+        (1, PROGRESS, "ENROUTE"),
+        (2, DELIVERED, "DELIVRD"),
+        (3, FAILED, "EXPIRED"),
+        (4, FAILED, "DELETED"),
+        (5, FAILED, "UNDELIV"),
+        (6, PROGRESS, "ACCEPTD"),
+        (7, FAILED, "UNKNOWN"),
+        (8, FAILED, "REJECTD"),
+        (9, PROGRESS, "SKIPPED"),
     )
-]  # fmt: skip
+]
 RECEIPTS += [
     Case(
         "receipted_message_id without its NUL",
@@ -479,11 +498,15 @@ RECEIPTS += [
         Receipt("4711"),
     ),
     Case(
-        "message_state of two octets", "field practice", deliver(tlvs=_ID + tlv(MESSAGE_STATE, b"\0\2"), esm=4),
+        "message_state of two octets",
+        "field practice",
+        deliver(tlvs=_ID + tlv(MESSAGE_STATE, b"\0\2"), esm=4),
         Receipt("4711", code="DELIVRD"),
     ),
     Case(
-        "message_state of no octets", "field practice", deliver(usual(), tlv(MESSAGE_STATE, b""), esm=4),
+        "message_state of no octets",
+        "field practice",
+        deliver(usual(), tlv(MESSAGE_STATE, b""), esm=4),
         Receipt("4711"),
     ),
     Case(
@@ -542,17 +565,21 @@ RECEIPTS += [
         Receipt("4711"),
     ),
     Case(
-        "eight NULs of padding: two TLVs of tag 0", "Jasmin's source notes", deliver(usual(), bytes(8), esm=4),
+        "eight NULs of padding: two TLVs of tag 0",
+        "Jasmin's source notes",
+        deliver(usual(), bytes(8), esm=4),
         Receipt("4711"),
     ),
-]  # fmt: skip
+]
 
 # --- receipts: where the text is, and in which coding ----------------------------------------------------------------
 
 _UCS2 = usual().decode("latin-1").encode("utf-16-be")
 RECEIPTS += [
     Case(
-        "text in message_payload", "SMPP 3.4 section 5.3.2.32", deliver(b"", tlv(MESSAGE_PAYLOAD, usual()), esm=4),
+        "text in message_payload",
+        "SMPP 3.4 section 5.3.2.32",
+        deliver(b"", tlv(MESSAGE_PAYLOAD, usual()), esm=4),
         Receipt("4711"),
     ),
     Case(
@@ -568,8 +595,12 @@ RECEIPTS += [
         Receipt("4711"),
     ),
     Case("data_sm", "SMPP 3.4 section 4.7.1", data(tlv(MESSAGE_PAYLOAD, usual()), esm=4), Receipt("4711")),
-    Case("data_sm with TLVs only", "SMPP 3.4 section 4.7.1", data(_ID + _state(2), esm=4),
-         Receipt("4711", code="DELIVRD")),
+    Case(
+        "data_sm with TLVs only",
+        "SMPP 3.4 section 4.7.1",
+        data(_ID + _state(2), esm=4),
+        Receipt("4711", code="DELIVRD"),
+    ),
     Case("data_sm, not marked", "field practice", data(tlv(MESSAGE_PAYLOAD, usual())), Receipt("4711")),
     Case(
         "data_coding 8, text ASCII",
@@ -580,85 +611,198 @@ RECEIPTS += [
     Case("data_coding 8, text UCS-2", "field practice", deliver(_UCS2, esm=4, coding=8), Receipt("4711")),
     Case("data_coding 0, text UCS-2", "field practice", deliver(_UCS2, esm=4), Receipt("4711")),
     Case("text UCS-2, not marked", "field practice", deliver(_UCS2, coding=8), Receipt("4711")),
-    Case("text UCS-2 with a byte order mark", "field practice", deliver(b"\xfe\xff" + _UCS2, esm=4, coding=8),
-         Receipt("4711")),
+    Case(
+        "text UCS-2 with a byte order mark",
+        "field practice",
+        deliver(b"\xfe\xff" + _UCS2, esm=4, coding=8),
+        Receipt("4711"),
+    ),
     Case("text UCS-2, little-endian", "field practice", deliver(_UCS2[1:] + b"\0", esm=4, coding=8), Receipt("4711")),
-    Case("text UCS-2 of an odd number of octets", "field practice", deliver(_UCS2[:-1], esm=4, coding=8),
-         Receipt("4711")),
+    Case(
+        "text UCS-2 of an odd number of octets", "field practice", deliver(_UCS2[:-1], esm=4, coding=8), Receipt("4711")
+    ),
     Case("data_coding 3", "field practice", deliver(usual(), esm=4, coding=3), Receipt("4711")),
-    Case("data_coding 4", "field practice: binary is given back with the receipt", deliver(usual(), esm=4, coding=4),
-         Receipt("4711")),
+    Case(
+        "data_coding 4",
+        "field practice: binary is given back with the receipt",
+        deliver(usual(), esm=4, coding=4),
+        Receipt("4711"),
+    ),
     Case("data_coding 0xF5", "field practice", deliver(usual(), esm=4, coding=0xF5), Receipt("4711")),
-]  # fmt: skip
+]
 
 # --- receipts: which are some ----------------------------------------------------------------------------------------
 
 RECEIPTS += [
-    Case("not marked, usual form", "Kannel's source notes: SMSCs that set no esm_class", deliver(usual()),
-         Receipt("4711")),
-    Case("not marked, id and stat only", "field practice: nobody writes this word by chance",
-         deliver(b"id:4711 stat:DELIVRD"), Receipt("4711", code="DELIVRD")),
-    Case("not marked, quoted values", "field practice", deliver(b'id:"4711" stat:"DELIVRD" err:"000"'),
-         Receipt("4711")),
+    Case(
+        "not marked, usual form",
+        "Kannel's source notes: SMSCs that set no esm_class",
+        deliver(usual()),
+        Receipt("4711"),
+    ),
+    Case(
+        "not marked, id and stat only",
+        "field practice: nobody writes this word by chance",
+        deliver(b"id:4711 stat:DELIVRD"),
+        Receipt("4711", code="DELIVRD"),
+    ),
+    Case(
+        "not marked, quoted values", "field practice", deliver(b'id:"4711" stat:"DELIVRD" err:"000"'), Receipt("4711")
+    ),
     Case("not marked, bars", "field practice", deliver(b"id:4711|stat:DELIVRD|err:000|text:hello"), Receipt("4711")),
-    Case("not marked, msgid and status", "field practice: nobody writes this word by chance",
-         deliver(b"msgid:4711 status:DELIVRD err:000"), Receipt("4711")),
+    Case(
+        "not marked, msgid and status",
+        "field practice: nobody writes this word by chance",
+        deliver(b"msgid:4711 status:DELIVRD err:000"),
+        Receipt("4711"),
+    ),
     Case("not marked, lower case", "field practice", deliver(usual(stat="delivrd")), Receipt("4711")),
-    Case("not marked, no sub and dlvrd", "field practice", deliver(b"id:4711 " + _DATES + b" stat:UNDELIV err:011"),
-         Receipt("4711", FAILED, "UNDELIV", "011")),
-    Case("UDHI given back with the receipt", "field practice: esm_class 0x44, and no header in the text",
-         deliver(usual(), esm=0x44), Receipt("4711")),
-    Case("a header before the receipt", "field practice: the header of a long message is given back",
-         deliver(b"\5\0\3\x42\2\1" + usual(), esm=0x44), Receipt("4711")),
-    Case("mode bits set", "SMPP 3.4 section 5.2.12: bits 1..0 mean nothing in deliver_sm", deliver(usual(), esm=0x07),
-         Receipt("4711")),
+    Case(
+        "not marked, no sub and dlvrd",
+        "field practice",
+        deliver(b"id:4711 " + _DATES + b" stat:UNDELIV err:011"),
+        Receipt("4711", FAILED, "UNDELIV", "011"),
+    ),
+    Case(
+        "UDHI given back with the receipt",
+        "field practice: esm_class 0x44, and no header in the text",
+        deliver(usual(), esm=0x44),
+        Receipt("4711"),
+    ),
+    Case(
+        "a header before the receipt",
+        "field practice: the header of a long message is given back",
+        deliver(b"\5\0\3\x42\2\1" + usual(), esm=0x44),
+        Receipt("4711"),
+    ),
+    Case(
+        "mode bits set",
+        "SMPP 3.4 section 5.2.12: bits 1..0 mean nothing in deliver_sm",
+        deliver(usual(), esm=0x07),
+        Receipt("4711"),
+    ),
     Case("reply path set", "SMPP 3.4 section 5.2.12", deliver(usual(), esm=0x84), Receipt("4711")),
-    Case("a reserved message type", "SMPP 3.4 section 5.2.12: 1111 is reserved; the text decides",
-         deliver(usual(), esm=0x3C), Receipt("4711")),
-    Case("receipt and intermediate notification at once", "field practice: bits taken for flags",
-         deliver(usual(), esm=0x24), Receipt("4711")),
-    Case("an intermediate notification", "SMPP 3.4 section 5.2.12, type 1000",
-         deliver(usual(stat="ENROUTE", err="254"), esm=0x20), Receipt("4711", PROGRESS, "ENROUTE", "254")),
-    Case("an intermediate notification that says UNDELIV", "SMPP 3.4 section 2.11: further attempts follow",
-         deliver(usual(stat="UNDELIV", err="001"), esm=0x20), Receipt("4711", PROGRESS, "UNDELIV", "001")),
-    Case("an intermediate notification by TLVs", "SMPP 3.4 section 2.11", deliver(tlvs=_ID + _state(1), esm=0x20),
-         Receipt("4711", PROGRESS, "ENROUTE", "ENROUTE")),
+    Case(
+        "a reserved message type",
+        "SMPP 3.4 section 5.2.12: 1111 is reserved; the text decides",
+        deliver(usual(), esm=0x3C),
+        Receipt("4711"),
+    ),
+    Case(
+        "receipt and intermediate notification at once",
+        "field practice: bits taken for flags",
+        deliver(usual(), esm=0x24),
+        Receipt("4711"),
+    ),
+    Case(
+        "an intermediate notification",
+        "SMPP 3.4 section 5.2.12, type 1000",
+        deliver(usual(stat="ENROUTE", err="254"), esm=0x20),
+        Receipt("4711", PROGRESS, "ENROUTE", "254"),
+    ),
+    Case(
+        "an intermediate notification that says UNDELIV",
+        "SMPP 3.4 section 2.11: further attempts follow",
+        deliver(usual(stat="UNDELIV", err="001"), esm=0x20),
+        Receipt("4711", PROGRESS, "UNDELIV", "001"),
+    ),
+    Case(
+        "an intermediate notification by TLVs",
+        "SMPP 3.4 section 2.11",
+        deliver(tlvs=_ID + _state(1), esm=0x20),
+        Receipt("4711", PROGRESS, "ENROUTE", "ENROUTE"),
+    ),
     Case("the handset's acknowledgement", "SMPP 3.4 section 5.2.12, type 0010", deliver(usual(), esm=0x08), Nothing()),
-    Case("the handset's acknowledgement with TLVs", "SMPP 3.4 section 5.2.12, type 0010",
-         deliver(b"", _ID + _state(2), esm=0x08), Nothing()),
-    Case("the handset's acknowledgement and any text", "SMPP 3.4 section 5.2.12, type 0010: the handset's, no user's",
-         deliver(b"Delivered", esm=0x08), Nothing()),
-    Case("the user's acknowledgement", "SMPP 3.4 section 5.2.12, type 0100; user_response_code by section 5.3.2.18",
-         deliver(b"", tlv(0x0205, b"\1"), esm=0x10), Nothing()),
-    Case("the user's acknowledgement with a NUL", "field practice: a C string's NUL counted in",
-         deliver(b"\0", tlv(0x0205, b"\1"), esm=0x10), Nothing()),
+    Case(
+        "the handset's acknowledgement with TLVs",
+        "SMPP 3.4 section 5.2.12, type 0010",
+        deliver(b"", _ID + _state(2), esm=0x08),
+        Nothing(),
+    ),
+    Case(
+        "the handset's acknowledgement and any text",
+        "SMPP 3.4 section 5.2.12, type 0010: the handset's, no user's",
+        deliver(b"Delivered", esm=0x08),
+        Nothing(),
+    ),
+    Case(
+        "the user's acknowledgement",
+        "SMPP 3.4 section 5.2.12, type 0100; user_response_code by section 5.3.2.18",
+        deliver(b"", tlv(0x0205, b"\1"), esm=0x10),
+        Nothing(),
+    ),
+    Case(
+        "the user's acknowledgement with a NUL",
+        "field practice: a C string's NUL counted in",
+        deliver(b"\0", tlv(0x0205, b"\1"), esm=0x10),
+        Nothing(),
+    ),
     Case("the user's acknowledgement that reads as a receipt", "field practice", deliver(usual(), esm=0x10), Nothing()),
-    Case("the user's acknowledgement with TLVs of a receipt", "field practice",
-         deliver(b"OK", _ID + _state(2), esm=0x10), Nothing()),
-    Case("the end of a conversation", "SMPP 3.4 section 5.2.12, type 0110 (Korean CDMA)",
-         deliver(b"", _ID, esm=0x18), Nothing()),
-    Case("source and destination given back unturned", "field practice; the id finds the message all the same",
-         deliver(usual(), esm=4, source=address(b"8228", 3, 0), destination=address(b"923001234567")),
-         Receipt("4711", from_number="8228")),
-    Case("no addresses", "field practice", deliver(usual(), esm=4, source=b"\0\0\0", destination=b"\0\0\0"),
-         Receipt("4711", from_number="")),
-    Case("TON and NPI outside the tables", "SMPP 3.4 sections 5.2.5 and 5.2.6", deliver(
-        usual(), esm=4, source=address(HANDSET.encode(), 9, 77)), Receipt("4711")),
-    Case("an address of 60 characters", "SMPP 3.4 section 4.6.1 allows 20",
-         deliver(usual(), esm=4, source=address(b"9" * 60)), Receipt("4711", from_number="9" * 60)),
-    Case("a service_type of 12 characters", "SMPP 3.4 section 4.6.1 allows 5",
-         deliver(usual(), esm=4, service_type=b"DLRSERVICE01"), Receipt("4711")),
-    Case("schedule_delivery_time and validity_period in a receipt", "SMPP 3.4 section 4.6.1 wants them NUL",
-         deliver(usual(), esm=4, times=b"240101000000000+\0000000001000000R\0"), Receipt("4711")),
-    Case("a command_status in a request", "SMPP 3.4 section 5.1.3: it has no meaning there",
-         deliver(usual(), esm=4, status=0x0B), Receipt("4711")),
-]  # fmt: skip
+    Case(
+        "the user's acknowledgement with TLVs of a receipt",
+        "field practice",
+        deliver(b"OK", _ID + _state(2), esm=0x10),
+        Nothing(),
+    ),
+    Case(
+        "the end of a conversation",
+        "SMPP 3.4 section 5.2.12, type 0110 (Korean CDMA)",
+        deliver(b"", _ID, esm=0x18),
+        Nothing(),
+    ),
+    Case(
+        "source and destination given back unturned",
+        "field practice; the id finds the message all the same",
+        deliver(usual(), esm=4, source=address(b"8228", 3, 0), destination=address(b"923001234567")),
+        Receipt("4711", from_number="8228"),
+    ),
+    Case(
+        "no addresses",
+        "field practice",
+        deliver(usual(), esm=4, source=b"\0\0\0", destination=b"\0\0\0"),
+        Receipt("4711", from_number=""),
+    ),
+    Case(
+        "TON and NPI outside the tables",
+        "SMPP 3.4 sections 5.2.5 and 5.2.6",
+        deliver(usual(), esm=4, source=address(HANDSET.encode(), 9, 77)),
+        Receipt("4711"),
+    ),
+    Case(
+        "an address of 60 characters",
+        "SMPP 3.4 section 4.6.1 allows 20",
+        deliver(usual(), esm=4, source=address(b"9" * 60)),
+        Receipt("4711", from_number="9" * 60),
+    ),
+    Case(
+        "a service_type of 12 characters",
+        "SMPP 3.4 section 4.6.1 allows 5",
+        deliver(usual(), esm=4, service_type=b"DLRSERVICE01"),
+        Receipt("4711"),
+    ),
+    Case(
+        "schedule_delivery_time and validity_period in a receipt",
+        "SMPP 3.4 section 4.6.1 wants them NUL",
+        deliver(usual(), esm=4, times=b"240101000000000+\0000000001000000R\0"),
+        Receipt("4711"),
+    ),
+    Case(
+        "a command_status in a request",
+        "SMPP 3.4 section 5.1.3: it has no meaning there",
+        deliver(usual(), esm=4, status=0x0B),
+        Receipt("4711"),
+    ),
+]
 
 # --- texts that look nearly like receipts ----------------------------------------------------------------------------
 
 TEXTS = [
-    Case(f"no receipt: {chatter}", "field practice: handsets write what they like", deliver(chatter.encode()),
-         Text(chatter))
+    Case(
+        f"no receipt: {chatter}",
+        "field practice: handsets write what they like",
+        deliver(chatter.encode()),
+        Text(chatter),
+    )
     for chatter in (
         "id: 5 stat: what?",
         "id:5 stat:ok err:none",
@@ -679,7 +823,7 @@ TEXTS = [
         "id sub dlvrd submit date done date stat err text",
         "Fwd: id:4711 sub:001 dlvrd:001 stat:DELIVRD err:000",
     )
-]  # fmt: skip
+]
 
 # --- texts: data_coding ----------------------------------------------------------------------------------------------
 
@@ -738,58 +882,131 @@ TEXTS += [
     Case("an empty UCS-2 text", "field practice", deliver(coding=8), Text("")),
     Case("an empty message_payload", "field practice", deliver(b"", tlv(MESSAGE_PAYLOAD, b"")), Text("")),
     Case("data_sm without message_payload", "SMPP 3.4 section 4.7.1: it is optional", data(), Text("")),
-    Case("UCS-2 of odd length", "field practice: the last octet is half a character",
-         deliver("سلام".encode("utf-16-be") + b"\x06", coding=8), Text("سلام")),
-    Case("UCS-2 with a byte order mark", "RFC 2781 section 4.3; field practice: converters on PCs",
-         deliver(b"\xfe\xff\0h\0i", coding=8), Text("hi")),
-    Case("UCS-2 with that of the other order", "RFC 2781 section 4.3",
-         deliver(b"\xff\xfeh\0i\0", coding=8), Text("hi")),
+    Case(
+        "UCS-2 of odd length",
+        "field practice: the last octet is half a character",
+        deliver("سلام".encode("utf-16-be") + b"\x06", coding=8),
+        Text("سلام"),
+    ),
+    Case(
+        "UCS-2 with a byte order mark",
+        "RFC 2781 section 4.3; field practice: converters on PCs",
+        deliver(b"\xfe\xff\0h\0i", coding=8),
+        Text("hi"),
+    ),
+    Case(
+        "UCS-2 with that of the other order", "RFC 2781 section 4.3", deliver(b"\xff\xfeh\0i\0", coding=8), Text("hi")
+    ),
     Case("one octet of UCS-2", "field practice", deliver(b"\x06", coding=8), Text("")),
-    Case("half a surrogate pair", "field practice: a text cut by an SMSC", deliver(b"\0A\xd8\x3d", coding=8),
-         Text("A\ufffd")),
+    Case(
+        "half a surrogate pair",
+        "field practice: a text cut by an SMSC",
+        deliver(b"\0A\xd8\x3d", coding=8),
+        Text("A\ufffd"),
+    ),
     Case("an escape at the end", "GSM 03.38 section 6.2.1.1", deliver(b"a\x1b"), Text("a ")),
-    Case("an escape to a code that is not in the table", "GSM 03.38 section 6.2.1.1, note", deliver(b"\x1ba"),
-         Text("a")),
+    Case(
+        "an escape to a code that is not in the table", "GSM 03.38 section 6.2.1.1, note", deliver(b"\x1ba"), Text("a")
+    ),
     Case("octets above 0x7F in the default alphabet", "field practice", deliver(b"a\xe9b"), Text("a\ufffdb")),
     Case("a NUL at the end: it is the at sign", "GSM 03.38 section 6.2.1", deliver(b"a\0"), Text("a@")),
     Case("255 octets", "SMPP 3.4 section 5.2.21 allows 254", deliver(b"x" * 255), Text("x" * 255)),
     Case("200 septets in one message", "field practice: over GSM 03.40's 160", deliver(b"y" * 200), Text("y" * 200)),
-    Case("a text in message_payload", "SMPP 3.4 section 5.3.2.32", deliver(b"", tlv(MESSAGE_PAYLOAD, b"z" * 1000)),
-         Text("z" * 1000)),
-    Case("a text of 60,000 octets", "field practice: message_payload's length is two octets",
-         deliver(b"", tlv(MESSAGE_PAYLOAD, b"z" * 60000)), Text("z" * 60000)),
-    Case("message_payload beside short_message", "SMPP 5.0 section 4.2.1.1: it supersedes",
-         deliver(b"short", tlv(MESSAGE_PAYLOAD, b"the whole text")), Text("the whole text")),
+    Case(
+        "a text in message_payload",
+        "SMPP 3.4 section 5.3.2.32",
+        deliver(b"", tlv(MESSAGE_PAYLOAD, b"z" * 1000)),
+        Text("z" * 1000),
+    ),
+    Case(
+        "a text of 60,000 octets",
+        "field practice: message_payload's length is two octets",
+        deliver(b"", tlv(MESSAGE_PAYLOAD, b"z" * 60000)),
+        Text("z" * 60000),
+    ),
+    Case(
+        "message_payload beside short_message",
+        "SMPP 5.0 section 4.2.1.1: it supersedes",
+        deliver(b"short", tlv(MESSAGE_PAYLOAD, b"the whole text")),
+        Text("the whole text"),
+    ),
     Case("data_sm", "SMPP 3.4 section 4.7.1", data(tlv(MESSAGE_PAYLOAD, b"hello")), Text("hello")),
-    Case("data_sm in UCS-2", "SMPP 3.4 section 4.7.1",
-         data(tlv(MESSAGE_PAYLOAD, "سلام".encode("utf-16-be")), coding=8), Text("سلام")),
-    Case("an alphanumeric sender", "SMPP 3.4 section 5.2.5, TON 5",
-         deliver(b"hi", source=address(b"Shop & Co", 5, 0)), Text("hi", from_number="Shop & Co")),
-    Case("a sender with octets above 0x7F", "field practice", deliver(b"hi", source=address(b"Caf\xe9", 5, 0)),
-         Text("hi", from_number="Café")),
-    Case("a sender with a plus sign", "field practice", deliver(b"hi", source=address(b"+923001234567")),
-         Text("hi", from_number="+923001234567")),
+    Case(
+        "data_sm in UCS-2",
+        "SMPP 3.4 section 4.7.1",
+        data(tlv(MESSAGE_PAYLOAD, "سلام".encode("utf-16-be")), coding=8),
+        Text("سلام"),
+    ),
+    Case(
+        "an alphanumeric sender",
+        "SMPP 3.4 section 5.2.5, TON 5",
+        deliver(b"hi", source=address(b"Shop & Co", 5, 0)),
+        Text("hi", from_number="Shop & Co"),
+    ),
+    Case(
+        "a sender with octets above 0x7F",
+        "field practice",
+        deliver(b"hi", source=address(b"Caf\xe9", 5, 0)),
+        Text("hi", from_number="Café"),
+    ),
+    Case(
+        "a sender with a plus sign",
+        "field practice",
+        deliver(b"hi", source=address(b"+923001234567")),
+        Text("hi", from_number="+923001234567"),
+    ),
     Case("no sender", "field practice: a hidden number", deliver(b"hi", source=b"\0\0\0"), Text("hi", from_number="")),
-    Case("protocol_id 0x7F", "GSM 03.40 section 9.2.3.9: SIM data download", deliver(b"hi", protocol=0x7F),
-         Text("hi")),
-    Case("a reserved message type and a text", "SMPP 3.4 section 5.2.12; a text must not be lost",
-         deliver(b"hi", esm=0x3C), Text("hi")),
-    Case("the user's acknowledgement with a text", "SMPP 3.4 section 5.2.12, type 0100: the user's reply",
-         deliver(b"OK", tlv(0x0205, b"\1"), esm=0x10), Text("OK")),
-    Case("the user's acknowledgement with a header", "SMPP 3.4 section 5.2.12, type 0100",
-         deliver(b"\5\0\3\x42\2\1part", esm=0x50), Text("part", (0x42, 1, 2))),
-    Case("store and forward mode set", "SMPP 3.4 section 5.2.12: no meaning in deliver_sm", deliver(b"hi", esm=3),
-         Text("hi")),
-    Case("TLVs of a vendor", "SMPP 3.4 section 5.3.1", deliver(b"hi", tlv(0x1501, b"LTE\0") + tlv(0x2FFF, b"")),
-         Text("hi")),
-    Case("callback_num and USSD", "SMPP 3.4 sections 5.3.2.36 and 5.3.2.44",
-         deliver(b"hi", tlv(0x0381, b"\1\1\x01" + b"555") + tlv(0x0501, b"\x02") + tlv(0x1383, b"\0\1")), Text("hi")),
+    Case("protocol_id 0x7F", "GSM 03.40 section 9.2.3.9: SIM data download", deliver(b"hi", protocol=0x7F), Text("hi")),
+    Case(
+        "a reserved message type and a text",
+        "SMPP 3.4 section 5.2.12; a text must not be lost",
+        deliver(b"hi", esm=0x3C),
+        Text("hi"),
+    ),
+    Case(
+        "the user's acknowledgement with a text",
+        "SMPP 3.4 section 5.2.12, type 0100: the user's reply",
+        deliver(b"OK", tlv(0x0205, b"\1"), esm=0x10),
+        Text("OK"),
+    ),
+    Case(
+        "the user's acknowledgement with a header",
+        "SMPP 3.4 section 5.2.12, type 0100",
+        deliver(b"\5\0\3\x42\2\1part", esm=0x50),
+        Text("part", (0x42, 1, 2)),
+    ),
+    Case(
+        "store and forward mode set",
+        "SMPP 3.4 section 5.2.12: no meaning in deliver_sm",
+        deliver(b"hi", esm=3),
+        Text("hi"),
+    ),
+    Case(
+        "TLVs of a vendor",
+        "SMPP 3.4 section 5.3.1",
+        deliver(b"hi", tlv(0x1501, b"LTE\0") + tlv(0x2FFF, b"")),
+        Text("hi"),
+    ),
+    Case(
+        "callback_num and USSD",
+        "SMPP 3.4 sections 5.3.2.36 and 5.3.2.44",
+        deliver(b"hi", tlv(0x0381, b"\1\1\x01" + b"555") + tlv(0x0501, b"\x02") + tlv(0x1383, b"\0\1")),
+        Text("hi"),
+    ),
     Case("a TLV cut in its value", "field practice", deliver(b"hi", b"\x14\x00\0\x09abc"), Text("hi")),
-    Case("sequence_number 0", "field practice; SMPP 3.4 section 5.1.4 begins with 1", deliver(b"hi", sequence=0),
-         Text("hi")),
-    Case("sequence_number 0xFFFFFFFF", "field practice; SMPP 3.4 section 5.1.4 ends with 0x7FFFFFFF",
-         deliver(b"hi", sequence=0xFFFFFFFF), Text("hi")),
-]  # fmt: skip
+    Case(
+        "sequence_number 0",
+        "field practice; SMPP 3.4 section 5.1.4 begins with 1",
+        deliver(b"hi", sequence=0),
+        Text("hi"),
+    ),
+    Case(
+        "sequence_number 0xFFFFFFFF",
+        "field practice; SMPP 3.4 section 5.1.4 ends with 0x7FFFFFFF",
+        deliver(b"hi", sequence=0xFFFFFFFF),
+        Text("hi"),
+    ),
+]
 
 # --- texts: parts of longer ones -------------------------------------------------------------------------------------
 
@@ -803,27 +1020,59 @@ def _udh(header: bytes, text: bytes = b"part", coding: int = 0, esm: int = 0x40)
 TEXTS += [
     Case("8-bit reference", _2340 + ".1", _udh(b"\5\0\3\x42\3\2"), Text("part", (0x42, 2, 3))),
     Case("16-bit reference", _2340 + ".8", _udh(b"\6\x08\4\x12\x34\3\2"), Text("part", (0x11234, 2, 3))),
-    Case("8-bit reference, UCS-2", _2340 + ".1", _udh(b"\5\0\3\x42\2\1", "سلام".encode("utf-16-be"), 8),
-         Text("سلام", (0x42, 1, 2))),
+    Case(
+        "8-bit reference, UCS-2",
+        _2340 + ".1",
+        _udh(b"\5\0\3\x42\2\1", "سلام".encode("utf-16-be"), 8),
+        Text("سلام", (0x42, 1, 2)),
+    ),
     Case("255 parts", _2340 + ".1", _udh(b"\5\0\3\x42\xff\xff"), Text("part", (0x42, 255, 255))),
     Case("reference 0", _2340 + ".1", _udh(b"\5\0\3\0\2\1"), Text("part", (0, 1, 2))),
-    Case("one part of one", _2340 + ".1; some handsets always send it", _udh(b"\5\0\3\x42\1\1"),
-         Text("part", (0x42, 1, 1))),
-    Case("ports before the reference", _2340 + ".4", _udh(b"\x0b\5\4\x0b\x84\x23\xf0\0\3\x42\2\1"),
-         Text("part", (0x42, 1, 2))),
-    Case("ports behind the reference", _2340 + ".4", _udh(b"\x0b\0\3\x42\2\1\5\4\x0b\x84\x23\xf0"),
-         Text("part", (0x42, 1, 2))),
+    Case(
+        "one part of one",
+        _2340 + ".1; some handsets always send it",
+        _udh(b"\5\0\3\x42\1\1"),
+        Text("part", (0x42, 1, 1)),
+    ),
+    Case(
+        "ports before the reference",
+        _2340 + ".4",
+        _udh(b"\x0b\5\4\x0b\x84\x23\xf0\0\3\x42\2\1"),
+        Text("part", (0x42, 1, 2)),
+    ),
+    Case(
+        "ports behind the reference",
+        _2340 + ".4",
+        _udh(b"\x0b\0\3\x42\2\1\5\4\x0b\x84\x23\xf0"),
+        Text("part", (0x42, 1, 2)),
+    ),
     Case("ports only", _2340 + ".4", _udh(b"\6\5\4\x0b\x84\x23\xf0"), Text("part")),
     Case("8-bit ports only", _2340 + ".3", _udh(b"\4\4\2\xf0\xf1"), Text("part")),
-    Case("both references: the last counts", _2340, _udh(b"\x0b\0\3\x42\2\1\x08\4\x12\x34\2\2"),
-         Text("part", (0x11234, 2, 2))),
-    Case("national single shift and a reference", "3GPP 23.040 section 9.2.3.24.15", _udh(b"\x08\x24\1\1\0\3\x42\2\1"),
-         Text(None, (0x42, 1, 2))),
-    Case("national locking shift and a reference", "3GPP 23.040 section 9.2.3.24.16",
-         _udh(b"\x08\0\3\x42\2\2\x25\1\1"), Text(None, (0x42, 2, 2))),
+    Case(
+        "both references: the last counts",
+        _2340,
+        _udh(b"\x0b\0\3\x42\2\1\x08\4\x12\x34\2\2"),
+        Text("part", (0x11234, 2, 2)),
+    ),
+    Case(
+        "national single shift and a reference",
+        "3GPP 23.040 section 9.2.3.24.15",
+        _udh(b"\x08\x24\1\1\0\3\x42\2\1"),
+        Text(None, (0x42, 1, 2)),
+    ),
+    Case(
+        "national locking shift and a reference",
+        "3GPP 23.040 section 9.2.3.24.16",
+        _udh(b"\x08\0\3\x42\2\2\x25\1\1"),
+        Text(None, (0x42, 2, 2)),
+    ),
     Case("a national shift of no known language", "3GPP 23.038 section 6.2.1.2.4", _udh(b"\3\x24\1\xfe"), Text(None)),
-    Case("an information element of no known kind", _2340 + ": it is passed over", _udh(b"\x0a\x7e\3abc\0\3\x42\2\1"),
-         Text("part", (0x42, 1, 2))),
+    Case(
+        "an information element of no known kind",
+        _2340 + ": it is passed over",
+        _udh(b"\x0a\x7e\3abc\0\3\x42\2\1"),
+        Text("part", (0x42, 1, 2)),
+    ),
     Case("message waiting in the header", _2340 + ".2", _udh(b"\4\1\2\x80\1"), Text("part")),
     Case("part 0", _2340 + ".1: the element is ignored", _udh(b"\5\0\3\x42\2\0"), Text("part")),
     Case("part 3 of 2", _2340 + ".1: the element is ignored", _udh(b"\5\0\3\x42\2\3"), Text("part")),
@@ -834,54 +1083,104 @@ TEXTS += [
     Case("a header and no text", _2340, _udh(b"\5\0\3\x42\2\1", b""), Text("", (0x42, 1, 2))),
     Case("an empty header", _2340, _udh(b"\0"), Text("part")),
     Case("UDHI and no octets", "field practice", deliver(esm=0x40), Text("")),
-    Case("UDHI, reply path and a reserved mode", "SMPP 3.4 section 5.2.12", _udh(b"\5\0\3\x42\2\1", esm=0xC3),
-         Text("part", (0x42, 1, 2))),
-    Case("a header in message_payload", "field practice",
-         deliver(b"", tlv(MESSAGE_PAYLOAD, b"\5\0\3\x42\2\1part"), esm=0x40), Text("part", (0x42, 1, 2))),
-    Case("a header in data_sm", "field practice", data(tlv(MESSAGE_PAYLOAD, b"\5\0\3\x42\2\1part"), esm=0x40),
-         Text("part", (0x42, 1, 2))),
-    Case("SAR TLVs", "SMPP 3.4 sections 5.3.2.22 to 5.3.2.24", deliver(b"part", sar(0x1234, 3, 2)),
-         Text("part", (0x1234, 2, 3))),
-    Case("SAR TLVs with message_payload", "SMPP 3.4 sections 5.3.2.22 to 5.3.2.24",
-         deliver(b"", sar(7, 2, 1) + tlv(MESSAGE_PAYLOAD, b"part")), Text("part", (7, 1, 2))),
-    Case("SAR TLVs in data_sm", "SMPP 3.4 section 4.7.1", data(sar(7, 2, 2) + tlv(MESSAGE_PAYLOAD, b"part")),
-         Text("part", (7, 2, 2))),
-    Case("sar_msg_ref_num of one octet", "field practice",
-         deliver(
-             b"part", tlv(SAR_MSG_REF_NUM, b"\7") + tlv(SAR_TOTAL_SEGMENTS, b"\2") + tlv(SAR_SEGMENT_SEQNUM, b"\1")
-         ),
-         Text("part", (7, 1, 2))),
-    Case("sar_total_segments alone", "field practice: the others were forgotten",
-         deliver(b"part", tlv(SAR_TOTAL_SEGMENTS, b"\2")), Text("part")),
+    Case(
+        "UDHI, reply path and a reserved mode",
+        "SMPP 3.4 section 5.2.12",
+        _udh(b"\5\0\3\x42\2\1", esm=0xC3),
+        Text("part", (0x42, 1, 2)),
+    ),
+    Case(
+        "a header in message_payload",
+        "field practice",
+        deliver(b"", tlv(MESSAGE_PAYLOAD, b"\5\0\3\x42\2\1part"), esm=0x40),
+        Text("part", (0x42, 1, 2)),
+    ),
+    Case(
+        "a header in data_sm",
+        "field practice",
+        data(tlv(MESSAGE_PAYLOAD, b"\5\0\3\x42\2\1part"), esm=0x40),
+        Text("part", (0x42, 1, 2)),
+    ),
+    Case(
+        "SAR TLVs",
+        "SMPP 3.4 sections 5.3.2.22 to 5.3.2.24",
+        deliver(b"part", sar(0x1234, 3, 2)),
+        Text("part", (0x1234, 2, 3)),
+    ),
+    Case(
+        "SAR TLVs with message_payload",
+        "SMPP 3.4 sections 5.3.2.22 to 5.3.2.24",
+        deliver(b"", sar(7, 2, 1) + tlv(MESSAGE_PAYLOAD, b"part")),
+        Text("part", (7, 1, 2)),
+    ),
+    Case(
+        "SAR TLVs in data_sm",
+        "SMPP 3.4 section 4.7.1",
+        data(sar(7, 2, 2) + tlv(MESSAGE_PAYLOAD, b"part")),
+        Text("part", (7, 2, 2)),
+    ),
+    Case(
+        "sar_msg_ref_num of one octet",
+        "field practice",
+        deliver(b"part", tlv(SAR_MSG_REF_NUM, b"\7") + tlv(SAR_TOTAL_SEGMENTS, b"\2") + tlv(SAR_SEGMENT_SEQNUM, b"\1")),
+        Text("part", (7, 1, 2)),
+    ),
+    Case(
+        "sar_total_segments alone",
+        "field practice: the others were forgotten",
+        deliver(b"part", tlv(SAR_TOTAL_SEGMENTS, b"\2")),
+        Text("part"),
+    ),
     Case("sar_segment_seqnum 0", "SMPP 3.4 section 5.3.2.24: 1 to 255", deliver(b"part", sar(7, 2, 0)), Text("part")),
     Case("sar_segment_seqnum above the total", "field practice", deliver(b"part", sar(7, 2, 3)), Text("part")),
-    Case("SAR TLVs of zeros", "field practice: an SMSC that always sends them", deliver(b"whole", sar(0, 0, 0)),
-         Text("whole")),
-]  # fmt: skip
+    Case(
+        "SAR TLVs of zeros",
+        "field practice: an SMSC that always sends them",
+        deliver(b"whole", sar(0, 0, 0)),
+        Text("whole"),
+    ),
+]
 
 # --- where data_coding 0 is packed septets ---------------------------------------------------------------------------
 
 _PACKED = "GSM 03.38 section 6.1.2.1, on a bind with the alphabet gsm7-packed"
 PACKED = [
     Case("a receipt", _PACKED, deliver(packed(usual()), esm=4), Receipt("4711")),
-    Case("a receipt, sm_length in septets", _PACKED, deliver(packed(usual()), esm=4, length=len(usual())),
-         Receipt("4711")),
+    Case(
+        "a receipt, sm_length in septets",
+        _PACKED,
+        deliver(packed(usual()), esm=4, length=len(usual())),
+        Receipt("4711"),
+    ),
     Case("a receipt, not marked", _PACKED, deliver(packed(usual())), Receipt("4711")),
-    Case("a receipt in message_payload", _PACKED, deliver(tlvs=tlv(MESSAGE_PAYLOAD, packed(usual())), esm=4),
-         Receipt("4711")),
-    Case("receipted_message_id, and stat in the text", _PACKED,
-         deliver(packed(usual("18193", "UNDELIV", "034")), _ID, esm=4), Receipt("4711", FAILED, "UNDELIV", "034")),
-    Case("a receipt that is not packed", "field practice: receipts are written by another part of the SMSC",
-         deliver(usual(), esm=4), Receipt("4711")),
+    Case(
+        "a receipt in message_payload",
+        _PACKED,
+        deliver(tlvs=tlv(MESSAGE_PAYLOAD, packed(usual())), esm=4),
+        Receipt("4711"),
+    ),
+    Case(
+        "receipted_message_id, and stat in the text",
+        _PACKED,
+        deliver(packed(usual("18193", "UNDELIV", "034")), _ID, esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "034"),
+    ),
+    Case(
+        "a receipt that is not packed",
+        "field practice: receipts are written by another part of the SMSC",
+        deliver(usual(), esm=4),
+        Receipt("4711"),
+    ),
     Case("a receipt that is not packed, not marked", "field practice", deliver(usual()), Receipt("4711")),
     Case("marked as a receipt, and any text", _PACKED, deliver(packed(b"Message delivered"), esm=4), Nothing()),
     Case("the user's acknowledgement that reads as a receipt", _PACKED, deliver(packed(usual()), esm=0x10), Nothing()),
     Case("a text", _PACKED, deliver(packed(b"hello")), Text("hello")),
-    Case("a text, sm_length in septets", _PACKED, deliver(packed(b"Where are you?"), length=14),
-         Text("Where are you?")),
+    Case(
+        "a text, sm_length in septets", _PACKED, deliver(packed(b"Where are you?"), length=14), Text("Where are you?")
+    ),
     Case("no receipt", _PACKED, deliver(packed(b"id:4711 stat:delivered")), Text("id:4711 stat:delivered")),
     Case("a text in Latin-1", _PACKED, deliver(packed(usual()), coding=3), Text(packed(usual()).decode("latin-1"))),
-]  # fmt: skip
+]
 
 # --- PDUs ------------------------------------------------------------------------------------------------------------
 
@@ -898,14 +1197,27 @@ PDUS = [
     Case("deliver_sm without a body", "PDUs cut by a broken proxy: field practice", _cut(_WHOLE, 16), _SHORT),
     Case("deliver_sm cut in its source address", "SMPP 3.4 section 4.6.1", _cut(_WHOLE, 25), _SHORT),
     Case("deliver_sm cut before sm_length", "SMPP 3.4 section 4.6.1", _cut(_WHOLE, len(_WHOLE) - 6), _SHORT),
-    Case("deliver_sm cut in its text", "field practice: refused, it would be lost; SMPP 3.4 section 5.2.21",
-         _cut(_WHOLE, len(_WHOLE) - 1), Text("hell")),
-    Case("sm_length above what follows", "field practice: septets counted, packed octets sent; all of them came",
-         deliver(b"hello", length=200), Text("hello")),
-    Case("sm_length above what follows, of a receipt", "field practice: septets counted, packed octets sent",
-         deliver(usual(), esm=4, length=255), Receipt("4711")),
-    Case("sm_length below what follows: the rest is no TLV", "field practice", deliver(b"hello", length=4),
-         Text("hell")),
+    Case(
+        "deliver_sm cut in its text",
+        "field practice: refused, it would be lost; SMPP 3.4 section 5.2.21",
+        _cut(_WHOLE, len(_WHOLE) - 1),
+        Text("hell"),
+    ),
+    Case(
+        "sm_length above what follows",
+        "field practice: septets counted, packed octets sent; all of them came",
+        deliver(b"hello", length=200),
+        Text("hello"),
+    ),
+    Case(
+        "sm_length above what follows, of a receipt",
+        "field practice: septets counted, packed octets sent",
+        deliver(usual(), esm=4, length=255),
+        Receipt("4711"),
+    ),
+    Case(
+        "sm_length below what follows: the rest is no TLV", "field practice", deliver(b"hello", length=4), Text("hell")
+    ),
     Case("data_sm without a body", "SMPP 3.4 section 4.7.1", pdu(DATA_SM), _SHORT),
     Case("data_sm cut before data_coding", "SMPP 3.4 section 4.7.1", _cut(data(), len(data()) - 1), _SHORT),
     Case("a command_id that no table has", "SMPP 3.4 section 4.3.1", pdu(0x00000F00, b"\1\2"), _UNKNOWN),
@@ -914,26 +1226,39 @@ PDUS = [
     Case("submit_sm to an ESME", "SMPP 3.4 table 2-1: not in this direction", pdu(0x4, _WHOLE[16:]), _UNKNOWN),
     Case("query_sm to an ESME", "SMPP 3.4 table 2-1", pdu(0x3, b"4711\0\0\0\0"), _UNKNOWN),
     Case("bind_transceiver to an ESME", "SMPP 3.4 table 2-1", pdu(0x9, b"a\0b\0\0\x34\0\0\0"), _UNKNOWN),
-    Case("a response that no table has", "SMPP 3.4 section 4.3.1: responses get no generic_nack", pdu(0x80000111),
-         Nothing(None)),
-    Case("alert_notification", "SMPP 3.4 section 4.12: it has no response",
-         pdu(0x102, address(b"923001234567") + address(b"8228") + tlv(0x0422, b"\0")), Nothing(None)),
+    Case(
+        "a response that no table has",
+        "SMPP 3.4 section 4.3.1: responses get no generic_nack",
+        pdu(0x80000111),
+        Nothing(None),
+    ),
+    Case(
+        "alert_notification",
+        "SMPP 3.4 section 4.12: it has no response",
+        pdu(0x102, address(b"923001234567") + address(b"8228") + tlv(0x0422, b"\0")),
+        Nothing(None),
+    ),
     Case("alert_notification without a body", "field practice", pdu(0x102), Nothing(None)),
-    Case("outbind on a bound session", "SMPP 3.4 section 4.1.7: it has no response", pdu(0xB, b"a\0b\0"),
-         Nothing(None)),
+    Case(
+        "outbind on a bound session", "SMPP 3.4 section 4.1.7: it has no response", pdu(0xB, b"a\0b\0"), Nothing(None)
+    ),
     Case("enquire_link", "SMPP 3.4 section 4.11", pdu(ENQUIRE_LINK), Nothing()),
-    Case("enquire_link with a body", "field practice: TLVs of a vendor", pdu(ENQUIRE_LINK, tlv(0x1400, b"x")),
-         Nothing()),
+    Case(
+        "enquire_link with a body", "field practice: TLVs of a vendor", pdu(ENQUIRE_LINK, tlv(0x1400, b"x")), Nothing()
+    ),
     Case("enquire_link_resp that nobody asked for", "field practice", pdu(0x80000015), Nothing(None)),
     Case("a second bind_transceiver_resp", "field practice", pdu(0x80000009, b"smsc\0", 0, 1), Nothing(None)),
-    Case("a bind_transceiver_resp with an error, late", "field practice", pdu(0x80000009, b"", 0x0D, 1),
-         Nothing(None)),
+    Case("a bind_transceiver_resp with an error, late", "field practice", pdu(0x80000009, b"", 0x0D, 1), Nothing(None)),
     Case("unbind_resp that nobody asked for", "field practice", pdu(0x80000006), Nothing(None)),
     Case("generic_nack of no request of ours", "SMPP 3.4 section 4.3.1", pdu(GENERIC_NACK, b"", 3, 0), Nothing(None)),
     Case("deliver_sm_resp to an ESME", "field practice: an SMSC that mirrors", pdu(0x80000005, b"\0"), Nothing(None)),
-    Case("submit_sm_resp of no request of ours", "field practice: the answer after our time-out",
-         pdu(SUBMIT_SM_RESP, b"4711\0", 0, 4444), Submitted(None)),
-]  # fmt: skip
+    Case(
+        "submit_sm_resp of no request of ours",
+        "field practice: the answer after our time-out",
+        pdu(SUBMIT_SM_RESP, b"4711\0", 0, 4444),
+        Submitted(None),
+    ),
+]
 
 
 def _answer(name: str, source: str, body: bytes, outcome: Submitted, status: int = 0, command: Any = None) -> Case:
@@ -955,13 +1280,14 @@ PDUS += [
     _answer("a cut TLV behind the id", "field practice", b"4711\0\x04\x28\0\x09\1", _accepted("4711")),
     _answer("octets of garbage behind the id", "field practice", b"4711\0\xff\xff\xff\xff\xff", _accepted("4711")),
     _answer(
-        "refused, with a body", "field practice; SMPP 3.4 section 4.4.2 has none then", b"\0",
-        Submitted(Verdict.REFUSED, None, 0x0B), 0x0B,
+        "refused, with a body",
+        "field practice; SMPP 3.4 section 4.4.2 has none then",
+        b"\0",
+        Submitted(Verdict.REFUSED, None, 0x0B),
+        0x0B,
     ),
-    _answer(
-        "refused, without a body", "SMPP 3.4 section 4.4.2", b"", Submitted(Verdict.REFUSED, None, 0x0B), 0x0B
-    ),
-]  # fmt: skip
+    _answer("refused, without a body", "SMPP 3.4 section 4.4.2", b"", Submitted(Verdict.REFUSED, None, 0x0B), 0x0B),
+]
 
 # --- broken framing: the only octets that end a bind -----------------------------------------------------------------
 
@@ -995,9 +1321,7 @@ STATUSES = [
 ]
 STATUSES += [
     _answer("generic_nack to our submit_sm", "SMPP 3.4 section 4.3.1", b"", Submitted(None, None, 3), 3, GENERIC_NACK),
-    _answer(
-        "generic_nack with a body", "field practice", b"\0\0", Submitted(None, None, 0xFF), 0xFF, GENERIC_NACK
-    ),
-]  # fmt: skip
+    _answer("generic_nack with a body", "field practice", b"\0\0", Submitted(None, None, 0xFF), 0xFF, GENERIC_NACK),
+]
 
 CASES = (*RECEIPTS, *TEXTS, *PDUS, *STATUSES)

@@ -209,8 +209,12 @@ class FuzzTests(SynchronousTestCase):
         self.receipt(octets, esm_class, tlvs)
 
     @fuzz
-    @given(st.text("0123456789abXY-_.", min_size=1, max_size=12), st.sampled_from(["DELIVRD", "undeliv", "frob"]),
-           st.text("0123456789abXY-_.", min_size=1, max_size=5), st.sampled_from(["", " ", "\n"]))  # fmt: skip
+    @given(
+        st.text("0123456789abXY-_.", min_size=1, max_size=12),
+        st.sampled_from(["DELIVRD", "undeliv", "frob"]),
+        st.text("0123456789abXY-_.", min_size=1, max_size=5),
+        st.sampled_from(["", " ", "\n"]),
+    )
     def test_both_readings_agree(self, smsc_id: str, stat: str, err: str, before: str) -> None:
         """White space at the front keeps the usual form from being read in one match; field by field it is the same."""
         usual = f"id:{smsc_id} sub:1 dlvrd:1 submit date:1 done date:2 stat:{stat} err:{err} text:id:9 stat:x"
@@ -368,9 +372,12 @@ class LinearTests(SynchronousTestCase):
     def test_session(self) -> None:
         """Many requests in one read, of every kind."""
         for octets in (
-            deliver(b"hello"), deliver(length=99), bare(CommandId.enquire_link, 1), bare(0x0F00, 1),
+            deliver(b"hello"),
+            deliver(length=99),
+            bare(CommandId.enquire_link, 1),
+            bare(0x0F00, 1),
             bare(CommandId.submit_sm_resp, 99),
-        ):  # fmt: skip
+        ):
             session = bound_session()
             self.assertLinear(octets.hex(), lambda n, o=octets, s=session: lambda: s.receive(o * n, 0.0))  # type: ignore[misc]
 
@@ -389,11 +396,39 @@ class LinearTests(SynchronousTestCase):
         """Regular expressions are one call whatever they do, so here the clock has to say: sixteen times the text takes
         about sixteen times as long; did they backtrack, it would be 256 times. The bound lies far from both."""
         parts = (
-            b"a", b" ", b"id", b"id ", b"id:", b"id: ", b"id  :", b"stat", b"submit ", b"submit_", b"id: submit ",
-            b"id: a", b"id: a ", b"id:1 sub:", b"id:1 sub:1 dlvrd:", b"id:1 sub:1 dlvrd:1 submit date:1 done date:1 ",
-            b"text", b"text ", b"done date ", b":", b"\0", b"0-", b"x\0", b"msg_", b"message_", b"message_id ", b'id:"',
-            b'"', b"|", b"id:|", b"status", b"status ",
-        )  # fmt: skip
+            b"a",
+            b" ",
+            b"id",
+            b"id ",
+            b"id:",
+            b"id: ",
+            b"id  :",
+            b"stat",
+            b"submit ",
+            b"submit_",
+            b"id: submit ",
+            b"id: a",
+            b"id: a ",
+            b"id:1 sub:",
+            b"id:1 sub:1 dlvrd:",
+            b"id:1 sub:1 dlvrd:1 submit date:1 done date:1 ",
+            b"text",
+            b"text ",
+            b"done date ",
+            b":",
+            b"\0",
+            b"0-",
+            b"x\0",
+            b"msg_",
+            b"message_",
+            b"message_id ",
+            b'id:"',
+            b'"',
+            b"|",
+            b"id:|",
+            b"status",
+            b"status ",
+        )
         for part in parts:
             for esm_class in (0, 4):
 

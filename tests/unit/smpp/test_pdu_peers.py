@@ -287,58 +287,82 @@ HOME, WORK = b"\1\1\x0111", b"\1\1\x0122"
 
 WRONG = (
     Wrong(
-        "4.5.1", "submit_multi has no encoder for its destinations",
-        PDU(CommandId.submit_multi, 0, 1, {"dest_address": [{"dl_name": "all"}]}), KeyError,
+        "4.5.1",
+        "submit_multi has no encoder for its destinations",
+        PDU(CommandId.submit_multi, 0, 1, {"dest_address": [{"dl_name": "all"}]}),
+        KeyError,
     ),
     Wrong(
-        "4.5.2", "submit_multi_resp has none for unsuccess_sme",
-        PDU(CommandId.submit_multi_resp, 0, 1, {"message_id": "1"}), KeyError,
+        "4.5.2",
+        "submit_multi_resp has none for unsuccess_sme",
+        PDU(CommandId.submit_multi_resp, 0, 1, {"message_id": "1"}),
+        KeyError,
     ),
     Wrong(
-        "4.10.1", "replace_sm takes sm_length for a field beside short_message",
-        PDU(CommandId.replace_sm, 0, 1, {"short_message": b"x"}), KeyError,
+        "4.10.1",
+        "replace_sm takes sm_length for a field beside short_message",
+        PDU(CommandId.replace_sm, 0, 1, {"short_message": b"x"}),
+        KeyError,
     ),
     Wrong(
-        "3.3", "a TLV of a later version refuses the PDU, instead of being ignored",
-        PDU(CommandId.deliver_sm, 0, 1, {}, [(Tag.congestion_state, b"\x32")]), PDUParseError,
+        "3.3",
+        "a TLV of a later version refuses the PDU, instead of being ignored",
+        PDU(CommandId.deliver_sm, 0, 1, {}, [(Tag.congestion_state, b"\x32")]),
+        PDUParseError,
     ),
     Wrong(
-        "3.3", "a TLV that this PDU should not have refuses it likewise",
-        PDU(CommandId.deliver_sm, 0, 1, {}, [(Tag.number_of_messages, b"\1")]), PDUParseError,
+        "3.3",
+        "a TLV that this PDU should not have refuses it likewise",
+        PDU(CommandId.deliver_sm, 0, 1, {}, [(Tag.number_of_messages, b"\1")]),
+        PDUParseError,
     ),
     Wrong(
-        "5.3.1", "an SMSC vendor's TLV, 0x1400 to 0x3FFF, is dropped",
-        PDU(CommandId.deliver_sm, 0, 1, {}, [(0x1400, b"x")]), None,
+        "5.3.1",
+        "an SMSC vendor's TLV, 0x1400 to 0x3FFF, is dropped",
+        PDU(CommandId.deliver_sm, 0, 1, {}, [(0x1400, b"x")]),
+        None,
     ),
     Wrong(
-        "4.4.1", "callback_num may be there several times; the last one is kept",
-        PDU(CommandId.submit_sm, 0, 1, {}, [(Tag.callback_num, HOME), (Tag.callback_num, WORK)]), None,
+        "4.4.1",
+        "callback_num may be there several times; the last one is kept",
+        PDU(CommandId.submit_sm, 0, 1, {}, [(Tag.callback_num, HOME), (Tag.callback_num, WORK)]),
+        None,
     ),
     Wrong(
-        "5.1.3", "an SMSC vendor's status, 0x400 to 0x4FF, loses its number",
-        PDU(CommandId.submit_sm_resp, 0x450, 1), ValueError,
+        "5.1.3",
+        "an SMSC vendor's status, 0x400 to 0x4FF, loses its number",
+        PDU(CommandId.submit_sm_resp, 0x450, 1),
+        ValueError,
     ),
     Wrong(
-        "5.2.19", "data_coding 0xF8 to 0xFF loses bit 3, which GSM 03.38 reserves",
-        PDU(CommandId.submit_sm, 0, 1, {"data_coding": 0xF9}), None,
+        "5.2.19",
+        "data_coding 0xF8 to 0xFF loses bit 3, which GSM 03.38 reserves",
+        PDU(CommandId.submit_sm, 0, 1, {"data_coding": 0xF9}),
+        None,
     ),
     Wrong(
-        "5.3.2.8", "source_telematics_id is one octet; two are read",
-        PDU(CommandId.data_sm, 0, 1, {}, [(Tag.source_telematics_id, b"\1")]), PDUCorruptError,
+        "5.3.2.8",
+        "source_telematics_id is one octet; two are read",
+        PDU(CommandId.data_sm, 0, 1, {}, [(Tag.source_telematics_id, b"\1")]),
+        PDUCorruptError,
     ),
     Wrong(
-        "5.3.2.32", "an encoder that has read TLVs writes message_payload only in the length of the last one",
-        PDU(CommandId.data_sm, 0, 1, {}, [(Tag.message_payload, b"hello"), (Tag.payload_type, b"\0")]), ValueError,
+        "5.3.2.32",
+        "an encoder that has read TLVs writes message_payload only in the length of the last one",
+        PDU(CommandId.data_sm, 0, 1, {}, [(Tag.message_payload, b"hello"), (Tag.payload_type, b"\0")]),
+        ValueError,
     ),
     Wrong(
-        "5.3.2.41", "alert_on_message_delivery is expected under another name",
-        PDU(CommandId.submit_sm, 0, 1, {}, [(Tag.alert_on_message_delivery, b"")]), PDUParseError,
+        "5.3.2.41",
+        "alert_on_message_delivery is expected under another name",
+        PDU(CommandId.submit_sm, 0, 1, {}, [(Tag.alert_on_message_delivery, b"")]),
+        PDUParseError,
     ),
     *[
         Wrong(clause, f"{tag.name} has no encoder", PDU(command_id, 0, 1, {}, [(tag, value)]), PDUParseError)
         for tag, (clause, command_id, value) in NO_ENCODER.items()
     ],
-)  # fmt: skip
+)
 CANT = {CommandId.submit_multi, CommandId.submit_multi_resp, CommandId.replace_sm}
 CANT_TLV = {*NO_ENCODER, Tag.source_telematics_id, Tag.alert_on_message_delivery}
 COMMANDS = [command_id for command_id in CommandId if command_id not in CANT]

@@ -42,9 +42,15 @@ def long_texts(letters: str) -> st.SearchStrategy[str]:
 def one(text: str = "Hello", name: str = "gsm7", **changes: Any) -> Segment:
     """A segment as the store holds it."""
     fields: dict[str, Any] = {
-        "id": 7, "number": 1, "count": 1, "text": text, "alphabet": name,
-        "source": "12345678", "destination": "923001234567", "expires_at": NOW + 3_600_000,
-    }  # fmt: skip
+        "id": 7,
+        "number": 1,
+        "count": 1,
+        "text": text,
+        "alphabet": name,
+        "source": "12345678",
+        "destination": "923001234567",
+        "expires_at": NOW + 3_600_000,
+    }
     return Segment(**{**fields, **changes})
 
 
@@ -94,13 +100,25 @@ class FieldTests(SynchronousTestCase):
         self.assertEqual(
             pdu.fields,
             {
-                "service_type": "", "source_addr_ton": 1, "source_addr_npi": 1, "source_addr": "12345678",
-                "dest_addr_ton": 1, "dest_addr_npi": 1, "destination_addr": "923001234567",
-                "esm_class": 0, "protocol_id": 0, "priority_flag": 0, "schedule_delivery_time": "",
-                "validity_period": "", "registered_delivery": 1, "replace_if_present_flag": 0, "data_coding": 0,
-                "sm_default_msg_id": 0, "short_message": b"Hello",
+                "service_type": "",
+                "source_addr_ton": 1,
+                "source_addr_npi": 1,
+                "source_addr": "12345678",
+                "dest_addr_ton": 1,
+                "dest_addr_npi": 1,
+                "destination_addr": "923001234567",
+                "esm_class": 0,
+                "protocol_id": 0,
+                "priority_flag": 0,
+                "schedule_delivery_time": "",
+                "validity_period": "",
+                "registered_delivery": 1,
+                "replace_if_present_flag": 0,
+                "data_coding": 0,
+                "sm_default_msg_id": 0,
+                "short_message": b"Hello",
             },
-        )  # fmt: skip
+        )
         self.assertEqual(pdu.tlvs, [])
 
     def test_settings(self) -> None:
@@ -391,8 +409,9 @@ class FormTests(SynchronousTestCase):
     ) -> None:
         """No name, text or address that a store could hold, ours or a newer version's, stops a bind; and the body
         is one that an SMSC can read."""
-        segment = one(text, name + mark, id=300 + place[0], number=place[0], count=place[1], source=address,
-                      destination=address)  # fmt: skip
+        segment = one(
+            text, name + mark, id=300 + place[0], number=place[0], count=place[1], source=address, destination=address
+        )
         pdu = submit(segment, form=form, default_alphabet=default)
         self.assertLessEqual(len(pdu.fields["short_message"]), 254)
         self.assertEqual(pdu.fields["registered_delivery"], 1)

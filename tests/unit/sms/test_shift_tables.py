@@ -68,9 +68,10 @@ class TableTests(SynchronousTestCase):
             self.assertNotIn(0x0D, extensions, identifier)  # reserved: another control character
             self.assertNotIn(0x1B, extensions, identifier)  # reserved: another escape
             self.assertTrue(all(0 <= code < 0x80 and len(letter) == 1 for code, letter in extensions.items()))
-            self.assertEqual({code: extensions[code] for code in EXTENSION_TABLE if code != 0x65}, {
-                code: letter for code, letter in EXTENSION_TABLE.items() if code != 0x65
-            })  # fmt: skip
+            self.assertEqual(
+                {code: extensions[code] for code in EXTENSION_TABLE if code != 0x65},
+                {code: letter for code, letter in EXTENSION_TABLE.items() if code != 0x65},
+            )
 
     def test_checksums(self) -> None:
         """The tables are those that were compared, code by code, with two implementations that none of us wrote."""

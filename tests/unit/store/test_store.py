@@ -24,8 +24,13 @@ NOW = int(EPOCH * 1000)
 ACCOUNT = "connector@smsc"
 
 
-def receipt(smsc_id: str, finality: Finality = Finality.DELIVERED, code: Any = "000", account: str = ACCOUNT,
-            destination: str = "923001234567") -> Receipt:  # fmt: skip
+def receipt(
+    smsc_id: str,
+    finality: Finality = Finality.DELIVERED,
+    code: Any = "000",
+    account: str = ACCOUNT,
+    destination: str = "923001234567",
+) -> Receipt:
     return Receipt(account, smsc_id, finality, code, finality.name, NOW + 1, destination)
 
 
@@ -48,8 +53,9 @@ class StoreCase(SynchronousTestCase):
         self.one(ops.Accept(message(sid, *texts, **more), first, "smpp"))
         return self.one(ops.LoadSegments("smpp", first - 1, 100))
 
-    def record(self, segment: Segment, verdict: Verdict, smsc_id: str | None = None, due_at: int = 0,
-               code: Any = None) -> Any:  # fmt: skip
+    def record(
+        self, segment: Segment, verdict: Verdict, smsc_id: str | None = None, due_at: int = 0, code: Any = None
+    ) -> Any:
         outcome = Outcome(segment, verdict, ACCOUNT, smsc_id, code)
         return self.one(ops.Record(((outcome, due_at),), NOW))
 
@@ -176,8 +182,13 @@ class MTCase(StoreCase):
 
     def test_forms_of_the_id(self) -> None:
         """Hexadecimal here and decimal there, padded, upper case, a UUID: matched without a setting."""
-        forms = [("1a2b", "6699"), ("6699", "1A2B"), ("0000001a2b", "1A2B"), ("77", "0077"),
-                 ("6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6ba7b8109dad11d180b400c04fd430c8")]  # fmt: skip
+        forms = [
+            ("1a2b", "6699"),
+            ("6699", "1A2B"),
+            ("0000001a2b", "1A2B"),
+            ("77", "0077"),
+            ("6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6ba7b8109dad11d180b400c04fd430c8"),
+        ]
         for index, (in_response, in_receipt) in enumerate(forms):
             store = Store(":memory:")
             store.apply([ops.Accept(message(f"SM{index}"), 1, "smpp")])
@@ -597,8 +608,9 @@ class FileCase(SynchronousTestCase):
                 queue = "channel" if number < 2 else "queue"
                 connection.execute(
                     "INSERT INTO message (id, sid, channel, destination, alphabet, segments, accepted_at, expires_at)"
-                    " VALUES (1, 'SM1', 'smpp', '923001234567', 'gsm7', 1, 1, ?)", (NOW,),
-                )  # fmt: skip
+                    " VALUES (1, 'SM1', 'smpp', '923001234567', 'gsm7', 1, 1, ?)",
+                    (NOW,),
+                )
                 connection.execute(f"INSERT INTO segment (id, {queue}, number, text) VALUES (1, 'smpp', 1, 'hello')")
                 connection.commit()
             self.store = Store(path)
@@ -638,8 +650,21 @@ class FileCase(SynchronousTestCase):
         store = Store(self.mktemp())
         self.addCleanup(store.close)
         store.apply([ops.Accept(message("SM1"), 1, "smpp"), ops.Accept(message("SM2"), 2, "smpp")])
-        store.apply([ops.Record(((Outcome(store.apply([ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT,
-                                          None, 11), 0),), NOW)])  # fmt: skip
+        store.apply(
+            [
+                ops.Record(
+                    (
+                        (
+                            Outcome(
+                                store.apply([ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT, None, 11
+                            ),
+                            0,
+                        ),
+                    ),
+                    NOW,
+                )
+            ]
+        )
         store.apply([ops.Postpone((1, 2), NOW + 1000)])
         self.assertEqual(store.apply([ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], ([], None)])
         (((segment,), _),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])

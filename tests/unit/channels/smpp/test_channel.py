@@ -170,9 +170,12 @@ class SubmitCase(ChannelCase):
             self.turn(0.1)
         self.assertEqual(
             [line for line in self.said if "RINVDSTADR" in line],
-            [f"bind a: submit_sm answered with ESME_RINVDSTADR (invalid destination address): {count} so far, now to "
-             "923001234567" for count in (1, 10)],
-        )  # fmt: skip
+            [
+                "bind a: submit_sm answered with ESME_RINVDSTADR (invalid destination address): "
+                f"{count} so far, now to 923001234567"
+                for count in (1, 10)
+            ],
+        )
 
     def test_receipt(self) -> None:
         """Its receipt comes as a Receipt that names the id, the number and the code."""

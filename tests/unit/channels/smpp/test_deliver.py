@@ -86,9 +86,15 @@ class PartsCase(SynchronousTestCase):
 
     def test_references_of_two_widths(self) -> None:
         """A handset's 8-bit reference is not the 16-bit one of the same number."""
-        pdus = [awkward.deliver(head + text, esm=UDHI) for head, text in (
-            (narrow(1), b"a1"), (wide(1), b"b1"), (narrow(2), b"a2"), (wide(2), b"b2"),
-        )]  # fmt: skip
+        pdus = [
+            awkward.deliver(head + text, esm=UDHI)
+            for head, text in (
+                (narrow(1), b"a1"),
+                (wide(1), b"b1"),
+                (narrow(2), b"a2"),
+                (wide(2), b"b2"),
+            )
+        ]
         self.assertEqual(self.texts(*pdus), ["a1a2", "b1b2"])
 
     @given(st.text(max_size=40), st.lists(st.integers(0, 80), max_size=5))
