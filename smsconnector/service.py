@@ -37,7 +37,7 @@ from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
-from smsconnector.store.retrying import Insistent
+from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
@@ -117,7 +117,7 @@ class Connector(MultiService):
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.writer.damaged = self.admission.failed
         self.receiver.ended = self._messages_ended
-        self._facts = Insistent(reactor, self.writer)
+        self._retrying = RetryingWriter(reactor, self.writer)
         self._unserved: dict[str, int] = {}  # segments by channel that nothing served at the start
         self.channels: list[SMPPChannel] = []
         self.submitters: list[Submitter] = []
@@ -187,7 +187,7 @@ class Connector(MultiService):
         moved, left = 0, Counter[str]()
 
         def go_on(after: ops.Place) -> None:
-            self._facts.put(lambda: ops.Requeue(queues, self._queue_of, after), done)
+            self._retrying.put(lambda: ops.Requeue(queues, self._queue_of, after), done)
 
         def done(found: ops.Requeued | None, _error: StoreError | None) -> None:
             nonlocal moved
@@ -289,7 +289,7 @@ class Connector(MultiService):
         self._deadline = self._reactor.seconds() + timeout
         self.log.info("stopping: for what SMSC and broker owe it waits {timeout:g} s at most", timeout=timeout)
         yield self._bounded(DeferredList([maybeDeferred(port.stopListening) for port in self._ports]))
-        self._facts.close()
+        self._retrying.close()
         for submitter in self.submitters:
             if submitter.running:
                 submitter.stopService()

@@ -53,7 +53,7 @@ class Looking:
     def __init__(self, host: str, tls: TLS, facts: TLSFacts) -> None:
         trust: Any = platformTrust() if tls.ca_file is None else trustRootFromCertificates(certificates(tls.ca_file))
         self._context = CertificateOptions(trustRoot=trust).getContext()
-        self._name, self._facts = tls.server_name or host, facts
+        self._name, self._retrying = tls.server_name or host, facts
 
     def clientConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
@@ -65,9 +65,9 @@ class Looking:
     def _judged(self, _connection: Any, certificate: X509, fault: int, depth: int, good: int) -> bool:
         """OpenSSL's verdict on one certificate of the chain; it comes to the SMSC's own last. False ends it."""
         if not good:
-            self._facts.fault = self._facts.fault or fault
+            self._retrying.fault = self._retrying.fault or fault
         if depth == 0:
-            _note_certificate(self._facts, certificate)
+            _note_certificate(self._retrying, certificate)
         return depth != 0
 
 

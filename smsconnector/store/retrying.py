@@ -20,7 +20,7 @@ RETRY = 1.0  # seconds
 Make = Callable[[], Operation]
 
 
-class Insistent:
+class RetryingWriter:
     """One user's way to the writer."""
 
     def __init__(self, clock: IReactorTime, writer: IWriter) -> None:

@@ -20,7 +20,7 @@ from smsconnector.errors import StoreError
 from smsconnector.messages import Event
 from smsconnector.sinks import IEventSink
 from smsconnector.store import operations as ops
-from smsconnector.store.retrying import Insistent
+from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 
 CHUNK = 500  # events in one batch
@@ -41,7 +41,7 @@ class Publisher(Service):
         self._at_sink = 0
         self._retry: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
-        self._facts = Insistent(clock, writer)
+        self._retrying = RetryingWriter(clock, writer)
 
     def startService(self) -> None:
         super().startService()
@@ -61,11 +61,11 @@ class Publisher(Service):
 
     def settled(self) -> "Deferred[None]":
         """Fires when every confirmation is on disk."""
-        return self._facts.settled()
+        return self._retrying.settled()
 
     def close(self) -> None:
         """After the stop: nothing more is tried."""
-        self._facts.close()
+        self._retrying.close()
 
     def wake(self) -> None:
         """There may be new events."""
@@ -106,7 +106,7 @@ class Publisher(Service):
             if self._drained is not None:
                 self.wake()
 
-        self._facts.put(lambda: ops.Published(ids, int(self._wall_clock() * 1000)), marked)
+        self._retrying.put(lambda: ops.Published(ids, int(self._wall_clock() * 1000)), marked)
 
     def _abandoned(self, failure: Failure) -> None:
         """The sink was stopped; the events are still in the outbox."""

@@ -19,7 +19,7 @@ from twisted.internet.task import LoopingCall
 from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.store import operations as ops
-from smsconnector.store.retrying import Insistent
+from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 
 Done = Callable[[StoreError | None], None]
@@ -49,7 +49,7 @@ class Receiver(Service):
         keep: Keep | None = None,
         process: int = 0,
     ) -> None:
-        self._process, self._facts = process, Insistent(clock, writer)
+        self._process, self._retrying = process, RetryingWriter(clock, writer)
         self.ended: Callable[[Collection[int]], None] = lambda message_ids: None
         self._wall_clock, self._writer, self._told = wall_clock, writer, told
         self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
@@ -59,7 +59,7 @@ class Receiver(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._facts.put(
+        self._retrying.put(
             lambda: ops.Settle(int(self._wall_clock() * 1000), self._process),
             lambda ended, _: self._told() if ended else None,
         )
@@ -68,7 +68,7 @@ class Receiver(Service):
     def stopService(self) -> None:
         super().stopService()
         self._sweep_timer.stop()
-        self._facts.close()
+        self._retrying.close()
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: Done) -> None:
         """From an SMPP channel: receipts and texts of one read."""

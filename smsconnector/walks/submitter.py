@@ -36,7 +36,7 @@ from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.retrying import Insistent
+from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Lanes, Waiting
 
@@ -104,7 +104,7 @@ class Submitter(Service):
         self._loading = False
         self._under_way: set[int] = set()  # ids handed to the channel, or due ones in memory
         self._lanes = Lanes()
-        self._facts = Insistent(clock, writer)
+        self._retrying = RetryingWriter(clock, writer)
         self._knows_retries = not policy.strict_order
         self._checked_at: float | None = None  # None while it is being looked at
         self._to_claim: list[Segment] = []  # those whose claim could not be written
@@ -220,7 +220,7 @@ class Submitter(Service):
         if not self._knows_retries:
             self._lanes.keep(rows)
             self._knows_retries = True
-        elif self._facts.failing:  # a full disk can be read: outcomes that wait are not on it
+        elif self._retrying.failing:  # a full disk can be read: outcomes that wait are not on it
             self._lanes.forget_absent()
         elif len(rows) < KEPT:
             self._first_in_line(self._lanes.compare(rows))
@@ -256,7 +256,7 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self._facts.failing or not self._knows_retries:
+        if not self.running or self._retrying.failing or not self._knows_retries:
             return
         room = self._room()
         if room > 0 and self._again:
@@ -337,7 +337,7 @@ class Submitter(Service):
             self._under_way.difference_update(ids)
             self.pump()
 
-        self._facts.put(lambda: ops.Postpone(ids, due_at), are_away)
+        self._retrying.put(lambda: ops.Postpone(ids, due_at), are_away)
 
     def _hold_on(self, now: float) -> None:
         """Until the first pause ends."""
@@ -463,7 +463,7 @@ class Submitter(Service):
         if not self._policy.resend:
             ids = tuple(one.id for one in segments)
             if ids:
-                self._facts.put(lambda: ops.Unclaim(ids), lambda *_: None)
+                self._retrying.put(lambda: ops.Unclaim(ids), lambda *_: None)
 
     # --- 4: outcomes ----------------------------------------------------------------------------------------
 
@@ -504,7 +504,7 @@ class Submitter(Service):
                 self._messages_end(ended, decided)
             self.pump()
 
-        self._facts.put(lambda: ops.Record(tuple(decided), self._now()), recorded)
+        self._retrying.put(lambda: ops.Record(tuple(decided), self._now()), recorded)
 
     def late(self, outcome: Outcome) -> None:
         """The network has taken a segment whose outcome it gave as unknown."""
@@ -522,7 +522,7 @@ class Submitter(Service):
                 self._first_in_line(self._lanes.give_up(segment.destination, segment.id))
             self.pump()
 
-        self._facts.put(lambda: ops.Record(((outcome, 0),), self._now()), recorded)
+        self._retrying.put(lambda: ops.Record(((outcome, 0),), self._now()), recorded)
 
     def _messages_end(self, ended: list[int], decided: list[tuple[Outcome, int]]) -> None:
         several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
@@ -559,11 +559,11 @@ class Submitter(Service):
 
     def settled(self) -> "Deferred[None]":
         """Fires when every outcome is on disk."""
-        return self._facts.settled()
+        return self._retrying.settled()
 
     def close(self) -> None:
         """After the stop: nothing more is tried."""
-        self._facts.close()
+        self._retrying.close()
 
     def _now(self) -> int:
         return int(self._wall_clock() * 1000)

@@ -349,7 +349,7 @@ class BrokenLawCase(SimulationCase):
 
     def test_outcomes_are_not_kept(self) -> None:
         """What the store could not write is a fact that must not be lost."""
-        self.patch(retrying.Insistent, "_try_again", lambda self: None)
+        self.patch(retrying.RetryingWriter, "_try_again", lambda self: None)
         self.broken("I6", 600)
 
     def test_marks_are_not_tried_again(self) -> None:

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.deliver import Reader
-from smsconnector.channels.smpp.tally import Noticed
+from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment, Verdict
@@ -102,7 +102,7 @@ class Bind(Service):
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
-        self._noticed = Noticed(settings.name)
+        self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
@@ -255,7 +255,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Delivered):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
-            self._noticed.see("submit_sm without a response in time", f"to {event.token[0].destination}")
+            self._tally.count("submit_sm without a response in time", f"to {event.token[0].destination}")
             outcomes.append(self._unknown(event.token))
         elif isinstance(event, smpp.Late):
             segment, owner = event.token
@@ -284,7 +284,7 @@ class Bind(Service):
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
-        self._noticed.see(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
+        self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
         if rule.action is Action.THROTTLE:
             if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
                 self._pace.refused(now)

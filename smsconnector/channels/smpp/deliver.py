@@ -1,6 +1,6 @@
 """A deliver_sm or data_sm as the words of the walks: a receipt, a text or a part of one, or nothing."""
 
-from smsconnector.channels.smpp.tally import Noticed
+from smsconnector.channels.smpp.tally import Tally
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
@@ -17,16 +17,16 @@ class Reader:
 
     def __init__(self, title: str, channel: str, account: str, default_alphabet: str) -> None:
         self._channel, self._account, self._alphabet = channel, account, default_alphabet
-        self._noticed = Noticed(title)
+        self._tally = Tally(title)
 
     def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
         """None for what tells nothing about a submit."""
         found = read_receipt(pdu, self._alphabet)
         if found is not None:
             if not found.known:
-                self._noticed.see("receipts with a status that no table knows", found.status)
+                self._tally.count("receipts with a status that no table knows", found.status)
             elif found.disagrees:
-                self._noticed.see("receipts whose text and message_state are at odds", found.status)
+                self._tally.count("receipts whose text and message_state are at odds", found.status)
             return Receipt(
                 self._account,
                 found.smsc_id,
@@ -40,7 +40,7 @@ class Reader:
             )
         if carries_text(pdu, self._alphabet):
             return self._read_text(pdu, now)
-        self._noticed.see(
+        self._tally.count(
             "acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}"
         )
         return None

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 KINDS = 200  # that are told apart at most: an SMSC may send any status
 
 
-class Noticed:
+class Tally:
     """For one bind: ``title`` is its name in the log."""
 
     log = Logger()
@@ -16,7 +16,7 @@ class Noticed:
         self._title = title
         self._counts: Counter[str] = Counter()
 
-    def see(self, what: str, example: str) -> None:
+    def count(self, what: str, example: str) -> None:
         """One more of ``what``."""
         if what not in self._counts and len(self._counts) >= KINDS:
             what = "other things"
