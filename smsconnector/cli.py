@@ -12,7 +12,7 @@ from smsconnector import __version__
 from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
-from smsconnector.store.offline.reconcile import Line, reconcile
+from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
 
 
@@ -114,7 +114,7 @@ def run_reconcile(options: argparse.Namespace) -> int:
     except (ConfigurationError, StoreUnusable) as error:
         print(f"reconcile: {error}", file=sys.stderr)
         return 1
-    print(f"{'hour (UTC)':<16}  {'channel':<16}" + "".join(f"{name:>12}" for name in Line._fields[2:]))
+    print(f"{'hour (UTC)':<16}  {'channel':<16}" + "".join(f"{name:>12}" for name in HourOfChannel._fields[2:]))
     for line in account.lines:
         hour = datetime.fromtimestamp(line.hour / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         print(f"{hour:<16}  {line.channel:<16}" + "".join(f"{count:>12}" for count in line[2:]))

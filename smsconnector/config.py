@@ -490,7 +490,7 @@ def _explained(error: ValidationError) -> list[tuple[str, str]]:
     """(path, sentence); a value that fits none of several kinds is one problem."""
     found: dict[str, str] = {}
     for one in error.errors(include_url=False):
-        path, sentence = _path(one["loc"]), in_words(one)
+        path, sentence = _path(one["loc"]), explain_error(one)
         found[path] = f"{found[path]}; or: {sentence}" if path in found else sentence
     return list(found.items())
 
@@ -505,7 +505,7 @@ def _path(location: Sequence[int | str]) -> str:
     return path
 
 
-def in_words(error: Any) -> str:
+def explain_error(error: Any) -> str:
     """One of pydantic's errors as a sentence, never with the value."""
     if error["type"] == "string_pattern_mismatch":
         return _PATTERNS[error["ctx"]["pattern"]]

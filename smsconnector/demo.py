@@ -42,7 +42,7 @@ TEXTS = (
     ),
     ("one that the network can't deliver", "+923009999999", "This one fails: #fail"),
 )
-PATIENCE = 30.0  # seconds for each thing that is waited for
+WAIT_TIMEOUT = 30.0  # seconds for each thing that is waited for
 
 
 class DemoError(Exception):
@@ -183,12 +183,12 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
     base = f"http://127.0.0.1:{http_port}{configuration.http.base_path}"
     with _reports(configuration, broker.host, broker.port) as reports:
         waiting = {_send(base, *text) for text in TEXTS}
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT_TIMEOUT
         while waiting and time.monotonic() < deadline:
             parts.check()
             waiting.discard(_next_report(reports))
         if waiting:
-            raise DemoError(f"{len(waiting)} of the texts had no report within {PATIENCE:.0f} s")
+            raise DemoError(f"{len(waiting)} of the texts had no report within {WAIT_TIMEOUT:.0f} s")
         say("demo", "all three texts have their one report each.")
         if once:
             return
@@ -211,7 +211,7 @@ def _send(base: str, what: str, to: str, body: str) -> str:
         {"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        with urllib.request.urlopen(request, timeout=WAIT_TIMEOUT) as response:
             sid = str(response.headers["X-Message-SID"])
             say("demo", f"{response.status}, X-Message-SID: {sid}")
             return sid
@@ -269,11 +269,11 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _await(condition: Any, parts: Parts, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_TIMEOUT
     while not condition():
         parts.check()
         if time.monotonic() > deadline:
-            raise DemoError(f"{what} did not come up within {PATIENCE:.0f} s")
+            raise DemoError(f"{what} did not come up within {WAIT_TIMEOUT:.0f} s")
         time.sleep(0.05)
 
 

@@ -45,7 +45,7 @@ class Listener(Protocol):
     def room(self) -> None: ...
 
 
-class Receiver(Protocol):
+class IReceiver(Protocol):
     """What a channel tells of the network's own doing."""
 
     def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None: ...

@@ -204,9 +204,9 @@ def alphabet_by_quote(sent_as: str, quote: bytes) -> str | None:
     readings = {sent_as: MARK}
     sent = b""
     if sent_as != "gsm7-packed":  # where the signs would be in packed octets depends on what is before them
-        sent = alphabets.encode(MARK, sent_as)
+        sent = alphabets.encode_text(MARK, sent_as)
         other = "latin1" if sent_as == "gsm7" else "gsm7"
-        readings[other] = alphabets.decode(sent, other)
+        readings[other] = alphabets.decode_text(sent, other)
     found = [name for name, text in readings.items() if any(way in quote for way in _ways(text) - {sent})]
     if len(found) == 1:
         return found[0]

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from smsconnector.config import BindSection, in_words, load
+from smsconnector.config import BindSection, explain_error, load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.messages import Segment
 from smsconnector.service import bind_settings
@@ -24,7 +24,7 @@ from smsconnector.sms.segmentation import segment
 
 PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"
 LONGEST_WAIT = 3600.0  # seconds
-DRAIN = 2.0  # seconds that the SMSC has to answer unbind
+UNBIND_WAIT = 2.0  # seconds that the SMSC has to answer unbind
 TRIED_FORMS = ("udh8", "udh16", "sar", "payload")  # in this order: the last are the likeliest to end a session
 LONG_TEXT = (
     "Test of a long text as {form}. It has more characters than one segment holds, and it has to arrive as one text, "
@@ -54,7 +54,7 @@ class Plan:
         """As the connector's own; but silence is not waited for longer than receipts are."""
         own = bind_settings(self.bind, self.bind.name, mode).session
         timeout = min(own.response_timeout, max(self.wait, 1.0))
-        return replace(own, window=1, response_timeout=timeout, drain_timeout=min(own.drain_timeout, DRAIN))
+        return replace(own, window=1, response_timeout=timeout, drain_timeout=min(own.drain_timeout, UNBIND_WAIT))
 
     def submit(self, form: str) -> SubmitSettings:
         """As the connector's own; but receipts are always asked for."""
@@ -150,7 +150,7 @@ def _explain(error: Any) -> str:
     """One of pydantic's errors, never with the value."""
     name = str(error["loc"][0]) if error["loc"] else "the command line"
     words = {"endpoint": "--host", "system_id": "--system-id", "system_type": "--system-type"}
-    return f"{words.get(name, name)}: {in_words(error)}"
+    return f"{words.get(name, name)}: {explain_error(error)}"
 
 
 def _check_secret(bind: BindSection) -> None:

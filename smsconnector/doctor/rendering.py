@@ -16,7 +16,7 @@ from smsconnector.smpp.constants import describe_status
 WIDTH = 118
 LABEL = 15
 SOON = 30  # days
-Rows = Iterator[tuple[str, str]]
+TableRows = Iterator[tuple[str, str]]
 
 
 def announcement(plan: Plan) -> list[str]:
@@ -35,7 +35,7 @@ def announcement(plan: Plan) -> list[str]:
     return [part for line in lines for part in _wrap(line)]
 
 
-def report(evidence: Evidence, plan: Plan, now: datetime | None = None) -> list[str]:
+def render_report(evidence: Evidence, plan: Plan, now: datetime | None = None) -> list[str]:
     """The lines of the whole report. ``now`` is for the certificate's end."""
     rows = [row for line in evidence.lines for row in _line(line, plan, now or datetime.now(UTC))]
     if evidence.trials:
@@ -80,7 +80,7 @@ def seconds(duration: float) -> str:
 # --- the session ------------------------------------------------------------------------------------------------
 
 
-def _line(line: Line, plan: Plan, now: datetime) -> Rows:
+def _line(line: Line, plan: Plan, now: datetime) -> TableRows:
     if line.connected_in is not None:
         yield "connection", f"to {line.peer} in {seconds(line.connected_in)}"
         if line.tls is None:
@@ -98,7 +98,7 @@ def _line(line: Line, plan: Plan, now: datetime) -> Rows:
             yield "ended early", line.ended or ""
 
 
-def _tls(line: Line, plan: Plan, now: datetime) -> Rows:
+def _tls(line: Line, plan: Plan, now: datetime) -> TableRows:
     tls = line.tls
     assert tls is not None
     if tls.took is not None:
@@ -119,7 +119,7 @@ def _tls(line: Line, plan: Plan, now: datetime) -> Rows:
 # --- submits and receipts ---------------------------------------------------------------------------------------
 
 
-def _submits(evidence: Evidence) -> Rows:
+def _submits(evidence: Evidence) -> TableRows:
     sent = [trial for trial in evidence.trials if trial.sent_at is not None]
     taken = [trial for trial in sent if trial.taken]
     took = findings.response_times(evidence)
@@ -132,7 +132,7 @@ def _submits(evidence: Evidence) -> Rows:
         yield "congestion", f"congestion_state up to {evidence.congestion} %"
 
 
-def _receipts(evidence: Evidence, plan: Plan) -> Rows:
+def _receipts(evidence: Evidence, plan: Plan) -> TableRows:
     ids = [trial.message_id for trial in evidence.trials if trial.message_id]
     if ids:
         yield "message ids", findings.notation(ids)

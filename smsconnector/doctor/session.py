@@ -20,8 +20,8 @@ from zope.interface import implementer, provider
 from smsconnector.channels.smpp.connection import CLOSE_TIMEOUT, SMPPProtocol
 from smsconnector.doctor import findings
 from smsconnector.doctor.evidence import Evidence, Line, TLSFacts, Trial
-from smsconnector.doctor.plan import DRAIN, Plan
-from smsconnector.doctor.rendering import announcement, report
+from smsconnector.doctor.plan import UNBIND_WAIT, Plan
+from smsconnector.doctor.rendering import announcement, render_report
 from smsconnector.doctor.tls import look, not_verified, note_handshake
 from smsconnector.errors import FramingError
 from smsconnector.net.tls import CONNECT_TIMEOUT, TLS, client_endpoint
@@ -39,7 +39,7 @@ LINK_TIMEOUT = 10.0  # seconds for the answer to enquire_link
 
 
 @implementer(IHandshakeListener)
-class Connection(SMPPProtocol):
+class ProbeConnection(SMPPProtocol):
     """One connection of the visit; ``line`` is its part of the evidence."""
 
     def __init__(self, visit: "Visit", session: smpp.Session, line: Line) -> None:
@@ -102,7 +102,7 @@ class Visit:
         was not accepted."""
         self.clock, self._endpoint, self._plan, self._say, self._look = clock, endpoint, plan, say, look
         self.evidence = Evidence(plan.numbers)
-        self.connections: list[Connection] = []
+        self.connections: list[ProbeConnection] = []
         self._attempt: Deferred[Any] | None = None
         self._news: Deferred[None] | None = None
         self._stopping = False
@@ -166,7 +166,7 @@ class Visit:
         line = Line(mode, self.clock.seconds())
         self.evidence.lines.append(line)
 
-        factory = net.Factory.forProtocol(lambda: Connection(self, smpp.Session(settings), line))
+        factory = net.Factory.forProtocol(lambda: ProbeConnection(self, smpp.Session(settings), line))
         factory.noisy = False
         self._attempt = maybeDeferred(lambda: self._endpoint().connect(factory))
         self._attempt.addErrback(self._not_connected, line)
@@ -207,7 +207,7 @@ class Visit:
                 return
 
     @inlineCallbacks
-    def _send(self, connection: Connection, trial: Trial, body: bytes, pace: Pace) -> Any:
+    def _send(self, connection: ProbeConnection, trial: Trial, body: bytes, pace: Pace) -> Any:
         """Until it is taken or refused; throttling is neither."""
         session = connection.session
         for attempt in range(ATTEMPTS):
@@ -251,13 +251,15 @@ class Visit:
             connection.line.left = connection.line.left or not connection.line.over
             connection.unbind()
         lines = self.evidence.lines
-        yield self._await(lambda: all(line.gone for line in lines), 2 * DRAIN + CLOSE_TIMEOUT + 1.0, at_the_end=True)
+        yield self._await(
+            lambda: all(line.gone for line in lines), 2 * UNBIND_WAIT + CLOSE_TIMEOUT + 1.0, at_the_end=True
+        )
 
     # --- what the sessions tell -----------------------------------------------------------------------------
 
-    def dispatch(self, protocol: SMPPProtocol, events: list[smpp.Event]) -> None:
+    def dispatch(self, protocol: SMPPProtocol, events: list[smpp.SessionEvent]) -> None:
         """Into the evidence."""
-        assert isinstance(protocol, Connection)
+        assert isinstance(protocol, ProbeConnection)
         now, line = self.clock.seconds(), protocol.line
         for event in events:
             if isinstance(event, smpp.Bound):
@@ -288,7 +290,7 @@ class Visit:
 
     def gone(self, protocol: SMPPProtocol) -> None:
         """The connection is closed."""
-        assert isinstance(protocol, Connection)
+        assert isinstance(protocol, ProbeConnection)
         protocol.line.gone = True
         self.tell()
 
@@ -327,7 +329,7 @@ def run(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
 
     reactor.callWhenRunning(begin)
     reactor.run(installSignalHandlers=False)
-    for line in report(visit.evidence, plan):
+    for line in render_report(visit.evidence, plan):
         say(line)
     for fault in faults:
         say(f"The doctor itself has failed: {type(fault.value).__name__} {fault.getErrorMessage()}")

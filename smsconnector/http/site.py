@@ -37,7 +37,7 @@ def too_large(maximum: int) -> InvalidRequest:
     return InvalidRequest("body_too_large", f"The body is longer than {maximum} octets: send less.", status=413)
 
 
-class Channel(HTTPChannel):
+class BoundedChannel(HTTPChannel):
     """One connection; ``transport`` is its ``Connection``."""
 
     transport: Connection  # type: ignore[assignment]
@@ -214,7 +214,7 @@ class BoundedRequest(Request):
         super().connectionLost(reason)
 
     def _refuse_at_once(self) -> None:
-        cast(Channel, self.channel).refuse(too_large(self.maximum_body))
+        cast(BoundedChannel, self.channel).refuse(too_large(self.maximum_body))
 
 
 class Routes(KleinResource):
@@ -249,7 +249,7 @@ class Routes(KleinResource):
 class QuietSite(Site):
     """No access log: it costs more than the handlers do. Bodies are bounded, so they stay in memory."""
 
-    protocol = Channel  # type: ignore[assignment]  # not by way of the one that may become HTTP/2
+    protocol = BoundedChannel  # type: ignore[assignment]  # not by way of the one that may become HTTP/2
 
     def getContentFile(self, length: int | None) -> BytesIO:
         return BytesIO()

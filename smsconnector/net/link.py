@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smsconnector.net.tls import in_words
+from smsconnector.net.tls import explain_failure
 
 STOOD = 10.0  # seconds after the handshake, from which on a connection was a good one
 
@@ -111,4 +111,4 @@ class Link(Service):
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
         if self.running:
-            self._try_in(self._back_off.delay(), f"no connection ({in_words(failure)})")
+            self._try_in(self._back_off.delay(), f"no connection ({explain_failure(failure)})")

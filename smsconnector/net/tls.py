@@ -156,7 +156,7 @@ def openssl_reasons(failure: BaseException | None) -> str:
     return ", ".join(str(part[-1]) for part in failure.args[0])
 
 
-def in_words(failure: Failure) -> str:
+def explain_failure(failure: Failure) -> str:
     """Why there is no connection (any more), for the log."""
     reasons = openssl_reasons(failure.value)
     if reasons:

@@ -48,7 +48,7 @@ def excerpt(short_message: bytes, esm_class: int, data_coding: int) -> bytes:
     if esm_class & EsmClass.UDHI:
         short_message = udh.split(short_message)[1]
     if data_coding == DataCoding.UCS2:
-        return alphabet.decode(short_message[: 2 * EXCERPT_OCTETS], "ucs2").encode("ascii", "replace")
+        return alphabet.decode_text(short_message[: 2 * EXCERPT_OCTETS], "ucs2").encode("ascii", "replace")
     return short_message[:EXCERPT_OCTETS]
 
 

@@ -63,7 +63,7 @@ RESPONSE_AFTER_RECEIPT = 0.05  # seconds from a receipt that comes first to its 
 REMEMBERED = 10_000  # messages that query_sm knows
 REFUSED_FOR_NOW = frozenset({Status.ESME_RX_T_APPN, Status.ESME_RMSGQFUL, Status.ESME_RTHROTTLED, Status.ESME_RSYSERR})
 
-CONGESTION = int(Tag.congestion_state).to_bytes(2, "big") + b"\0\1"  # SMPP 5.0 section 4.8.4.18
+CONGESTION_TLV = int(Tag.congestion_state).to_bytes(2, "big") + b"\0\1"  # SMPP 5.0 section 4.8.4.18
 FORM_OF_ELEMENT = {udh.CONCATENATION_8_BIT: "udh8", udh.CONCATENATION_16_BIT: "udh16"}
 FORM_REFUSALS = {
     "udh8": Status.ESME_RINVESMCLASS,
@@ -185,7 +185,7 @@ class SMSC(Factory):
         self.verbose = verbose
         self.takes_all_forms = behaviour.forms == frozenset(FORMS)
         congestion = behaviour.congestion_state
-        self._congestion = b"" if congestion < 0 else CONGESTION + bytes((congestion,))
+        self._congestion = b"" if congestion < 0 else CONGESTION_TLV + bytes((congestion,))
         self._record = on_submit or self.ledger.append
         self._on_turn = on_turn
         self._dice = Dice(behaviour)

@@ -114,7 +114,7 @@ class Status(enum.IntEnum):
     ESME_RINVBCASTCHANIND = 0x00000112
 
 
-STATUS_WORDS = {
+STATUS_DESCRIPTIONS = {
     Status.ESME_ROK: "no error",
     Status.ESME_RINVMSGLEN: "message length is invalid",
     Status.ESME_RINVCMDLEN: "command length is invalid",
@@ -195,7 +195,7 @@ def status_name(status: int) -> str:
 
 def describe_status(status: int) -> str:
     """The name and, where there is one, the plain words: for logs that operators read."""
-    words = STATUS_WORDS.get(status)  # type: ignore[call-overload]
+    words = STATUS_DESCRIPTIONS.get(status)  # type: ignore[call-overload]
     return f"{status_name(status)} ({words})" if words else status_name(status)
 
 

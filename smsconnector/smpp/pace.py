@@ -16,15 +16,15 @@ nobody wanted to send, nothing is learned.
 Sans-clock: ``now`` (seconds) is an argument.
 """
 
-INTERVAL = 0.5  # seconds over which submits are counted
+COUNTING_INTERVAL = 0.5  # seconds over which submits are counted
 BURST = 0.1  # seconds' worth of tokens that may be used at once
-ENOUGH = 20  # submits in an interval, to learn anything from it
+ENOUGH_SUBMITS = 20  # submits in an interval, to learn anything from it
 NOISE = 0.02  # a share of refusals below this teaches nothing
 SLOWER = 0.85  # the part of the first rate that is clearly slower
 BETTER = 1.15  # if that does not raise the part that is taken by as much, the rate was not the reason
 LIFTED_FOR = 10.0  # seconds without a limit after that was found
 LOWEST_RATE = 1.0  # submits a second; a limit never falls below it
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.75  # seconds without any submit while nothing at all is taken
+SHORTEST_STANDSTILL, LONGEST_STANDSTILL = 0.05, 0.75  # seconds without any submit while nothing at all is taken
 MOST = 1 << 30
 
 
@@ -74,10 +74,10 @@ class Pace:
         """How many submits may be sent now, with so many under way."""
         if now < self._paused_until or (self._pause and outstanding):
             return 0
-        if now - self._asked_at >= INTERVAL:  # nothing was to be sent: no rate can be read from that time
+        if now - self._asked_at >= COUNTING_INTERVAL:  # nothing was to be sent: no rate can be read from that time
             self._taken = self._refused = 0
             self._since = now
-        elif now - self._since >= INTERVAL:
+        elif now - self._since >= COUNTING_INTERVAL:
             self._learn(now)
         self._asked_at = now
         room = 1 if self._pause else MOST  # after a pause, one to see whether it is over
@@ -108,7 +108,7 @@ class Pace:
         """The SMSC throttled one. Where none is taken between two refusals, wait, longer each time."""
         self._refused += 1
         if self._taken == 0 and self._refused > 1 and now >= self._paused_until:
-            self.pause(now, min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE))
+            self.pause(now, min(self._pause * 2 or SHORTEST_STANDSTILL, LONGEST_STANDSTILL))
 
     def pause(self, now: float, seconds: float) -> None:
         """Submit nothing for so long."""
@@ -123,7 +123,7 @@ class Pace:
     def _learn(self, now: float) -> None:
         """Look at the interval that is over."""
         taken, refused, elapsed = self._taken, self._refused, now - self._since
-        if refused and taken + refused < ENOUGH and elapsed < 10 * INTERVAL:
+        if refused and taken + refused < ENOUGH_SUBMITS and elapsed < 10 * COUNTING_INTERVAL:
             return
         self._taken = self._refused = 0
         self._since = now

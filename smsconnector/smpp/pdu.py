@@ -135,23 +135,23 @@ CSTRING = Kind(_read_cstring, _write_cstring, "")
 COUNTED = Kind(_read_counted, _write_counted, b"")  # a length octet, then as many octets (sm_length)
 AT_MOST = Kind(_read_at_most, _write_counted, b"")  # the same, or fewer: SMSCs count septets and send them packed
 
-Rows = tuple[tuple[str, Kind], ...]
+FieldTable = tuple[tuple[str, Kind], ...]
 
 
-def _read_rows(rows: Rows, body: bytes, position: int) -> tuple[dict[str, Value], int]:
+def _read_rows(rows: FieldTable, body: bytes, position: int) -> tuple[dict[str, Value], int]:
     fields = {}
     for name, kind in rows:
         fields[name], position = kind.read(body, position)
     return fields, position
 
 
-def _write_rows(rows: Rows, fields: dict[str, Value]) -> bytes:
+def _write_rows(rows: FieldTable, fields: dict[str, Value]) -> bytes:
     return b"".join([kind.write(fields.get(name, kind.default)) for name, kind in rows])
 
 
-_SME_ADDRESS: Rows = (("dest_addr_ton", INT1), ("dest_addr_npi", INT1), ("destination_addr", CSTRING))
-_DL_ADDRESS: Rows = (("dl_name", CSTRING),)
-_UNSUCCESSFUL: Rows = (*_SME_ADDRESS, ("error_status_code", INT4))
+_SME_ADDRESS: FieldTable = (("dest_addr_ton", INT1), ("dest_addr_npi", INT1), ("destination_addr", CSTRING))
+_DL_ADDRESS: FieldTable = (("dl_name", CSTRING),)
+_UNSUCCESSFUL: FieldTable = (*_SME_ADDRESS, ("error_status_code", INT4))
 
 
 def _read_addresses(body: bytes, position: int) -> tuple[list[dict[str, Value]], int]:
@@ -194,7 +194,7 @@ UNSUCCESSFUL = Kind(_read_unsuccessful, _write_unsuccessful, [])
 
 # --- the tables: section 4 of the specification, row by row --------------------------------------------------
 
-_BIND: Rows = (
+_BIND: FieldTable = (
     ("system_id", CSTRING),
     ("password", CSTRING),
     ("system_type", CSTRING),
@@ -203,10 +203,10 @@ _BIND: Rows = (
     ("addr_npi", INT1),
     ("address_range", CSTRING),
 )
-_BIND_RESP: Rows = (("system_id", CSTRING),)
-_SOURCE: Rows = (("source_addr_ton", INT1), ("source_addr_npi", INT1), ("source_addr", CSTRING))
-_MESSAGE_ID: Rows = (("message_id", CSTRING),)
-_SM_TAIL: Rows = (
+_BIND_RESP: FieldTable = (("system_id", CSTRING),)
+_SOURCE: FieldTable = (("source_addr_ton", INT1), ("source_addr_npi", INT1), ("source_addr", CSTRING))
+_MESSAGE_ID: FieldTable = (("message_id", CSTRING),)
+_SM_TAIL: FieldTable = (
     ("esm_class", INT1),
     ("protocol_id", INT1),
     ("priority_flag", INT1),
@@ -218,9 +218,9 @@ _SM_TAIL: Rows = (
     ("sm_default_msg_id", INT1),
     ("short_message", COUNTED),
 )
-_SM: Rows = (("service_type", CSTRING), *_SOURCE, *_SME_ADDRESS, *_SM_TAIL)
+_SM: FieldTable = (("service_type", CSTRING), *_SOURCE, *_SME_ADDRESS, *_SM_TAIL)
 
-FIELDS: dict[int, Rows] = {
+FIELDS: dict[int, FieldTable] = {
     CommandId.bind_transmitter: _BIND,
     CommandId.bind_receiver: _BIND,
     CommandId.bind_transceiver: _BIND,
@@ -273,7 +273,7 @@ FIELDS: dict[int, Rows] = {
 # --- requests read in one go -----------------------------------------------------------------------------------
 
 
-def _reader(rows: Rows) -> Callable[[bytes, int], tuple[dict[str, Value], int]]:
+def _reader(rows: FieldTable) -> Callable[[bytes, int], tuple[dict[str, Value], int]]:
     """``_read_rows`` of these rows, much faster: one regular expression, which can't backtrack, cuts the INT1s and
     C-octet strings at the head. It runs on the octets as Latin-1 text, in which the strings are their values."""
     head = [(name, kind is INT1) for name, kind in itertools.takewhile(lambda row: row[1] in (INT1, CSTRING), rows)]
@@ -319,7 +319,7 @@ def decode(octets: bytes) -> PDU:
     return PDU(command_id, command_status, sequence_number, fields, tlvs, rest)
 
 
-def _read_cut_response(rows: Rows, octets: bytes) -> tuple[dict[str, Value], int]:
+def _read_cut_response(rows: FieldTable, octets: bytes) -> tuple[dict[str, Value], int]:
     """Responses may come without a body (section 4.4.2 on errors, and many SMSCs always): what is missing takes
     its default. An id whose NUL was forgotten is the rest of the body."""
     fields: dict[str, Value] = {}

@@ -8,11 +8,11 @@ from smsconnector.smpp.constants import Status
 
 
 class Action(enum.Enum):
-    THROTTLE = "throttle"  # too fast or too busy: the bind adapts; no attempt counts against the message
+    THROTTLE_RULE = "throttle"  # too fast or too busy: the bind adapts; no attempt counts against the message
     PAUSE = "pause"  # the bind submits nothing for a while; no attempt counts
     RETRY = "retry"  # temporary: try this message again later, an attempt is counted
-    REBIND = "rebind"  # the session is of no use any more: unbind and bind again, then as RETRY
-    REJECT = "reject"  # permanent: FAILED with this status
+    REBIND_RULE = "rebind"  # the session is of no use any more: unbind and bind again, then as RETRY
+    REJECT_RULE = "reject"  # permanent: FAILED with this status
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Rule:
     delay: float | None = None
 
 
-RETRY, THROTTLE, REBIND, REJECT = (
+RETRY_RULE, THROTTLE, REBIND, REJECT = (
     Rule(Action.RETRY),
-    Rule(Action.THROTTLE),
-    Rule(Action.REBIND),
-    Rule(Action.REJECT),
+    Rule(Action.THROTTLE_RULE),
+    Rule(Action.REBIND_RULE),
+    Rule(Action.REJECT_RULE),
 )
 
 # SMPP 3.4 section 5.1.3; what is not here rejects, so that a broken message can't go round for ever.
@@ -35,11 +35,11 @@ RULES: dict[int, Rule] = {
     Status.ESME_RTHROTTLED: THROTTLE,
     Status.ESME_RMSGQFUL: THROTTLE,
     Status.ESME_RINVBNDSTS: REBIND,
-    Status.ESME_RSYSERR: RETRY,
-    Status.ESME_RSUBMITFAIL: RETRY,
-    Status.ESME_RX_T_APPN: RETRY,
-    Status.ESME_RUNKNOWNERR: RETRY,
-    Status.ESME_RSERTYPUNAVAIL: RETRY,
+    Status.ESME_RSYSERR: RETRY_RULE,
+    Status.ESME_RSUBMITFAIL: RETRY_RULE,
+    Status.ESME_RX_T_APPN: RETRY_RULE,
+    Status.ESME_RUNKNOWNERR: RETRY_RULE,
+    Status.ESME_RSERTYPUNAVAIL: RETRY_RULE,
 }
 
 

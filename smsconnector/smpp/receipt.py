@@ -154,7 +154,7 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
     octets = tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b"")
     words = _words_of(_decode(octets), marked)
     if default_alphabet == "gsm7-packed" and not words.get("id") and not pdu.fields["data_coding"]:
-        words = _words_of(alphabet.decode(octets, default_alphabet), marked) or words
+        words = _words_of(alphabet.decode_text(octets, default_alphabet), marked) or words
     smsc_id = receipted_id or words.get("id")
     if not smsc_id:
         return None

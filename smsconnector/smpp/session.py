@@ -154,7 +154,7 @@ class Closed:
     silent: bool = False
 
 
-Event = Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Closed
+SessionEvent = Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Closed
 
 
 class Session:
@@ -224,14 +224,14 @@ class Session:
             self._owed -= 1
             self._out.append(codec.with_body(pdu.command_id | RESPONSE, pdu.sequence_number, b"\0", status))
 
-    def unbind(self, now: float) -> list[Event]:
+    def unbind(self, now: float) -> list[SessionEvent]:
         """Take no more submits; unbind when neither side owes an answer any more or ``drain_timeout`` is over."""
         if self.state is State.BOUND:
             self._step(State.UNBINDING, now)
             return self._drained(now)
         return self.connection_lost("stopped") if self.state is not State.UNBINDING else []
 
-    def connection_lost(self, reason: str, *, silent: bool = False) -> list[Event]:
+    def connection_lost(self, reason: str, *, silent: bool = False) -> list[SessionEvent]:
         """The transport is gone, or the session must end. Gives ``Closed`` once, then nothing."""
         if self.state is State.CLOSED:
             return []
@@ -248,11 +248,11 @@ class Session:
 
     # --- octets ---------------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now: float) -> list[Event]:
+    def receive(self, data: bytes, now: float) -> list[SessionEvent]:
         """What came from the SMSC. A broken command_length gets a generic_nack and closes (section 4.3)."""
         if self.state is State.CLOSED:
             return []
-        events: list[Event] = []
+        events: list[SessionEvent] = []
         try:
             pdus, lost = self._framer.feed(data), None
         except FramingError as error:
@@ -269,7 +269,7 @@ class Session:
             events += self.connection_lost(str(lost))
         return events
 
-    def _receive_pdu(self, octets: bytes, now: float, events: list[Event]) -> None:
+    def _receive_pdu(self, octets: bytes, now: float, events: list[SessionEvent]) -> None:
         command_id, status, sequence = codec.header(octets)
         events += _congestion(command_id, octets)
         if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
@@ -297,7 +297,7 @@ class Session:
             self._out.append(codec.bare(CommandId.generic_nack, sequence, Status.ESME_RINVCMDID))
             events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
 
-    def _asked_to_bind(self, octets: bytes, now: float, events: list[Event]) -> None:
+    def _asked_to_bind(self, octets: bytes, now: float, events: list[SessionEvent]) -> None:
         """Only for the SMSC that is expected: who binds shows system_id and password."""
         try:
             fields = codec.decode(octets).fields
@@ -310,7 +310,7 @@ class Session:
             events += self.connection_lost("an outbind with another system_id or password than is expected")
 
     def _answered(
-        self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[Event]
+        self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[SessionEvent]
     ) -> None:
         message_id = octets[HEADER_OCTETS:].split(b"\0", 1)[0].decode("latin-1") if status == Status.ESME_ROK else ""
         entry = self._window.pop(sequence, None)
@@ -326,7 +326,7 @@ class Session:
         if self.state is State.UNBINDING and not self._window:
             events += self._drained(now)
 
-    def _delivered(self, octets: bytes, command_id: int, sequence: int, events: list[Event]) -> None:
+    def _delivered(self, octets: bytes, command_id: int, sequence: int, events: list[SessionEvent]) -> None:
         if self.state not in (State.BOUND, State.UNBINDING):
             if self.state is State.BINDING and len(self._early) < EARLY:  # it overtook the bind's response
                 self._early.append(octets)
@@ -340,7 +340,7 @@ class Session:
             self._out.append(codec.with_body(command_id | RESPONSE, sequence, b"\0", error.command_status))
             events.append(Rejected(f"answered {command_name(command_id)} with an error: {error}"))
 
-    def _bind_answered(self, octets: bytes, status: int, now: float, events: list[Event]) -> None:
+    def _bind_answered(self, octets: bytes, status: int, now: float, events: list[SessionEvent]) -> None:
         if self.state is not State.BINDING:
             return
         if status != Status.ESME_ROK:
@@ -357,7 +357,7 @@ class Session:
 
     # --- time -----------------------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> list[Event]:
+    def tick(self, now: float) -> list[SessionEvent]:
         """What is due: at most once a second is enough, a few times a second is exact."""
         settings = self.settings
         if self.state is State.BINDING and now - self._since >= settings.bind_timeout:
@@ -378,7 +378,7 @@ class Session:
             events += self._drained(now)
         return events
 
-    def _expired(self, now: float) -> list[Event]:
+    def _expired(self, now: float) -> list[SessionEvent]:
         """Free the slots of submits whose response is overdue; the dict is in the order of sending."""
         limit = now - self.settings.response_timeout
         overdue = []
@@ -392,7 +392,7 @@ class Session:
             del self._overdue[next(iter(self._overdue))]
         return [Unanswered(token) for token in tokens.values()]
 
-    def _drained(self, now: float) -> list[Event]:
+    def _drained(self, now: float) -> list[SessionEvent]:
         """In UNBINDING: go on when nothing is outstanding, or when waiting any longer helps nobody."""
         waited = now - self._since
         if (self._window or self._owed > 0) and waited < self.settings.drain_timeout:
@@ -423,7 +423,7 @@ def _joined(system_id: str, password: str) -> bytes:
     return f"{system_id}\0{password}".encode()
 
 
-def _congestion(command_id: int, octets: bytes) -> list[Event]:
+def _congestion(command_id: int, octets: bytes) -> list[SessionEvent]:
     """Decodes only what may have the TLV: responses come by the thousand."""
     if not command_id & RESPONSE or CONGESTION not in octets:
         return []

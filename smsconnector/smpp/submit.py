@@ -87,7 +87,7 @@ class Coding(NamedTuple):
     tail: bytes  # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id
 
 
-class Plan(NamedTuple):
+class Form(NamedTuple):
     """How segments with one name in ``Segment.alphabet`` are written: the first of ``codings`` that can."""
 
     codings: tuple[Coding, ...]
@@ -107,7 +107,7 @@ class SubmitRenderer:
         )
         self._tlvs = b"".join(_tlv(tag, octets) for tag, octets in settings.tlvs)
         self._last_resort = self._coding("ucs2")
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, Form] = {}
         self._sources: dict[str, bytes] = {}
         self._validity_is_left = settings.validity == "auto"
         self._validity_is_asked = settings.validity != "none"
@@ -180,7 +180,7 @@ class SubmitRenderer:
 
     # --- codings --------------------------------------------------------------------------------------------
 
-    def _write(self, segment: Segment, plan: Plan) -> tuple[Coding, bytes, bool]:
+    def _write(self, segment: Segment, plan: Form) -> tuple[Coding, bytes, bool]:
         """The coding, the user data, and whether it has a header."""
         text, count = segment.text, segment.count
         for coding in plan.codings:
@@ -197,7 +197,7 @@ class SubmitRenderer:
         text = text.encode("utf-16-be", "replace").decode("utf-16-be")  # half a surrogate pair is no character
         return self._last_resort, *segmentation.wire(text, "ucs2", segment.reference, count, segment.number, plan.form)
 
-    def _plan(self, name: str) -> Plan:
+    def _plan(self, name: str) -> Form:
         """Of a name in the store; one that is not known is taken for ``gsm7``, and falls back to UCS-2."""
         alphabet, cut_for = segmentation.unmarked(name)
         try:
@@ -210,7 +210,7 @@ class SubmitRenderer:
             codings = self._septet_codings(alphabet.removeprefix(base), shifted=bool(locking or single))
         else:
             codings = (self._coding(alphabet),)
-        plan = Plan(codings, segmentation.rendered_form(cut_for, self._settings.form))
+        plan = Form(codings, segmentation.rendered_form(cut_for, self._settings.form))
         if len(self._plans) < 1000:
             self._plans[name] = plan
         return plan

@@ -122,7 +122,7 @@ def gsm7_unpack(octets: bytes, count: int, padding_bits: int = 0) -> bytes:
     return bytes(septets[padding_septets : padding_septets + max(count, 0)])
 
 
-def encode(text: str, alphabet: str, padding_bits: int = 0) -> bytes:
+def encode_text(text: str, alphabet: str, padding_bits: int = 0) -> bytes:
     """The octets of ``text``; ``padding_bits`` counts for ``gsm7-packed`` only. Raises TextError ``not_gsm7``,
     ``not_ascii``, ``not_latin1`` or ``lone_surrogate``, which name the characters."""
     encoder = _ENCODERS.get(alphabet)
@@ -136,7 +136,7 @@ def encode(text: str, alphabet: str, padding_bits: int = 0) -> bytes:
     raise KeyError(alphabet)
 
 
-def decode(octets: bytes, alphabet: str, padding_bits: int = 0) -> str:
+def decode_text(octets: bytes, alphabet: str, padding_bits: int = 0) -> str:
     """The text of ``octets``; ``padding_bits`` counts for ``gsm7-packed`` only. Never raises: what the alphabet lacks
     is U+FFFD, and half a code unit at the end of ``ucs2`` is left out."""
     base, locking, single = shifts(alphabet)
@@ -297,7 +297,7 @@ def incoming_alphabet(octets: bytes, data_coding: int, default_alphabet: str, lo
 
 def decode_data_coding(octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0) -> str:
     """The text of an incoming short_message without a user data header (``incoming_alphabet``); never raises."""
-    return decode(octets, incoming_alphabet(octets, data_coding, default_alphabet), padding_bits)
+    return decode_text(octets, incoming_alphabet(octets, data_coding, default_alphabet), padding_bits)
 
 
 def is_binary(data_coding: int) -> bool:

@@ -78,7 +78,7 @@ def _common(default_alphabets: frozenset[str]) -> frozenset[str]:
 
 def _has(alphabet: str, character: str) -> bool:
     try:
-        return bool(alphabets.encode(character, alphabet))
+        return bool(alphabets.encode_text(character, alphabet))
     except TextError:
         return False
 

@@ -69,7 +69,7 @@ def single_octets(alphabet: str) -> int:
     base, shift_elements = _shifts(alphabet)
     if _UNIT_BITS[base] != 7 or base == "gsm7-packed":
         return USER_DATA_OCTETS
-    return capacity(alphabet, "single") + len(udh.header(shift_elements))
+    return capacity(alphabet, "single") + len(udh.build_header(shift_elements))
 
 
 @lru_cache(maxsize=1024)
@@ -96,7 +96,7 @@ def segment(
     longer than a segment. For ``payload``, the segments that the SMSC will make are what ``maximum_segments`` is
     about, and a text of several that needs national tables is cut for ``udh8``: an SMSC that cuts a text knows
     nothing of its header. Raises TextError: ``too_many_segments`` with the count, above ``maximum_segments`` or 255;
-    or what ``alphabet.encode`` raises. Time is linear in the length of the text.
+    or what ``alphabet.encode_text`` raises. Time is linear in the length of the text.
     """
     cut_for = "udh8" if form == "payload" else form
     forced_by = transliterated = ""
@@ -140,15 +140,15 @@ def wire(text: str, alphabet: str, reference: int, count: int, number: int, form
     5.2.12), which is when there is a header. ``reference`` is cut to the bits of ``form``; ``sar`` has no element of
     its own, as the TLVs are beside the user data. ``alphabet`` has no mark.
 
-    The length in octets is up to 160 for ``gsm7``, as its septets are unpacked. TextError as ``alphabet.encode``.
+    The length in octets is up to 160 for ``gsm7``, as its septets are unpacked. TextError as ``alphabet.encode_text``.
     """
     elements = _shifts(alphabet)[1]
     if count > 1 and form != "sar":
         elements = udh.concatenation_element(reference, count, number, form == "udh16") + elements
     if not elements:
-        return alphabets.encode(text, alphabet), False
-    header = udh.header(elements)
-    return header + alphabets.encode(text, alphabet, alphabets.fill_bits(len(header))), True
+        return alphabets.encode_text(text, alphabet), False
+    header = udh.build_header(elements)
+    return header + alphabets.encode_text(text, alphabet, alphabets.fill_bits(len(header))), True
 
 
 def join(parts: Mapping[int, str] | Iterable[tuple[int, str]]) -> str:
@@ -177,7 +177,7 @@ def _count(text: str, alphabet: str, cut_for: str) -> int:
 
 def _units(text: str, alphabet: str) -> int:
     """The length of ``text`` in units of ``alphabet``; TextError if it can't be encoded."""
-    octets = len(alphabets.encode(text, _unpacked(alphabet)))
+    octets = len(alphabets.encode_text(text, _unpacked(alphabet)))
     return octets // 2 if alphabet == "ucs2" else octets
 
 
@@ -198,7 +198,7 @@ def _fitting(text: str, alphabet: str, units: int, start: int) -> int:
     """The greatest position up to which ``text[start:]`` fits in ``units`` with no escape or surrogate pair torn."""
     window = text[start : start + units]
     if alphabet.startswith("gsm7"):
-        septets = alphabets.encode(window, _unpacked(alphabet))[:units]
+        septets = alphabets.encode_text(window, _unpacked(alphabet))[:units]
         # An escape that lost its other half still counts as one character to subtract.
         return start + len(septets) - septets.count(ESCAPE)
     if alphabet == "ucs2":

@@ -13,14 +13,14 @@ NATIONAL_SINGLE_SHIFT = 0x24  # 3GPP TS 23.040 section 9.2.3.24.15: a National L
 NATIONAL_LOCKING_SHIFT = 0x25  # section 9.2.3.24.16: the same
 
 
-def header(elements: bytes) -> bytes:
+def build_header(elements: bytes) -> bytes:
     """``elements`` behind their UDHL; no header at all for none."""
     return bytes((len(elements),)) + elements if elements else b""
 
 
 def concatenation(reference: int, count: int, number: int, wide: bool = False) -> bytes:
     """A header with nothing but ``concatenation_element``: 6 octets, or 7 if ``wide``."""
-    return header(concatenation_element(reference, count, number, wide))
+    return build_header(concatenation_element(reference, count, number, wide))
 
 
 def concatenation_element(reference: int, count: int, number: int, wide: bool = False) -> bytes:

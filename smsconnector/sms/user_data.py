@@ -20,8 +20,8 @@ Part = tuple[str | None, str]  # an alphabet and octets as hexadecimal digits; o
 
 
 class UserData(NamedTuple):
-    """``octets`` stand behind the header, packed ones unpacked; ``written_in`` is their name for ``alphabet.decode``;
-    ``elements`` are for ``udh.find_concatenation``."""
+    """``octets`` stand behind the header, packed ones unpacked; ``written_in`` is their name for
+    ``alphabet.decode_text``; ``elements`` are for ``udh.find_concatenation``."""
 
     octets: bytes
     written_in: str
@@ -29,7 +29,7 @@ class UserData(NamedTuple):
 
     @property
     def text(self) -> str:
-        return alphabet.decode(self.octets, self.written_in)
+        return alphabet.decode_text(self.octets, self.written_in)
 
 
 def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: bool) -> UserData:
@@ -46,4 +46,4 @@ def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: 
 def join(parts: Iterable[Part]) -> str:
     """The text of parts in their order: what is written in one alphabet is decoded in one piece. Never raises."""
     runs = ((name, "".join(text for _, text in run)) for name, run in groupby(parts, key=lambda part: part[0]))
-    return "".join(run if name is None else alphabet.decode(bytes.fromhex(run), name) for name, run in runs)
+    return "".join(run if name is None else alphabet.decode_text(bytes.fromhex(run), name) for name, run in runs)

@@ -45,7 +45,7 @@ class Outbox(Rows):
         ]
 
 
-def report(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
+def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
     body = {
         "MessageSID": sid,
         "DeliveryStatus": "DELIVERED" if delivered else "FAILED",

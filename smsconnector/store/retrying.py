@@ -16,7 +16,7 @@ from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store.operations import Operation
 from smsconnector.store.writer import Done, IWriter
 
-RETRY = 1.0  # seconds
+RETRY_INTERVAL = 1.0  # seconds
 Make = Callable[[], Operation]
 
 
@@ -59,7 +59,7 @@ class RetryingWriter:
         if isinstance(error, StoreUnavailable):
             self._again.append((make, done))
             if self._timer is None and not self._closed:
-                self._timer = self._clock.callLater(RETRY, self._try_again)
+                self._timer = self._clock.callLater(RETRY_INTERVAL, self._try_again)
             return
         self._open -= 1
         done(result, error)

@@ -38,7 +38,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import Candidate, Matcher, is_long
-from smsconnector.store.outbox import report
+from smsconnector.store.outbox import report_event
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import columns
 
@@ -514,7 +514,7 @@ class Store(IncomingTexts, Retention):
     def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
         self._tell(
             [
-                report(
+                report_event(
                     receipt.smsc_id,
                     channel,
                     _AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
@@ -584,7 +584,7 @@ class Store(IncomingTexts, Retention):
             ).rowcount
         self._tell(
             [
-                report(sid, channel, state == MessageState.DELIVERED, code, now)
+                report_event(sid, channel, state == MessageState.DELIVERED, code, now)
                 for _, state, code, now, sid, channel in ended
             ]
         )

@@ -21,10 +21,10 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
-INTERVAL = 1.0  # seconds
+LOOK_INTERVAL = 1.0  # seconds
 PROBE_EVERY = 10  # looks, while all is well
 SMALL, LARGE = 0, 262_144  # octets of a probe
-PATIENCE = 10.0  # seconds without an answer of the store
+STORE_TIMEOUT = 10.0  # seconds without an answer of the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Admission(Service, Gate):
 
     def startService(self) -> None:
         super().startService()
-        self._timer.start(INTERVAL)
+        self._timer.start(LOOK_INTERVAL)
 
     def stopService(self) -> None:
         super().stopService()
@@ -84,8 +84,8 @@ class Admission(Service, Gate):
             return self._damage
         if self._store_says:
             return f"Nothing can be written: {self._store_says}."
-        if self._asked_at is not None and self._clock.seconds() - self._asked_at > PATIENCE:
-            return f"The database has not answered for {PATIENCE:g} s."
+        if self._asked_at is not None and self._clock.seconds() - self._asked_at > STORE_TIMEOUT:
+            return f"The database has not answered for {STORE_TIMEOUT:g} s."
         return self._too_full()
 
     def answer(self) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 
-CHUNK = 500  # events in one batch
+EVENTS_AT_ONCE = 500  # events in one batch
 PIPELINE = 2  # batches at the sink at once
 STORE_RETRY = 1.0  # seconds
 
@@ -75,7 +75,7 @@ class Publisher(Service):
     def _load(self) -> None:
         if self._more and not self._loading and self._at_sink < PIPELINE and self.running:
             self._loading, self._more = True, False
-            self._writer.put(ops.LoadEvents(self._read_up_to, CHUNK), self._loaded)
+            self._writer.put(ops.LoadEvents(self._read_up_to, EVENTS_AT_ONCE), self._loaded)
 
     def _loaded(self, events: list[Event] | None, _error: StoreError | None) -> None:
         self._loading = False
@@ -84,7 +84,7 @@ class Publisher(Service):
             return
         if events:
             self._read_up_to = events[-1].id
-            self._more = self._more or len(events) == CHUNK
+            self._more = self._more or len(events) == EVENTS_AT_ONCE
             self._publish(events)
         elif self._drained is not None and not self._at_sink and not self._more:
             self._drained.callback(None)

@@ -78,7 +78,7 @@ _SMALL = [
     (submitter, "DUE_INTERVAL", 0.1),
     (submitter, "CROWDED", 0.3),
     (submitter, "KEPT_CHECK", 1.0),
-    (publisher, "CHUNK", 2),
+    (publisher, "EVENTS_AT_ONCE", 2),
 ]
 
 

@@ -65,7 +65,7 @@ class BindSettings:
     weight: float = 1.0
 
 
-class Owner(Protocol):
+class SubmitOwner(Protocol):
     """The route that a segment came from."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
@@ -74,7 +74,10 @@ class Owner(Protocol):
     def is_stubborn(self, segment: Segment) -> bool: ...
 
 
-class Channel(Protocol):
+OwnedOutcomes = list[tuple[SubmitOwner, Outcome]]
+
+
+class BindOwner(Protocol):
     """What a bind needs of its channel."""
 
     channel_name: str
@@ -94,7 +97,7 @@ class Bind(Service):
         clock: IReactorTime,
         endpoint: IStreamClientEndpoint,
         settings: BindSettings,
-        channel: Channel,
+        channel: BindOwner,
         back_off: BackOff,
         pace: Pace | None = None,
     ) -> None:
@@ -214,7 +217,7 @@ class Bind(Service):
         self._wake = None
         self._channel.offer_room()
 
-    def submit(self, segment: Segment, owner: Owner) -> None:
+    def submit(self, segment: Segment, owner: SubmitOwner) -> None:
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self._pace.submitted()
@@ -227,9 +230,9 @@ class Bind(Service):
 
     # --- events ---------------------------------------------------------------------------------------------
 
-    def dispatch(self, protocol: SMPPProtocol, events: list[smpp.Event]) -> None:
+    def dispatch(self, protocol: SMPPProtocol, events: list[smpp.SessionEvent]) -> None:
         """What one read or tick brought: outcomes to their routes and deliver_sm to the channel, each in one go."""
-        outcomes: list[tuple[Owner, Outcome]] = []
+        outcomes: OwnedOutcomes = []
         delivered: list[PDU] = []
         for event in events:
             try:
@@ -240,7 +243,7 @@ class Bind(Service):
                     outcomes.append(self._unknown(event.token))
         if delivered:
             self._deliver(protocol, delivered)
-        by_owner: dict[int, tuple[Owner, list[Outcome]]] = {}
+        by_owner: dict[int, tuple[SubmitOwner, list[Outcome]]] = {}
         for owner, outcome in outcomes:
             by_owner.setdefault(id(owner), (owner, []))[1].append(outcome)
         for owner, its_outcomes in by_owner.values():
@@ -248,7 +251,11 @@ class Bind(Service):
         self._channel.offer_room()
 
     def _take(
-        self, protocol: SMPPProtocol, event: smpp.Event, outcomes: list[tuple[Owner, Outcome]], delivered: list[PDU]
+        self,
+        protocol: SMPPProtocol,
+        event: smpp.SessionEvent,
+        outcomes: OwnedOutcomes,
+        delivered: list[PDU],
     ) -> None:
         if isinstance(event, smpp.Answered):
             self._answered(protocol, event, outcomes)
@@ -268,13 +275,15 @@ class Bind(Service):
         else:
             self._changed(event)
 
-    def _unknown(self, token: tuple[Segment, Owner], retry_in: float | None = None) -> tuple[Owner, Outcome]:
+    def _unknown(
+        self, token: tuple[Segment, SubmitOwner], retry_in: float | None = None
+    ) -> tuple[SubmitOwner, Outcome]:
         """``retry_in`` is for the first attempt: whoever loses one connection after the other has to wait."""
         segment, owner = token
         retry_in = None if segment.attempts else retry_in
         return owner, Outcome(segment, Verdict.UNKNOWN, self.settings.account, retry_in=retry_in)
 
-    def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: list[tuple[Owner, Outcome]]) -> None:
+    def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: OwnedOutcomes) -> None:
         segment, owner = event.token
         account = self.settings.account
         now = self.clock.seconds()
@@ -285,7 +294,7 @@ class Bind(Service):
             return
         rule = self.settings.policy.rule(event.status)
         self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
-        if rule.action is Action.THROTTLE:
+        if rule.action is Action.THROTTLE_RULE:
             if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
                 self._pace.refused(now)
             owner.wait_again(segment)
@@ -295,10 +304,10 @@ class Bind(Service):
             owner.wait_again(segment)
             return
         self._pace.taken()
-        if rule.action is Action.REBIND:
+        if rule.action is Action.REBIND_RULE:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)
-        if rule.action is Action.REJECT:
+        if rule.action is Action.REJECT_RULE:
             self._refusals, verdict = 0, Verdict.REFUSED
         else:
             self._refused_for_now(now)
@@ -327,7 +336,7 @@ class Bind(Service):
         else:
             self._channel.offer_room()
 
-    def _changed(self, event: smpp.Event) -> None:
+    def _changed(self, event: smpp.SessionEvent) -> None:
         name = self.settings.name
         if isinstance(event, smpp.Bound):
             self._link.established()

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from smsconnector.channels import Listener, ReceivedDone, Receiver
+from smsconnector.channels import IReceiver, Listener, ReceivedDone
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 
@@ -110,7 +110,7 @@ class SMPPChannel(MultiService):
         super().__init__()
         self.channel_name = name
         self.wall_clock = wall_clock  # seconds since the epoch
-        self.receiver: Receiver
+        self.receiver: IReceiver
         self.binds: list[Bind] = []
         self.routes: dict[str, Route] = {}
 

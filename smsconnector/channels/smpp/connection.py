@@ -13,10 +13,10 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smsconnector.net.tls import in_words
+from smsconnector.net.tls import explain_failure
 from smsconnector.smpp import session as smpp
 
-TICK = 0.25  # seconds between looks at the clock, per session
+SESSION_TICK = 0.25  # seconds between looks at the clock, per session
 CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
 
 
@@ -25,7 +25,7 @@ class SessionOwner(Protocol):
 
     clock: IReactorTime
 
-    def dispatch(self, protocol: "SMPPProtocol", events: list[smpp.Event]) -> None: ...
+    def dispatch(self, protocol: "SMPPProtocol", events: list[smpp.SessionEvent]) -> None: ...
     def gone(self, protocol: "SMPPProtocol") -> None: ...
 
 
@@ -52,7 +52,7 @@ class SMPPProtocol(net.Protocol):
         self.transport.registerProducer(self, True)
         self.session.start(self._owner.clock.seconds())
         self.flush()
-        self._ticking.start(TICK, now=False)
+        self._ticking.start(SESSION_TICK, now=False)
 
     def dataReceived(self, data: bytes) -> None:
         self._dispatch(self.session.receive(data, self._owner.clock.seconds()))
@@ -63,7 +63,7 @@ class SMPPProtocol(net.Protocol):
         if self._abort is not None and self._abort.active():
             self._abort.cancel()
         clean = reason.check(ConnectionDone) is not None
-        text = "the SMSC closed the connection" if clean else f"connection lost ({in_words(reason)})"
+        text = "the SMSC closed the connection" if clean else f"connection lost ({explain_failure(reason)})"
         self._owner.dispatch(self, self.session.connection_lost(text))
         self._owner.gone(self)
 
@@ -114,7 +114,7 @@ class SMPPProtocol(net.Protocol):
         elif not self._held:  # what has not been read can't be missed
             self._dispatch(self.session.tick(now))
 
-    def _dispatch(self, events: list[smpp.Event]) -> None:
+    def _dispatch(self, events: list[smpp.SessionEvent]) -> None:
         if events:
             self._owner.dispatch(self, events)
         self.flush()

@@ -42,7 +42,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.messages import Event
-from smsconnector.net.tls import TLS, client_endpoint, in_words
+from smsconnector.net.tls import TLS, client_endpoint, explain_failure
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI, ReconnectSchedule
 
@@ -51,7 +51,7 @@ HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
 RECEIPT_TIMEOUT = 30.0  # with parts outstanding and not one of them confirmed
 STOP_TIMEOUT = 2.0
 PROVED_AFTER = 10.0  # a session that lasts so long is a good one, even if nothing was published on it
-TICK = 1.0
+LOOK_INTERVAL = 1.0
 
 GRACE = 2  # a broker's beat may come nearly twice as late as agreed
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
@@ -319,7 +319,7 @@ class _Connection(Protocol):
             if self.ready and now - self._opened >= PROVED_AFTER:
                 self.sink._proved(self)
             agreed = [every / 4 for every in (self._sends_every, beats) if every]
-            self._timer = self.reactor.callLater(min([TICK, *agreed]), self._tick)
+            self._timer = self.reactor.callLater(min([LOOK_INTERVAL, *agreed]), self._tick)
 
     def _cancel_tick(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -534,7 +534,7 @@ class StompSink(Service):
 
 def _shown(reason: Failure) -> str:
     """A failure in words, for one line of the log."""
-    return _shortened(in_words(reason))
+    return _shortened(explain_failure(reason))
 
 
 def _shortened(text: str) -> str:

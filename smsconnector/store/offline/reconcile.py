@@ -13,10 +13,10 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.store.database import explain, open_readonly
 
 HOUR = 3_600_000  # ms
-AT_MOST = 1000  # faults listed
+MOST_FAULTS = 1000  # faults listed
 
 
-class Line(NamedTuple):
+class HourOfChannel(NamedTuple):
     """One channel and hour, by the time of acceptance; ``reports`` are those of these messages."""
 
     channel: str
@@ -29,10 +29,10 @@ class Line(NamedTuple):
     waiting: int
 
 
-class Account(NamedTuple):
+class Balance(NamedTuple):
     """``faults`` are (MessageSID, sentence)."""
 
-    lines: list[Line]
+    lines: list[HourOfChannel]
     faults: list[tuple[str, str]]
 
 
@@ -67,13 +67,13 @@ _FAULTS = {
 }
 
 
-def reconcile(path: str, since: int = 0) -> Account:
+def reconcile(path: str, since: int = 0) -> Balance:
     """``since`` in ms: messages accepted from then on. Raises StoreUnusable."""
     with closing(open_readonly(path)) as connection:
         try:
             connection.execute("BEGIN")
-            lines = [Line(*row) for row in connection.execute(_LINES, (since,))]
-            return Account(lines, _faults(connection, since) + _sums(lines))
+            lines = [HourOfChannel(*row) for row in connection.execute(_LINES, (since,))]
+            return Balance(lines, _faults(connection, since) + _sums(lines))
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(explain(error, path)) from error
 
@@ -82,11 +82,11 @@ def _faults(connection: sqlite3.Connection, since: int) -> list[tuple[str, str]]
     return [
         (sid, sentence)
         for sentence, sql in _FAULTS.items()
-        for (sid,) in connection.execute(f"{sql} LIMIT {AT_MOST}", (since,))
+        for (sid,) in connection.execute(f"{sql} LIMIT {MOST_FAULTS}", (since,))
     ]
 
 
-def _sums(lines: list[Line]) -> list[tuple[str, str]]:
+def _sums(lines: list[HourOfChannel]) -> list[tuple[str, str]]:
     return [
         (line.channel, "accepted is not delivered + failed + under way in one of its hours")
         for line in lines

@@ -26,7 +26,7 @@ from smsconnector.lifecycle import CODE_UNKNOWN, MessageState, SegmentState
 from smsconnector.store.database import Lock, create, open_readonly, steps, upgrade
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
-from smsconnector.store.outbox import Outbox, report
+from smsconnector.store.outbox import Outbox, report_event
 
 TABLES = ("message", "segment", "outbox", "parked_receipt", "incoming_segment")
 _RANGES = {  # beyond what the types of the columns say
@@ -327,7 +327,10 @@ class _Mending(Outbox):
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
         self._tell(
-            [report(sid, channel, state == MessageState.DELIVERED, code, now) for sid, channel, state, code in untold]
+            [
+                report_event(sid, channel, state == MessageState.DELIVERED, code, now)
+                for sid, channel, state, code in untold
+            ]
         )
         return len(untold)
 

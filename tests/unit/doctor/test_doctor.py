@@ -17,7 +17,7 @@ from smsconnector.doctor import findings
 from smsconnector.doctor.advice import trouble
 from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Line, TLSFacts, Trial, signs_read_as
 from smsconnector.doctor.plan import LONG_TEXT, PASSWORD_VARIABLE, TRIED_FORMS, Plan, make_plan
-from smsconnector.doctor.rendering import announcement, configuration, report, seconds
+from smsconnector.doctor.rendering import announcement, configuration, render_report, seconds
 from smsconnector.doctor.session import Visit
 from smsconnector.messages import Segment
 from smsconnector.simulator.behaviour import Behaviour
@@ -243,9 +243,9 @@ class AlphabetCase(SynchronousTestCase):
     def test_every_reading_of_the_simulator(self) -> None:
         """An SMSC that quotes what it reads: each pair of what was sent and what it takes data_coding 0 for."""
         for sent_as in ("gsm7", "latin1", "ascii"):
-            octets = alphabets.encode(MARK, sent_as)
+            octets = alphabets.encode_text(MARK, sent_as)
             for meant in ("gsm7", "latin1", "ascii"):
-                quote = alphabets.decode(octets, meant).encode("latin-1", "replace")
+                quote = alphabets.decode_text(octets, meant).encode("latin-1", "replace")
                 name = findings.alphabet_by_quote(sent_as, quote)
                 self.assertIn(name, ("", meant, "latin1" if meant == "ascii" else meant), (sent_as, meant))
 
@@ -413,7 +413,7 @@ class PlanCase(SynchronousTestCase):
         self.assertLess(trials[0].segment.text.index(MARK) + len(MARK), 20)
         for alphabet in ("gsm7", "gsm7-packed", "latin1", "ascii"):
             plan = Plan(BIND.model_copy(update={"alphabet": alphabet}), (NUMBER,))
-            alphabets.encode(next(plan.trials()).segment.text, alphabet)  # or it would not go with data_coding 0
+            alphabets.encode_text(next(plan.trials()).segment.text, alphabet)  # or it would not go with data_coding 0
 
 
 class AdviceCase(SynchronousTestCase):
@@ -498,7 +498,7 @@ class RenderingCase(SynchronousTestCase):
     def test_what_a_peer_writes_can_t_steer_a_terminal(self) -> None:
         """Control characters show as what they are."""
         line = Line("transceiver", connected_in=0.1, status=0, smsc="\x1b[31mred\n")
-        text = "\n".join(report(Evidence(lines=[line]), Plan(BIND), NOW))
+        text = "\n".join(render_report(Evidence(lines=[line]), Plan(BIND), NOW))
         self.assertNotIn("\x1b", text)
         self.assertIn(r"\x1b[31mred\x0a", text)
 
@@ -514,7 +514,7 @@ class RenderingCase(SynchronousTestCase):
         ):
             tls = TLSFacts("TLSv1.3", "AES", took, "CN=smsc", ends=ends, authority="CN=root")
             line = Line("transceiver", connected_in=0.1, tls=tls, ended="x")
-            self.assertIn(words, "\n".join(report(Evidence(lines=[line]), Plan(bind), NOW)))
+            self.assertIn(words, "\n".join(render_report(Evidence(lines=[line]), Plan(bind), NOW)))
 
     def test_configuration_can_be_pasted(self) -> None:
         """The entry of an SMSC that is in no configuration is one that the connector takes."""
@@ -586,7 +586,7 @@ class VisitCase(SynchronousTestCase):
 
     def table(self) -> str:
         """The report, every line of it without the blanks around."""
-        return "\n".join(line.strip() for line in report(self.found.evidence, self.plan, NOW))
+        return "\n".join(line.strip() for line in render_report(self.found.evidence, self.plan, NOW))
 
     def test_nothing_is_sent_unasked(self) -> None:
         """Connect, bind, enquire_link, unbind; the SMSC is left without a session and without a text."""

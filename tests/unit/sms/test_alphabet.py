@@ -161,9 +161,11 @@ class PackingTests(SynchronousTestCase):
 
     def test_seven_spare_bits(self) -> None:
         """Seven spare bits are filled with a carriage return, not read as ``@`` (GSM 03.38 section 6.1.2.3.1)."""
-        self.assertEqual(alphabet.encode("1234567", "gsm7-packed").hex(), "31d98c56b3dd1a")
-        self.assertEqual(alphabet.decode(bytes.fromhex("31d98c56b3dd1a"), "gsm7-packed"), "1234567")
-        self.assertEqual(alphabet.decode(alphabet.encode("1234567@", "gsm7-packed"), "gsm7-packed"), "1234567@")
+        self.assertEqual(alphabet.encode_text("1234567", "gsm7-packed").hex(), "31d98c56b3dd1a")
+        self.assertEqual(alphabet.decode_text(bytes.fromhex("31d98c56b3dd1a"), "gsm7-packed"), "1234567")
+        self.assertEqual(
+            alphabet.decode_text(alphabet.encode_text("1234567@", "gsm7-packed"), "gsm7-packed"), "1234567@"
+        )
 
 
 class CodecTests(SynchronousTestCase):
@@ -179,8 +181,8 @@ class CodecTests(SynchronousTestCase):
             ("ucs2", "aآ", b"\x00a\x06\x22"),
             ("ucs2", "😀", b"\xd8\x3d\xde\x00"),
         ):
-            self.assertEqual(alphabet.encode(text, name), octets, name)
-            self.assertEqual(alphabet.decode(octets, name), text, name)
+            self.assertEqual(alphabet.encode_text(text, name), octets, name)
+            self.assertEqual(alphabet.decode_text(octets, name), text, name)
 
     def test_errors(self) -> None:
         """What can't be encoded raises a TextError with its code and the character; it is never replaced."""
@@ -192,7 +194,7 @@ class CodecTests(SynchronousTestCase):
             ("ucs2", "x\ud83d", "lone_surrogate", "U+D83D"),
             ("ucs2", "\ude00\ud83d", "lone_surrogate", "U+DE00"),
         ):
-            error = self.assertRaises(TextError, alphabet.encode, text, name)
+            error = self.assertRaises(TextError, alphabet.encode_text, text, name)
             self.assertEqual(error.code, code)
             self.assertIn(named, str(error))
             str(error).encode("utf-8")  # the sentence itself can be sent
@@ -205,24 +207,24 @@ class CodecTests(SynchronousTestCase):
             (b"\xd8\x3d", "\ufffd"),
             (b"\xde\x00\x00a", "\ufffda"),
         ):
-            self.assertEqual(alphabet.decode(octets, "ucs2"), text, octets)
+            self.assertEqual(alphabet.decode_text(octets, "ucs2"), text, octets)
 
     @quick
     @given(st.binary(max_size=200), st.sampled_from(ALPHABETS), st.integers(0, 6))
     def test_decode_never_raises(self, octets: bytes, name: str, padding_bits: int) -> None:
         """Whatever octets come, there is a text, and it can be stored as UTF-8 (no lone surrogates)."""
-        alphabet.decode(octets, name, padding_bits).encode("utf-8")
+        alphabet.decode_text(octets, name, padding_bits).encode("utf-8")
 
     @quick
     @given(any_text, st.sampled_from(ALPHABETS))
     def test_encode_is_exact_or_refuses(self, text: str, name: str) -> None:
         """Encoding either keeps the text or raises TextError: no other exception, no silent change."""
         try:
-            octets = alphabet.encode(text, name)
+            octets = alphabet.encode_text(text, name)
         except TextError:
             return
         if not (name == "gsm7-packed" and text.endswith("\r")):  # the one documented loss
-            self.assertEqual(alphabet.decode(octets, name), text)
+            self.assertEqual(alphabet.decode_text(octets, name), text)
 
     @quick
     @given(any_text)
@@ -231,7 +233,7 @@ class CodecTests(SynchronousTestCase):
         chosen = alphabet.choose(text)
         self.assertEqual(chosen == "ucs2", bool(alphabet.foreign_to_gsm7(text)))
         try:
-            alphabet.encode(text, chosen)
+            alphabet.encode_text(text, chosen)
         except TextError as error:
             self.assertEqual(error.code, "lone_surrogate")
 
@@ -289,7 +291,7 @@ class DataCodingTests(SynchronousTestCase):
 
     def test_packed_default(self) -> None:
         """An SMSC that packs its default alphabet does so for every data_coding that means it, after a UDH too."""
-        octets = alphabet.encode("hello", "gsm7-packed", 1)
+        octets = alphabet.encode_text("hello", "gsm7-packed", 1)
         for data_coding in (0x00, 0x10, 0xF0):
             self.assertEqual(alphabet.decode_data_coding(octets, data_coding, "gsm7-packed", 1), "hello")
         self.assertEqual(alphabet.decode_data_coding(b"\x00@", 0x08, "gsm7-packed"), "@")

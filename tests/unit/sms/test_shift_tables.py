@@ -170,8 +170,8 @@ class TableTests(SynchronousTestCase):
         ):
             self.assertEqual(alphabet.shifts(name), expected)
         for name in ("gsm7+xx", "gsm7=es", "ucs2+tr"):
-            self.assertRaises(KeyError, alphabet.encode, "a", name)
-        error = self.assertRaises(TextError, alphabet.encode, "ş“", "gsm7+tr")
+            self.assertRaises(KeyError, alphabet.encode_text, "a", name)
+        error = self.assertRaises(TextError, alphabet.encode_text, "ş“", "gsm7+tr")
         self.assertIn("lacks “ (U+201C);", str(error))
 
 
@@ -214,7 +214,7 @@ class UserDataTests(SynchronousTestCase):
         """The elements that we send are those that we read; 0 needs none."""
         for locking, single, octets in ((0, 0, ""), (1, 0, "250101"), (0, 3, "240103"), (6, 6, "250106240106")):
             self.assertEqual(udh.national_shifts(locking, single).hex(), octets)
-            elements, _ = udh.split(udh.header(bytes.fromhex(octets)))
+            elements, _ = udh.split(udh.build_header(bytes.fromhex(octets)))
             self.assertEqual(udh.find_shifts(elements), (locking, single))
 
 

@@ -51,10 +51,10 @@ class ElementTests(SynchronousTestCase):
 
     def test_header(self) -> None:
         """UDHL, then the elements; no elements need no header."""
-        self.assertEqual(udh.header(b""), b"")
+        self.assertEqual(udh.build_header(b""), b"")
         elements = udh.concatenation_element(7, 2, 1) + udh.national_shifts(0, 1)
-        self.assertEqual(udh.header(elements).hex(), "08000307020" + "1240101")
-        self.assertEqual(udh.split(udh.header(elements) + b"a"), ([(0, b"\7\2\1"), (0x24, b"\1")], b"a"))
+        self.assertEqual(udh.build_header(elements).hex(), "08000307020" + "1240101")
+        self.assertEqual(udh.split(udh.build_header(elements) + b"a"), ([(0, b"\7\2\1"), (0x24, b"\1")], b"a"))
 
     def test_find_shifts(self) -> None:
         """Locking and single shift, in any order; a wrong length is ignored and the last of several counts."""

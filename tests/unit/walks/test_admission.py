@@ -88,4 +88,4 @@ class AdmissionCase(SynchronousTestCase):
         self.writer.depth = 0
         self.clock.pump([1.0] * 11)
         self.assertEqual(len(self.writer.asked), 1)
-        self.assertIn(f"{admission.PATIENCE:g} s", self.admission.refusal())
+        self.assertIn(f"{admission.STORE_TIMEOUT:g} s", self.admission.refusal())

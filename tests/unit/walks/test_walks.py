@@ -741,7 +741,7 @@ class PublisherCase(WalkCase):
 
     def test_broker_away(self) -> None:
         """However many events wait, the sink holds a bounded number, and all come in order."""
-        self.patch(publishing, "CHUNK", 3)
+        self.patch(publishing, "EVENTS_AT_ONCE", 3)
         for number in range(20):
             self.accept(f"SM{number}")
         self.settle()

@@ -80,7 +80,7 @@ class PartsCase(SynchronousTestCase):
 
     def test_tables_of_each_part(self) -> None:
         """Parts in different tables or alphabets are each read in their own."""
-        turkish = udh.header(udh.concatenation_element(0x42, 2, 1, wide=True) + udh.national_shifts(1, 0))
+        turkish = udh.build_header(udh.concatenation_element(0x42, 2, 1, wide=True) + udh.national_shifts(1, 0))
         pdus = awkward.deliver(turkish + b"\x1d", esm=UDHI), awkward.deliver(wide(2) + EMOJI, esm=UDHI, coding=8)
         self.assertEqual(self.texts(*pdus), ["şA😀B"])
 
