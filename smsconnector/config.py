@@ -27,11 +27,11 @@ from pydantic import (
 )
 from twisted.internet.endpoints import serverFromString
 
-from smsconnector.errors import ConfigurationError, InvalidRequest
-from smsconnector.http.requests import normal_sender
+from smsconnector.errors import AddressError, ConfigurationError
 from smsconnector.net.tls import TLS, client_endpoint
 from smsconnector.sinks.stomp.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
+from smsconnector.sms.addresses import normal_sender
 from smsconnector.sms.shift_tables import LANGUAGES
 
 # What a text may look like, and how that is said.
@@ -261,8 +261,8 @@ class BindSection(Section):
     def _is_sender(cls, source: str) -> str:
         try:
             return normal_sender(source) or ""
-        except InvalidRequest as error:
-            raise ValueError(str(error).replace("From", f"{source!r}")) from None
+        except AddressError as error:
+            raise ValueError(error.about(repr(source))) from None
 
     @field_validator("statuses", "tlvs", mode="before")
     @classmethod

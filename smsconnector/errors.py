@@ -5,6 +5,7 @@
     SMSConnectorError
      +-- ConfigurationError      the configuration file can't be used; lists every problem with its path
      +-- InvalidRequest          what an application or provider posted can't be accepted (HTTP 4xx)
+     +-- AddressError            a number or sender that no network takes
      +-- TextError               a text can't be encoded, or is too long for the configured maximum
      +-- ProtocolError           a peer broke its protocol
      |    +-- FramingError       the stream's framing is lost: the connection has to be closed
@@ -49,6 +50,19 @@ class TextError(SMSConnectorError):
     def __init__(self, code: str, message: str, segments: int = 0) -> None:
         super().__init__(message)
         self.code, self.segments = code, segments
+
+
+class AddressError(SMSConnectorError):
+    """A number or sender that can't be used. ``code`` is a stable word; ``{field}`` in the sentence stands for the name
+    of the value, which ``about`` fills in."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+    def about(self, field: str) -> str:
+        """The sentence with that name of the value."""
+        return str(self).format(field=field)
 
 
 class ProtocolError(SMSConnectorError):

@@ -22,7 +22,7 @@ from smsconnector.channels.smpp.bind import Bind, BindSettings
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
-from smsconnector.http.api import API, Outlet
+from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import make_site, with_backlog
@@ -42,6 +42,7 @@ from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Keep, Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter

@@ -6,7 +6,6 @@ text, whose signs are written otherwise in each alphabet, and one long text in e
 
 import argparse
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,11 +14,13 @@ from pydantic import ValidationError
 
 from smsconnector.config import BindSection, explain_error, load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
+from smsconnector.errors import AddressError
 from smsconnector.messages import Segment
 from smsconnector.service import bind_settings
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
+from smsconnector.sms.addresses import normal_number, normal_sender
 from smsconnector.sms.segmentation import segment
 
 PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"
@@ -30,8 +31,6 @@ LONG_TEXT = (
     "Test of a long text as {form}. It has more characters than one segment holds, and it has to arrive as one text, "
     "whole and in order: one two three four five six seven eight nine ten eleven twelve."
 )
-_NUMBER = re.compile(r"[0-9]{3,20}")
-_ADDRESS = re.compile(r"\+?[0-9]{1,20}|[\x20-\x7e]{1,11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ def make_plan(options: argparse.Namespace, environment: Mapping[str, str] | None
     if options.source is not None:
         if not numbers:
             raise ValueError("--from is the sender of the texts to --to: name a number")
-        if not _ADDRESS.fullmatch(options.source):
-            raise ValueError("--from has to be up to 20 digits, or up to 11 characters of ASCII")
-        bind = bind.model_copy(update={"source": options.source.removeprefix("+")})
+        bind = bind.model_copy(update={"source": _sender(options.source)})
     return replace(plan, bind=bind, numbers=numbers, wait=options.wait)
 
 
@@ -164,7 +161,14 @@ def _check_secret(bind: BindSection) -> None:
 
 
 def _number(text: str) -> str:
-    digits = re.sub(r"[ ()./-]", "", text).removeprefix("+")
-    if not _NUMBER.fullmatch(digits):
-        raise ValueError(f"--to {text!r} is no number: write 3 to 20 digits, such as +923001234567")
-    return digits
+    try:
+        return normal_number(text)
+    except AddressError as error:
+        raise ValueError(error.about(f"--to {text!r}")) from None
+
+
+def _sender(text: str) -> str:
+    try:
+        return normal_sender(text) or ""
+    except AddressError as error:
+        raise ValueError(error.about("--from")) from None

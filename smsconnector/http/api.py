@@ -7,7 +7,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from klein import Klein
@@ -23,33 +22,15 @@ from smsconnector.http.auth import KeyRing
 from smsconnector.http.requests import SendRequest, parse_notification, parse_receive, parse_send, text_refused
 from smsconnector.http.site import BoundedRequest, Routes, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
-from smsconnector.sms.segmentation import Split, segment
+from smsconnector.sms.segmentation import Split
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import Submitter
 
 ERRORS = (InvalidRequest, HTTPException, Exception)
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """A channel as the door sees it: its submitters by prefix ("" for all other numbers). ``lifetime`` in seconds;
-    ``cut`` makes segments of a text."""
-
-    routes: Mapping[str, Submitter]
-    lifetime: float
-    cut: Callable[[str], Split] = segment
-
-    def submitter(self, destination: str) -> Submitter | None:
-        """That of the longest prefix of the number; None if there is none."""
-        if len(self.routes) > 1 or "" not in self.routes:
-            for length in range(len(destination), 0, -1):
-                found = self.routes.get(destination[:length])
-                if found is not None:
-                    return found
-        return self.routes.get("")
 
 
 class API:

@@ -7,20 +7,18 @@ with a stable code, one sentence that says what to do, and the field's name.
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from smsconnector.errors import InvalidRequest, TextError
+from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.messages import Finality
-from smsconnector.sms import alphabet
+from smsconnector.sms.addresses import normal_number, normal_sender
 
+Address = TypeVar("Address", str, str | None)
 MAXIMUM_FIELDS = 100  # Twilio posts about thirty
-NUMBER_DIGITS = 20  # SMPP 3.4 section 4.4.1: destination_addr is 21 octets with its NUL
 LONGEST_VALIDITY = 31_536_000  # seconds: a year
-SENDER_SEPTETS = 11  # GSM 03.40 9.1.2.5: an alphanumeric address has 11 septets at most
-_DECORATION = str.maketrans("", "", " -().\u00a0\u2011")
-_NUMBER = re.compile(r"\+?[0-9]{3,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,9 @@ def parse_send(octets: bytes) -> SendRequest:
     if "\0" in body:
         raise InvalidRequest("invalid_text", "Body holds a NUL character: take it out.", "Body")
     return SendRequest(
-        normal_number(to, "To"),
+        _address(normal_number, to, "To"),
         body,
-        normal_sender(_optional(data, "From")),
+        _address(normal_sender, _optional(data, "From"), "From"),
         _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
     )
@@ -66,41 +64,11 @@ def _validity(value: Any) -> int | None:
     return int(text)
 
 
-def normal_number(text: str, field: str) -> str:
-    """A number as the SMSC wants it: digits only. Plus, spaces, dashes, dots and brackets are taken off, and the
-    international prefix 00."""
-    number = text.translate(_DECORATION).strip()
-    if not _NUMBER.fullmatch(number):
-        raise InvalidRequest(
-            "invalid_number",
-            f"{field} is not a phone number: write 3 to {NUMBER_DIGITS} digits, as in +923001234567.",
-            field,
-        )
-    return _digits(number)
-
-
-def normal_sender(text: str | None) -> str | None:
-    """From: a number (written as freely as To) or short code, or an alphanumeric sender of up to 11 GSM characters."""
-    if text is None or text == "":
-        return None
-    plain = text.translate(_DECORATION).strip()
-    if re.fullmatch(r"\+?[0-9]{1,20}", plain):
-        return _digits(plain)
-    text = text.strip()
-    if not text or alphabet.foreign_to_gsm7(text) or alphabet.septet_count(text) > SENDER_SEPTETS or not text.isascii():
-        raise InvalidRequest(
-            "invalid_sender",
-            f"From is neither a number of up to {NUMBER_DIGITS} digits nor a name of up to {SENDER_SEPTETS} "
-            "letters, digits and spaces.",
-            "From",
-        )
-    return text
-
-
-def _digits(number: str) -> str:
-    """Without the plus, and without the international prefix 00 where it is too long for a short code."""
-    digits = number.removeprefix("+")
-    return digits.removeprefix("00") if len(digits) > 10 else digits
+def _address(read: Callable[[Address], Address], text: Address, field: str) -> Address:
+    try:
+        return read(text)
+    except AddressError as error:
+        raise InvalidRequest(error.code, error.about(field), field) from None
 
 
 def _json_object(octets: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Receipt
 from smsconnector.smpp.message_ids import RAW, id_key
+from smsconnector.sms.addresses import same_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,6 @@ class Candidate:
     state: SegmentState
     destination: str
     form: str
-
-
-def same_number(left: str, right: str) -> bool:
-    """Whether two spellings may be one number: national and international forms share their last digits."""
-    left, right = left.lstrip("+0"), right.lstrip("+0")
-    return bool(left and right) and (left.endswith(right[-7:]) or right.endswith(left[-7:]))
 
 
 LEARNED = 20  # receipts that were seen in one form, until no other is thought of that was never seen

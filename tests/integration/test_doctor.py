@@ -348,7 +348,7 @@ class RefusalCase(DoctorCase):
         for arguments, words in (
             ((), "--bind NAME"),
             (("--bind", "b"), "smpp/a"),
-            (("--bind", "a", "--to", "me"), "is no number"),
+            (("--bind", "a", "--to", "me"), "is not a phone number"),
             (("--bind", "a", "--wait", "soon"), "--wait"),
             (("--host", "tcp:h:1", "--system-id", "me"), "password"),
         ):

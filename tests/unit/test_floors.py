@@ -36,8 +36,6 @@ ALLOWED = {
     ("smpp", "sms"),  # a segment is rendered as submit_sm
     ("channels", "net"),
     ("sinks", "net"),
-    ("store", "smpp"),  # the forms of message ids
-    ("config", "http"),  # the door's rule for senders
     ("cli", "config"),
     ("cli", "demo"),
     ("demo", "config"),

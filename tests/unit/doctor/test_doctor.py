@@ -368,10 +368,10 @@ class PlanCase(SynchronousTestCase):
             ({**host, "host": "h:1"}, here, "--host: 'h:1' is no SMSC endpoint"),
             ({**host, "host": "outbind:0.0.0.0:1"}, here, "outbind"),
             ({**host, "system_id": "x" * 16}, here, "--system-id: "),
-            ({**host, "to": ["12"]}, here, "--to '12' is no number"),
-            ({**host, "to": ["me"]}, here, "is no number"),
+            ({**host, "to": ["12"]}, here, "--to '12' is not a phone number"),
+            ({**host, "to": ["me"]}, here, "is not a phone number"),
             ({**host, "source": "8228"}, here, "name a number"),
-            ({**host, "to": ["12345"], "source": "x" * 12}, here, "up to 11 characters"),
+            ({**host, "to": ["12345"], "source": "x" * 12}, here, "--from is neither a number of up to 20 digits"),
             ({**host, "wait": -1.0}, here, "--wait has to be"),
             ({**host, "wait": float("nan")}, here, "--wait has to be"),
             ({**bind, "bind": "b"}, here, "say one of one/a, one/r, one/o, two/a"),
@@ -396,6 +396,14 @@ class PlanCase(SynchronousTestCase):
         for asked in ("none", "failure", "final"):
             bind = BIND.model_copy(update={"registered_delivery": asked, "intermediate_notifications": True})
             self.assertEqual(Plan(bind).submit("udh8").registered_delivery, 0x11)
+
+    def test_numbers_as_the_door_reads_them(self) -> None:
+        """What the doctor sends to is what the daemon would send to: the international prefix 00 comes off."""
+        here = {PASSWORD_VARIABLE: "hunter2"}
+        for written in ("00923001234567", "+92 300-1234567", "0092 (300) 123.4567", "+92 300/1234567"):
+            options = self.options(host="tcp:h:1", system_id="me", to=[written], source=written)
+            plan = make_plan(options, here)
+            self.assertEqual((plan.numbers, plan.bind.source), ((NUMBER,), NUMBER), written)
 
     def test_password_from_the_environment(self) -> None:
         """It is used, and the entry names the variable rather than it."""

@@ -25,7 +25,8 @@ from smsconnector.smpp.pdu import FIELDS, PDU, Framer, bare, decode, encode, wit
 from smsconnector.smpp.receipt import read_receipt
 from smsconnector.smpp.session import Session, SessionSettings, State
 from smsconnector.sms import alphabet, udh
-from smsconnector.store.matching import Candidate, Matcher, same_number
+from smsconnector.sms.addresses import same_number
+from smsconnector.store.matching import Candidate, Matcher
 from tests.unit.smpp.awkward import DELIVER_SM, MESSAGE_PAYLOAD, deliver, tlv
 
 fuzz = settings(deadline=None, max_examples=150, database=None)
