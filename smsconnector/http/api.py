@@ -19,7 +19,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.auth import KeyRing
-from smsconnector.http.requests import SendRequest, parse_notification, parse_receive, parse_send, text_refused
+from smsconnector.http.forms import parse_notification, parse_receive
+from smsconnector.http.requests import SendRequest, parse_send, text_refused
 from smsconnector.http.site import BoundedRequest, Routes, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
 from smsconnector.sms.segmentation import Split

@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import connections
-from smsconnector.http.requests import parse_notification, parse_receive, parse_send
+from smsconnector.http.forms import parse_notification, parse_receive
+from smsconnector.http.requests import parse_send
 from smsconnector.http.site import Routes, make_site, with_backlog
 from tests.unit.http.test_api import Answer, DoorCase
 
