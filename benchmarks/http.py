@@ -17,9 +17,10 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from smsconnector.http.api import API, Outlet
+from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
-from smsconnector.http.site import make_site
+from smsconnector.http.site import Routes, make_site
+from smsconnector.walks.outlet import Outlet
 
 ROUNDS, REQUESTS = 9, 2_000
 BODY = b'{"To": "+923001234567", "Body": "Your code is 123456", "channel": "smpp"}'
@@ -84,8 +85,17 @@ def main(profile: bool) -> None:
     clock, behind = Clock(), Accepting()
     nothing: Any = None
     outlets: Any = {"smpp": Outlet({"": behind}, 3600)}  # type: ignore[dict-item]
-    api = API(time.time, outlets, "smpp", "smpp", nothing, nothing, KeyRing(()), "/msg-client")
-    door = make_site(api.resource, clock, 65_536, 60.0)
+    api = API(
+        wall_clock=time.time,
+        outlets=outlets,
+        default_channel="smpp",
+        webhook_channel="smpp",
+        receiver=nothing,
+        writer=nothing,
+        keys=KeyRing(()),
+        base_path="/msg-client",
+    )
+    door = make_site(Routes(api), clock, 65_536, 60.0)
     floor = QuietFloor(Floor(behind), reactor=clock, parsePOSTFormSubmission=False)
     if profile:
         profiler = cProfile.Profile()

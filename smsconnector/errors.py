@@ -37,11 +37,20 @@ class ConfigurationError(SMSConnectorError):
 
 
 class InvalidRequest(SMSConnectorError):
-    """A request that is refused at the door: HTTP ``status``, a stable ``code``, one sentence, the field's name."""
+    """A request that is refused at the door: HTTP ``status``, a stable ``code``, one sentence, the field's name, and
+    the headers (name, value) that its answer needs."""
 
-    def __init__(self, code: str, message: str, field: str | None = None, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        field: str | None = None,
+        status: int = 400,
+        *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.field, self.status = code, message, field, status
+        self.code, self.message, self.field, self.status, self.headers = code, message, field, status, headers
 
 
 class TextError(SMSConnectorError):

@@ -25,7 +25,7 @@ from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
-from smsconnector.http.site import make_site, with_backlog
+from smsconnector.http.site import Routes, make_site, with_backlog
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.net.link import BackOff
 from smsconnector.net.tls import TLS, IncomingConnections, client_endpoint
@@ -125,16 +125,16 @@ class Connector(MultiService):
         self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
         http = configuration.http
         self._api = API(
-            wall_clock,
-            self._outlets,
-            configuration.default_channel,
-            http.webhook_channel or configuration.default_channel,
-            self.receiver,
-            self.writer,
-            KeyRing([key.get_secret_value() for key in http.api_keys]),
-            http.base_path,
-            self.admission,
-            self._health,
+            wall_clock=wall_clock,
+            outlets=self._outlets,
+            default_channel=configuration.default_channel,
+            webhook_channel=http.webhook_channel or configuration.default_channel,
+            receiver=self.receiver,
+            writer=self.writer,
+            keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
+            base_path=http.base_path,
+            gate=self.admission,
+            health=self._health,
         )
         self._notifier = Notifier(reactor)
         self._ports: list[Any] = []
@@ -262,7 +262,7 @@ class Connector(MultiService):
         """Every endpoint that Twisted has says at once whether it can be listened on."""
         http = self._configuration.http
         site = make_site(
-            self._api.resource,
+            Routes(self._api),
             self._reactor,
             http.maximum_body,
             http.idle_timeout,

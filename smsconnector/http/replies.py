@@ -1,58 +1,61 @@
-"""Answers of the HTTP door: JSON, and one form for every error."""
+"""Bodies and headers of answers: JSON, and one form for every error."""
 
 import json
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.web.http import Request
-
 from smsconnector.errors import InvalidRequest
+from smsconnector.http.answers import Answer, Headers
 from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.messages import Message
 from smsconnector.sms.segmentation import Split, unmarked
 
-RETRY_AFTER = "5"  # seconds, with 503
+RETRY_AFTER_S = 5
+JSON = (b"Content-Type", b"application/json")
 
 
-def refuse(request: Request, error: InvalidRequest) -> bytes:
-    """``{"error": {"code", "message", "field"}}`` with the error's status."""
-    request.setResponseCode(error.status)
-    if error.status == 503:
-        request.setHeader("Retry-After", RETRY_AFTER)
-    return _give(request, rendered(error))
+def json_answer(data: Any, status: int = 200, headers: Headers = ()) -> Answer:
+    """``data`` as JSON, in UTF-8."""
+    return Answer(status, (*headers, JSON), _json(data))
 
 
-def rendered(error: InvalidRequest) -> bytes:
-    """The JSON alone."""
+def refusal(error: InvalidRequest) -> Answer:
+    """Every error becomes an answer here: its status, its headers, and its JSON as ``error_body`` writes it."""
+    return Answer(error.status, (*retry_after(error), *error.headers, JSON), error_body(error))
+
+
+def retry_after(error: InvalidRequest) -> Headers:
+    """The Retry-After header (RFC 9110 section 10.2.3) of a refusal, in seconds. Whatever is refused with 503 was not
+    accepted and may be sent again; another refusal would be the same the next time."""
+    return ((b"Retry-After", b"%d" % RETRY_AFTER_S),) if error.status == 503 else ()
+
+
+def error_body(error: InvalidRequest) -> bytes:
+    """``{"error": {"code", "message", "field"}}``; ``field`` is null where no field is to blame."""
     return _json({"error": {"code": error.code, "message": error.message, "field": error.field}})
-
-
-def give(request: Request, data: Any) -> bytes:
-    """That as JSON."""
-    return _give(request, _json(data))
 
 
 def _json(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _give(request: Request, body: bytes) -> bytes:
-    request.setHeader("Content-Type", "application/json")
-    request.setHeader("Content-Length", str(len(body)))
-    return body
+EMPTY_200 = Answer()
+STORE_FAILED = refusal(
+    InvalidRequest("unavailable", "Nothing was accepted: the store can't write now. Try again.", status=503)
+)
 
 
-def nothing(request: Request) -> bytes:
-    """No content, and said so: without a length the answer would be chunked."""
-    request.setHeader("Content-Length", "0")
-    return b""
+def text_headers(split: Split) -> Headers:
+    """Headers that name the characters because of which the text costs more, or is not quite what was asked for."""
+    if not (split.forced_by or split.transliterated):
+        return ()
+    named = ((b"X-UCS2-Because", split.forced_by), (b"X-Transliterated", split.transliterated))
+    return tuple((name, _code_points(characters)) for name, characters in named if characters)
 
 
-def say_what_changed(request: Request, split: Split) -> None:
-    """Headers that name the characters for which the text costs more, or is another than was asked for."""
-    for name, characters in (("X-UCS2-Because", split.forced_by), ("X-Transliterated", split.transliterated)):
-        if characters:
-            request.setHeader(name, " ".join(f"U+{ord(character):04X}" for character in characters[:20]))
+def _code_points(characters: str) -> bytes:
+    """The first twenty, as ``U+2019 U+00EA``."""
+    return " ".join(f"U+{ord(character):04X}" for character in characters[:20]).encode("ascii")
 
 
 def representation(message: Message) -> dict[str, Any]:

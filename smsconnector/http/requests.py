@@ -14,7 +14,7 @@ from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
-LONGEST_VALIDITY = 31_536_000  # seconds: a year
+LONGEST_VALIDITY_S = 31_536_000  # a year
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class SendRequest:
     body: str
     source: str | None
     channel: str | None
-    validity: int | None = None  # seconds
+    validity_s: int | None = None
 
 
 def parse_send(octets: bytes) -> SendRequest:
@@ -51,10 +51,10 @@ def _validity(value: Any) -> int | None:
     if value is None:
         return None
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LONGEST_VALIDITY or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LONGEST_VALIDITY_S or len(text) > 9:
         raise InvalidRequest(
             "invalid_validity",
-            f"ValidityPeriod is not a number of seconds: write 1 to {LONGEST_VALIDITY}.",
+            f"ValidityPeriod is not a number of seconds: write 1 to {LONGEST_VALIDITY_S}.",
             "ValidityPeriod",
         )
     return int(text)

@@ -10,7 +10,7 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -24,9 +24,12 @@ from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
+from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRoute
+from smsconnector.http.api import API
 from smsconnector.http.connections import Connection, Connections
 
 DRAIN = 1_048_576  # octets of an over-long body that are read and thrown away
@@ -115,7 +118,7 @@ class BoundedChannel(HTTPChannel):
         """What no route can answer; the rest of what came is not looked at."""
         if self.closing:
             return
-        body = replies.rendered(error)
+        body = replies.error_body(error)
         self.transport.write(
             b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
             % (error.status, RESPONSES[error.status], len(body), body)
@@ -188,23 +191,38 @@ class BoundedRequest(Request):
         if path.startswith("/") or (self.method, path) == (b"OPTIONS", "*"):
             super().process()
         else:
-            self.answer(replies.refuse(self, InvalidRequest("not_found", "There is no such path.", status=404)))
+            self.answer(replies.refusal(InvalidRequest("not_found", "There is no such path.", status=404)))
 
     def getRequestHostname(self) -> bytes:
         """The routes know no hosts; werkzeug refuses half of what clients may write there."""
         return b""
 
-    def body(self) -> bytes:
-        """All of it."""
-        return cast(BytesIO, self.content).read()
+    def record(self, arguments: Mapping[str, str] = NO_ARGUMENTS) -> HTTPRequest:
+        """What handlers see of it; ``arguments`` are those of its path."""
+        return HTTPRequest(
+            self.method,
+            self.path,
+            self.header_values,
+            cast(BytesIO, self.content).read(),
+            arguments,
+            too_large(self.maximum_body) if self.too_long else None,
+        )
 
-    def content_type(self) -> str:
-        """As the client wrote it, whatever octets these are."""
-        return (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0].decode("latin-1")
+    def header_values(self, name: bytes) -> Sequence[bytes]:
+        return self.requestHeaders.getRawHeaders(name) or ()
 
-    def answer(self, body: bytes) -> None:
-        """All of the answer, if there is still someone to read it."""
+    def head(self, answer: Answer) -> bytes:
+        """Set the answer's status and headers; give its body, which is still to be written."""
+        self.setResponseCode(answer.status)
+        for name, value in answer.headers:
+            self.setHeader(name, value)
+        self.setHeader(b"Content-Length", b"%d" % len(answer.body))  # without it the answer would be chunked
+        return answer.body
+
+    def answer(self, answer: Answer) -> None:
+        """Write all of the answer, if there is still someone to read it."""
         if not self.gone:
+            body = self.head(answer)
             if body:
                 self.write(body)
             self.finish()
@@ -218,32 +236,66 @@ class BoundedRequest(Request):
 
 
 class Routes(KleinResource):
-    """Klein's table of routes. Those without a variable are found by their octets, for werkzeug's matching costs more
-    than the handler of ``/send``; everything else goes its way. ``failed`` makes an answer of what a handler raised."""
+    """The table of ``api``, as Klein's routes. A path without a variable is found here by its octets, because the
+    matching of werkzeug, which Klein uses, costs more than the handler of ``/send``. All others are Klein's."""
 
-    def __init__(self, app: Klein, failed: Callable[[Request, Failure], bytes]) -> None:
+    def __init__(self, api: API) -> None:
+        self._api, app = api, Klein()
+        routes: dict[str, HTTPRoute] = {}  # by Klein's names for them
+        for route in api.routes:
+            for path in route.paths(api.base_path):
+                name = f"{route.method} {path}"
+                routes[name] = route
+                app.route(path, endpoint=name, methods=[route.method], strict_slashes=False)(self._endpoint(route))
+        app.handle_errors(HTTPException)(self._nothing_there)
+        app.handle_errors(Exception)(self._our_fault)
         super().__init__(app)
-        self._failed = failed
         self._plain = {
-            (method.encode(), rule.rule.encode()): rule.endpoint
+            (method.encode(), rule.rule.encode()): routes[rule.endpoint]
             for rule in app.url_map.iter_rules()
             if not rule.arguments
             for method in rule.methods or ()
         }
 
     def render(self, request: Any) -> Any:
-        endpoint = self._plain.get((request.method, request.path))
-        if endpoint is None:
+        route = self._plain.get((request.method, request.path))
+        if route is None:
             return super().render(request)
-        try:
-            answer: Any = self._app.execute_endpoint(endpoint, request)
-        except Exception:  # noqa: BLE001 — the edge: ``failed`` tells ours from theirs, and logs
-            answer = self._failed(request, Failure())
-        if isinstance(answer, Deferred):
-            answer.addErrback(lambda failure: self._failed(request, failure)).addCallback(request.answer)
-        else:
-            request.answer(answer)
+        self._api.serve(route, request.record(), request.answer)
         return NOT_DONE_YET
+
+    def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
+        """The route's handler as Klein calls it: with what its path's variables stand for, and for a Deferred."""
+
+        def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
+            body: Deferred[bytes] = Deferred()
+            self._api.serve(route, request.record(arguments), lambda answer: body.callback(request.head(answer)))
+            return body
+
+        return endpoint
+
+    def _nothing_there(self, request: Any, failure: Failure) -> bytes:
+        """No route has this path, or none with this method."""
+        error = failure.value
+        if isinstance(error, MethodNotAllowed):
+            allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+            refused = InvalidRequest(
+                "method_not_allowed",
+                f"Use the method {allowed} here.",
+                status=405,
+                headers=((b"Allow", allowed.encode()),),
+            )
+        else:
+            code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
+            refused = InvalidRequest(
+                "not_found",
+                f"There is nothing here: see {self._api.base_path}/send.",
+                status=code if 400 <= code < 500 else 404,
+            )
+        return request.head(replies.refusal(refused))
+
+    def _our_fault(self, request: Any, failure: Failure) -> bytes:
+        return request.head(self._api.our_fault(failure, request.path))
 
 
 class QuietSite(Site):

@@ -14,7 +14,7 @@ from smsconnector.errors import StoreError
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.requests import parse_send
-from smsconnector.http.site import make_site
+from smsconnector.http.site import Routes, make_site
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
@@ -81,18 +81,18 @@ class DoorCase(SynchronousTestCase, Gate):
         self.reason = ""
         self.failures: list[StoreError] = []
         api = API(
-            self.now,
-            outlets,
-            "smpp",
-            "smpp",
-            receiver,
-            self.writer,
-            KeyRing(self.keys),
-            "/msg-client",
-            self,
-            lambda: {"binds": {"a": "bound"}},
+            wall_clock=self.now,
+            outlets=outlets,
+            default_channel="smpp",
+            webhook_channel="smpp",
+            receiver=receiver,
+            writer=self.writer,
+            keys=KeyRing(self.keys),
+            base_path="/msg-client",
+            gate=self,
+            health=lambda: {"binds": {"a": "bound"}},
         )
-        self.site = make_site(api.resource, self.clock, 65_536, 60.0)
+        self.site = make_site(Routes(api), self.clock, 65_536, 60.0)
 
     def refusal(self) -> str:
         return self.reason

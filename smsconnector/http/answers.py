@@ -1,0 +1,55 @@
+"""What a handler is given and what it gives back: plain records, whatever server they come from and go to.
+
+A handler takes an ``HTTPRequest`` and a callback. It calls the callback once, with an ``Answer``: at once, or after the
+commit that the answer speaks of. What it can't accept it raises as InvalidRequest, before it has called the callback.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from smsconnector.errors import InvalidRequest
+
+Headers = tuple[tuple[bytes, bytes], ...]  # (name, value) pairs, in the order in which they are sent
+HeaderValues = Callable[[bytes], Sequence[bytes]]  # from a name in lower case to its values as they came; () if none
+Scope = Literal["send", "webhook", "read", "health"]
+NO_ARGUMENTS: Mapping[str, str] = {}
+
+
+class HTTPRequest(NamedTuple):
+    """One request, read to its end."""
+
+    method: bytes
+    path: bytes  # without the query, still percent-encoded
+    header_values: HeaderValues
+    body: bytes
+    arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
+    fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
+
+
+class Answer(NamedTuple):
+    """``status`` with ``headers`` and ``body``. Who writes it to the client adds Content-Length, Date and Server."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: bytes = b""
+
+
+GiveAnswer = Callable[[Answer], None]
+Handler = Callable[[HTTPRequest, GiveAnswer], None]
+
+
+class HTTPRoute(NamedTuple):
+    """Which handler serves ``method`` on ``path``; ``<name>`` in the path is a variable of one path segment.
+
+    ``scope`` says what kind of request it is. Nothing reads it yet: today every configured key opens every route.
+    """
+
+    method: str
+    path: str  # below the base path
+    handler: Handler
+    scope: Scope
+    at_root: bool = False  # it stands at the root too, without the base path
+
+    def paths(self, base_path: str) -> tuple[str, ...]:
+        """The whole paths under which it is found."""
+        return (base_path + self.path, self.path) if self.at_root else (base_path + self.path,)

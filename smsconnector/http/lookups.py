@@ -1,0 +1,41 @@
+"""What clients GET: one message by its MessageSID, and the health of the connector."""
+
+from collections.abc import Callable
+from typing import Any
+
+from smsconnector.errors import InvalidRequest, StoreError
+from smsconnector.http import replies
+from smsconnector.http.answers import GiveAnswer, HTTPRequest
+from smsconnector.store import operations as ops
+from smsconnector.store.writer import IWriter
+from smsconnector.walks.admission import Gate
+
+
+class Lookups:
+    """The handlers of both. ``details`` gives what the health says beside whether texts are accepted."""
+
+    def __init__(self, *, writer: IWriter, gate: Gate, details: Callable[[], dict[str, Any]]) -> None:
+        self._writer, self._gate, self._details = writer, gate, details
+
+    def message(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 with the message, 404 if there is none with this MessageSID."""
+
+        def found(row: dict[str, Any] | None, error: StoreError | None) -> None:
+            if error is not None:
+                answer(replies.STORE_FAILED)
+            elif row is None:
+                answer(replies.refusal(_no_message()))
+            else:
+                answer(replies.json_answer(replies.found(row)))
+
+        self._writer.put(ops.Find(request.arguments["sid"]), found)
+
+    def health(self, _request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 while texts are accepted, else 503 with the reason. That 503 refuses nothing: it has no Retry-After."""
+        reason = self._gate.refusal()
+        said = {"accepting": not reason, "reason": reason or None} | self._details()
+        answer(replies.json_answer(said, status=503 if reason else 200))
+
+
+def _no_message() -> InvalidRequest:
+    return InvalidRequest("not_found", "There is no message with this MessageSID.", status=404)

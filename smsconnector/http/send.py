@@ -1,0 +1,97 @@
+"""``POST /send``: an application's text becomes a message on disk, and then the application is told.
+
+1. The gate says whether anything can be accepted now.
+2. ``parse_send`` reads the body and checks it. Channel and number decide which submitter takes the text; the text is
+   split into segments.
+3. The submitter writes the message. The answer is given after the commit, never before.
+"""
+
+from collections.abc import Callable, Mapping
+
+from smsconnector.errors import InvalidRequest, StoreError, TextError
+from smsconnector.http import replies
+from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
+from smsconnector.http.requests import SendRequest, parse_send, text_refused
+from smsconnector.messages import Message, new_sid
+from smsconnector.sms.segmentation import Split
+from smsconnector.walks.admission import Gate
+from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.submitter import Submitter
+
+REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7240 section 4.2)
+
+
+class Send:
+    """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
+    a message is found by its MessageSID; ``wall_clock`` gives seconds since the Unix epoch."""
+
+    def __init__(
+        self,
+        *,
+        wall_clock: Callable[[], float],
+        outlets: Mapping[str, Outlet],
+        default_channel: str,
+        gate: Gate,
+        messages_path: str,
+    ) -> None:
+        self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
+        self._gate, self._messages_path = gate, messages_path.encode()
+
+    def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 after the commit, with the MessageSID and where to ask for the message. 503 if the gate is closed or
+        the store can't write, 400 if the body is not right: then nothing was accepted."""
+        code, reason = self._gate.answer()
+        if code:
+            raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
+        message, submitter, split = self._message_of(parse_send(request.body))
+        with_body = REPRESENTATION in b",".join(request.header_values(b"prefer"))
+
+        def written(error: StoreError | None) -> None:
+            if error is None:
+                answer(self._accepted(message, split, with_body))
+            else:
+                self._gate.failed(error)
+                answer(replies.STORE_FAILED)
+
+        submitter.accept(message, written)
+
+    def _message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
+        """The message, who takes it, and how its text was split; InvalidRequest if that can't be."""
+        channel = send.channel or self._default_channel
+        outlet = self._outlets.get(channel)
+        if outlet is None:
+            raise InvalidRequest(
+                "unknown_channel", f"There is no such channel; there is: {', '.join(self._outlets)}.", "channel"
+            )
+        submitter = outlet.submitter(send.to)
+        if submitter is None:
+            raise InvalidRequest("unroutable_number", "No bind of this channel serves this number.", "To")
+        try:
+            split = outlet.cut(send.body)
+        except TextError as error:
+            raise text_refused(error) from None
+        now_ms = int(self._wall_clock() * 1000)
+        lifetime_s = outlet.lifetime if send.validity_s is None else min(outlet.lifetime, send.validity_s)
+        message = Message(
+            sid=new_sid(now_ms),
+            channel=channel,
+            source=send.source,
+            destination=send.to,
+            alphabet=split.alphabet,
+            segments=split.segments,
+            accepted_at=now_ms,
+            expires_at=now_ms + int(lifetime_s * 1000),
+            is_limited=send.validity_s is not None,
+        )
+        return message, submitter, split
+
+    def _accepted(self, message: Message, split: Split, with_body: bool) -> Answer:
+        """``with_body``: the client wants the message resource in the answer."""
+        sid = message.sid.encode()
+        headers: Headers = ((b"X-Message-SID", sid), (b"Location", self._messages_path + sid))
+        headers += replies.text_headers(split)
+        if not with_body:
+            return Answer(200, headers)
+        return replies.json_answer(
+            replies.representation(message), headers=(*headers, (b"Preference-Applied", REPRESENTATION))
+        )
