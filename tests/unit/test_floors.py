@@ -101,6 +101,13 @@ class FloorsCase(SynchronousTestCase):
             if room == "simulator":
                 self.assertIn(other or "errors", {"errors", "messages", "sms", "smpp", "simulator"}, module)
 
+    def test_handlers_know_no_server(self) -> None:
+        """In ``http`` only the server's own modules know twisted.web and Klein: another can take their place."""
+        for module, room, target in imports():
+            if room == "http" and module not in ("http/site.py", "http/connections.py"):
+                self.assertNotRegex(target, r"^(klein|werkzeug|twisted\.(web|internet|protocols)|twisted$)", module)
+                self.assertNotIn(target, ("smsconnector.http.site", "smsconnector.http.connections"), module)
+
     def test_only_the_service_imports_the_reactor(self) -> None:
         """Everybody else is given it."""
         for path in ROOT.rglob("*.py"):

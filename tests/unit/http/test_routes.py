@@ -1,0 +1,161 @@
+"""The table of routes, and the edge where what a handler raises becomes an answer."""
+
+import json
+import time
+from base64 import b64encode
+from typing import Any
+
+from klein import Klein
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.errors import InvalidRequest
+from smsconnector.http import replies
+from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
+from smsconnector.http.api import API
+from smsconnector.http.auth import CHALLENGE, KeyRing
+from smsconnector.http.site import Routes
+from smsconnector.sms.segmentation import Split
+
+JSON = (b"Content-Type", b"application/json")
+NOTHING: Any = None
+
+
+def make_api(*keys: str) -> API:
+    return API(
+        wall_clock=time.time,
+        outlets={},
+        default_channel="smpp",
+        webhook_channel="smpp",
+        receiver=NOTHING,
+        writer=NOTHING,
+        keys=KeyRing(keys),
+        base_path="/base",
+    )
+
+
+def request(*headers: tuple[bytes, bytes], fault: InvalidRequest | None = None) -> HTTPRequest:
+    return HTTPRequest(
+        b"POST", b"/x", lambda name: [value for given, value in headers if given == name], b"body", fault=fault
+    )
+
+
+class TableCase(SynchronousTestCase):
+    def test_the_contract(self) -> None:
+        """Method, whole paths and scope of every route."""
+        found = {(one.method, one.scope, one.paths("/base")) for one in make_api().routes}
+        self.assertEqual(
+            found,
+            {
+                ("POST", "send", ("/base/send", "/send")),
+                ("POST", "webhook", ("/base/receive", "/receive")),
+                ("POST", "webhook", ("/base/delivery-notification", "/delivery-notification")),
+                ("POST", "webhook", ("/base/<channel>/receive",)),
+                ("POST", "webhook", ("/base/<channel>/delivery-notification",)),
+                ("GET", "read", ("/base/messages/<sid>",)),
+                ("GET", "health", ("/base/health", "/health")),
+            },
+        )
+
+    def test_klein_has_all_of_them(self) -> None:
+        """Klein's routes are those of the table, and no others; those without a variable are in the short cut too."""
+        api = make_api()
+        routes = Routes(api)
+        app: Klein = routes._app
+        paths = {path for route in api.routes for path in route.paths("/base")}
+        self.assertEqual({rule.rule for rule in app.url_map.iter_rules()}, paths)
+        self.assertEqual({path.decode() for _, path in routes._plain}, {path for path in paths if "<" not in path})
+        self.assertEqual(routes._plain[b"HEAD", b"/health"], routes._plain[b"GET", b"/base/health"])
+
+
+class ServeCase(SynchronousTestCase):
+    TOO_LONG = InvalidRequest("body_too_large", "Send less.", status=413)
+
+    def serve(self, received: HTTPRequest, *keys: str, error: Exception | None = None) -> Answer:
+        """The answer; ``handled`` says whether the handler was called."""
+        self.handled = False
+        answers: list[Answer] = []
+
+        def handler(given: HTTPRequest, answer: GiveAnswer) -> None:
+            self.handled = True
+            self.assertIs(given, received)
+            if error is not None:
+                raise error
+            answer(replies.EMPTY_200)
+
+        make_api(*keys).serve(HTTPRoute("POST", "/x", handler, "send"), received, answers.append)
+        (answer,) = answers
+        return answer
+
+    def test_handled(self) -> None:
+        """The handler has the request, and the answer is the handler's."""
+        self.assertEqual((self.serve(request()), self.handled), (Answer(200, (), b""), True))
+
+    def test_refused(self) -> None:
+        """What the handler raises is the answer, with its status and its headers before those of the body."""
+        error = InvalidRequest("a_code", "A sentence.", "To", status=409, headers=((b"X-A", b"b"),))
+        answer = self.serve(request(), error=error)
+        self.assertEqual((answer.status, answer.headers), (409, ((b"X-A", b"b"), JSON)))
+        self.assertEqual(
+            json.loads(answer.body), {"error": {"code": "a_code", "message": "A sentence.", "field": "To"}}
+        )
+
+    def test_the_key_first(self) -> None:
+        """Without a key: 401 with a challenge, whatever else is wrong; then what is wrong with the body."""
+        for fault in (None, self.TOO_LONG):
+            answer = self.serve(request(fault=fault), "good")
+            self.assertEqual((answer.status, answer.headers, self.handled), (401, (CHALLENGE, JSON), False))
+        answer = self.serve(request((b"x-api-key", b"good"), fault=self.TOO_LONG), "good")
+        self.assertEqual((answer.status, self.handled), (413, False))
+        self.assertEqual(self.serve(request((b"x-api-key", b"good")), "good").status, 200)
+
+    def test_our_fault(self) -> None:
+        """Any other error is 500; its text is in the log and not in the answer."""
+        answer = self.serve(request(), error=ValueError("a secret"))
+        self.assertEqual((answer.status, answer.headers), (500, (JSON,)))
+        self.assertNotIn(b"secret", answer.body)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class KeysCase(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Where a key may stand, and what is none."""
+        good = b64encode(b"any:second")
+        cases: list[tuple[list[tuple[bytes, bytes]], bool]] = [
+            ([], False),
+            ([(b"authorization", b"Bearer first")], True),
+            ([(b"authorization", b" bearer  second ")], True),
+            ([(b"authorization", b"Bearer")], False),
+            ([(b"authorization", b"Bearer firs")], False),
+            ([(b"authorization", b"Basic " + good)], True),
+            ([(b"authorization", b"Basic !" + good)], False),
+            ([(b"authorization", b"Digest first")], False),
+            ([(b"x-api-key", b" first ")], True),
+            ([(b"x-api-key", b"none"), (b"authorization", b"Bearer first")], False),
+            ([(b"x-api-key", b"none"), (b"x-api-key", b"first")], False),
+        ]
+        keys = KeyRing(("first", "second"))
+        for headers, opens in cases:
+            check = request(*headers).header_values
+            if opens:
+                keys.check(check)
+            else:
+                self.assertEqual(self.assertRaises(InvalidRequest, keys.check, check).status, 401, headers)
+
+
+class RepliesCase(SynchronousTestCase):
+    def test_retry_after(self) -> None:
+        """A refusal with 503 says when to come again, and no other does."""
+        for status in (400, 401, 404, 405, 413, 500, 503):
+            names = [name for name, _ in replies.refusal(InvalidRequest("x", "X.", status=status)).headers]
+            self.assertEqual(b"Retry-After" in names, status == 503, status)
+
+    def test_text_headers(self) -> None:
+        """The characters that cost more, or were replaced, as code points; twenty of them at most."""
+        cases: list[tuple[Split, Any]] = [
+            (Split("gsm7", ("hi",)), ()),
+            (Split("ucs2", ("hi",), "’ê"), ((b"X-UCS2-Because", b"U+2019 U+00EA"),)),
+            (Split("gsm7", ("hi",), "", "’"), ((b"X-Transliterated", b"U+2019"),)),
+            (Split("ucs2", ("hi",), "😀" * 30), ((b"X-UCS2-Because", b" ".join([b"U+1F600"] * 20)),)),
+        ]
+        for split, headers in cases:
+            self.assertEqual(replies.text_headers(split), headers)
