@@ -1,9 +1,19 @@
-"""The HTTP door.
+"""HTTP: what applications and providers call.
 
-``site``      the server: bodies are bounded before they are in memory
-``requests``  the JSON that applications post, checked
-``forms``     the forms that providers post, checked
-``replies``   answers and errors as JSON
-``auth``      API keys
-``api``       the routes: the contract's three, and the message resource
+Plain functions of octets and headers, which know no server:
+
+``answers``      the records: request, answer, route
+``api``          the table of routes, and the edge where an error becomes an answer
+``send``         the handler of ``/send``
+``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
+``lookups``      the handlers of the message resource and the health
+``requests``     the JSON that applications post, checked
+``forms``        the forms that providers post, checked
+``replies``      JSON bodies and headers of answers, and the one form of every error
+``auth``         API keys
+
+The server, made of Twisted's and Klein's parts:
+
+``site``         bodies have a limit; a request finds its route
+``connections``  how many connections there may be, and how long one may take over a request
 """

@@ -1,7 +1,8 @@
-"""API keys: with keys configured, every request must bring one; without, the door is open (bind it to loopback).
+"""API keys. If any are configured, every request must bring one of them; if none are, every request is let in, and
+the server should listen on the loopback interface only.
 
-A key comes as ``Authorization: Bearer KEY``, as ``X-API-Key: KEY``, or as the password of HTTP Basic, which is
-the form that providers' webhook URLs can carry.
+A key comes as ``Authorization: Bearer KEY``, as ``X-API-Key: KEY``, or as the password of HTTP Basic: that is the form
+that the URL of a webhook can carry (``https://any:KEY@host/receive``).
 """
 
 import base64
@@ -16,7 +17,7 @@ CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="smsconnector"')  # RFC 9110 se
 
 
 class KeyRing:
-    """The configured keys; compared in constant time."""
+    """The configured keys. They are compared in constant time (``hmac.compare_digest``)."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [key.encode() for key in keys]

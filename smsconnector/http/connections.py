@@ -1,8 +1,10 @@
 """How many connections there may be, and how long one may take over a request.
 
-Twisted's own time-out is for silence: an octet now and then resets it. Here the whole request has to be there within
-``request_timeout`` of its first octet. A connection beyond ``maximum`` is closed at once: whoever has ten thousand open
-does not read an answer, and one that is written costs what it is to save.
+Twisted's own time-out counts silence: a client that sends an octet now and then is never timed out. Here the whole
+request must have come within ``request_timeout`` of its first octet.
+
+A connection beyond ``maximum`` is closed at once, without an answer: the limit is there to save work and memory, and
+an answer costs both.
 """
 
 import resource
@@ -15,28 +17,29 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
 
-LOOK = 1.0  # seconds between looks for those that take too long
-SPARE_FILES = 200  # descriptors for everything that is no connection of a client
+LOOK_INTERVAL_S = 1.0  # between looks for connections that take too long
+SPARE_FILES = 200  # open files for everything else: database, log, binds, broker
 
 
 class Connection(ProtocolWrapper):
-    """``since`` is when the request that is being received began; None between requests."""
+    """One connection. ``waiting_since_s`` is the clock's time since when it has been waiting for the client: the first
+    octet of the request that is being received, or what ``BoundedChannel`` notes; None while it does not wait."""
 
-    since: float | None = None
+    waiting_since_s: float | None = None
     factory: "Connections"
 
     def dataReceived(self, data: bytes) -> None:
-        if self.since is None:
-            self.since = self.factory.clock.seconds()
+        if self.waiting_since_s is None:
+            self.waiting_since_s = self.factory.clock.seconds()
         super().dataReceived(data)
 
     def request_is_whole(self) -> None:
-        """All of it has been received; how long the answer takes is not the client's fault."""
-        self.since = None
+        """All of the request has been received: the time that the answer takes is not the client's."""
+        self.waiting_since_s = None
 
 
 class Refused(Protocol):
-    """One connection too many. It is a protocol, for under TLS none is an error."""
+    """Closes a connection beyond the limit. ``buildProtocol`` can't give None instead: under TLS that is an error."""
 
     transport: Any
 
@@ -46,7 +49,7 @@ class Refused(Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
-    """``maximum`` connections at once, 0 for no limit; ``request_timeout`` in seconds."""
+    """The factory that wraps the site: ``maximum`` connections at once, 0 for no limit; ``request_timeout`` (s)."""
 
     log = Logger()
     protocol = Connection
@@ -55,18 +58,19 @@ class Connections(WrappingFactory):
     def __init__(self, factory: Any, clock: IReactorTime, maximum: int, request_timeout: float) -> None:
         super().__init__(factory)
         self.clock = clock
-        self._maximum, self._timeout = maximum, request_timeout
+        self._maximum, self._request_timeout_s = maximum, request_timeout
         self._refused = 0
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
 
     def acceptableProtocols(self) -> list[bytes]:
-        """For ALPN (RFC 7301). HTTP/1.1 alone: with HTTP/2 a connection is not one request at a time."""
+        """For ALPN (RFC 7301). HTTP/1.1 only: an HTTP/2 connection has several requests at once, which neither the
+        limits nor the times here know."""
         return [b"http/1.1"]
 
     def startFactory(self) -> None:
         super().startFactory()
-        self._looking.start(LOOK, now=False)
+        self._looking.start(LOOK_INTERVAL_S, now=False)
 
     def stopFactory(self) -> None:
         self._looking.stop()
@@ -79,8 +83,13 @@ class Connections(WrappingFactory):
         return super().buildProtocol(addr)
 
     def _look(self) -> None:
+        """Cut off who takes too long, and say in the log how many connections were refused since the last look."""
         now = self.clock.seconds()
-        slow = [one for one in self.protocols if one.since is not None and now - one.since >= self._timeout]
+        slow = [
+            one
+            for one in self.protocols
+            if one.waiting_since_s is not None and now - one.waiting_since_s >= self._request_timeout_s
+        ]
         for connection in slow:
             connection.abortConnection()
         if self._refused:
@@ -93,8 +102,9 @@ class Connections(WrappingFactory):
 
 
 def allow_files(connections: int) -> str:
-    """Raise the limit of open files to what ``connections`` need, or as far as this process may if they are 0, which
-    is no limit; a warning if that is less than is needed, or ""."""
+    """Raise this process's limit of open files to what so many connections need; 0 connections means no limit, and
+    then it is raised as far as it may be. Gives a warning for the log if fewer files may be open than are needed, else
+    ""."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + SPARE_FILES if connections else hard
     if soft >= wanted or soft == resource.RLIM_INFINITY:

@@ -1,12 +1,13 @@
-"""The HTTP server: Twisted's, held to bounds, with no access log.
+"""The HTTP server: Twisted's, with limits, and without an access log.
 
-1. ``Connections`` counts connections; one too many is closed at once, under TLS too.
-2. ``Channel`` reads requests off a connection. It looks at none while earlier answers are not read, at one a turn of
-   the reactor, and tells the connection's clock what it waits for. What is no HTTP it refuses in JSON and closes.
-3. ``BoundedRequest`` keeps ``maximum_body`` octets of a body. A longer one is read on, up to ``DRAIN`` octets, without
-   being kept, so that its sender can read the 413; one that says it is longer than that, or asks first whether it may
-   come (``Expect: 100-continue``), is answered and closed at once.
-4. ``Routes`` finds the handler.
+1. ``Connections`` counts connections. One beyond the limit is closed at once, under TLS too.
+2. ``BoundedChannel`` reads requests from a connection, one in each turn of the reactor. It reads no further request
+   while the client does not read the answers to earlier ones. It tells the connection since when it has been waiting
+   for the client. If what came is not HTTP, it answers in JSON and closes the connection.
+3. ``BoundedRequest`` keeps at most ``maximum_body`` octets of a body. The rest of a longer body is read and dropped, up
+   to ``DRAIN`` octets, because a client that is still writing does not read the 413. If the client announces more than
+   that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed.
+4. ``Routes`` finds the route, and ``API.serve`` has the request handled.
 """
 
 import re
@@ -32,7 +33,7 @@ from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRou
 from smsconnector.http.api import API
 from smsconnector.http.connections import Connection, Connections
 
-DRAIN = 1_048_576  # octets of an over-long body that are read and thrown away
+DRAIN = 1_048_576  # octets beyond the limit of a body that are read and dropped
 BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
 
@@ -41,16 +42,16 @@ def too_large(maximum: int) -> InvalidRequest:
 
 
 class BoundedChannel(HTTPChannel):
-    """One connection; ``transport`` is its ``Connection``."""
+    """Reads the requests of one connection and writes the answers; ``transport`` is its ``Connection``."""
 
     transport: Connection  # type: ignore[assignment]
 
     @property
     def closing(self) -> bool:
-        """Nothing is read or written any more."""
+        """The connection is being closed: nothing is read from it or written to it any more."""
         return bool(self.transport.disconnecting)
 
-    # --- what comes -----------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
         if not self.closing:
@@ -73,18 +74,19 @@ class BoundedChannel(HTTPChannel):
             super().allContentReceived()
 
     def _set_clock(self) -> None:
-        """It runs while we wait for the client: for the rest of a request, for room to answer, for the end of a
-        closed connection (TLS waits for the other side's)."""
+        """Note since when we have been waiting for the client: for the rest of a request, until it reads its answers,
+        or until it closes its side of a connection that we have closed (TLS waits for that)."""
         waiting = not self._handlingRequest and (self.requests or self._buffer)
         if not (waiting or self.closing):
-            self.transport.since = None
-        elif self.transport.since is None:
-            self.transport.since = self.transport.factory.clock.seconds()
+            self.transport.waiting_since_s = None
+        elif self.transport.waiting_since_s is None:
+            self.transport.waiting_since_s = self.transport.factory.clock.seconds()
 
-    # --- one after the other --------------------------------------------------------------------------------
+    # --- one request a turn ---------------------------------------------------------------------------------
 
     def requestDone(self, request: Request) -> None:
-        """A request that was answered as soon as it was read: others have their turn before the next of this client."""
+        """A request has been answered. If it was answered as soon as it was read, and more requests of this client
+        are in memory, then other connections have their turn before the next of them."""
         super().requestDone(request)
         if self._busyReceiving and self._buffer and not self.closing:
             self.paused = True
@@ -93,8 +95,8 @@ class BoundedChannel(HTTPChannel):
         self._set_clock()
 
     def pauseProducing(self) -> None:
-        """The answers are not read. Twisted goes on with what it reads while a request is handled, and for each it has
-        an answer in memory."""
+        """The client does not read its answers: read nothing more from it. Twisted alone would go on with the requests
+        that it has in memory, and would keep an answer to each."""
         super().pauseProducing()
         self.paused = True
         self._networkProducer.pauseProducing()
@@ -112,10 +114,10 @@ class BoundedChannel(HTTPChannel):
         if not (self.paused or self._handlingRequest or self.closing):
             self._networkProducer.resumeProducing()
 
-    # --- the end --------------------------------------------------------------------------------------------
+    # --- closing --------------------------------------------------------------------------------------------
 
     def refuse(self, error: InvalidRequest) -> None:
-        """What no route can answer; the rest of what came is not looked at."""
+        """Answer what can't be given to a route, and close. What came behind it is dropped."""
         if self.closing:
             return
         body = replies.error_body(error)
@@ -143,7 +145,7 @@ class BoundedChannel(HTTPChannel):
         self._set_clock()
 
     def timeoutConnection(self) -> None:
-        """Not a word in the log: whoever connects would fill it."""
+        """Close without a line in the log: else anybody who can connect could fill it."""
         self.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
@@ -152,10 +154,10 @@ class BoundedChannel(HTTPChannel):
 
 
 class BoundedRequest(Request):
-    """``too_long`` is set when the body went over ``maximum_body``; ``content`` is empty then. ``gone`` is set when the
-    client is."""
+    """``too_long``: the body was longer than ``maximum_body``, and ``content`` is empty. ``gone``: the connection has
+    ended."""
 
-    maximum_body = 65_536
+    maximum_body = 65_536  # octets
     too_long = False
     gone = False
     _received = 0
@@ -180,8 +182,8 @@ class BoundedRequest(Request):
         super().handleContentChunk(data)
 
     def process(self) -> None:
-        """A path that is no UTF-8, or none at all, is none of ours; the routes would stumble over it. An absolute URI
-        is its path (RFC 9112 section 3.2.2)."""
+        """All of it has been read. Of an absolute URI only the path counts (RFC 9112 section 3.2.2). A path that is not
+        UTF-8, or does not begin with a slash, is answered 404 here, because Klein can't take it."""
         if self.path.lower().startswith((b"http://", b"https://")):
             self.path = b"/" + self.path.split(b"/", 3)[3] if self.path.count(b"/") > 2 else b"/"
         try:
@@ -194,7 +196,7 @@ class BoundedRequest(Request):
             self.answer(replies.refusal(InvalidRequest("not_found", "There is no such path.", status=404)))
 
     def getRequestHostname(self) -> bytes:
-        """The routes know no hosts; werkzeug refuses half of what clients may write there."""
+        """None: the routes are the same for every host, and werkzeug refuses many hosts that clients may write."""
         return b""
 
     def record(self, arguments: Mapping[str, str] = NO_ARGUMENTS) -> HTTPRequest:
@@ -211,8 +213,8 @@ class BoundedRequest(Request):
     def header_values(self, name: bytes) -> Sequence[bytes]:
         return self.requestHeaders.getRawHeaders(name) or ()
 
-    def head(self, answer: Answer) -> bytes:
-        """Set the answer's status and headers; give its body, which is still to be written."""
+    def set_head(self, answer: Answer) -> bytes:
+        """Set the status and the headers of this answer, and give its body, which the caller has to write."""
         self.setResponseCode(answer.status)
         for name, value in answer.headers:
             self.setHeader(name, value)
@@ -222,7 +224,7 @@ class BoundedRequest(Request):
     def answer(self, answer: Answer) -> None:
         """Write all of the answer, if there is still someone to read it."""
         if not self.gone:
-            body = self.head(answer)
+            body = self.set_head(answer)
             if body:
                 self.write(body)
             self.finish()
@@ -241,7 +243,7 @@ class Routes(KleinResource):
 
     def __init__(self, api: API) -> None:
         self._api, app = api, Klein()
-        routes: dict[str, HTTPRoute] = {}  # by Klein's names for them
+        routes: dict[str, HTTPRoute] = {}  # by the name that Klein knows them by
         for route in api.routes:
             for path in route.paths(api.base_path):
                 name = f"{route.method} {path}"
@@ -265,11 +267,11 @@ class Routes(KleinResource):
         return NOT_DONE_YET
 
     def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
-        """The route's handler as Klein calls it: with what its path's variables stand for, and for a Deferred."""
+        """What Klein calls: it serves ``route`` and gives a Deferred of the answer's body."""
 
         def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
             body: Deferred[bytes] = Deferred()
-            self._api.serve(route, request.record(arguments), lambda answer: body.callback(request.head(answer)))
+            self._api.serve(route, request.record(arguments), lambda answer: body.callback(request.set_head(answer)))
             return body
 
         return endpoint
@@ -292,16 +294,17 @@ class Routes(KleinResource):
                 f"There is nothing here: see {self._api.base_path}/send.",
                 status=code if 400 <= code < 500 else 404,
             )
-        return request.head(replies.refusal(refused))
+        return request.set_head(replies.refusal(refused))
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
-        return request.head(self._api.our_fault(failure, request.path))
+        return request.set_head(self._api.our_fault(failure, request.path))
 
 
 class QuietSite(Site):
-    """No access log: it costs more than the handlers do. Bodies are bounded, so they stay in memory."""
+    """Twisted's, without an access log, which costs more than the handlers do. Bodies have a limit, so they are kept
+    in memory."""
 
-    protocol = BoundedChannel  # type: ignore[assignment]  # not by way of the one that may become HTTP/2
+    protocol = BoundedChannel  # type: ignore[assignment]  # Twisted's own may become HTTP/2
 
     def getContentFile(self, length: int | None) -> BytesIO:
         return BytesIO()
@@ -311,8 +314,8 @@ class QuietSite(Site):
 
 
 def with_backlog(endpoint: str) -> str:
-    """The endpoint string with room for a burst, unless it says itself how much: beyond Twisted's 50 a connection
-    waits a second, until its SYN comes again."""
+    """The endpoint string with a backlog for a burst of connections, unless it has one. Twisted's own is 50: one more
+    that comes at once has to wait a second, until the client sends its SYN again."""
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     own = any("=" not in argument or argument.startswith("backlog=") for argument in arguments[1:])
     return endpoint if own or kind == "systemd" else f"{endpoint}:backlog={BACKLOG}"
@@ -326,7 +329,8 @@ def make_site(
     request_timeout: float = 30.0,
     maximum_connections: int = 10_000,
 ) -> Connections:
-    """Times in seconds: how long a connection may be silent, and how long a request may take to arrive."""
+    """The server's factory. ``maximum_body`` in octets. ``idle_timeout`` (s): how long a connection may be silent;
+    ``request_timeout`` (s): how long a request may take to arrive."""
 
     class ConfiguredRequest(BoundedRequest):
         pass
