@@ -20,13 +20,14 @@ def json_answer(data: Any, status: int = 200, headers: Headers = ()) -> Answer:
 
 
 def refusal(error: InvalidRequest) -> Answer:
-    """Every error becomes an answer here: its status, its headers, and its JSON as ``error_body`` writes it."""
+    """Whatever is wrong with a request becomes its answer here: the error's status, its headers and its JSON. (What is
+    not HTTP at all is no request: ``BoundedChannel.refuse`` answers it.)"""
     return Answer(error.status, (*retry_after(error), *error.headers, JSON), error_body(error))
 
 
 def retry_after(error: InvalidRequest) -> Headers:
-    """The Retry-After header (RFC 9110 section 10.2.3) of a refusal, in seconds. Whatever is refused with 503 was not
-    accepted and may be sent again; another refusal would be the same the next time."""
+    """The header Retry-After (RFC 9110 section 10.2.3), in seconds. Every refusal with 503 has it, and no other: only
+    503 says that nothing was accepted and that the same request may be accepted later."""
     return ((b"Retry-After", b"%d" % RETRY_AFTER_S),) if error.status == 503 else ()
 
 
