@@ -17,9 +17,10 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from smsconnector.http.api import API, Outlet
+from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
+from smsconnector.walks.outlet import Outlet
 
 ROUNDS, REQUESTS = 9, 2_000
 BODY = b'{"To": "+923001234567", "Body": "Your code is 123456", "channel": "smpp"}'

@@ -61,12 +61,12 @@ class Network:
         self._port: Any = None
         build = self.smsc.buildProtocol
 
-        def remember(address: Any) -> Any:
-            protocol = build(address)
+        def remember(_address: Any) -> Any:
+            protocol = build(_address)
             self._protocols.append(protocol)
             return protocol
 
-        self.smsc.buildProtocol = remember  # type: ignore[method-assign]
+        self.smsc.buildProtocol = remember  # type: ignore[method-assign]  # of this SMSC only
 
     def listen(self) -> None:
         self._port = reactor.listenTCP(self.number, self.smsc, interface="127.0.0.1")

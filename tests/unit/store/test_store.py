@@ -51,7 +51,8 @@ class StoreCase(SynchronousTestCase):
         texts = segments or ("hello",)
         self.next_id += len(texts)
         self.one(ops.Accept(message(sid, *texts, **more), first, "smpp"))
-        return self.one(ops.LoadSegments("smpp", first - 1, 100))
+        loaded: list[Segment] = self.one(ops.LoadSegments("smpp", first - 1, 100))
+        return loaded
 
     def record(
         self, segment: Segment, verdict: Verdict, smsc_id: str | None = None, due_at: int = 0, code: Any = None
@@ -60,10 +61,12 @@ class StoreCase(SynchronousTestCase):
         return self.one(ops.Record(((outcome, due_at),), NOW))
 
     def receive(self, *receipts: Receipt, **more: Any) -> ops.Received:
-        return self.one(ops.Receive(receipts, **more))
+        received: ops.Received = self.one(ops.Receive(receipts, **more))
+        return received
 
     def events(self) -> list[Event]:
-        return self.one(ops.LoadEvents(0, 1000))
+        events: list[Event] = self.one(ops.LoadEvents(0, 1000))
+        return events
 
     def reports(self) -> list[Any]:
         return [json.loads(event.body) for event in self.events()]
@@ -636,7 +639,8 @@ class FileCase(SynchronousTestCase):
             queue = ("a", "gone", "older")[number % 3]
             to = "1" if number % 5 == 0 else f"92300{number:07d}"
             store.apply([ops.Accept(message(f"SM{number}", to=to), number, queue)])
-        after, moved, left_over, steps = ("", -1, -1), 0, [], 0
+        left_over: list[str] = []
+        after, moved, steps = ("", -1, -1), 0, 0
         while after is not None:
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
             ((count, unserved, after),) = store.apply([ops.Requeue(("a", "b"), route, after, limit=3)])
