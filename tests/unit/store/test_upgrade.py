@@ -291,6 +291,24 @@ class EarlierVersionsCase(UpgradeCase):
             self.confirm()
             self.assertEqual((self.waiting(), self.store.counts()["events"]), ([], 0), version)
 
+    def test_nothing_waits(self) -> None:
+        """Where nothing waits, be it that there never was anything, only what comes from now on is told."""
+        for version in EARLIER:
+            for told in ([], ["SM1", "SM2"]):
+                path = self.mktemp()
+                with closing(sqlite3.connect(path)) as connection:
+                    database.create(connection, version)
+                    for sid in told:
+                        File(connection, version).report(sid, "DELIVERED", "000", published_at=NOW)
+                    connection.commit()
+                self.store = Store(path)
+                self.addCleanup(self.store.close)
+                self.assertEqual(self.waiting(), [], version)
+                self.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", "hello", NOW),)))
+                self.assertEqual(self.texts(), ["hello"], version)
+                self.confirm()
+                self.assertEqual(self.waiting(), [], version)
+
     def test_told_before(self) -> None:
         """What was told by the version before is not told again, whoever repeats it."""
         repeat = IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", "again", NOW, sid="SM-TOLD")
