@@ -19,8 +19,8 @@ from smsconnector.smpp.receipt import read_receipt
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 
 try:
-    from smpp.pdu import operations, pdu_types  # type: ignore[import-untyped]
-    from smpp.pdu.pdu_encoding import PDUEncoder  # type: ignore[import-untyped]
+    from smpp.pdu import operations, pdu_types
+    from smpp.pdu.pdu_encoding import PDUEncoder
 except ImportError:  # an extra of the tests
     PDUEncoder = None
 

@@ -69,5 +69,5 @@ if __name__ == "__main__":
     parser.add_argument("count", type=int, nargs="?", default=10_000, help="connections, 10000")
     running = ensureDeferred(main(parser.parse_args().count))
     running.addErrback(lambda failure: failure.printTraceback())
-    running.addBoth(lambda _: reactor.stop())  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    running.addBoth(lambda _: reactor.stop())
+    reactor.run()

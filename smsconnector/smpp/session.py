@@ -261,7 +261,7 @@ class Session:
             self._last_received = now
             self._enquired_at = None
         for octets in pdus:
-            if self.state is State.CLOSED:
+            if self.state is State.CLOSED:  # type: ignore[comparison-overlap]  # the PDU before may have closed it
                 return events
             self._receive_pdu(octets, now, events)
         if lost is not None:

@@ -27,17 +27,25 @@ def open_database(path: str) -> sqlite3.Connection:
     StoreUnusable with a sentence that says what to do."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
-        _look(connection, path)
-        if path != ":memory:":
-            os.chmod(path, 0o600)  # texts and numbers of customers
-        for pragma in PRAGMAS:
-            connection.execute(pragma)
-        upgrade(connection, path)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()  # and with it the transaction of a step that failed
+            raise
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(explain(error, path)) from error
     except OSError as error:
         raise StoreUnusable(f"the database {path} can't be opened: {error.strerror}") from error
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    _look(connection, path)
+    if path != ":memory:":
+        os.chmod(path, 0o600)  # texts and numbers of customers
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    upgrade(connection, path)
 
 
 def _look(connection: sqlite3.Connection, path: str) -> None:

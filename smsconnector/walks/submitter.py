@@ -70,7 +70,7 @@ class RetryPolicy:
     source: random.Random = field(default_factory=random.Random)
 
     def delay(self, attempts: int) -> float:
-        step = min(self.initial * 2**attempts, self.maximum)
+        step: float = min(self.initial * 2**attempts, self.maximum)
         return step * (0.5 + self.source.random() / 2)
 
 

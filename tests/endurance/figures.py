@@ -17,10 +17,15 @@ def memory(pid: int, field: str = "VmRSS") -> float:
     return int(found[1]) / MIB
 
 
-def processor_time(pid: int) -> float:
-    """Seconds that all threads of a process have spent, in user and in kernel mode, to the tick (10 ms)."""
+def processor_times(pid: int) -> tuple[float, float]:
+    """Seconds that all threads of a process have spent in user mode and in kernel mode, to the tick (10 ms)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return int(fields[11]) / _TICKS, int(fields[12]) / _TICKS
+
+
+def processor_time(pid: int) -> float:
+    """Both of ``processor_times``, together."""
+    return sum(processor_times(pid))
 
 
 def percentile(values: Iterable[float], share: float) -> float:

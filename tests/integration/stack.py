@@ -61,12 +61,12 @@ class Network:
         self._port: Any = None
         build = self.smsc.buildProtocol
 
-        def remember(address: Any) -> Any:
-            protocol = build(address)
+        def remember(_address: Any) -> Any:
+            protocol = build(_address)
             self._protocols.append(protocol)
             return protocol
 
-        self.smsc.buildProtocol = remember  # type: ignore[method-assign]
+        self.smsc.buildProtocol = remember  # type: ignore[method-assign]  # of this SMSC only
 
     def listen(self) -> None:
         self._port = reactor.listenTCP(self.number, self.smsc, interface="127.0.0.1")
@@ -82,7 +82,9 @@ class Network:
 
 
 class Connector:
-    """One connector process on a database that outlives it."""
+    """One connector process on a database that outlives it. ``environment``: the process's, or None for our own."""
+
+    environment: dict[str, str] | None = None
 
     def __init__(self, smsc_ports: list[int], events_uri: str, **sections: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
@@ -122,6 +124,7 @@ class Connector:
                     "connector.yaml",
                 ],
                 cwd=self.folder,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -12,12 +12,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
 from smsconnector.sinks.stomp.sink import StompSink
 from tests.integration import activemq, jms
+from tests.recorded_log import RecordedLog
 
 DESTINATIONS = {DELIVERY_REPORT: "delivery-report", INCOMING_MESSAGE: "incoming-message"}
 BOUND = 20.0  # seconds
@@ -49,12 +49,7 @@ class ActiveMQTests(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.lines: list[str] = []
-        globalLogPublisher.addObserver(self.listen)
-        self.addCleanup(globalLogPublisher.removeObserver, self.listen)
-
-    def listen(self, entry: Any) -> None:
-        self.lines.append(formatEvent(entry))
+        self.lines = RecordedLog(self).lines
 
     def broker(self, **settings: Any) -> activemq.ActiveMQ:
         broker = activemq.ActiveMQ(**settings)

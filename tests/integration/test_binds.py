@@ -10,7 +10,6 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from smsconnector.channels.smpp.channel import SMPPChannel
@@ -25,6 +24,7 @@ from smsconnector.smpp.pdu import PDU, Framer
 from tests.integration.activemq import free_port
 from tests.integration.certificates import Authority
 from tests.integration.stack import until
+from tests.recorded_log import RecordedLog
 from tests.unit.fakes import AgainMixin
 
 reactor: Any = _reactor
@@ -51,10 +51,7 @@ class BindCase(TestCase):
     timeout = 30
 
     def setUp(self) -> None:
-        self.said: list[str] = []
-        observer = lambda event: self.said.append(formatEvent(event))  # noqa: E731
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.said = RecordedLog(self).lines
         self.taken: list[Any] = []
         self.smsc = SMSC(reactor, Behaviour(system_id="me", receipt_delay=0.0), on_submit=self.taken.append)
 
@@ -242,6 +239,9 @@ class Caller(Protocol):
         assert self.transport is not None
         self.transport.write(codec.encode(pdu))
 
+    def has_response(self) -> bool:
+        return self.got[-1].command_id == CommandId.deliver_sm_resp
+
     def dataReceived(self, data: bytes) -> None:
         for octets in self.framer.feed(data):
             pdu = codec.decode(octets)
@@ -262,7 +262,7 @@ class OutbindCase(BindCase):
             yield self.bound()
             self.assertEqual(caller.got[0].command_id, CommandId.bind_receiver)
             caller.write(PDU(CommandId.deliver_sm, 0, 9, {"short_message": b"hi"}))
-            yield until(lambda caller=caller: caller.got[-1].command_id == CommandId.deliver_sm_resp, 10)
+            yield until(caller.has_response, 10)
             yield self.assertFailure(self.call(port), ConnectionRefusedError, Exception)
             caller.transport.loseConnection()
             yield self.bound(0)

@@ -87,7 +87,7 @@ class DoctorCase(TestCase):
             protocol.dataReceived = look  # type: ignore[method-assign]
             return protocol
 
-        self.smsc.buildProtocol = remember  # type: ignore[method-assign]
+        self.patch(self.smsc, "buildProtocol", remember)
         port = yield (endpoint or TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")).listen(self.smsc)
         self.addCleanup(port.stopListening)
         return port.getHost().port

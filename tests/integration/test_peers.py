@@ -11,7 +11,6 @@ from typing import Any
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
 from smsconnector.channels.smpp.bind import Bind, BindSettings
@@ -25,6 +24,7 @@ from smsconnector.sms.user_data import join
 from tests.integration import activemq, jms
 from tests.integration.peers import Peer, Unavailable, install_node, install_twisted3
 from tests.integration.stack import Connector, Load, until
+from tests.recorded_log import RecordedLog
 from tests.unit.fakes import AgainMixin
 
 reactor: Any = _reactor
@@ -84,7 +84,7 @@ class PeerCase(TestCase):
         raise NotImplementedError
 
     @inlineCallbacks
-    def setUp(self) -> Any:
+    def setUp(self) -> Any:  # type: ignore[override]  # trial waits for a Deferred; unittest knows none
         try:
             command = self.install()
         except Unavailable as error:
@@ -92,10 +92,7 @@ class PeerCase(TestCase):
         self.peer = Peer(command)
         self.addCleanup(self.peer.stop)
         yield self.peer.start()
-        self.said: list[str] = []
-        observer: Callable[[Any], None] = lambda event: self.said.append(formatEvent(event))  # noqa: E731
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.said = RecordedLog(self).lines
 
     def tearDown(self) -> None:
         """Whatever a test did: the other side's library had nothing to find fault with."""

@@ -6,10 +6,12 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from smsconnector.channels import IChannel, Listener
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
+from smsconnector.sinks import IEventSink
 from smsconnector.store import operations as ops
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
@@ -111,6 +113,7 @@ class AgainMixin:
         self.throttled(channel.submit(sent))
 
 
+@implementer(IEventSink)
 class FakeSink(Service):
     """A sink whose broker confirms when the test says so."""
 

@@ -339,7 +339,7 @@ class PlanCase(SynchronousTestCase):
         return argparse.Namespace(**(defaults | given))
 
     def configured(self) -> str:
-        path = self.mktemp()
+        path: str = self.mktemp()
         binds = (
             "[{name: a, endpoint: 'tcp:h:1', system_id: me, password: hunter2, window: 7, alphabet: latin1}, "
             "{name: r, endpoint: 'tcp:h:1', system_id: me, mode: receiver}, "
@@ -579,7 +579,9 @@ class VisitCase(SynchronousTestCase):
         self.smsc = SMSC(self.clock, Behaviour(**behaviour))
         self.smsc.startFactory()
         self.addCleanup(self.smsc.stopFactory)
-        self.wires, self.said, self.ended = Wires(self.smsc), [], []
+        self.wires = Wires(self.smsc)
+        self.said: list[str] = []
+        self.ended: list[Any] = []
         self.plan = Plan(bind, numbers, wait, "channels.smpp.binds, a")
         self.found = Visit(self.clock, lambda: endpoint or self.wires, self.plan, self.said.append)
         self.found.visit().addBoth(self.ended.append)

@@ -1,6 +1,7 @@
 """What clients do to a door: dripping, hoarding, never reading, and octets of every kind. Nothing of it is a 500."""
 
 import re
+import resource
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionLost
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.testing import MemoryReactor, StringTransport
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -19,6 +20,7 @@ from smsconnector.http import connections
 from smsconnector.http.forms import parse_notification, parse_receive
 from smsconnector.http.requests import parse_send
 from smsconnector.http.site import Routes, make_site, with_backlog
+from tests.recorded_log import RecordedLog
 from tests.unit.http.test_api import Answer, DoorCase
 
 HEAD = b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -43,7 +45,7 @@ class Transport(StringTransport):
         self.write(b"".join(data))
 
     def read(self) -> bytes:
-        octets = self.value()
+        octets: bytes = self.value()
         self.clear()
         if self.producer is not None:
             self.producer.resumeProducing()
@@ -59,15 +61,14 @@ class Transport(StringTransport):
 class AbuseCase(DoorCase):
     def setUp(self) -> None:
         super().setUp()
-        self.failures_said: list[Any] = []
-        globalLogPublisher.addObserver(self.look)
-        self.addCleanup(globalLogPublisher.removeObserver, self.look)
+        self.log = RecordedLog(self)
         self.site.doStart()
         self.addCleanup(self.site.doStop)
 
-    def look(self, event: Any) -> None:
-        if event.get("log_failure") or event.get("log_level") in (LogLevel.error, LogLevel.critical):
-            self.failures_said.append(event)
+    @property
+    def failures_said(self) -> list[LogEvent]:
+        wrong = (LogLevel.error, LogLevel.critical)
+        return [event for event in self.log.events if event.get("log_failure") or event.get("log_level") in wrong]
 
     def connect(self) -> tuple[Any, Transport]:
         protocol, transport = self.site.buildProtocol(None), Transport()
@@ -148,9 +149,7 @@ class TimeCase(AbuseCase):
 
     def test_idle(self) -> None:
         """One that is silent is closed, and cut off if the other side does not go; the log is silent too."""
-        said: list[Any] = []
-        globalLogPublisher.addObserver(said.append)
-        self.addCleanup(globalLogPublisher.removeObserver, said.append)
+        said = RecordedLog(self).events
         _, transport = self.connect()
         self.clock.advance(61.0)
         self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
@@ -254,8 +253,8 @@ class ManyCase(AbuseCase):
         """The limit of open files is raised as far as it may be, and said if that is too low."""
         limits = [1024, 4096]
         changed: list[Any] = []
-        self.patch(connections.resource, "getrlimit", lambda _: tuple(limits))
-        self.patch(connections.resource, "setrlimit", lambda _, pair: changed.append(pair))
+        self.patch(resource, "getrlimit", lambda _: tuple(limits))
+        self.patch(resource, "setrlimit", lambda _, pair: changed.append(pair))
         self.assertEqual(connections.allow_files(500), "")
         self.assertEqual(connections.allow_files(3000), "")
         self.assertIn("raise LimitNOFILE", connections.allow_files(10_000))

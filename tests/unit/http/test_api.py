@@ -109,7 +109,7 @@ class DoorCase(SynchronousTestCase, Gate):
     def exchange(self, octets: bytes, settle: bool = True) -> StringTransport:
         protocol = self.site.buildProtocol(None)
         transport = StringTransport()
-        transport.abortConnection = transport.loseConnection  # type: ignore[attr-defined]
+        self.patch(transport, "abortConnection", transport.loseConnection)
         protocol.makeConnection(transport)
         protocol.dataReceived(octets)
         if settle:
@@ -133,7 +133,8 @@ class DoorCase(SynchronousTestCase, Gate):
         return self.request("POST", path, body, Content_Type=content_type)
 
     def events(self) -> list[Any]:
-        return self.writer.store.apply([ops.LoadEvents(0, 100)])[0]
+        (events,) = self.writer.store.apply([ops.LoadEvents(0, 100)])
+        return list(events)
 
 
 class SendCase(DoorCase):
@@ -177,7 +178,8 @@ class SendCase(DoorCase):
         self.send(To="+923001234567", Body="hello")
         self.assertFalse(self.channel.submitted[-1].is_limited)
         self.accept_all()
-        for wrong in (0, -1, 1.5, "x", True, [], 10**12, "٣"):
+        refused: tuple[Any, ...] = (0, -1, 1.5, "x", True, [], 10**12, "٣")
+        for wrong in refused:
             answer = self.send(To="+923001234567", Body="hello", ValidityPeriod=wrong)
             self.assertEqual((answer.status, answer.error["field"]), (400, "ValidityPeriod"), wrong)
 

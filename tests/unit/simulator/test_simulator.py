@@ -512,7 +512,7 @@ class PeculiarTests(SimulatorTestCase):
         """Each form is taken alone; the others are refused, a short message and other headers are not."""
         header8, header16 = (udh.concatenation(1, 2, 1, wide) for wide in (False, True))
         sar = [(Tag.sar_msg_ref_num, b"\0\1"), (Tag.sar_total_segments, b"\2"), (Tag.sar_segment_seqnum, b"\1")]
-        submits: dict[str, tuple[dict[str, Any], list[tuple[int, bytes]]]] = {
+        submits: dict[str, tuple[dict[str, Any], list[tuple[Tag, bytes]]]] = {
             "udh8": ({"esm_class": 0x40, "short_message": header8 + b"x"}, []),
             "udh16": ({"esm_class": 0x40, "short_message": header16 + b"x"}, []),
             "sar": ({"short_message": b"x"}, sar),

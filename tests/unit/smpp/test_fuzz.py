@@ -43,7 +43,7 @@ def seeds(target: str) -> list[bytes]:
 def changed(draw: Any, target: str) -> bytes:
     """A seed with a few octets replaced, put in or taken out; or two seeds in one; or random octets."""
     corpus = seeds(target)
-    octets = draw(st.sampled_from(corpus) | st.binary(max_size=200))
+    octets: bytes = draw(st.sampled_from(corpus) | st.binary(max_size=200))
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(octets)))
         put = draw(st.binary(max_size=3) | st.sampled_from(corpus))

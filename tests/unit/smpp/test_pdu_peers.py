@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smpp.pdu import constants, operations, pdu_types  # type: ignore[import-untyped]
-from smpp.pdu.error import PDUCorruptError, PDUParseError  # type: ignore[import-untyped]
-from smpp.pdu.pdu_encoding import PDUEncoder  # type: ignore[import-untyped]
-from smpp.pdu.smpp_time import SMPPRelativeTime  # type: ignore[import-untyped]
+from smpp.pdu import constants, operations, pdu_types
+from smpp.pdu.error import PDUCorruptError, PDUParseError
+from smpp.pdu.pdu_encoding import PDUEncoder
+from smpp.pdu.smpp_time import SMPPRelativeTime
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, Status, Tag, command_name

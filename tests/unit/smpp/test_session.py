@@ -129,6 +129,7 @@ class BoundCase(SessionCase):
         """Whatever status it brings, nothing was taken."""
         self.session.submit(b"", "one", 0.0)
         (answered,) = self.session.receive(codec.bare(CommandId.generic_nack, 2, 0), 0.0)
+        assert isinstance(answered, smpp.Answered)
         self.assertEqual(answered.status, Status.ESME_RUNKNOWNERR)
 
     def test_response_time_out(self) -> None:
@@ -185,6 +186,7 @@ class BoundCase(SessionCase):
         self.session.submit(b"\0" * 20, "a", 0.0)
         self.session.data_to_send()
         (closed,) = self.session.receive(b"\0\0\0\x0f" + b"\0" * 12, 0.0)
+        assert isinstance(closed, smpp.Closed)
         self.assertEqual(closed.outstanding, ("a",))
         self.assertEqual(self.sent()[0].command_id, CommandId.generic_nack)
 
@@ -251,6 +253,7 @@ class EndingCase(SessionCase):
         self.session.tick(5.0)
         self.assertEqual(self.sent()[-1].command_id, CommandId.unbind)
         (closed,) = self.session.tick(10.0)
+        assert isinstance(closed, smpp.Closed)
         self.assertEqual(closed.outstanding, ("a",))
 
     def test_unbind_from_the_smsc(self) -> None:
@@ -261,6 +264,7 @@ class EndingCase(SessionCase):
         self.assertEqual(self.session.room, 0)
         answered, closed = self.give(CommandId.submit_sm_resp, 2, message_id="77")
         self.assertEqual(answered.token, "a")
+        assert isinstance(closed, smpp.Closed)
         self.assertEqual(closed.outstanding, ())
         self.assertEqual(self.sent()[0].command_id, CommandId.unbind_resp)
 
@@ -277,6 +281,7 @@ class EndingCase(SessionCase):
         """Every token comes back exactly once."""
         self.session.submit(b"\0" * 20, "a", 0.0)
         (closed,) = self.session.connection_lost("gone")
+        assert isinstance(closed, smpp.Closed)
         self.assertEqual(closed.outstanding, ("a",))
         self.assertEqual(self.session.connection_lost("again"), [])
         self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="77"), [])
@@ -304,7 +309,12 @@ class OutbindCase(SessionCase):
 
     def test_another_smsc(self) -> None:
         """Whoever else connects is not shown system_id and password."""
-        for fields in ({"system_id": "SMSC", "password": "y"}, {"system_id": "x", "password": "x"}, {}):
+        cases: tuple[dict[str, Any], ...] = (
+            {"system_id": "SMSC", "password": "y"},
+            {"system_id": "x", "password": "x"},
+            {},
+        )
+        for fields in cases:
             self.setUp()
             (closed,) = self.give(CommandId.outbind, 1, **fields)
             self.assertIsInstance(closed, smpp.Closed)

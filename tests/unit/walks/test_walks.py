@@ -83,7 +83,7 @@ class WalkCase(SynchronousTestCase):
         """Messages, each to a number of its own unless ``to`` names one."""
         answers: list[StoreError | None] = []
         for sid in sids:
-            settings = {"to": f"92300{sid[2:]:>07}", "at": int(self.now() * 1000)} | more
+            settings: dict[str, Any] = {"to": f"92300{sid[2:]:>07}", "at": int(self.now() * 1000)} | more
             self.submitter.accept(message(sid, **settings), answers.append)
         return answers
 

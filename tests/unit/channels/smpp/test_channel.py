@@ -6,7 +6,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,6 +23,7 @@ from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.user_data import join
+from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, AgainMixin
 
 
@@ -138,10 +138,7 @@ class ChannelCase(SynchronousTestCase):
         self.route = self.channel.routes[""]
         self.route.listener = self.owner
         self.owner.channel = self.route
-        self.said: list[str] = []
-        observer = lambda event: self.said.append(formatEvent(event))  # noqa: E731
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.said = RecordedLog(self).lines
         self.channel.startService()
         self.turn()
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -19,6 +19,7 @@ from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.sink import MAX_FRAME, RECEIPT_TIMEOUT, STOP_TIMEOUT, StompSink
+from tests.recorded_log import RecordedLog
 
 DESTINATIONS = {DELIVERY_REPORT: "delivery-report", INCOMING_MESSAGE: "/topic/incoming"}
 
@@ -74,16 +75,15 @@ class StompSinkTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.attempts: list[tuple[Broker, Any, Deferred[Any]]] = []
-        self.logged: list[dict[str, Any]] = []
-        globalLogPublisher.addObserver(self.logged.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
+        self.logged = RecordedLog(self).events
 
     # -- the stage
 
     def sink(self, **settings: Any) -> StompSink:
         login, passcode = settings.pop("login", "admin"), settings.pop("passcode", "hunter2")
-        settings = {"random": Random(1), "endpoint": self.endpoint, "uri": self.uri} | settings
-        return StompSink(self.clock, settings.pop("uri"), login, passcode, DESTINATIONS, **settings)
+        uri = settings.pop("uri", self.uri)
+        more: dict[str, Any] = {"random": Random(1), "endpoint": self.endpoint} | settings
+        return StompSink(self.clock, uri, login, passcode, DESTINATIONS, **more)
 
     def endpoint(self, reactor: Any, broker: Broker, tls_options: Callable[[str], Any]) -> Any:
         test = self

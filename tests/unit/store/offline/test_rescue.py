@@ -17,7 +17,6 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import MessageState
 from smsconnector.messages import Outcome, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.database import create, steps
 from smsconnector.store.offline import rescue as rescuing
 from smsconnector.store.offline.btree_leaves import Leaves
 from smsconnector.store.offline.reconcile import reconcile
@@ -206,24 +205,6 @@ class FileCase(StoreCase):
 
 
 class RescueCase(TestCase):
-    def test_every_version(self) -> None:
-        """A file of an earlier version becomes one of this version."""
-        for version, _ in steps():
-            path, target = self.mktemp(), self.mktemp()
-            with closing(sqlite3.connect(path)) as connection:
-                create(connection, version)
-                connection.execute(
-                    "INSERT INTO message (id, sid, channel, destination, alphabet, segments, accepted_at, expires_at)"
-                    " VALUES (7, 'SM7', 'smpp', '1', 'gsm7', 1, 5, 6)"
-                )
-                connection.execute("INSERT INTO segment VALUES (7, 'smpp', 1, 'hello', 0, 0, 0, 0, 0, 0, 0, 0)")
-                connection.commit()
-            rescue(path, target)
-            store = Store(target)
-            ((loaded,),) = store.apply([ops.LoadSegments("smpp", 0, 9)])
-            self.assertEqual((loaded.text, loaded.destination), ("hello", "1"))
-            store.close()
-
     def test_refused(self) -> None:
         """A file in use, one that exists, one that is not ours or of another version, no file: each says what to do,
         and nothing is left behind."""
