@@ -294,10 +294,12 @@ class Routes(KleinResource):
                 f"There is nothing here: see {self._api.base_path}/send.",
                 status=code if 400 <= code < 500 else 404,
             )
-        return request.set_head(replies.refusal(refused))
+        head: bytes = request.set_head(replies.refusal(refused))
+        return head
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
-        return request.set_head(self._api.our_fault(failure, request.path))
+        head: bytes = request.set_head(self._api.our_fault(failure, request.path))
+        return head
 
 
 class QuietSite(Site):
