@@ -16,6 +16,7 @@ TEST = [
     "mypy>=1.11",
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
     "ruff>=0.6",
+    "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "types-PyYAML",
 ]
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine without ActiveMQ
