@@ -17,6 +17,7 @@ TEST = [
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
     "ruff>=0.6",
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
+    "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
 ]
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine without ActiveMQ
