@@ -2,6 +2,7 @@
 # make test   every test, by trial, with a real ActiveMQ (installed by apt when root and missing)
 # make check  the gate: ruff, news files, mypy, tests
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
+# make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
 
@@ -18,7 +19,7 @@ FROM ?= 0
 JOBS ?= 2
 ROUNDS ?= 200
 
-.PHONY: run test check lint types news install parts simulate endure clean
+.PHONY: run test check lint types news hooks install parts simulate endure clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo --config conf/demo.yaml
@@ -38,6 +39,10 @@ types: $(VENV)/installed
 
 news: $(VENV)/installed
 	@$(BIN)/towncrier build --draft
+
+hooks: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pre-commit
+	@$(BIN)/pre-commit install
 
 install: $(VENV)/installed
 
