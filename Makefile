@@ -1,6 +1,8 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
 # make test   every test, by trial, with a real ActiveMQ (installed by apt when root and missing)
-# make check  the gate: ruff, mypy, tests
+# make check  the gate: ruff, news files, mypy, tests
+# make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
+# make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
 
@@ -17,7 +19,7 @@ FROM ?= 0
 JOBS ?= 2
 ROUNDS ?= 200
 
-.PHONY: run test check lint types install parts simulate endure clean
+.PHONY: run test check lint types news hooks install parts simulate endure clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo --config conf/demo.yaml
@@ -30,9 +32,17 @@ check: lint types test
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(BIN)/towncrier build --draft >/dev/null 2>&1 || $(BIN)/towncrier build --draft
 
 types: $(VENV)/installed
 	$(BIN)/mypy
+
+news: $(VENV)/installed
+	@$(BIN)/towncrier build --draft
+
+hooks: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pre-commit
+	@$(BIN)/pre-commit install
 
 install: $(VENV)/installed
 

@@ -16,6 +16,8 @@ TEST = [
     "mypy>=1.11",
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
     "ruff>=0.6",
+    "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
+    "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
 ]
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine without ActiveMQ
@@ -23,9 +25,13 @@ DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine 
 setup(
     name="smsconnector",
     version="0.1.0",
-    description="SMS connector: HTTP in, SMPP out, delivery reports on ActiveMQ over STOMP",
+    description="A daemon that sends SMS: HTTP in, SMPP out, delivery reports on ActiveMQ over STOMP",
     long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
+    author="the smsconnector authors",
+    license_expression="MIT",
+    license_files=["LICENSE"],
+    keywords=["sms", "smpp", "stomp", "activemq", "twisted"],
     python_requires=">=3.11",
     packages=[*find_packages(include=["smsconnector", "smsconnector.*"]), "twisted.plugins"],
     package_data={"smsconnector": ["store/schema/*.sql", "py.typed"]},
@@ -44,12 +50,18 @@ setup(
     extras_require={"test": TEST + DEMO, "demo": DEMO},
     entry_points={"console_scripts": ["smsconnector = smsconnector.cli:main"]},
     zip_safe=False,
-    classifiers=[
+    classifiers=[  # none for the license: license_expression says it (PEP 639)
+        "Development Status :: 4 - Beta",
+        "Environment :: No Input/Output (Daemon)",
         "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Intended Audience :: Telecommunications Industry",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
         "Topic :: Communications :: Telephony",
+        "Typing :: Typed",
     ],
 )
