@@ -55,7 +55,7 @@ from smsconnector.smpp.constants import (
     status_name,
 )
 from smsconnector.smpp.pdu import PDU, Framer
-from smsconnector.sms import alphabet, udh, user_data
+from smsconnector.sms import udh, user_data
 from smsconnector.sms.segmentation import FORMS
 
 TICK = 0.01  # seconds between two looks at the heap
@@ -464,12 +464,9 @@ class SMSC(Factory):
 
 def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
     """The text for a log line, with ``[2/3]`` before it if it is a segment."""
-    if not esm_class & EsmClass.UDHI:
-        return alphabet.decode_data_coding(short_message, data_coding, "gsm7")
-    elements, octets = udh.split(short_message)
-    found = udh.find_concatenation(elements)
-    number = f"[{found[2]}/{found[1]}] " if found else ""
-    return number + alphabet.decode_data_coding(octets, data_coding, "gsm7")
+    found = user_data.read(short_message, data_coding, "gsm7", bool(esm_class & EsmClass.UDHI))
+    place = udh.find_concatenation(found.elements)
+    return (f"[{place[2]}/{place[1]}] " if place else "") + found.text
 
 
 class SMSCProtocol(Protocol):

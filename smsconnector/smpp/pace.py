@@ -65,11 +65,6 @@ class Pace:
         self._paused_until = 0.0
         self._pause = 0.0
 
-    @property
-    def limit(self) -> float | None:
-        """The learned limit in submits a second, if there is one; for logs and health."""
-        return self._learned.rate if self._learned is not None else None
-
     def available(self, now: float, outstanding: int) -> int:
         """How many submits may be sent now, with so many under way."""
         if now < self._paused_until or (self._pause and outstanding):

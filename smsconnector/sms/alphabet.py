@@ -33,11 +33,6 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 SHIFTED = re.compile("(gsm7(?:-packed)?)(?:=([a-z]+))?(?:[+]([a-z]+))?")
 
 
-def choose(text: str) -> str:
-    """``gsm7`` if the GSM 03.38 default alphabet and its extension table have every character, else ``ucs2``."""
-    return "ucs2" if DEFAULT_TABLES.foreign(text) else "gsm7"
-
-
 def foreign_to_gsm7(text: str) -> str:
     """The distinct characters that GSM 03.38 lacks, in the order of their first appearance: they force UCS-2."""
     return DEFAULT_TABLES.foreign(text)
@@ -58,11 +53,6 @@ def gsm7_encode(text: str, pair: SeptetTables = DEFAULT_TABLES) -> bytes:
             "not_gsm7",
             f"The GSM 03.38 alphabet lacks {describe(pair.foreign(text))}; replace or send as UCS-2.",
         ) from None
-
-
-def gsm7_decode(septets: bytes) -> str:
-    """The text of unpacked septets by the default tables, whatever they are (``SeptetTables.decode``)."""
-    return DEFAULT_TABLES.decode(septets)
 
 
 @lru_cache(maxsize=1024)
@@ -293,11 +283,6 @@ def incoming_alphabet(octets: bytes, data_coding: int, default_alphabet: str, lo
     if alphabet == "gsm7" and default_alphabet == "gsm7-packed":
         alphabet = default_alphabet
     return _with_shifts(alphabet, locking, single) if alphabet.startswith("gsm7") else alphabet
-
-
-def decode_data_coding(octets: bytes, data_coding: int, default_alphabet: str, padding_bits: int = 0) -> str:
-    """The text of an incoming short_message without a user data header (``incoming_alphabet``); never raises."""
-    return decode_text(octets, incoming_alphabet(octets, data_coding, default_alphabet), padding_bits)
 
 
 def is_binary(data_coding: int) -> bool:

@@ -1,8 +1,9 @@
-"""A text's way to segments and back.
+"""A text's way to segments.
 
 1. ``segment`` picks the alphabet (``choice``), counts in its units and cuts the text; the door stores the ``Split``.
 2. ``wire`` renders one segment as user data: header, if it needs one, and octets.
-3. ``join`` puts the texts of segments that came in any order together.
+
+The way back, from the segments of a handset to a text, is in ``user_data``.
 
 The units of an alphabet are septets (``gsm7``, ``gsm7-packed``, ``ascii``), octets (``latin1``) or UTF-16 code units
 (``ucs2``). A segment holds what fits in the 140 octets of user data (GSM 03.40 section 9.2.3.24), header included.
@@ -28,7 +29,7 @@ one for all segments of a message.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -149,15 +150,6 @@ def wire(text: str, alphabet: str, reference: int, count: int, number: int, form
         return alphabets.encode_text(text, alphabet), False
     header = udh.build_header(elements)
     return header + alphabets.encode_text(text, alphabet, alphabets.fill_bits(len(header))), True
-
-
-def join(parts: Mapping[int, str] | Iterable[tuple[int, str]]) -> str:
-    """The text of (number, text) parts in any order; of parts with the same number the first counts. Missing
-    numbers leave no trace: whether all came is the caller's to know."""
-    first: dict[int, str] = {}
-    for number, text in parts.items() if isinstance(parts, Mapping) else parts:
-        first.setdefault(number, text)
-    return "".join(first[number] for number in sorted(first))
 
 
 def _too_many(count: int, maximum: int, forced_by: str) -> str:

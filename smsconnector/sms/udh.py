@@ -18,11 +18,6 @@ def build_header(elements: bytes) -> bytes:
     return bytes((len(elements),)) + elements if elements else b""
 
 
-def concatenation(reference: int, count: int, number: int, wide: bool = False) -> bytes:
-    """A header with nothing but ``concatenation_element``: 6 octets, or 7 if ``wide``."""
-    return build_header(concatenation_element(reference, count, number, wide))
-
-
 def concatenation_element(reference: int, count: int, number: int, wide: bool = False) -> bytes:
     """The element of segment ``number`` (from 1) of ``count``: 5 octets, or 6 if ``wide``.
 

@@ -20,7 +20,7 @@ from smsconnector.simulator.service import Options, makeService
 from smsconnector.simulator.smsc import HANDSET_TEXTS, SMSC, SMSCProtocol, readable
 from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, MessageStateTLV, Status, Tag
 from smsconnector.smpp.pdu import PDU, Framer, bare, decode, encode, with_body
-from smsconnector.sms import alphabet, udh
+from smsconnector.sms import udh, user_data
 
 TRANSCEIVER, TRANSMITTER, RECEIVER = CommandId.bind_transceiver, CommandId.bind_transmitter, CommandId.bind_receiver
 SUBMIT_SM_RESP, DELIVER_SM = CommandId.submit_sm_resp, CommandId.deliver_sm
@@ -217,7 +217,7 @@ class SubmitTests(SimulatorTestCase):
     def test_excerpt(self) -> None:
         """The receipt's text is the first 20 characters, without user data header, readable if it was UCS-2."""
         esme = ESME(self.smsc())
-        header = udh.concatenation(1, 2, 1)
+        header = udh.build_header(udh.concatenation_element(1, 2, 1))
         for text, fields, shown in (
             (b"short", {}, "short"),
             (header + b"a segment with a header", {"esm_class": 0x40}, "a segment with a hea"),
@@ -510,7 +510,7 @@ class PeculiarTests(SimulatorTestCase):
 
     def test_long_messages(self) -> None:
         """Each form is taken alone; the others are refused, a short message and other headers are not."""
-        header8, header16 = (udh.concatenation(1, 2, 1, wide) for wide in (False, True))
+        header8, header16 = (udh.build_header(udh.concatenation_element(1, 2, 1, wide)) for wide in (False, True))
         sar = [(Tag.sar_msg_ref_num, b"\0\1"), (Tag.sar_total_segments, b"\2"), (Tag.sar_segment_seqnum, b"\1")]
         submits: dict[str, tuple[dict[str, Any], list[tuple[int, bytes]]]] = {
             "udh8": ({"esm_class": 0x40, "short_message": header8 + b"x"}, []),
@@ -572,7 +572,9 @@ class PeculiarTests(SimulatorTestCase):
             smsc = self.smsc(echo=True, default_alphabet=default_alphabet)
             esme = ESME(smsc)
             esme.submit(sent, registered_delivery=0)
-            esme.submit(udh.concatenation(1, 2, 1) + b"x", registered_delivery=0, esm_class=0x40)
+            esme.submit(
+                udh.build_header(udh.concatenation_element(1, 2, 1)) + b"x", registered_delivery=0, esm_class=0x40
+            )
             esme.submit(b"y", registered_delivery=0, source_addr="")
             self.clock.advance(2)
             self.clock.advance(0.1)
@@ -700,11 +702,11 @@ class HandsetTests(SimulatorTestCase):
         parts = {}
         for pdu in pdus:
             self.assertEqual(pdu.fields["esm_class"], EsmClass.UDHI)
-            elements, octets = udh.split(pdu.fields["short_message"])
-            found = udh.find_concatenation(elements)
-            assert found is not None
-            parts[found[2]] = alphabet.decode_data_coding(octets, pdu.fields["data_coding"], "gsm7")
-            self.assertEqual(found[1], len(pdus))
+            found = user_data.read(pdu.fields["short_message"], pdu.fields["data_coding"], "gsm7", has_header=True)
+            place = udh.find_concatenation(found.elements)
+            assert place is not None
+            parts[place[2]] = found.text
+            self.assertEqual(place[1], len(pdus))
         return "".join(parts[number] for number in range(1, len(pdus) + 1))
 
     def test_short(self) -> None:

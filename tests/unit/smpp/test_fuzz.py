@@ -24,7 +24,7 @@ from smsconnector.smpp.message_ids import RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import FIELDS, PDU, Framer, bare, decode, encode, with_body
 from smsconnector.smpp.receipt import read_receipt
 from smsconnector.smpp.session import Session, SessionSettings, State
-from smsconnector.sms import alphabet, udh
+from smsconnector.sms import udh, user_data
 from smsconnector.sms.addresses import same_number
 from smsconnector.store.matching import Candidate, Matcher
 from tests.unit.smpp.awkward import DELIVER_SM, MESSAGE_PAYLOAD, deliver, tlv
@@ -284,7 +284,7 @@ class FuzzTests(SynchronousTestCase):
     def coding(self, octets: bytes) -> None:
         for data_coding in range(256):
             for default in ("gsm7", "gsm7-packed", "latin1", "ascii"):
-                text = alphabet.decode_data_coding(octets, data_coding, default)
+                text = user_data.read(octets, data_coding, default, False).text
                 self.assertLessEqual(len(text), 2 * len(octets))
 
     def test_coding_seeds(self) -> None:
@@ -390,7 +390,7 @@ class LinearTests(SynchronousTestCase):
         for data_coding, part in ((0, b"\x1be"), (8, b"\6\x33"), (10, b"\x1b$B"), (4, b"\xff")):
             self.assertLinear(
                 f"data_coding {data_coding}",
-                lambda n, c=data_coding, p=part: lambda: alphabet.decode_data_coding(p * n, c, "gsm7"),  # type: ignore[misc]
+                lambda n, c=data_coding, p=part: lambda: user_data.read(p * n, c, "gsm7", False).text,  # type: ignore[misc]
             )
 
     def test_expressions(self) -> None:

@@ -20,11 +20,11 @@ EMOJI = "A😀B".encode("utf-16-be")
 
 
 def narrow(number: int) -> bytes:
-    return udh.concatenation(0x42, 2, number)
+    return udh.build_header(udh.concatenation_element(0x42, 2, number))
 
 
 def wide(number: int) -> bytes:
-    return udh.concatenation(0x42, 2, number, wide=True)
+    return udh.build_header(udh.concatenation_element(0x42, 2, number, wide=True))
 
 
 class PartsCase(SynchronousTestCase):
