@@ -134,3 +134,10 @@ def _address(prefix: str, value: str, name: str | None = None) -> dict[str, str 
     else:
         ton, npi = (3, 0) if len(value) <= 6 else (1, 1)
     return {f"{prefix}_ton": ton, f"{prefix}_npi": npi, name or prefix: value}
+
+
+def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
+    """The text for a log line, with ``[2/3]`` before it if it is a segment."""
+    found = user_data.read(short_message, data_coding, "gsm7", bool(esm_class & EsmClass.UDHI))
+    place = udh.find_concatenation(found.elements)
+    return (f"[{place[2]}/{place[1]}] " if place else "") + found.text

@@ -16,8 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.errors import ConfigurationError
 from smsconnector.simulator.behaviour import ID_FORMS, Behaviour
 from smsconnector.simulator.ledger import Entry, FileLedger
+from smsconnector.simulator.protocol import SMSCProtocol
+from smsconnector.simulator.rendering import readable
 from smsconnector.simulator.service import Options, makeService
-from smsconnector.simulator.smsc import HANDSET_TEXTS, SMSC, SMSCProtocol, readable
+from smsconnector.simulator.smsc import HANDSET_TEXTS, SMSC
 from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, MessageStateTLV, Status, Tag
 from smsconnector.smpp.pdu import PDU, Framer, bare, decode, encode, with_body
 from smsconnector.sms import udh, user_data
