@@ -24,7 +24,8 @@ ID_FORMS: dict[str, tuple[str, str]] = {
     "uuid": ("{1}", "{1}"),
     "padded": ("{0:d}", "{0:010d}"),
 }
-INTERFACE_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+# sc_interface_version in a bind response (section 5.3.2.25), by the words of the option.
+TOLD_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 DEFAULT_ALPHABETS = ("gsm7", "gsm7-packed", "latin1", "ascii")
 
 
@@ -34,6 +35,7 @@ def option(default: Any, sentence: str, lowest: float | None = 0, highest: float
 
 
 def share(sentence: str) -> Any:
+    """A field of ``Behaviour`` that is a probability; 0 unless it is set."""
     return option(0.0, f"share (0 to 1) of {sentence}", 0, 1)
 
 
@@ -46,9 +48,7 @@ class Behaviour:
     password: str | None = option(None, "the password a bind must bring (default: any)")
     system_type: str | None = option(None, "the only system_type that may bind (default: any)")
     sessions: int = option(0, "binds of one system_id at once; one more gets ESME_RALYBND (0: any number)")
-    interface_version: str = option(
-        "3.4", f"sc_interface_version in its bind responses: {', '.join(INTERFACE_VERSIONS)}"
-    )
+    interface_version: str = option("3.4", f"sc_interface_version in its bind responses: {', '.join(TOLD_VERSIONS)}")
     response_delay: float = option(0.0, "seconds from submit_sm to its response")
     receipt_delay: float = option(1.0, "seconds from the response to the receipt")
     id_form: str = option("decimal", f"how message ids are written: {', '.join(ID_FORMS)}")
@@ -90,7 +90,7 @@ class Behaviour:
                 problems.append((field.name, f"has to be {limits}, not {value}"))
         for name, words in (
             ("id_form", ID_FORMS),
-            ("interface_version", INTERFACE_VERSIONS),
+            ("interface_version", TOLD_VERSIONS),
             ("default_alphabet", DEFAULT_ALPHABETS),
         ):
             if getattr(self, name) not in words:
@@ -120,7 +120,8 @@ class Fate(NamedTuple):
 
 
 class Dice:
-    """Chance, repeatable: every submit draws the same number of times in the same order, whatever comes of it."""
+    """Chance that can be repeated: every submit draws the same number of times in the same order, whatever comes of
+    it."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._shares = (
@@ -144,15 +145,22 @@ class Dice:
         return Fate(*[self._draw() < probability for probability in self._shares])
 
 
-def id_writer(behaviour: Behaviour) -> Callable[[int], tuple[str, str]]:
-    """A function from a message's number to its id in the response and its id in the receipt."""
+class MessageIds(NamedTuple):
+    """What the SMSC calls one message: in the response to its submit, and in its receipt."""
+
+    in_response: str
+    in_receipt: str
+
+
+def id_writer(behaviour: Behaviour) -> Callable[[int], MessageIds]:
+    """A function from a message's number to its ids, in the form ``behaviour.id_form``."""
     response, receipt = ID_FORMS[behaviour.id_form]
     if behaviour.id_form == "decimal":
-        return lambda number: (text := str(number), text)
+        return lambda number: MessageIds(text := str(number), text)
     bits = random.Random(f"{behaviour.seed} ids").getrandbits
 
-    def write(number: int) -> tuple[str, str]:
+    def write(number: int) -> MessageIds:
         universal = uuid.UUID(int=bits(128), version=4) if behaviour.id_form == "uuid" else None
-        return response.format(number, universal), receipt.format(number, universal)
+        return MessageIds(response.format(number, universal), receipt.format(number, universal))
 
     return write

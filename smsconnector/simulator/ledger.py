@@ -1,10 +1,11 @@
-"""What the SMSC took, for tests that count from outside: one entry per message it accepted, in order.
+"""What the SMSC took: one entry per message, in order. Tests count by it what a connector has really sent.
 
-An entry is in the ledger before the response is on the wire, so that a connector that is killed can't have been
-told of a message which the ledger lacks.
+An entry is in the ledger before the response is on the wire. So a connector that is killed was never told of a message
+that the ledger lacks.
 """
 
 import json
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -33,3 +34,22 @@ class FileLedger:
     def flush(self) -> None:
         """Hand what was appended to the operating system, where it outlives this process."""
         self._file.flush()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has happened so far."""
+
+    binds: int = 0
+    submits: int = 0
+    taken: int = 0
+    refused: int = 0
+    throttled: int = 0
+    lost_responses: int = 0
+    lost_receipts: int = 0
+    receipts: int = 0  # receipts that fell due, duplicates included
+    texts: int = 0  # deliver_sm from handsets
+    sent: int = 0  # deliver_sm written, repeats included
+    acknowledged: int = 0  # deliver_sm answered with ESME_ROK
+    refused_for_good: int = 0  # deliver_sm that the ESME refused and that are gone
+    drops: int = 0

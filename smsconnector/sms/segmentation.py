@@ -1,8 +1,9 @@
-"""A text's way to segments and back.
+"""A text's way to segments.
 
 1. ``segment`` picks the alphabet (``choice``), counts in its units and cuts the text; the door stores the ``Split``.
 2. ``wire`` renders one segment as user data: header, if it needs one, and octets.
-3. ``join`` puts the texts of segments that came in any order together.
+
+The way back, from the segments of a handset to a text, is in ``user_data``.
 
 The units of an alphabet are septets (``gsm7``, ``gsm7-packed``, ``ascii``), octets (``latin1``) or UTF-16 code units
 (``ucs2``). A segment holds what fits in the 140 octets of user data (GSM 03.40 section 9.2.3.24), header included.
@@ -22,13 +23,13 @@ ucs2                  70     67    66    70
 ``udh8`` and ``udh16`` are a concatenation element with a reference of as many bits; ``sar`` is TLVs beside the user
 data (SMPP 3.4 section 5.3.2.22 to 24); ``payload`` is one segment of any length, which the SMSC cuts (5.3.2.32).
 
-What is stored has to be rendered later, perhaps by a bind of another form. So the alphabet of a message that was not
-cut for ``udh8`` tells what it was cut for, as ``ucs2/sar``; ``rendered_form`` says in which form it fits, the same
-one for all segments of a message.
+Segments are stored, and rendered later, perhaps by a bind that wants another form than the one they were cut for. So
+the stored alphabet tells what they were cut for, as in ``ucs2/sar``; nothing is told for ``udh8``. ``rendered_form``
+says which form a bind can use for them; it is the same one for all segments of a message.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,7 +50,7 @@ _UNIT_BITS = {"gsm7": 7, "gsm7-packed": 7, "ascii": 7, "latin1": 8, "ucs2": 16}
 class Split:
     """A text that was cut: ``segments`` joined are the text, after transliteration if that was asked for."""
 
-    alphabet: str  # with what it was cut for behind it, unless that is udh8: see ``unmarked``
+    alphabet: str  # a name of ``sms.alphabet``; behind it ``/`` and the form it was cut for, unless that is udh8
     segments: tuple[str, ...]
     forced_by: str = ""  # the distinct characters that forced UCS-2 when the choice was ours
     transliterated: str = ""  # the distinct characters that were replaced by what is near
@@ -149,15 +150,6 @@ def wire(text: str, alphabet: str, reference: int, count: int, number: int, form
         return alphabets.encode_text(text, alphabet), False
     header = udh.build_header(elements)
     return header + alphabets.encode_text(text, alphabet, alphabets.fill_bits(len(header))), True
-
-
-def join(parts: Mapping[int, str] | Iterable[tuple[int, str]]) -> str:
-    """The text of (number, text) parts in any order; of parts with the same number the first counts. Missing
-    numbers leave no trace: whether all came is the caller's to know."""
-    first: dict[int, str] = {}
-    for number, text in parts.items() if isinstance(parts, Mapping) else parts:
-        first.setdefault(number, text)
-    return "".join(first[number] for number in sorted(first))
 
 
 def _too_many(count: int, maximum: int, forced_by: str) -> str:

@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.deliver import Reader
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import HEADER_OCTETS, RESPONSE, CommandId
+from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.message_ids import RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import FIELDS, PDU, Framer, bare, decode, encode, with_body
 from smsconnector.smpp.receipt import read_receipt
 from smsconnector.smpp.session import Session, SessionSettings, State
-from smsconnector.sms import alphabet, udh
+from smsconnector.sms import udh, user_data
 from smsconnector.sms.addresses import same_number
 from smsconnector.store.matching import Candidate, Matcher
 from tests.unit.smpp.awkward import DELIVER_SM, MESSAGE_PAYLOAD, deliver, tlv
@@ -70,8 +70,8 @@ def bound_session(**more: Any) -> Session:
     return session
 
 
-def a_reader() -> Reader:
-    return Reader("a", "smpp", "me@smsc", "gsm7")
+def a_reader() -> DeliverReader:
+    return DeliverReader("smpp", "me@smsc", "gsm7")
 
 
 class FuzzTests(SynchronousTestCase):
@@ -129,14 +129,14 @@ class FuzzTests(SynchronousTestCase):
         """PDUError for a request, or a PDU that gives the same octets back, with an sm_length that is true."""
         self.decoder(octets if command_id is None else octets[:4] + command_id.to_bytes(4, "big") + octets[8:])
 
-    def session(self, session: Session, chunks: list[bytes], reader: Reader) -> None:
+    def session(self, session: Session, chunks: list[bytes], reader: DeliverReader) -> None:
         tokens: list[Any] = []
         for now, chunk in enumerate(chunks):
             before = session._window.copy()
             events = session.receive(chunk, float(now))
             for event in events:
                 if isinstance(event, smpp.Delivered):
-                    self.assertIsInstance(reader.read(event.pdu, 0), Receipt | IncomingSegment | None)
+                    self.assertIsInstance(reader.read(event.pdu, 0).item, Receipt | IncomingSegment | None)
                     session.respond(event.pdu)
                 elif isinstance(event, smpp.Answered | smpp.Unanswered):
                     tokens.append(event.token)
@@ -284,7 +284,7 @@ class FuzzTests(SynchronousTestCase):
     def coding(self, octets: bytes) -> None:
         for data_coding in range(256):
             for default in ("gsm7", "gsm7-packed", "latin1", "ascii"):
-                text = alphabet.decode_data_coding(octets, data_coding, default)
+                text = user_data.read(octets, data_coding, default, False).text
                 self.assertLessEqual(len(text), 2 * len(octets))
 
     def test_coding_seeds(self) -> None:
@@ -390,7 +390,7 @@ class LinearTests(SynchronousTestCase):
         for data_coding, part in ((0, b"\x1be"), (8, b"\6\x33"), (10, b"\x1b$B"), (4, b"\xff")):
             self.assertLinear(
                 f"data_coding {data_coding}",
-                lambda n, c=data_coding, p=part: lambda: alphabet.decode_data_coding(p * n, c, "gsm7"),  # type: ignore[misc]
+                lambda n, c=data_coding, p=part: lambda: user_data.read(p * n, c, "gsm7", False).text,  # type: ignore[misc]
             )
 
     def test_expressions(self) -> None:

@@ -391,7 +391,9 @@ class FormTests(SynchronousTestCase):
             parts[number] = part
             keys.add((reference, count, pdu.tlv(Tag.sar_msg_ref_num)))
         self.assertEqual(len(keys), 1)
-        self.assertEqual(segmentation.join(parts), "".join(segment.text for segment in segments))
+        self.assertEqual(
+            "".join(parts[number] for number in sorted(parts)), "".join(segment.text for segment in segments)
+        )
 
     @quick
     @given(

@@ -16,6 +16,11 @@ def header(elements: list[tuple[int, bytes]]) -> bytes:
     return bytes((len(body),)) + body
 
 
+def concatenation(reference: int, count: int, number: int, wide: bool) -> bytes:
+    """A header with nothing but the concatenation element."""
+    return udh.build_header(udh.concatenation_element(reference, count, number, wide))
+
+
 class ConcatenationTests(SynchronousTestCase):
     """The header that we send."""
 
@@ -29,19 +34,19 @@ class ConcatenationTests(SynchronousTestCase):
             (0xABCDEF012345, 2, 2, False, "050003450202"),  # a message id as reference is cut to its low bits
             (0xABCDEF012345, 2, 2, True, "06080423450202"),
         ):
-            self.assertEqual(udh.concatenation(reference, count, number, wide).hex(), octets)
+            self.assertEqual(concatenation(reference, count, number, wide).hex(), octets)
 
     def test_impossible_numbers(self) -> None:
         """A header that no receiver would accept is not written."""
         for count, number in ((0, 0), (2, 0), (2, 3), (256, 1)):
-            self.assertRaises(ValueError, udh.concatenation, 1, count, number)
+            self.assertRaises(ValueError, udh.concatenation_element, 1, count, number)
 
     @quick
     @given(st.integers(0, 2**48), st.integers(1, 255), st.integers(1, 255), st.booleans(), st.binary(max_size=40))
     def test_round_trip(self, reference: int, count: int, number: int, wide: bool, text: bytes) -> None:
         """What we write is what we read."""
         number = min(number, count)
-        elements, rest = udh.split(udh.concatenation(reference, count, number, wide) + text)
+        elements, rest = udh.split(concatenation(reference, count, number, wide) + text)
         self.assertEqual(rest, text)
         self.assertEqual(udh.find_concatenation(elements), (reference & (0xFFFF if wide else 0xFF), count, number))
 
