@@ -144,7 +144,16 @@ class SMSC:
             return
         final = _FINALS[delivered]
         handset = b"\1\1" + submit.destination.encode() + b"\0"
-        body = rendering.receipt(handset, b"\3\0008228\0", receipt_id, final, b"2701150800", b"2701150800", b"x", True)
+        body = rendering.receipt(
+            handset,
+            b"\3\0008228\0",
+            receipt_id,
+            final,
+            submitted=b"2701150800",
+            done=b"2701150800",
+            text=b"x",
+            form=rendering.ReceiptForm(tlvs=True, marked=True, in_payload=False),
+        )
         one = Delivered(body, self.index, submit, delivered)
         submit.receipts.append(one)
         self.ledger.deliveries.append(one)

@@ -20,7 +20,7 @@ class PlanCase(SynchronousTestCase):
         return argparse.Namespace(**(defaults | given))
 
     def configured(self) -> str:
-        path = self.mktemp()
+        path: str = self.mktemp()
         binds = (
             "[{name: a, endpoint: 'tcp:h:1', system_id: me, password: hunter2, window: 7, alphabet: latin1}, "
             "{name: r, endpoint: 'tcp:h:1', system_id: me, mode: receiver}, "

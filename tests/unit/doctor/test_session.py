@@ -56,7 +56,9 @@ class VisitCase(SynchronousTestCase):
         self.smsc = SMSC(self.clock, Behaviour(**behaviour))
         self.smsc.startFactory()
         self.addCleanup(self.smsc.stopFactory)
-        self.wires, self.said, self.ended = Wires(self.smsc), [], []
+        self.wires = Wires(self.smsc)
+        self.said: list[str] = []
+        self.ended: list[Any] = []
         self.plan = Plan(bind, numbers, wait, "channels.smpp.binds, a")
         self.found = Visit(self.clock, lambda: endpoint or self.wires, self.plan, self.said.append)
         self.found.visit().addBoth(self.ended.append)

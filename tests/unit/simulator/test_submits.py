@@ -73,7 +73,11 @@ class ReadingTests(SimulatorTestCase):
     def test_long_messages(self) -> None:
         """Each form is taken alone; the others are refused, a short message and other headers are not."""
         header8, header16 = (udh.build_header(udh.concatenation_element(1, 2, 1, wide)) for wide in (False, True))
-        sar = [(Tag.sar_msg_ref_num, b"\0\1"), (Tag.sar_total_segments, b"\2"), (Tag.sar_segment_seqnum, b"\1")]
+        sar: list[tuple[int, bytes]] = [
+            (Tag.sar_msg_ref_num, b"\0\1"),
+            (Tag.sar_total_segments, b"\2"),
+            (Tag.sar_segment_seqnum, b"\1"),
+        ]
         submits: dict[str, tuple[dict[str, Any], list[tuple[int, bytes]]]] = {
             "udh8": ({"esm_class": 0x40, "short_message": header8 + b"x"}, []),
             "udh16": ({"esm_class": 0x40, "short_message": header16 + b"x"}, []),

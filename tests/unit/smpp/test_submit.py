@@ -87,7 +87,7 @@ def text_of(pdu: PDU, default: str) -> tuple[str, tuple[int, int, int] | None]:
         assert place is None, "told twice"
         reference, number = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_segment_seqnum)
         assert reference is not None and number is not None
-        place = reference, total, number
+        place = udh.SegmentPlace(reference, total, number)
     return found.text, place
 
 
