@@ -34,6 +34,7 @@ def option(default: Any, sentence: str, lowest: float | None = 0, highest: float
 
 
 def share(sentence: str) -> Any:
+    """A field of ``Behaviour`` that is a probability; 0 unless it is set."""
     return option(0.0, f"share (0 to 1) of {sentence}", 0, 1)
 
 
@@ -120,7 +121,8 @@ class Fate(NamedTuple):
 
 
 class Dice:
-    """Chance, repeatable: every submit draws the same number of times in the same order, whatever comes of it."""
+    """Chance that can be repeated: every submit draws the same number of times in the same order, whatever comes of
+    it."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._shares = (
@@ -144,15 +146,22 @@ class Dice:
         return Fate(*[self._draw() < probability for probability in self._shares])
 
 
-def id_writer(behaviour: Behaviour) -> Callable[[int], tuple[str, str]]:
-    """A function from a message's number to its id in the response and its id in the receipt."""
+class MessageIds(NamedTuple):
+    """What the SMSC calls one message: in the response to its submit, and in its receipt."""
+
+    in_response: str
+    in_receipt: str
+
+
+def id_writer(behaviour: Behaviour) -> Callable[[int], MessageIds]:
+    """A function from a message's number to its ids, in the form ``behaviour.id_form``."""
     response, receipt = ID_FORMS[behaviour.id_form]
     if behaviour.id_form == "decimal":
-        return lambda number: (text := str(number), text)
+        return lambda number: MessageIds(text := str(number), text)
     bits = random.Random(f"{behaviour.seed} ids").getrandbits
 
-    def write(number: int) -> tuple[str, str]:
+    def write(number: int) -> MessageIds:
         universal = uuid.UUID(int=bits(128), version=4) if behaviour.id_form == "uuid" else None
-        return response.format(number, universal), receipt.format(number, universal)
+        return MessageIds(response.format(number, universal), receipt.format(number, universal))
 
     return write

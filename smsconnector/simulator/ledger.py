@@ -1,7 +1,7 @@
-"""What the SMSC took, for tests that count from outside: one entry per message it accepted, in order.
+"""What the SMSC took: one entry per message, in order. Tests count by it what a connector has really sent.
 
-An entry is in the ledger before the response is on the wire, so that a connector that is killed can't have been
-told of a message which the ledger lacks.
+An entry is in the ledger before the response is on the wire. So a connector that is killed was never told of a message
+that the ledger lacks.
 """
 
 import json

@@ -1,7 +1,15 @@
-"""One connection of an ESME to the simulated SMSC."""
+"""One connection of an ESME to the simulated SMSC.
+
+1. ``dataReceived`` cuts the stream into PDUs; ``_HANDLERS`` says which method answers each.
+2. A bind that is good makes the connection one of an account's; only then it may submit or receive.
+3. ``deliver`` puts a deliver_sm into the window. It leaves the window when the ESME answers, when the ESME has been
+   silent for ``deliver_timeout``, or when the connection ends. Unless the answer was ESME_ROK or a refusal for good, it
+   goes back to its account and comes again.
+4. What is written in one turn goes out in one ``transport.write``, when the owner calls ``flush``.
+"""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet import protocol as net
 from twisted.internet.interfaces import IReactorTime
@@ -13,10 +21,9 @@ from smsconnector.simulator.accounts import Account, Delivery
 from smsconnector.simulator.behaviour import INTERFACE_VERSIONS, Behaviour
 from smsconnector.simulator.ledger import Counts
 from smsconnector.simulator.rendering import readable
-from smsconnector.simulator.submits import SUBMIT_SM, Submit, form_of, read_submits
+from smsconnector.simulator.submits import Submit, form_of, read_submit_sm, read_submits
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import (
-    HEADER_OCTETS,
     MAX_SEQUENCE,
     RESPONSE,
     CommandId,
@@ -30,12 +37,20 @@ from smsconnector.smpp.pdu import PDU, Framer
 
 REFUSED_FOR_NOW = frozenset({Status.ESME_RX_T_APPN, Status.ESME_RMSGQFUL, Status.ESME_RTHROTTLED, Status.ESME_RSYSERR})
 
+# What a long message gets whose form the SMSC does not take.
 FORM_REFUSALS = {
     "udh8": Status.ESME_RINVESMCLASS,
     "udh16": Status.ESME_RINVESMCLASS,
     "sar": Status.ESME_ROPTPARNOTALLWD,
     "payload": Status.ESME_ROPTPARNOTALLWD,
 }
+
+
+class QueryAnswer(NamedTuple):
+    """message_state and err of a message, for query_sm_resp (section 4.8.2)."""
+
+    message_state: int
+    err: bytes
 
 
 class ConnectionOwner(Protocol):
@@ -55,7 +70,14 @@ class ConnectionOwner(Protocol):
     def refusal_of_bind(self, system_id: str, password: str, system_type: str = "") -> int: ...
     def bound(self, connection: "SMSCProtocol", system_id: str) -> Account: ...
     def submit(self, connection: "SMSCProtocol", command_id: int, sequence: int, submits: list[Submit]) -> None: ...
-    def state_of(self, message_id: str) -> tuple[int, bytes] | None: ...
+    def state_of(self, message_id: str) -> QueryAnswer | None: ...
+
+
+class Sent(NamedTuple):
+    """A deliver_sm in the window, and when it was written (seconds)."""
+
+    delivery: Delivery
+    at: float
 
 
 class SMSCProtocol(net.Protocol):
@@ -69,7 +91,7 @@ class SMSCProtocol(net.Protocol):
         self.transmits = self.receives = False
         self._framer = Framer()
         self._out: list[bytes] = []
-        self._window: dict[int, tuple[Delivery, float]] = {}
+        self._window: dict[int, Sent] = {}  # by sequence_number, oldest first
         self._sequences = self._sequence_numbers()
         self._open = False  # whether anything may still be written or read
         self._closing = False  # close when what was written is out
@@ -181,20 +203,11 @@ class SMSCProtocol(net.Protocol):
 
     def _submit_sm(self, command_id: int, _status: int, sequence: int, octets: bytes) -> None:
         """Section 4.4: the hot path."""
-        match = SUBMIT_SM.match(octets, HEADER_OCTETS)
-        if (
-            not self.transmits
-            or not self.smsc.takes_all_forms
-            or match is None
-            or match[6] == b"\0"
-            or match.end() + octets[match.end() - 1] > len(octets)
-        ):
+        submit = read_submit_sm(octets) if self.transmits and self.smsc.takes_all_forms else None
+        if submit is None:
             self._submit_long_way(command_id, _status, sequence, octets)
-            return
-        source, destination, esm_class, registered_delivery, data_coding, sm_length = match.groups()
-        short_message = octets[match.end() : match.end() + sm_length[0]]
-        submit = Submit(source, destination, esm_class[0], registered_delivery[0], data_coding[0], short_message)
-        self.smsc.submit(self, command_id, sequence, [submit])
+        else:
+            self.smsc.submit(self, command_id, sequence, [submit])
 
     def _submit_long_way(self, command_id: int, _status: int, sequence: int, octets: bytes) -> None:
         """submit_multi, data_sm, and a submit_sm that has message_payload or can't be read (sections 4.4 to 4.7)."""
@@ -220,8 +233,7 @@ class SMSCProtocol(net.Protocol):
             status = Status.ESME_RQUERYFAIL if self.transmits else Status.ESME_RINVBNDSTS
             self.write(codec.bare(command_id | RESPONSE, sequence, status))
             return
-        message_state, err = known
-        fields = {"message_id": message_id, "message_state": message_state, "error_code": int(err)}
+        fields = {"message_id": message_id, "message_state": known.message_state, "error_code": int(known.err)}
         self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, fields)))
 
     def _cancel_sm(self, command_id: int, _status: int, sequence: int, _octets: bytes) -> None:
@@ -247,10 +259,10 @@ class SMSCProtocol(net.Protocol):
 
     def _deliver_sm_resp(self, _command_id: int, status: int, sequence: int, _octets: bytes) -> None:
         """Section 4.6.2; a generic_nack counts as one. What is refused for now comes again."""
-        waiting = self._window.pop(sequence, None)
-        if waiting is None:
+        sent = self._window.pop(sequence, None)
+        if sent is None:
             return
-        delivery, _ = waiting
+        delivery = sent.delivery
         if status == Status.ESME_ROK:
             self.smsc.counts.acknowledged += 1
         elif status in REFUSED_FOR_NOW:
@@ -270,7 +282,7 @@ class SMSCProtocol(net.Protocol):
     def deliver(self, delivery: Delivery) -> None:
         """Write it; it is in the window until the ESME's word on it, or its silence."""
         sequence = next(self._sequences)
-        self._window[sequence] = delivery, self.smsc.clock.seconds()
+        self._window[sequence] = Sent(delivery, self.smsc.clock.seconds())
         self.smsc.counts.sent += 1
         self.write(codec.with_body(CommandId.deliver_sm, sequence, delivery.body))
         if self.smsc.verbose:
@@ -280,11 +292,11 @@ class SMSCProtocol(net.Protocol):
         """What was never answered comes again; a silent ESME is asked whether it is there."""
         behaviour = self.smsc.behaviour
         while self._window:
-            sequence, (delivery, sent_at) = next(iter(self._window.items()))
-            if now - sent_at < behaviour.deliver_timeout:
+            sequence, oldest = next(iter(self._window.items()))
+            if now - oldest.at < behaviour.deliver_timeout:
                 break
             del self._window[sequence]
-            delivery.account.deliver(delivery)
+            oldest.delivery.account.deliver(oldest.delivery)
         if behaviour.enquire_link_interval and now - self._received_at >= behaviour.enquire_link_interval:
             self._received_at = now
             self.write(codec.bare(CommandId.enquire_link, next(self._sequences)))
@@ -301,7 +313,7 @@ class SMSCProtocol(net.Protocol):
         if account is None:
             return
         self._unlist(account)
-        account.waiting.extendleft([delivery for delivery, _ in reversed(self._window.values())])
+        account.waiting.extendleft([sent.delivery for sent in reversed(self._window.values())])
         self._window.clear()
         account.pump()
 

@@ -1,7 +1,8 @@
 """The octets that the simulated SMSC sends: receipts (SMPP 3.4 appendix B) and texts from handsets.
 
 Everything here is the body of a deliver_sm, without its header, so that it can be kept and sent again under
-another sequence_number. Addresses are octets as they stand in a PDU: TON, NPI, the digits, NUL.
+another sequence_number. Addresses are octets as they stand in a PDU: TON, NPI, the digits, NUL. ``readable`` is for the
+log.
 """
 
 import time
@@ -59,13 +60,30 @@ def readable_excerpt(short_message: bytes, esm_class: int, data_coding: int, def
     return shown.encode("latin-1", "replace")
 
 
+def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
+    """The text for a line of the log, with ``[2/3]`` before it if it is a segment."""
+    found = user_data.read(short_message, data_coding, "gsm7", bool(esm_class & EsmClass.UDHI))
+    place = udh.find_concatenation(found.elements)
+    return (f"[{place[2]}/{place[1]}] " if place else "") + found.text
+
+
+class ReceiptForm(NamedTuple):
+    """What receipts look like: with the TLVs receipted_message_id and message_state, marked in esm_class, with their
+    text in message_payload."""
+
+    tlvs: bool
+    marked: bool
+    in_payload: bool
+
+
 class Minute:
-    """YYMMDDhhmm in UTC, rendered once a minute."""
+    """A time as YYMMDDhhmm in UTC (appendix B), rendered once a minute."""
 
     def __init__(self) -> None:
         self._minute, self._octets = -1, b""
 
     def at(self, seconds: float) -> bytes:
+        """``seconds`` since 1970."""
         minute = int(seconds // 60)
         if minute != self._minute:
             self._minute, self._octets = minute, time.strftime("%y%m%d%H%M", time.gmtime(seconds)).encode()
@@ -88,21 +106,21 @@ def receipt(
     sender: bytes,
     message_id: str,
     final: Final,
+    *,
     submitted: bytes,
     done: bytes,
     text: bytes,
-    tlvs: bool,
-    marked: bool = True,
-    in_payload: bool = False,
+    form: ReceiptForm,
 ) -> bytes:
-    """The receipt that ``handset`` gives ``sender``; the dates are ``Minute.at``, ``text`` is ``excerpt``."""
+    """The receipt that ``handset`` gives ``sender``, both as octets. The dates are ``Minute.at``; ``text`` is
+    ``excerpt`` or ``readable_excerpt``."""
     octets = message_id.encode("ascii")
     short_message = _TEXT % (octets, final.delivered, submitted, done, final.stat, final.err, text)
-    optional = _TLVS % (len(octets) + 1, octets, final.message_state) if tlvs else b""
-    if in_payload:
+    optional = _TLVS % (len(octets) + 1, octets, final.message_state) if form.tlvs else b""
+    if form.in_payload:
         optional += _PAYLOAD % (*divmod(len(short_message), 0x100), short_message)
         short_message = b""
-    esm_class = EsmClass.DELIVERY_RECEIPT if marked else 0
+    esm_class = EsmClass.DELIVERY_RECEIPT if form.marked else 0
     return _RECEIPT % (handset, sender, esm_class, len(short_message), short_message, optional)
 
 
@@ -134,10 +152,3 @@ def _address(prefix: str, value: str, name: str | None = None) -> dict[str, str 
     else:
         ton, npi = (3, 0) if len(value) <= 6 else (1, 1)
     return {f"{prefix}_ton": ton, f"{prefix}_npi": npi, name or prefix: value}
-
-
-def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
-    """The text for a log line, with ``[2/3]`` before it if it is a segment."""
-    found = user_data.read(short_message, data_coding, "gsm7", bool(esm_class & EsmClass.UDHI))
-    place = udh.find_concatenation(found.elements)
-    return (f"[{place[2]}/{place[1]}] " if place else "") + found.text

@@ -1,12 +1,12 @@
-"""The simulated SMSC: what it takes, what it answers, and what it owes to whom.
+"""The engine of the simulated SMSC: what it takes, what it answers, and what it owes to whom.
 
-1. ``SMSCProtocol`` cuts the stream and reads a submit_sm (by one regular expression; the codec is for the rest).
+1. A connection (``protocol``) reads a submit and hands it to ``SMSC.submit``.
 2. ``SMSC.submit`` rolls the dice: refuse, throttle, or take. What is taken is in the ledger before its response.
 3. Response and receipt go into one heap, each with the time it is due; one timer empties it, whatever the load.
 4. A receipt or a text from a handset that is due belongs to the ``Account`` of its system_id. It goes to a bind of
    that account which receives and has room in its window, else it waits, over any number of connections.
-5. It is gone only when the ESME's deliver_sm_resp says ESME_ROK; a refusal for now, silence or a lost connection
-   brings it back.
+5. It is gone when the ESME's deliver_sm_resp says ESME_ROK, or refuses it for good. A refusal for now, silence or a
+   lost connection brings it back.
 
 Whatever is written in one turn, by one read or one tick, goes out in one ``transport.write`` per connection.
 """
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -25,14 +25,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.simulator.accounts import Account, Delivery
-from smsconnector.simulator.behaviour import Behaviour, Dice, Fate, id_writer
+from smsconnector.simulator.behaviour import Behaviour, Dice, Fate, MessageIds, id_writer
 from smsconnector.simulator.ledger import Counts, Entry
-from smsconnector.simulator.protocol import SMSCProtocol
+from smsconnector.simulator.protocol import QueryAnswer, SMSCProtocol
 from smsconnector.simulator.rendering import (
     DELIVERED,
     UNDELIVERABLE,
     Final,
     Minute,
+    ReceiptForm,
     excerpt,
     final_by_word,
     readable,
@@ -60,6 +61,7 @@ RESPONSE_AFTER_RECEIPT = 0.05  # seconds from a receipt that comes first to its 
 REMEMBERED = 10_000  # messages that query_sm knows
 
 CONGESTION_TLV = int(Tag.congestion_state).to_bytes(2, "big") + b"\0\1"  # SMPP 5.0 section 4.8.4.18
+
 # What handsets write: one segment, two of GSM-7, two of UCS-2.
 HANDSET_TEXTS = (
     "Hello, is my order on its way?",
@@ -67,6 +69,13 @@ HANDSET_TEXTS = (
     "with the green gate, because I am not at home before six o'clock in the evening on any day of this week.",
     "میرا آرڈر کب تک پہنچے گا؟ براہ کرم بتائیں کہ کیا میں پتہ تبدیل کر سکتا ہوں، اور ترسیل کا وقت کیا ہوگا؟ شکریہ 🙏",
 )
+
+
+class KnownMessage(NamedTuple):
+    """What query_sm is told from ``final_at`` (seconds) on; before that the message is on its way."""
+
+    final_at: float
+    final: Final
 
 
 class SMSC(Factory):
@@ -99,12 +108,13 @@ class SMSC(Factory):
         self._congestion = b"" if congestion < 0 else CONGESTION_TLV + bytes((congestion,))
         self._record = on_submit or self.ledger.append
         self._on_turn = on_turn
+        self._receipt_form = ReceiptForm(behaviour.receipt_tlvs, behaviour.receipt_mark, behaviour.receipt_payload)
         self._dice = Dice(behaviour)
         self._ids = id_writer(behaviour)
         self._numbers = itertools.count(behaviour.first_id)
         self._fail_ending = behaviour.fail_suffix.encode() + b"\0" if behaviour.fail_suffix else None
         self._submitted, self._done = Minute(), Minute()
-        self._states: dict[str, tuple[float, Final]] = {}  # id in the response -> final when, and what
+        self._known: dict[str, KnownMessage] = {}  # by the id in the response
         self._heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self._order = itertools.count()
         self._written: list[SMSCProtocol] = []  # connections with something to write in this turn
@@ -179,17 +189,17 @@ class SMSC(Factory):
             connection.answer(codec.bare(command_id | RESPONSE, sequence, refusal), behaviour.response_delay)
             return
         counts.taken += 1
-        response_id, receipt_id = self._ids(next(self._numbers))
+        ids = self._ids(next(self._numbers))
         dropped = behaviour.drop_connection_every and counts.taken % behaviour.drop_connection_every == 0
         if fate.response_lost:
             counts.lost_responses += 1
         elif not dropped:
-            body = response_id.encode() + (b"\0\0" if command_id == CommandId.submit_multi else b"\0")
+            body = ids.in_response.encode() + (b"\0\0" if command_id == CommandId.submit_multi else b"\0")
             body += self._congestion
             delay = max(behaviour.response_delay, RESPONSE_AFTER_RECEIPT if fate.receipt_first else 0)
             connection.answer(codec.with_body(command_id | RESPONSE, sequence, body), delay)
         for submit in submits:
-            self._take(account, submit, response_id, receipt_id, fate)
+            self._take(account, submit, ids, fate)
         if dropped:
             counts.drops += 1
             connection.drop()
@@ -199,54 +209,44 @@ class SMSC(Factory):
         if fate.refused:
             self.counts.refused += 1
             return Status.ESME_RINVDSTADR
-        if fate.throttled or (self.behaviour.throughput and self._too_fast(account)):
+        if fate.throttled or (
+            self.behaviour.throughput and account.is_too_fast(self.behaviour.throughput, self.clock.seconds())
+        ):
             self.counts.throttled += 1
             return Status.ESME_RMSGQFUL if fate.throttled and fate.queue_full else Status.ESME_RTHROTTLED
         return None
 
-    def _take(self, account: Account, submit: Submit, response_id: str, receipt_id: str, fate: Fate) -> None:
+    def _take(self, account: Account, submit: Submit, ids: MessageIds, fate: Fate) -> None:
         """Record the message, decide how it ends, and owe its receipt."""
-        source, destination, esm_class, registered_delivery, data_coding, short_message = submit
         self._record(
             Entry(
-                response_id,
-                source[2:-1].decode("latin-1"),
-                destination[2:-1].decode("latin-1"),
-                short_message,
-                data_coding,
-                esm_class,
+                ids.in_response,
+                submit.source_addr,
+                submit.destination_addr,
+                short_message=submit.short_message,
+                data_coding=submit.data_coding,
+                esm_class=submit.esm_class,
             )
         )
-        final = final_by_word(short_message) or DELIVERED
-        if fate.undelivered or (self._fail_ending and destination.endswith(self._fail_ending)):
+        final = final_by_word(submit.short_message) or DELIVERED
+        if fate.undelivered or (self._fail_ending and submit.destination.endswith(self._fail_ending)):
             final = UNDELIVERABLE
         now = self.clock.seconds()
         delay = 0.0 if fate.receipt_first else self.behaviour.response_delay + self.behaviour.receipt_delay
-        self._states[response_id] = now + delay, final
-        if len(self._states) > REMEMBERED:
-            del self._states[next(iter(self._states))]
+        self._known[ids.in_response] = KnownMessage(now + delay, final)
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         if self.verbose:
-            self._say_taken(account, submit, response_id)
-        if self.behaviour.echo and not esm_class & EsmClass.UDHI:
+            self._say_taken(account, submit, ids.in_response)
+        if self.behaviour.echo and not submit.esm_class & EsmClass.UDHI:
             self.later(delay, self._handset_answers, (account, submit))
-        wanted = registered_delivery & 0b11
+        wanted = submit.registered_delivery & 0b11
         if wanted == RegisteredDelivery.NONE or (wanted == RegisteredDelivery.FAILURE and final is DELIVERED):
             return
         if fate.receipt_lost:
             self.counts.lost_receipts += 1
             return
-        body = receipt(
-            destination,
-            source,
-            receipt_id,
-            final,
-            self._submitted.at(now),
-            self._done.at(now + delay),
-            self._quote(short_message, esm_class, data_coding),
-            self.behaviour.receipt_tlvs,
-            self.behaviour.receipt_mark,
-            self.behaviour.receipt_payload,
-        )
+        body = self._receipt(submit, ids.in_receipt, final, now, now + delay)
         for _ in range(2 if fate.receipt_twice else 1):
             delivery = Delivery(account, body)
             if fate.receipt_first:
@@ -254,34 +254,36 @@ class SMSC(Factory):
             else:
                 self.later(delay, self._receipt_due, delivery)
 
-    def _quote(self, short_message: bytes, esm_class: int, data_coding: int) -> bytes:
+    def _receipt(self, submit: Submit, message_id: str, final: Final, taken_at: float, final_at: float) -> bytes:
+        """The body of the deliver_sm. Times in seconds."""
+        short_message, esm_class, data_coding = submit.short_message, submit.esm_class, submit.data_coding
         if self.behaviour.receipt_readable:
-            return readable_excerpt(short_message, esm_class, data_coding, self.behaviour.default_alphabet)
-        return excerpt(short_message, esm_class, data_coding)
+            quote = readable_excerpt(short_message, esm_class, data_coding, self.behaviour.default_alphabet)
+        else:
+            quote = excerpt(short_message, esm_class, data_coding)
+        return receipt(
+            submit.destination,
+            submit.source,
+            message_id,
+            final,
+            submitted=self._submitted.at(taken_at),
+            done=self._done.at(final_at),
+            text=quote,
+            form=self._receipt_form,
+        )
 
     def _receipt_due(self, delivery: Delivery) -> None:
         self.counts.receipts += 1
         delivery.account.deliver(delivery)
 
-    def _too_fast(self, account: Account) -> bool:
-        """A bucket of one second's submits per account."""
-        rate, now = self.behaviour.throughput, self.clock.seconds()
-        account.tokens = min(max(rate, 1.0), account.tokens + (now - account.filled_at) * rate)
-        account.filled_at = now
-        if account.tokens < 1:
-            return True
-        account.tokens -= 1
-        return False
-
-    def state_of(self, message_id: str) -> tuple[int, bytes] | None:
-        """message_state and err of a message by the id of its response; None if it is not known (any more)."""
-        known = self._states.get(message_id)
+    def state_of(self, message_id: str) -> QueryAnswer | None:
+        """What query_sm is told of a message, by the id of its response; None if it is not known (any more)."""
+        known = self._known.get(message_id)
         if known is None:
             return None
-        due, final = known
-        if self.clock.seconds() < due:
-            return MessageStateTLV.ENROUTE, b"0"
-        return final.message_state, final.err
+        if self.clock.seconds() < known.final_at:
+            return QueryAnswer(MessageStateTLV.ENROUTE, b"0")
+        return QueryAnswer(known.final.message_state, known.final.err)
 
     # --- MO -------------------------------------------------------------------------------------------------
 
@@ -316,11 +318,11 @@ class SMSC(Factory):
             self.send_mo(source, self.behaviour.mo_destination, text, self._handsets.choice(receiving).system_id)
 
     def _handset_answers(self, taken: tuple[Account, Submit]) -> None:
-        """With what it shows, so that a mistake about the alphabet is to be seen."""
+        """The handset sends back what it shows, so that a wrong alphabet is to be seen."""
         account, submit = taken
         text = user_data.read(submit.short_message, submit.data_coding, self.behaviour.default_alphabet, False).text
-        source, destination = (octets[2:-1].decode("latin-1") for octets in (submit.source, submit.destination))
-        self.send_mo(destination, source or self.behaviour.mo_destination, text, account.system_id)
+        answered = submit.source_addr or self.behaviour.mo_destination
+        self.send_mo(submit.destination_addr, answered, text, account.system_id)
 
     # --- binds ----------------------------------------------------------------------------------------------
 
@@ -367,7 +369,7 @@ class SMSC(Factory):
             "took {id} from {account}: {source} -> {destination}: {text}",
             id=response_id,
             account=account.system_id,
-            source=submit.source[2:-1].decode("latin-1"),
-            destination=submit.destination[2:-1].decode("latin-1"),
+            source=submit.source_addr,
+            destination=submit.destination_addr,
             text=readable(submit.short_message, submit.esm_class, submit.data_coding),
         )

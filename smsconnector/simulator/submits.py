@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from smsconnector.smpp.constants import CommandId, EsmClass, Tag
+from smsconnector.smpp.constants import HEADER_OCTETS, CommandId, EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.sms import udh
 
@@ -36,6 +36,34 @@ class Submit(NamedTuple):
     data_coding: int
     short_message: bytes
 
+    @property
+    def source_addr(self) -> str:
+        return self.source[2:-1].decode("latin-1")
+
+    @property
+    def destination_addr(self) -> str:
+        return self.destination[2:-1].decode("latin-1")
+
+
+def read_submit_sm(octets: bytes) -> Submit | None:
+    """A whole submit_sm, read fast. None for one without a short_message, or one that only the codec can judge."""
+    match = SUBMIT_SM.match(octets, HEADER_OCTETS)
+    if match is None:
+        return None
+    source, destination, esm_class, registered_delivery, data_coding, sm_length = match.groups()
+    start = match.end()
+    end = start + sm_length[0]
+    if start == end or end > len(octets):
+        return None
+    return Submit(
+        source,
+        destination,
+        esm_class=esm_class[0],
+        registered_delivery=registered_delivery[0],
+        data_coding=data_coding[0],
+        short_message=octets[start:end],
+    )
+
 
 def form_of(pdu: PDU) -> str | None:
     """Which of ``segmentation.FORMS`` this submit is in; None for a short message."""
@@ -61,12 +89,13 @@ def read_submits(pdu: PDU) -> Iterator[Submit]:
             yield Submit(
                 source,
                 destination,
-                fields["esm_class"],
-                fields["registered_delivery"],
-                fields["data_coding"],
-                short_message,
+                esm_class=fields["esm_class"],
+                registered_delivery=fields["registered_delivery"],
+                data_coding=fields["data_coding"],
+                short_message=short_message,
             )
 
 
 def _address(ton: int, npi: int, address: str) -> bytes:
+    """As it stands in a PDU."""
     return bytes((ton, npi)) + address.encode("latin-1") + b"\0"

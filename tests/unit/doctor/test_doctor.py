@@ -21,7 +21,7 @@ from smsconnector.doctor.rendering import announcement, configuration, render_re
 from smsconnector.doctor.session import Visit
 from smsconnector.messages import Segment
 from smsconnector.simulator.behaviour import Behaviour
-from smsconnector.simulator.rendering import DELIVERED, UNDELIVERABLE, receipt, texts_from_handset
+from smsconnector.simulator.rendering import DELIVERED, UNDELIVERABLE, ReceiptForm, receipt, texts_from_handset
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId, EsmClass, Status, Tag
@@ -45,9 +45,11 @@ def taken(message_id: str, form: str = SHORT, at: float = 0.0, **more: Any) -> T
 
 def receipt_pdu(message_id: str, source: str = NUMBER, text: bytes = b"hello", **more: Any) -> PDU:
     """As the simulator writes it."""
-    settings: dict[str, Any] = {"final": DELIVERED, "tlvs": True} | more
-    addresses = (b"\1\1" + source.encode() + b"\0", b"\3\x008228\0")
-    body = receipt(*addresses, message_id, submitted=b"2601010000", done=b"2601010000", text=text, **settings)
+    final = more.pop("final", DELIVERED)
+    form = ReceiptForm(**({"tlvs": True, "marked": True, "in_payload": False} | more))
+    handset, sender = b"\1\1" + source.encode() + b"\0", b"\3\x008228\0"
+    dates = {"submitted": b"2601010000", "done": b"2601010000"}
+    body = receipt(handset, sender, message_id, final, **dates, text=text, form=form)
     return codec.decode(codec.with_body(CommandId.deliver_sm, 1, body))
 
 
