@@ -1,0 +1,164 @@
+"""One connection: binds, enquire_link, unbind, query_sm, and what breaks the protocol."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+
+from smsconnector.simulator.smsc import SMSC
+from smsconnector.smpp.constants import RESPONSE, CommandId, MessageStateTLV, Status, Tag
+from smsconnector.smpp.pdu import PDU, bare, encode, with_body
+from tests.unit.simulator.esme import ESME, RECEIVER, SUBMIT_SM_RESP, TRANSCEIVER, TRANSMITTER, SimulatorTestCase
+
+
+class BindTests(SimulatorTestCase):
+    """Section 4.1 and 4.2: who may bind, and how a bind ends."""
+
+    def test_good(self) -> None:
+        """The three binds: ESME_ROK, the SMSC's name and version; and a second bind on the connection is refused."""
+        smsc = self.smsc(system_id="connector", password="secret")
+        for command_id in (TRANSCEIVER, TRANSMITTER, RECEIVER):
+            esme = ESME(smsc, None)
+            response = esme.bind(command_id)
+            self.assertEqual((response.command_id, response.command_status), (command_id | RESPONSE, Status.ESME_ROK))
+            self.assertEqual(response.fields["system_id"], "smsc-simulator")
+            self.assertEqual(response.tlv_int(Tag.sc_interface_version), 0x34)
+            self.assertEqual(esme.bind(command_id).command_status, Status.ESME_RALYBND)
+        self.assertEqual(smsc.counts.binds, 3)
+
+    def test_refused(self) -> None:
+        """Wrong system_id and wrong password have their codes; the connection may try again."""
+        esme = ESME(self.smsc(system_id="connector", password="secret"), None)
+        self.assertEqual(esme.bind(system_id="other").command_status, Status.ESME_RINVSYSID)
+        self.assertEqual(esme.bind(password="wrong").command_status, Status.ESME_RINVPASWD)
+        self.assertEqual(esme.bind().command_status, Status.ESME_ROK)
+
+    def test_wrong_state(self) -> None:
+        """Submits before the bind, or on a receiver: ESME_RINVBNDSTS."""
+        smsc = self.smsc()
+        for esme in (ESME(smsc, None), ESME(smsc, RECEIVER)):
+            esme.submit()
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [Status.ESME_RINVBNDSTS])
+        self.assertEqual(smsc.ledger, [])
+
+    def test_system_type(self) -> None:
+        """Only the one it knows."""
+        smsc = self.smsc(system_type="OTA")
+        for system_type, status in (("OTA", Status.ESME_ROK), ("", Status.ESME_RINVSYSTYP)):
+            esme = ESME(smsc, None)
+            esme.send(TRANSCEIVER, {"system_id": "connector", "system_type": system_type})
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status])
+
+    def test_sessions(self) -> None:
+        """One bind more of a system_id than there may be: ESME_RALYBND, until one has gone."""
+        smsc = self.smsc(sessions=1)
+        first = ESME(smsc)
+        second = ESME(smsc, None)
+        self.assertEqual(second.bind().command_status, Status.ESME_RALYBND)
+        self.assertEqual(ESME(smsc, None).bind(system_id="other").command_status, Status.ESME_ROK)
+        first.lose()
+        self.assertEqual(second.bind().command_status, Status.ESME_ROK)
+
+    def test_interface_version(self) -> None:
+        """As it is told to say, or not at all."""
+        for version, told in (("none", None), ("3.3", 0x33), ("3.4", 0x34), ("5.0", 0x50)):
+            response = ESME(self.smsc(interface_version=version), None).bind()
+            self.assertEqual(response.tlv_int(Tag.sc_interface_version), told)
+
+    def test_unbind(self) -> None:
+        """The ESME's unbind is answered and the connection closed."""
+        smsc = self.smsc()
+        esme = ESME(smsc)
+        esme.send(CommandId.unbind)
+        self.assertEqual([pdu.command_id for pdu in esme.received()], [CommandId.unbind_resp])
+        self.assertTrue(esme.transport.disconnecting)
+        self.assertEqual(list(smsc.accounts["connector"].receivers), [])
+
+    def test_unbind_by_the_smsc(self) -> None:
+        """It asks; what the ESME still acknowledges counts; the answer closes the connection."""
+        smsc = self.smsc(receipt_delay=0.0)
+        esme = ESME(smsc)
+        esme.submit()
+        self.clock.advance(0.1)
+        _, receipt = esme.received()
+        smsc.unbind_all()
+        (pdu,) = esme.received()
+        self.assertEqual(pdu.command_id, CommandId.unbind)
+        esme.acknowledge(receipt)
+        self.assertFalse(esme.transport.disconnecting)
+        esme.acknowledge(pdu)
+        self.assertTrue(esme.transport.disconnecting)
+        self.assertEqual((smsc.counts.acknowledged, len(smsc.accounts["connector"].waiting)), (1, 0))
+
+
+class ConnectionTests(SimulatorTestCase):
+    """PDUs that every connection answers, and when it writes."""
+
+    def test_enquire_link(self) -> None:
+        """Answered; and asked after silence, if so set."""
+        esme = ESME(self.smsc(enquire_link_interval=5.0))
+        sequence = esme.send(CommandId.enquire_link)
+        (pdu,) = esme.received()
+        self.assertEqual((pdu.command_id, pdu.sequence_number), (CommandId.enquire_link_resp, sequence))
+        self.clock.advance(6)
+        (pdu,) = esme.received()
+        self.assertEqual(pdu.command_id, CommandId.enquire_link)
+        esme.acknowledge(pdu)
+        self.assertEqual(esme.received(), [])
+
+    def test_nonsense(self) -> None:
+        """Unknown command: generic_nack. Broken PDU: its error response. Broken length: generic_nack, and close."""
+        esme = ESME(self.smsc())
+        esme.send(0x0111)
+        esme.send(0x80000111)  # a response nobody asked for is not answered
+        esme.protocol.dataReceived(with_body(CommandId.submit_sm, 5, b"\0\0\0\0"))
+        statuses = [(pdu.command_id, pdu.command_status) for pdu in esme.received()]
+        self.assertEqual(
+            statuses,
+            [(CommandId.generic_nack, Status.ESME_RINVCMDID), (SUBMIT_SM_RESP, Status.ESME_RINVMSGLEN)],
+        )
+        esme.protocol.dataReceived(bare(CommandId.enquire_link, 9) + b"\0\0\0\1rest")
+        self.assertEqual(
+            [(pdu.command_id, pdu.command_status) for pdu in esme.received()],
+            [(CommandId.enquire_link_resp, 0), (CommandId.generic_nack, Status.ESME_RINVCMDLEN)],
+        )
+        self.assertTrue(esme.transport.disconnecting)
+
+    def test_query(self) -> None:
+        """query_sm: on its way, then the final state; unknown ids, cancel_sm and replace_sm have their codes."""
+        esme = ESME(self.smsc())
+        esme.submit(b"#fail")
+        esme.received()
+        for seconds, state, error in ((0, MessageStateTLV.ENROUTE, 0), (2, MessageStateTLV.UNDELIVERABLE, 1)):
+            self.clock.advance(seconds)
+            esme.received()
+            esme.send(CommandId.query_sm, {"message_id": "1"})
+            (pdu,) = esme.received()
+            self.assertEqual((pdu.fields["message_state"], pdu.fields["error_code"]), (state, error))
+        for command_id, status in (
+            (CommandId.query_sm, Status.ESME_RQUERYFAIL),
+            (CommandId.cancel_sm, Status.ESME_RCANCELFAIL),
+            (CommandId.replace_sm, Status.ESME_RREPLACEFAIL),
+        ):
+            esme.send(command_id, {"message_id": "99"})
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status])
+
+    @settings(deadline=None, max_examples=60, database=None)
+    @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 5, 9, 0x21, 0x103, 0x80000005]), st.binary(max_size=40))))
+    def test_garbage(self, pdus: list[tuple[int, bytes]]) -> None:
+        """Random bodies never raise."""
+        smsc = SMSC(Clock())
+        esme = ESME(smsc)
+        for command_id, body in pdus:
+            esme.protocol.dataReceived(with_body(command_id, 1, body))
+        smsc.tick()
+
+    def test_one_write_per_turn(self) -> None:
+        """Whatever one read brings is answered in one write, after the ledger has it."""
+        steps: list[str] = []
+        smsc = SMSC(self.clock, on_submit=lambda _: steps.append("taken"), on_turn=lambda: steps.append("ledger"))
+        esme = ESME(smsc)
+        esme.transport.write = lambda _: steps.append("write")  # type: ignore[method-assign]
+        steps.clear()
+        fields = {"source_addr": "1", "destination_addr": "2", "short_message": b"x"}
+        esme.protocol.dataReceived(encode(PDU(CommandId.submit_sm, 0, 1, fields)) * 3)
+        self.assertEqual(steps, ["taken"] * 3 + ["ledger", "write"])
