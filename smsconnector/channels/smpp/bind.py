@@ -25,7 +25,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from smsconnector.channels.smpp.connection import SMPPProtocol
-from smsconnector.channels.smpp.deliver import Reader
+from smsconnector.channels.smpp.deliver import DeliverReader
 from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -104,7 +104,7 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
+        self._reader = DeliverReader(channel.channel_name, settings.account, settings.submit.default_alphabet)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
@@ -368,7 +368,11 @@ class Bind(Service):
     def _deliver(self, protocol: SMPPProtocol, pdus: list[PDU]) -> None:
         """Hand over; answer each when all are on disk."""
         now = int(self._channel.wall_clock() * 1000)
-        items = [item for pdu in pdus for item in [self._reader.read(pdu, now)] if item is not None]
+        readings = [self._reader.read(pdu, now) for pdu in pdus]
+        for reading in readings:
+            if reading.notice is not None:
+                self._tally.count(*reading.notice)
+        items = [reading.item for reading in readings if reading.item is not None]
         self._unanswered += len(pdus)
         if self._unanswered > UNANSWERED_LIMIT:
             protocol.hold_reading(True)

@@ -1,51 +1,75 @@
-"""A deliver_sm or data_sm as the words of the walks: a receipt, a text or a part of one, or nothing."""
+"""A deliver_sm or data_sm as the walks know it: a receipt, a text, a part of a text, or nothing.
 
-from smsconnector.channels.smpp.tally import Tally
+1. ``smpp.receipt`` says whether it is a receipt, and what the receipt tells.
+2. If it is none, and a handset may have written it, it is a text. A text of several parts names its place by a user
+   data header or by SAR TLVs (SMPP 3.4 section 5.3.2.22 to 24). The octets of a part are kept as they came, because a
+   text may be cut through a character.
+3. A receipt that only its text shows to be one carries its reading as a text too: should it fit no message of ours, a
+   person wrote it.
+
+What an operator should hear of comes back as a ``Notice`` beside it.
+"""
+
+from typing import NamedTuple
+
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
-from smsconnector.smpp.receipt import carries_text, octets_of, read_receipt
+from smsconnector.smpp.receipt import ReceiptText, carries_text, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
-WIDE = 0x10000  # a reference of 16 bits is another one than the same number in 8 bits
+WIDE = 0x10000  # added to a reference of 16 bits: it is another one than the same number in 8 bits
 
 
-class Reader:
-    """For one bind: ``title`` is its name in the log, ``account`` whose ids are comparable, ``default_alphabet`` what
-    data_coding 0 means there."""
+class Notice(NamedTuple):
+    """What an operator should hear of: its kind, in the plural and the same for all of a kind, and this example."""
 
-    def __init__(self, title: str, channel: str, account: str, default_alphabet: str) -> None:
+    what: str
+    example: str
+
+
+class Reading(NamedTuple):
+    """``item`` is None for what tells nothing about a submit and is no text; ``notice`` is None as a rule."""
+
+    item: Receipt | IncomingSegment | None
+    notice: Notice | None = None
+
+
+class DeliverReader:
+    """Reads what one bind is sent.
+
+    ``channel`` is the name of its channel; ``account`` names whose message ids are comparable; ``default_alphabet`` is
+    what the SMSC means by data_coding 0.
+    """
+
+    def __init__(self, channel: str, account: str, default_alphabet: str) -> None:
         self._channel, self._account, self._alphabet = channel, account, default_alphabet
-        self._tally = Tally(title)
 
-    def read(self, pdu: PDU, now: int) -> Receipt | IncomingSegment | None:
-        """None for what tells nothing about a submit."""
+    def read(self, pdu: PDU, now_ms: int) -> Reading:
+        """A deliver_sm or data_sm that was decoded. ``now_ms`` is the wall clock, in milliseconds. Never raises."""
         found = read_receipt(pdu, self._alphabet)
         if found is not None:
-            if not found.known:
-                self._tally.count("receipts with a status that no table knows", found.status)
-            elif found.disagrees:
-                self._tally.count("receipts whose text and message_state are at odds", found.status)
-            return Receipt(
-                self._account,
-                found.smsc_id,
-                found.finality,
-                found.code,
-                found.status,
-                now,
-                pdu.fields["source_addr"],
-                pdu.fields["destination_addr"],
-                None if found.marked else self._read_text(pdu, now),
-            )
+            return Reading(self._receipt(pdu, found, now_ms), _notice_of(found))
         if carries_text(pdu, self._alphabet):
-            return self._read_text(pdu, now)
-        self._tally.count(
-            "acknowledgements of a handset, or receipts without an id", f"from {pdu.fields['source_addr']}"
-        )
-        return None
+            return Reading(self._read_text(pdu, now_ms))
+        what = "acknowledgements of a handset, or receipts without an id"
+        return Reading(None, Notice(what, f"from {pdu.fields['source_addr']}"))
 
-    def _read_text(self, pdu: PDU, now: int) -> IncomingSegment:
+    def _receipt(self, pdu: PDU, found: ReceiptText, now_ms: int) -> Receipt:
+        return Receipt(
+            self._account,
+            found.smsc_id,
+            found.finality,
+            found.code,
+            status=found.status,
+            received_at=now_ms,
+            destination=pdu.fields["source_addr"],
+            addressee=pdu.fields["destination_addr"],
+            incoming=None if found.marked else self._read_text(pdu, now_ms),
+        )
+
+    def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
         found = user_data.read(octets_of(pdu), pdu.fields["data_coding"], self._alphabet, has_header)
         reference, count, number = udh.find_concatenation(found.elements) or _sar(pdu) or (0, 1, 1)
@@ -57,14 +81,22 @@ class Reader:
             self._account,
             pdu.fields["source_addr"],
             pdu.fields["destination_addr"],
-            found.text if whole else found.octets.hex(),
-            now,
-            reference,
-            number,
-            count,
+            text=found.text if whole else found.octets.hex(),
+            received_at=now_ms,
+            reference=reference,
+            number=number,
+            count=count,
             is_binary=binary,
             written_in=None if whole else found.written_in,
         )
+
+
+def _notice_of(found: ReceiptText) -> Notice | None:
+    if not found.known:
+        return Notice("receipts with a status that no table knows", found.status)
+    if found.disagrees:
+        return Notice("receipts whose text and message_state are at odds", found.status)
+    return None
 
 
 def _sar(pdu: PDU) -> tuple[int, int, int] | None:

@@ -1,14 +1,15 @@
-"""What a bind has seen of a kind, for the log: a line for the first, the tenth, the hundredth and every thousandth."""
+"""What a bind sees again and again, for the log: a line for the first of a kind, the tenth, the hundredth and every
+thousandth, each with an example."""
 
 from collections import Counter
 
 from twisted.logger import Logger
 
-KINDS = 200  # that are told apart at most: an SMSC may send any status
+KINDS = 200  # at most that many are told apart: an SMSC may send any status
 
 
 class Tally:
-    """For one bind: ``title`` is its name in the log."""
+    """Counts for one bind; ``title`` is its name in the log."""
 
     log = Logger()
 
@@ -17,7 +18,7 @@ class Tally:
         self._counts: Counter[str] = Counter()
 
     def count(self, what: str, example: str) -> None:
-        """One more of ``what``."""
+        """One more of the kind ``what``; ``example`` says which one this was."""
         if what not in self._counts and len(self._counts) >= KINDS:
             what = "other things"
         self._counts[what] += 1

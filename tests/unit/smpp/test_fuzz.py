@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.deliver import Reader
+from smsconnector.channels.smpp.deliver import DeliverReader
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
@@ -70,8 +70,8 @@ def bound_session(**more: Any) -> Session:
     return session
 
 
-def a_reader() -> Reader:
-    return Reader("a", "smpp", "me@smsc", "gsm7")
+def a_reader() -> DeliverReader:
+    return DeliverReader("smpp", "me@smsc", "gsm7")
 
 
 class FuzzTests(SynchronousTestCase):
@@ -129,14 +129,14 @@ class FuzzTests(SynchronousTestCase):
         """PDUError for a request, or a PDU that gives the same octets back, with an sm_length that is true."""
         self.decoder(octets if command_id is None else octets[:4] + command_id.to_bytes(4, "big") + octets[8:])
 
-    def session(self, session: Session, chunks: list[bytes], reader: Reader) -> None:
+    def session(self, session: Session, chunks: list[bytes], reader: DeliverReader) -> None:
         tokens: list[Any] = []
         for now, chunk in enumerate(chunks):
             before = session._window.copy()
             events = session.receive(chunk, float(now))
             for event in events:
                 if isinstance(event, smpp.Delivered):
-                    self.assertIsInstance(reader.read(event.pdu, 0), Receipt | IncomingSegment | None)
+                    self.assertIsInstance(reader.read(event.pdu, 0).item, Receipt | IncomingSegment | None)
                     session.respond(event.pdu)
                 elif isinstance(event, smpp.Answered | smpp.Unanswered):
                     tokens.append(event.token)

@@ -331,6 +331,17 @@ class ReceiveCase(ChannelCase):
         self.assertEqual(join((one.written_in, one.text) for one in sorted(parts, key=lambda one: one.number)), text)
         self.assertEqual({one.count for one in parts}, {len(parts)})
 
+    def test_notices_are_told(self) -> None:
+        """The log says of what came and told nothing, once for the first of a kind."""
+        self.build()
+        empty = codec.encode(PDU(CommandId.deliver_sm, 0, 901, {"source_addr": "12345", "esm_class": 4}))
+        for _ in range(2):
+            self.wires.pairs[0][0].dataReceived(empty)
+        self.assertEqual(
+            [line for line in self.said if "without an id" in line],
+            ["bind a: acknowledgements of a handset, or receipts without an id: 1 so far, now from 12345"],
+        )
+
     def test_awkward_pdus(self) -> None:
         """None of these drops the bind; each is answered."""
         self.build()

@@ -1,4 +1,4 @@
-"""From a deliver_sm to the event: parts of a text, however they were cut."""
+"""A deliver_sm read: what is told of it, and parts of a text on their way to the event, however they were cut."""
 
 import json
 from itertools import pairwise
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.deliver import Reader
+from smsconnector.channels.smpp.deliver import DeliverReader
 from smsconnector.smpp.pdu import decode
 from smsconnector.sms import alphabet, udh, user_data
 from smsconnector.store import operations as ops
@@ -27,14 +27,44 @@ def wide(number: int) -> bytes:
     return udh.build_header(udh.concatenation_element(0x42, 2, number, wide=True))
 
 
+class NoticeCase(SynchronousTestCase):
+    """What an operator should hear of comes back beside what was read."""
+
+    def test_notices(self) -> None:
+        """A status that no table has, a text and a TLV that tell different ends, and what tells nothing; for what is
+        usual, there is none."""
+        failed = awkward.tlv(awkward.MESSAGE_STATE, b"\5")
+        for octets, has_item, notice in (
+            (awkward.deliver(awkward.usual()), True, None),
+            (awkward.deliver(b"hello"), True, None),
+            (
+                awkward.deliver(awkward.usual(stat="ODD"), esm=4),
+                True,
+                ("receipts with a status that no table knows", "ODD"),
+            ),
+            (
+                awkward.deliver(awkward.usual(), failed, esm=4),
+                True,
+                ("receipts whose text and message_state are at odds", "UNDELIV"),
+            ),
+            (
+                awkward.deliver(esm=8),
+                False,
+                ("acknowledgements of a handset, or receipts without an id", f"from {awkward.HANDSET}"),
+            ),
+        ):
+            reading = DeliverReader("smpp", "me@smsc", "gsm7").read(decode(octets), NOW)
+            self.assertEqual((reading.item is not None, reading.notice), (has_item, notice), octets)
+
+
 class PartsCase(SynchronousTestCase):
     def texts(self, *pdus: bytes, default: str = "gsm7") -> list[str]:
         """The bodies of the events of these deliver_sm."""
         store = Store(":memory:")
         self.addCleanup(store.close)
-        reader = Reader("b", "smpp", "me@smsc", default)
+        reader = DeliverReader("smpp", "me@smsc", default)
         for octets in pdus:
-            found = reader.read(decode(octets), NOW)
+            found = reader.read(decode(octets), NOW).item
             store.apply([ops.Incoming((found,))])  # type: ignore[arg-type]
         (events,) = store.apply([ops.LoadEvents(0, 100)])
         return [json.loads(event.body)["Body"] for event in events]
