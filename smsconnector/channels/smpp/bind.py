@@ -25,7 +25,6 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 from smsconnector.channels.smpp.connection import SMPPProtocol
-from smsconnector.channels.smpp.deliver import DeliverReader
 from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -33,6 +32,7 @@ from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment, Ve
 from smsconnector.net.link import BackOff, Link
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import RegisteredDelivery, Status, describe_status
+from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.deliver import DeliverReader
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import HEADER_OCTETS, RESPONSE, CommandId
+from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.message_ids import RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import FIELDS, PDU, Framer, bare, decode, encode, with_body
 from smsconnector.smpp.receipt import read_receipt

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.deliver import DeliverReader
+from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.pdu import decode
 from smsconnector.sms import alphabet, udh, user_data
 from smsconnector.store import operations as ops
