@@ -1,4 +1,4 @@
-"""SMPP 3.4 as a core without I/O: bytes, calls and ``now`` in; bytes and events out.
+"""SMPP 3.4 as a core without I/O. Octets, calls and the time go in; octets and events come out.
 
 ``constants``  the numbers of the specification and their names
 ``pdu``        PDUs and TLVs as field tables; the framer
@@ -6,5 +6,7 @@
 ``pace``       how fast a bind may submit: configured, and learned from throttling
 ``policy``     what a command_status means for a submit
 ``submit``     a segment rendered as submit_sm
-``receipt``    deliver_sm read as receipt or as incoming text; the forms of a message id
+``deliver``    a deliver_sm read: a receipt, a text from a handset, a part of one, or nothing
+``receipt``    whether a deliver_sm is a receipt, and what the receipt says
+``message_ids``  the ways in which SMSCs write one message id
 """

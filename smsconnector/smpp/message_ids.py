@@ -1,18 +1,23 @@
-"""The forms in which SMSCs write one message id: the response to a submit and its receipt often disagree.
+"""The ways in which SMSCs write one message id.
 
-Hexadecimal in the response and decimal in the receipt, the other way round, padded with zeros, upper case, a
-UUID with or without dashes. ``id_key`` takes the harmless differences away; ``id_candidates`` adds the others.
+A receipt finds its submit by the id in submit_sm_resp. SMPP 3.4 leaves open how an id is written, and many SMSCs write
+it in the receipt in another way than in the response:
+
+- in upper case, with zeros before it, a UUID without its dashes. ``id_key`` takes such differences away.
+- hexadecimal in the response and decimal in the receipt, or the other way round. ``id_candidates`` gives the keys to
+  look for then.
 """
 
 import re
 
-_HEXADECIMAL = re.compile(r"[0-9a-f]{1,20}")  # 20: the decimal digits of 64 bits
+_HEXADECIMAL = re.compile(r"[0-9a-f]{1,20}")  # 64 bits are 20 decimal digits
+# How the id in a receipt becomes the one of its response: as it is, or from one notation to the other.
 RAW, DECIMAL_TO_HEX, HEX_TO_DECIMAL = "raw", "decimal-to-hex", "hex-to-decimal"
 OTHER_WAY = {RAW: RAW, DECIMAL_TO_HEX: HEX_TO_DECIMAL, HEX_TO_DECIMAL: DECIMAL_TO_HEX}
 
 
 def id_key(smsc_id: str) -> str:
-    """The form under which ids are stored and looked up: lower case, no leading zeros, no dashes, no ``0x``."""
+    """``smsc_id`` as ids are stored and looked up: in lower case, without leading zeros, dashes and ``0x``."""
     key = smsc_id.strip().lower().replace("-", "")
     if key.startswith("0x"):
         key = key[2:]
@@ -20,7 +25,8 @@ def id_key(smsc_id: str) -> str:
 
 
 def id_candidates(smsc_id: str) -> list[tuple[str, str]]:
-    """The (form, key) pairs under which the other side of a correlation may have been stored, likeliest first."""
+    """The keys under which the other id of the same message may have been stored, likeliest first, each with the
+    conversion that leads to it: RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL."""
     key = id_key(smsc_id)
     candidates = {key: RAW}
     if _HEXADECIMAL.fullmatch(key):

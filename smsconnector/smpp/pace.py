@@ -1,35 +1,42 @@
-"""How fast a bind may submit: the configured throughput, and what the SMSC's throttling teaches.
+"""How fast a bind may submit: the throughput of its configuration, and a limit that is learned from throttling.
 
-``TokenBucket`` keeps the configured rate with bounded bursts. ``Pace`` adds what is learned: SMSCs answer
-ESME_RTHROTTLED or ESME_RMSGQFUL for two reasons that want opposite answers.
+An SMSC throttles with ESME_RTHROTTLED or ESME_RMSGQFUL. It has one of two reasons, and each wants another answer:
 
-- *The bind is too fast.* Then the SMSC takes what its limit allows whatever we send: sending at the rate that it
-  took, and trying a little more now and then, wastes the fewest submits.
-- *It is busy for reasons of its own*, and refuses a share of all submits at any rate. Then slowing down only costs:
-  the way through is to go on and send the refused ones again.
+- *The bind is too fast.* The SMSC takes as many submits a second as its limit allows, however many we send. The best
+  rate is the one at which it took them, with a little more from time to time to see whether the limit has risen.
+- *The SMSC is busy with other things.* It refuses a part of all submits, at any rate. To slow down would only cost
+  time. The best is to go on, and to send the refused ones again.
 
-So time is looked at in intervals. After one with refusals the rate falls to what was taken; if in a clearly slower
-interval no larger part is taken, the rate was not the reason, and the limit is lifted for a while. An interval without
-refusals lets a limit grow, faster each time in a row; one that is far from used is forgotten. From a time in which
-nobody wanted to send, nothing is learned.
+To tell the two apart, submits are counted in intervals:
 
-Sans-clock: ``now`` (seconds) is an argument.
+1. An interval with refusals sets a limit: the rate at which submits were taken in it.
+2. If the next interval was clearly slower, and still no larger part was taken, the rate was not the reason. The limit
+   is lifted for ``LIFTED_FOR`` seconds.
+3. An interval without refusals that used most of the limit raises it, by more each time in a row.
+4. A limit of which less than half was used is forgotten.
+5. Where nothing at all is taken, the bind stands still for a moment, longer each time, and then tries with one submit.
+6. A time in which there was nothing to send teaches nothing.
+
+No clock is read here: ``now``, in seconds of a clock that only rises, is an argument.
 """
+
+from typing import NamedTuple
 
 COUNTING_INTERVAL = 0.5  # seconds over which submits are counted
 BURST = 0.1  # seconds' worth of tokens that may be used at once
 ENOUGH_SUBMITS = 20  # submits in an interval, to learn anything from it
 NOISE = 0.02  # a share of refusals below this teaches nothing
-SLOWER = 0.85  # the part of the first rate that is clearly slower
-BETTER = 1.15  # if that does not raise the part that is taken by as much, the rate was not the reason
+SLOWER = 0.85  # a rate below this part of the first is clearly slower
+BETTER = 1.15  # a slower rate has helped if the part that is taken is larger by this factor
 LIFTED_FOR = 10.0  # seconds without a limit after that was found
 LOWEST_RATE = 1.0  # submits a second; a limit never falls below it
 SHORTEST_STANDSTILL, LONGEST_STANDSTILL = 0.05, 0.75  # seconds without any submit while nothing at all is taken
-MOST = 1 << 30
+MOST = 1 << 30  # submits, where nothing limits
 
 
 class TokenBucket:
-    """``rate`` tokens a second, at most ``BURST`` seconds' worth (and one) at once."""
+    """A rate with bounded bursts: ``rate`` tokens come in a second, and at most those of ``BURST`` seconds are kept, or
+    one if that is more. A submit takes one."""
 
     def __init__(self, rate: float, now: float) -> None:
         self.rate = rate
@@ -44,29 +51,37 @@ class TokenBucket:
         return int(self._tokens)
 
     def take(self) -> None:
+        """For one submit."""
         self._tokens -= 1.0
 
     def wait(self) -> float:
-        """Seconds until it is worth coming again: half a burst, so that there is no timer per message."""
+        """Seconds until half a burst is there. To ask again sooner would mean a timer per message."""
         return max(0.0, (max(1.0, self.rate * BURST / 2) - self._tokens) / self.rate)
 
 
+class Interval(NamedTuple):
+    """What is kept of a time in which submits were counted."""
+
+    rate: float  # submits a second
+    refused: float  # the part of them that was throttled, 0 to 1
+
+
 class Pace:
-    """What one bind may submit now. ``throughput``: submits a second by configuration, 0 for no limit."""
+    """What one bind may submit now. ``throughput`` is the configured limit in submits a second, 0 for none."""
 
     def __init__(self, throughput: float, now: float) -> None:
         self._configured = TokenBucket(throughput, now) if throughput > 0 else None
         self._learned: TokenBucket | None = None
         self._lifted_until = 0.0
-        self._first: tuple[float, float] | None = None  # rate and share of refusals in the first of a run of intervals
-        self._clean = 0  # intervals without refusals in a row
+        self._first: Interval | None = None  # the first of the intervals with refusals in a row
+        self._clean = 0  # how many intervals in a row had no refusals
         self._taken = self._refused = 0
         self._since = self._asked_at = now
         self._paused_until = 0.0
         self._pause = 0.0
 
     def available(self, now: float, outstanding: int) -> int:
-        """How many submits may be sent now, with so many under way."""
+        """How many submits may be sent now, while ``outstanding`` are under way."""
         if now < self._paused_until or (self._pause and outstanding):
             return 0
         if now - self._asked_at >= COUNTING_INTERVAL:  # nothing was to be sent: no rate can be read from that time
@@ -106,7 +121,7 @@ class Pace:
             self.pause(now, min(self._pause * 2 or SHORTEST_STANDSTILL, LONGEST_STANDSTILL))
 
     def pause(self, now: float, seconds: float) -> None:
-        """Submit nothing for so long."""
+        """Submit nothing for ``seconds``; then try with one."""
         self._pause = seconds
         self._paused_until = max(self._paused_until, now + seconds)
 
@@ -116,7 +131,7 @@ class Pace:
             self.pause(now, (percent - 75) / 100)
 
     def _learn(self, now: float) -> None:
-        """Look at the interval that is over."""
+        """Look at the interval that is over, unless it has too few submits to say anything."""
         taken, refused, elapsed = self._taken, self._refused, now - self._since
         if refused and taken + refused < ENOUGH_SUBMITS and elapsed < 10 * COUNTING_INTERVAL:
             return
@@ -126,23 +141,25 @@ class Pace:
         if share >= NOISE:
             self._clean = 0
             if taken and now >= self._lifted_until:  # where nothing is taken, the pause is what helps
-                self._slow_down(now, (taken + refused) / elapsed, taken / elapsed, share)
+                self._slow_down(now, Interval((taken + refused) / elapsed, share), taken / elapsed)
         else:
             self._first = None
             if self._learned is not None:
                 self._grow(taken / elapsed)
 
-    def _slow_down(self, now: float, sent: float, taken: float, share: float) -> None:
-        """``sent`` and ``taken`` a second."""
-        if self._first is None:
-            self._first = (sent, share)
-        elif sent < self._first[0] * SLOWER and 1 - share < (1 - self._first[1]) * BETTER:
+    def _slow_down(self, now: float, interval: Interval, taken: float) -> None:
+        """After an interval with refusals in which ``taken`` submits a second were taken."""
+        first = self._first
+        if first is None:
+            self._first = interval
+        elif interval.rate < first.rate * SLOWER and 1 - interval.refused < (1 - first.refused) * BETTER:
             self._learned, self._first = None, None
             self._lifted_until = now + LIFTED_FOR
             return
         self._learned = TokenBucket(max(LOWEST_RATE, taken), now)
 
     def _grow(self, rate: float) -> None:
+        """After an interval without refusals, in which ``rate`` submits a second were taken."""
         assert self._learned is not None
         if rate > self._learned.rate * 0.8:
             self._learned.rate *= 1.0 + min(1.0, 0.02 * 2**self._clean)

@@ -77,6 +77,8 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """How one kind of field is read and written, and what it is when it is missing."""
+
     read: Callable[[bytes, int], tuple[Value, int]]
     write: Callable[[Value], bytes]
     default: Value
@@ -303,7 +305,7 @@ def decode(octets: bytes) -> PDU:
     _, command_id, command_status, sequence_number = _HEADER.unpack_from(octets)
     read = _READERS.get(command_id)
     if read is None:
-        return PDU(command_id, command_status, sequence_number, {}, [], octets[HEADER_OCTETS:])
+        return PDU(command_id, command_status, sequence_number, rest=octets[HEADER_OCTETS:])
     try:
         fields, position = read(octets, HEADER_OCTETS)
     except Unreadable as fault:
@@ -311,12 +313,14 @@ def decode(octets: bytes) -> PDU:
             raise PDUError(str(fault), fault.status, command_id, sequence_number) from None
         fields, position = _read_cut_response(FIELDS[command_id], octets)
     tlvs, rest = _read_tlvs(octets, position)
-    if rest and command_status and command_id & RESPONSE:
+    if not rest:
+        return PDU(command_id, command_status, sequence_number, fields, tlvs)
+    if command_status and command_id & RESPONSE:
         only_tlvs, no_rest = _read_tlvs(octets, HEADER_OCTETS)
         if not no_rest:
-            tlvs, rest = only_tlvs, b""
             fields, _ = _read_cut_response(FIELDS[command_id], octets[:HEADER_OCTETS])
-    return PDU(command_id, command_status, sequence_number, fields, tlvs, rest)
+            return PDU(command_id, command_status, sequence_number, fields, only_tlvs)
+    return PDU(command_id, command_status, sequence_number, fields, tlvs, rest=rest)
 
 
 def _read_cut_response(rows: FieldTable, octets: bytes) -> tuple[dict[str, Value], int]:

@@ -1,4 +1,8 @@
-"""What a submit's command_status means for its segment: one table, to be extended by the configuration."""
+"""What to do when the SMSC refuses a submit_sm: a rule for each command_status.
+
+``RULES`` is the table for every bind, after SMPP 3.4 section 5.1.3. The configuration of a bind (``statuses``) puts
+rules of its own over it. A status that neither has is a refusal for good.
+"""
 
 import enum
 from collections.abc import Mapping
@@ -8,53 +12,55 @@ from smsconnector.smpp.constants import Status
 
 
 class Action(enum.Enum):
-    THROTTLE_RULE = "throttle"  # too fast or too busy: the bind adapts; no attempt counts against the message
-    PAUSE = "pause"  # the bind submits nothing for a while; no attempt counts
-    RETRY = "retry"  # temporary: try this message again later, an attempt is counted
-    REBIND_RULE = "rebind"  # the session is of no use any more: unbind and bind again, then as RETRY
-    REJECT_RULE = "reject"  # permanent: FAILED with this status
+    """What to do. The values are the words of the configuration.
+
+    ``THROTTLE`` and ``PAUSE`` say nothing about the message: it goes out again, and no attempt is counted against it.
+    """
+
+    THROTTLE = "throttle"  # we are too fast, or the SMSC too busy: the bind slows down
+    PAUSE = "pause"  # the bind submits nothing for a while
+    RETRY = "retry"  # the SMSC can't take it now: try this message again later, and count the attempt
+    REBIND = "rebind"  # the session is of no use any more: unbind, bind again, then as RETRY
+    REJECT = "reject"  # refused for good: the message is FAILED, with this status as its code
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``delay`` (s): when to try again, or how long to pause; None leaves it to the back-off."""
+    """An action and its ``delay`` in seconds: until the next attempt for RETRY and REBIND, how long it lasts for PAUSE.
+    None leaves it to the caller, which has a back-off for attempts and a length of its own for pauses."""
 
     action: Action
     delay: float | None = None
 
 
-RETRY_RULE, THROTTLE, REBIND, REJECT = (
-    Rule(Action.RETRY),
-    Rule(Action.THROTTLE_RULE),
-    Rule(Action.REBIND_RULE),
-    Rule(Action.REJECT_RULE),
-)
-
-# SMPP 3.4 section 5.1.3; what is not here rejects, so that a broken message can't go round for ever.
+_REJECT = Rule(Action.REJECT)
 RULES: dict[int, Rule] = {
-    Status.ESME_RTHROTTLED: THROTTLE,
-    Status.ESME_RMSGQFUL: THROTTLE,
-    Status.ESME_RINVBNDSTS: REBIND,
-    Status.ESME_RSYSERR: RETRY_RULE,
-    Status.ESME_RSUBMITFAIL: RETRY_RULE,
-    Status.ESME_RX_T_APPN: RETRY_RULE,
-    Status.ESME_RUNKNOWNERR: RETRY_RULE,
-    Status.ESME_RSERTYPUNAVAIL: RETRY_RULE,
+    Status.ESME_RTHROTTLED: Rule(Action.THROTTLE),
+    Status.ESME_RMSGQFUL: Rule(Action.THROTTLE),
+    Status.ESME_RINVBNDSTS: Rule(Action.REBIND),
+    Status.ESME_RSYSERR: Rule(Action.RETRY),
+    Status.ESME_RSUBMITFAIL: Rule(Action.RETRY),
+    Status.ESME_RX_T_APPN: Rule(Action.RETRY),
+    Status.ESME_RUNKNOWNERR: Rule(Action.RETRY),
+    Status.ESME_RSERTYPUNAVAIL: Rule(Action.RETRY),
 }
 
 
 def status_number(text: str) -> int:
-    """``ESME_RSYSERR``, ``8`` or ``0x00000008`` as its number. Raises ValueError."""
+    """A command_status as the configuration may write it: ``ESME_RSYSERR``, ``8`` or ``0x00000008``. Raises
+    ValueError."""
     if text in Status.__members__:
         return int(Status[text])
     return int(text, 0)
 
 
 class Policy:
-    """The table with a bind's own rules over it."""
+    """The rules of one bind: ``RULES``, with its ``own`` over them, by command_status."""
 
     def __init__(self, own: Mapping[int, Rule] | None = None) -> None:
         self._rules = RULES | dict(own or {})
 
     def rule(self, status: int) -> Rule:
-        return self._rules.get(status, REJECT)
+        """For a command_status other than ESME_ROK. What no table has is rejected, so that a message which the SMSC
+        will never take does not go round for ever."""
+        return self._rules.get(status, _REJECT)

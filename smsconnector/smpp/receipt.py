@@ -1,21 +1,23 @@
-"""deliver_sm (and data_sm) read: is it a receipt, an intermediate notification or a text; and what does it say?
+"""Whether a deliver_sm or data_sm is a receipt, and what the receipt says.
 
-esm_class, TLVs and text decide together, because each alone is wrong at some SMSC:
+esm_class, TLVs and text decide together, because each alone is wrong at some SMSC. The message type is bits 5 to 2 of
+esm_class (SMPP 3.4 section 5.2.12).
 
-1. esm_class says receipt (type 0001), or one of the TLVs receipted_message_id and message_state is there, and TLV
-   or text has an id -> receipt;
-2. esm_class says intermediate notification (1000) -> progress, never final; a handset's acknowledgement (0010,
-   0100) or the end of its conversation (0110) -> no receipt;
-3. esm_class says nothing, or what section 5.2.12 reserves, but the text reads as a receipt: ``id``, ``stat`` with a
-   known word, nothing before them, and one more field or an abbreviation of appendix B -> receipt; where ``stat`` is
-   spelled ``status``, as people write it too, only with such an abbreviation;
-4. everything else is a text from a handset; and so is what comes with a user's acknowledgement (0100), unless it is
-   empty or reads as a receipt: it is the reply that a user wrote.
+1. *Marked as a receipt.* The message type is 0001, or there is a TLV receipted_message_id or message_state. It is a
+   receipt if a TLV or the text has an id.
+2. *Intermediate notification.* The message type is 1000. It is a receipt that tells of progress, and is never final.
+3. *From a handset.* The message types 0010 and 0100 are acknowledgements, 0110 is the end of a conversation. These are
+   no receipts. With 0100 there may be a reply that a user wrote: that is a text, unless it reads as a receipt.
+4. *Not marked.* The message type is 0000 or a reserved one. It is a receipt if its text reads as one: it begins with a
+   field of appendix B; it has ``id``, and ``stat`` with a known word; and either one more field, or a word that is an
+   abbreviation of appendix B. With ``status`` in place of ``stat``, which people write too, only such an abbreviation
+   counts.
+5. Everything else is a text from a handset.
 
-The TLVs receipted_message_id, message_state and network_error_code win over the text (SMPP 3.4 appendix B
-calls the text SMSC specific). The text is read wherever it is, short_message or message_payload, and by its
-octets, not by data_coding: ASCII marked as UCS-2 and UCS-2 marked as ASCII are both out there. Where data_coding 0 is
-packed septets, and the octets have no id, they are unpacked.
+The TLVs receipted_message_id, message_state and network_error_code win over the text, which appendix B calls specific
+to the SMSC. The text is read from short_message or message_payload, and by its octets. data_coding is not looked at:
+some SMSCs mark ASCII as UCS-2, others UCS-2 as ASCII. Only where data_coding 0 means packed septets, and the octets as
+they are show no id, they are unpacked.
 """
 
 import re
@@ -36,16 +38,16 @@ _FROM_HANDSET = frozenset((_FROM_USER, int(EsmClass.DELIVERY_ACKNOWLEDGEMENT), i
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
 _NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.message_payload)
 
-# Appendix B's own form, which most receipts have, in one match; nothing in it can backtrack. Keys in capitals, and
-# values that are not of printable ASCII, are left to ``_FIELDS``.
+# The form of appendix B itself, which most receipts have, in one match that can't backtrack. Keys in capitals, and
+# values that are not printable ASCII, are left to ``_FIELDS``.
 _VALUE = r"[!#-+\--:<-{}~]"  # without quotation mark, comma, semicolon and bar
 _USUAL = re.compile(
     rf"id:(?P<id>{_VALUE}++) sub:{_VALUE}*+ dlvrd:{_VALUE}*+ submit date:{_VALUE}*+ done date:{_VALUE}*+ "
     rf"stat:(?P<stat>{_VALUE}++) err:(?P<err>{_VALUE}++)(?![^\s,;\0])"
 )
-# Any other order, spacing, spelling and choice of fields. A key behind the colon means that the value is missing
-# ("id: sub:1"). An escape begins the bar of GSM 03.38. What follows ``text:`` is the text of a handset or of our own,
-# and never read as fields.
+# Any other order, spacing, spelling and choice of fields. If a key follows the colon, the value is missing, as in
+# "id: sub:1". An escape (0x1B) ends a value: in GSM 03.38 it is the first octet of a bar. What follows ``text:`` quotes
+# a message, and is never read as fields.
 _FIELDS = re.compile(
     r"(?<![a-z])(?:text[ \t]*+[:=](?s:.*)"
     r"|(?:(?:message|msg)_?(?=id))?+(id|sub|dlvrd|date|status|stat|err)[ \t]*+[:=]"
@@ -53,11 +55,12 @@ _FIELDS = re.compile(
     r'"?+([^\s,;|"\x1b\0]*+))',
     re.IGNORECASE,
 )
-# What an unmarked receipt has beside id and stat, as nobody writes it by chance: a further field, or an abbreviation.
+# An unmarked text is a receipt only if it has, beside id and stat, what nobody writes by chance: one of these fields or
+# one of these abbreviations.
 _FURTHER = frozenset({"sub", "dlvrd", "date", "err"})
 _ABBREVIATIONS = frozenset({"DELIVRD", "UNDELIV", "ACCEPTD", "REJECTD"})
 
-# stat words of appendix B table B-2, the longer ones that SMSCs spell out, and carriers' own.
+# The words of ``stat``: those of appendix B table B-2, the longer ones that SMSCs spell out, and some of carriers.
 STATUS_WORDS: dict[str, Finality] = {
     "DELIVRD": Finality.DELIVERED,
     "DELIVERD": Finality.DELIVERED,
@@ -114,9 +117,12 @@ _STATES: dict[int, tuple[Finality, str]] = {
 
 
 class ReceiptText(NamedTuple):
-    """What a receipt says. ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table
-    has; ``disagrees`` when TLV and text tell different ends (the TLV has won); ``marked`` when more than the text says
-    that this is a receipt."""
+    """What a receipt says.
+
+    ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table has. ``disagrees`` is True
+    where message_state and text tell different ends; message_state has won. ``marked`` is False where only the text
+    says that this is a receipt.
+    """
 
     smsc_id: str
     finality: Finality
@@ -133,8 +139,8 @@ def octets_of(pdu: PDU) -> bytes:
 
 
 def carries_text(pdu: PDU, default_alphabet: str = "gsm7") -> bool:
-    """Whether a PDU that is no receipt is a handset's text: its message type is none, or a reserved one; or a user's
-    acknowledgement, and there is a text that does not read as a receipt."""
+    """Whether a PDU that is no receipt is the text of a handset: its message type is 0000 or a reserved one; or it is a
+    user's acknowledgement (0100) with a text that does not read as a receipt."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type == _FROM_USER and octets_of(pdu).strip(b"\0"):
         unmarked = replace(pdu, fields=pdu.fields | {"esm_class": 0})
@@ -166,8 +172,8 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
 
 
 def _words_of(text: str, marked: bool) -> dict[str, str]:
-    """The fields of the receipt's text by lower-case name, the first of each. Of a text that is not marked as a
-    receipt, only if it begins as one."""
+    """The fields of the receipt's text by their names in lower case; of several with one name, the first. Nothing for a
+    text that is not marked as a receipt and does not begin with a field."""
     usual = _USUAL.match(text)
     if usual is not None:
         return usual.groupdict()
@@ -185,8 +191,8 @@ def _is_unmistakable(words: dict[str, str], word: str) -> bool:
 
 
 def _decode(octets: bytes) -> str:
-    """Latin-1, or UTF-16 of either order where most high octets are NUL. Code 0x11 is the low line of GSM 03.38: it
-    stands in ids and in carriers' status words."""
+    """As Latin-1, or as UTF-16 of either byte order if more than half of its high octets are NUL. The octet 0x11 is the
+    low line (_) of GSM 03.38, which some ids and status words have."""
     if 0 in octets:
         for first, codec in ((0, "utf-16-be"), (1, "utf-16-le")):
             if 4 * octets[first::2].count(0) > len(octets):
@@ -206,7 +212,8 @@ def _interpret(tlvs: dict[int, bytes], smsc_id: str, word: str, error: str | Non
             status = told[1]
     if finality is None or intermediate:
         finality = Finality.PROGRESS
-    return ReceiptText(smsc_id, finality, status or "UNKNOWN", _code(tlvs, error, status), known, disagrees)
+    found = ReceiptText(smsc_id, finality, status or "UNKNOWN", _code(tlvs, error, status))
+    return found if known and not disagrees else found._replace(known=known, disagrees=disagrees)
 
 
 def _code(tlvs: dict[int, bytes], error: str | None, status: str) -> int | str:

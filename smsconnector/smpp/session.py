@@ -1,16 +1,17 @@
-"""The ESME's side of one SMPP session, without I/O: calls, octets and ``now`` in; octets and events out.
+"""The ESME's side of one SMPP session, without I/O. Calls, octets and ``now`` go in; octets and events come out.
 
-The law of the session is ``STEPS``, after SMPP 3.4 section 2.2:
+``STEPS`` says which states follow which, after SMPP 3.4 section 2.2:
 
     OPEN --bind sent--> BINDING --bind_resp ok--> BOUND --unbind, either side--> UNBINDING --> CLOSED
 
-1. ``start`` queues the bind, or waits for the SMSC's outbind to do so; ``receive`` reads what came and gives events;
-   ``data_to_send`` gives what is to be written, everything of one turn in one piece.
-2. ``submit`` takes a rendered body and the caller's token into the window. The token comes back exactly once:
-   in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``. An unanswered one may come
-   again in ``Late``: the SMSC has taken it after all.
-3. ``Delivered`` hands over a deliver_sm or data_sm; the caller answers with ``respond`` when it is on disk.
-4. ``tick`` says what time alone brings: time-outs, enquire_link, the end of a drain. One timer calls it.
+1. ``start`` queues the bind, or waits for the SMSC to ask for it with outbind.
+2. ``receive`` reads octets from the SMSC and gives events. ``data_to_send`` gives all octets that are to be written.
+3. ``submit`` puts a rendered body into the window, with a token of the caller. The token comes back exactly once:
+   in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``. The token of an unanswered
+   submit may come again in ``Late``: the SMSC has taken it after all.
+4. ``Delivered`` hands over a deliver_sm or data_sm. The caller answers with ``respond`` when it is on disk.
+5. ``unbind`` drains the session: no more submits, and unbind when neither side owes an answer.
+6. ``tick`` gives what is due because time has passed: time-outs, enquire_link, the end of a drain. One timer calls it.
 
 Times are seconds, as floats, of any clock that only rises.
 """
@@ -34,12 +35,14 @@ from smsconnector.smpp.constants import (
 )
 from smsconnector.smpp.pdu import PDU, Framer
 
-OVERDUE = 1_000  # submits without a response in time whose late one is still waited for
+OVERDUE = 1_000  # how many submits without a response in time are remembered, should it come late
 CONGESTION = int(Tag.congestion_state).to_bytes(2, "big")
-EARLY = 100  # deliver_sm before the response to the bind that are kept until it comes
+EARLY = 100  # how many deliver_sm are kept that come before the response to the bind
 
 
 class State(enum.Enum):
+    """Where the session is (section 2.2); what follows what is in ``STEPS``."""
+
     OPEN = "open"
     BINDING = "binding"
     BOUND = "bound"
@@ -96,6 +99,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class BindRefused:
+    """The SMSC answered the bind with this command_status; ``Closed`` follows."""
+
     status: int
 
 
@@ -275,7 +280,7 @@ class Session:
         if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
             if command_id == CommandId.generic_nack:
                 status = status or Status.ESME_RUNKNOWNERR  # whatever it says, nothing was taken
-            self._answered(command_id, sequence, status, octets, now, events)
+            self._answered(command_id, sequence, status, octets, now=now, events=events)
         elif command_id in (CommandId.deliver_sm, CommandId.data_sm):
             self._delivered(octets, command_id, sequence, events)
         elif command_id == CommandId.enquire_link:
@@ -298,7 +303,7 @@ class Session:
             events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
 
     def _asked_to_bind(self, octets: bytes, now: float, events: list[SessionEvent]) -> None:
-        """Only for the SMSC that is expected: who binds shows system_id and password."""
+        """outbind (section 4.1.7). Bind only with the SMSC that is expected: the bind tells our password."""
         try:
             fields = codec.decode(octets).fields
         except PDUError:
@@ -310,8 +315,9 @@ class Session:
             events += self.connection_lost("an outbind with another system_id or password than is expected")
 
     def _answered(
-        self, command_id: int, sequence: int, status: int, octets: bytes, now: float, events: list[SessionEvent]
+        self, command_id: int, sequence: int, status: int, octets: bytes, *, now: float, events: list[SessionEvent]
     ) -> None:
+        """submit_sm_resp, or a generic_nack in its place. A generic_nack before the bind refuses the bind."""
         message_id = octets[HEADER_OCTETS:].split(b"\0", 1)[0].decode("latin-1") if status == Status.ESME_ROK else ""
         entry = self._window.pop(sequence, None)
         if entry is None:
@@ -358,7 +364,7 @@ class Session:
     # --- time -----------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[SessionEvent]:
-        """What is due: at most once a second is enough, a few times a second is exact."""
+        """What is due by now. Call it at least once a second; the time-outs are as exact as the calls are frequent."""
         settings = self.settings
         if self.state is State.BINDING and now - self._since >= settings.bind_timeout:
             return self.connection_lost(f"no answer to the bind within {settings.bind_timeout:g} s", silent=True)
@@ -393,7 +399,7 @@ class Session:
         return [Unanswered(token) for token in tokens.values()]
 
     def _drained(self, now: float) -> list[SessionEvent]:
-        """In UNBINDING: go on when nothing is outstanding, or when waiting any longer helps nobody."""
+        """In UNBINDING: send unbind, or its response, when neither side owes an answer or the time for it is over."""
         waited = now - self._since
         if (self._window or self._owed > 0) and waited < self.settings.drain_timeout:
             return []
@@ -412,7 +418,7 @@ class Session:
         self.state, self._since = state, now
 
     def _next_sequence(self) -> int:
-        """1 .. 0x7FFFFFFF, then 1 again, never one that is outstanding or overdue (section 5.1.4)."""
+        """1 to 0x7FFFFFFF, then 1 again; never one that is in the window or overdue (section 5.1.4)."""
         while True:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
             if self._sequence not in self._window and self._sequence not in self._overdue:
@@ -420,11 +426,12 @@ class Session:
 
 
 def _joined(system_id: str, password: str) -> bytes:
+    """Both in one, to be compared at once."""
     return f"{system_id}\0{password}".encode()
 
 
 def _congestion(command_id: int, octets: bytes) -> list[SessionEvent]:
-    """Decodes only what may have the TLV: responses come by the thousand."""
+    """The congestion_state of a response. Only one that may have the TLV is decoded, because responses are many."""
     if not command_id & RESPONSE or CONGESTION not in octets:
         return []
     percent = codec.decode(octets).tlv_int(Tag.congestion_state)

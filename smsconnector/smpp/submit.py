@@ -188,14 +188,15 @@ class SubmitRenderer:
                 continue
             try:
                 user_data, has_header = segmentation.wire(
-                    text, coding.alphabet, segment.reference, count, segment.number, plan.form
+                    text, coding.alphabet, segment.reference, count, segment.number, form=plan.form
                 )
             except TextError:
                 continue
             if not coding.only_single or len(user_data) <= coding.single_octets:
                 return coding, user_data, has_header
         text = text.encode("utf-16-be", "replace").decode("utf-16-be")  # half a surrogate pair is no character
-        return self._last_resort, *segmentation.wire(text, "ucs2", segment.reference, count, segment.number, plan.form)
+        found = segmentation.wire(text, "ucs2", segment.reference, count, segment.number, form=plan.form)
+        return self._last_resort, *found
 
     def _plan(self, name: str) -> Form:
         """Of a name in the store; one that is not known is taken for ``gsm7``, and falls back to UCS-2."""

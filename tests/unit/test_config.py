@@ -159,7 +159,7 @@ events: {uri: "http://x", sink: file}
         )
         settings = bind_settings(section, "b", "transceiver")
         self.assertEqual(
-            (settings.policy.rule(8).action, settings.policy.rule(0x58).action), (Action.REJECT_RULE, Action.PAUSE)
+            (settings.policy.rule(8).action, settings.policy.rule(0x58).action), (Action.REJECT, Action.PAUSE)
         )
         self.assertEqual((settings.submit.tlvs, settings.submit.source), (((0x1400, b"x"),), "491234567"))
 

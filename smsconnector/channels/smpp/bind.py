@@ -294,7 +294,7 @@ class Bind(Service):
             return
         rule = self.settings.policy.rule(event.status)
         self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
-        if rule.action is Action.THROTTLE_RULE:
+        if rule.action is Action.THROTTLE:
             if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
                 self._pace.refused(now)
             owner.wait_again(segment)
@@ -304,10 +304,10 @@ class Bind(Service):
             owner.wait_again(segment)
             return
         self._pace.taken()
-        if rule.action is Action.REBIND_RULE:
+        if rule.action is Action.REBIND:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)
-        if rule.action is Action.REJECT_RULE:
+        if rule.action is Action.REJECT:
             self._refusals, verdict = 0, Verdict.REFUSED
         else:
             self._refused_for_now(now)
