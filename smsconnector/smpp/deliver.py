@@ -50,24 +50,22 @@ class DeliverReader:
         """A deliver_sm or data_sm that was decoded. ``now_ms`` is the wall clock, in milliseconds. Never raises."""
         found = read_receipt(pdu, self._alphabet)
         if found is not None:
-            return Reading(self._receipt(pdu, found, now_ms), _notice_of(found))
+            receipt = Receipt(
+                self._account,
+                found.smsc_id,
+                found.finality,
+                found.code,
+                found.status,
+                received_at=now_ms,
+                destination=pdu.fields["source_addr"],
+                addressee=pdu.fields["destination_addr"],
+                incoming=None if found.marked else self._read_text(pdu, now_ms),
+            )
+            return Reading(receipt, None if found.known and not found.disagrees else _notice_of(found))
         if carries_text(pdu, self._alphabet):
             return Reading(self._read_text(pdu, now_ms))
         what = "acknowledgements of a handset, or receipts without an id"
         return Reading(None, Notice(what, f"from {pdu.fields['source_addr']}"))
-
-    def _receipt(self, pdu: PDU, found: ReceiptText, now_ms: int) -> Receipt:
-        return Receipt(
-            self._account,
-            found.smsc_id,
-            found.finality,
-            found.code,
-            status=found.status,
-            received_at=now_ms,
-            destination=pdu.fields["source_addr"],
-            addressee=pdu.fields["destination_addr"],
-            incoming=None if found.marked else self._read_text(pdu, now_ms),
-        )
 
     def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
@@ -91,12 +89,11 @@ class DeliverReader:
         )
 
 
-def _notice_of(found: ReceiptText) -> Notice | None:
+def _notice_of(found: ReceiptText) -> Notice:
+    """Of a receipt whose status is not known, or not certain."""
     if not found.known:
         return Notice("receipts with a status that no table knows", found.status)
-    if found.disagrees:
-        return Notice("receipts whose text and message_state are at odds", found.status)
-    return None
+    return Notice("receipts whose text and message_state are at odds", found.status)
 
 
 def _sar(pdu: PDU) -> tuple[int, int, int] | None:

@@ -58,8 +58,10 @@ class PDU:
 
     def tlv_text(self, tag: int) -> str | None:
         """The same as text: C-octet string with or without its NUL."""
-        value = self.tlv(tag)
-        return None if value is None else value.split(b"\0", 1)[0].decode("latin-1")
+        for other, value in self.tlvs:
+            if other == tag:
+                return value.split(b"\0", 1)[0].decode("latin-1")
+        return None
 
 
 # --- field kinds: each reads (body, position) -> (value, position) and writes value -> octets ---------------

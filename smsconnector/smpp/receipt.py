@@ -33,6 +33,7 @@ from smsconnector.sms import alphabet
 _MESSAGE_TYPE = int(EsmClass.MESSAGE_TYPE)
 _RECEIPT = int(EsmClass.DELIVERY_RECEIPT)
 _INTERMEDIATE = int(EsmClass.INTERMEDIATE_NOTIFICATION)
+_MARKED = frozenset((_RECEIPT, _INTERMEDIATE))
 _FROM_USER = int(EsmClass.MANUAL_ACKNOWLEDGEMENT)
 _FROM_HANDSET = frozenset((_FROM_USER, int(EsmClass.DELIVERY_ACKNOWLEDGEMENT), int(EsmClass.CONVERSATION_ABORT)))
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
@@ -154,9 +155,11 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type in _FROM_HANDSET:
         return None
-    tlvs = dict(reversed(pdu.tlvs)) if pdu.tlvs else {}  # the first of each tag
-    receipted_id = pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or ""
-    marked = bool(receipted_id) or _MESSAGE_STATE in tlvs or message_type in (_RECEIPT, _INTERMEDIATE)
+    tlvs, receipted_id = {}, ""
+    if pdu.tlvs:
+        tlvs = dict(reversed(pdu.tlvs))  # the first of each tag
+        receipted_id = pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or ""
+    marked = message_type in _MARKED or bool(receipted_id) or _MESSAGE_STATE in tlvs
     octets = tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b"")
     words = _words_of(_decode(octets), marked)
     if default_alphabet == "gsm7-packed" and not words.get("id") and not pdu.fields["data_coding"]:
