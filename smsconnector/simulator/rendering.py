@@ -64,7 +64,7 @@ def readable(short_message: bytes, esm_class: int, data_coding: int) -> str:
     """The text for a line of the log, with ``[2/3]`` before it if it is a segment."""
     found = user_data.read(short_message, data_coding, "gsm7", bool(esm_class & EsmClass.UDHI))
     place = udh.find_concatenation(found.elements)
-    return (f"[{place[2]}/{place[1]}] " if place else "") + found.text
+    return (f"[{place.number}/{place.total}] " if place else "") + found.text
 
 
 class ReceiptForm(NamedTuple):

@@ -19,6 +19,7 @@ from smsconnector.smpp.receipt import ReceiptText, carries_text, octets_of, read
 from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
+WHOLE = udh.SegmentPlace(reference=0, total=1, number=1)
 WIDE = 0x10000  # added to a reference of 16 bits: it is another one than the same number in 8 bits
 
 
@@ -70,7 +71,7 @@ class DeliverReader:
     def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
         found = user_data.read(octets_of(pdu), pdu.fields["data_coding"], self._alphabet, has_header)
-        reference, count, number = udh.find_concatenation(found.elements) or _sar(pdu) or (0, 1, 1)
+        reference, count, number = udh.find_concatenation(found.elements) or _sar(pdu) or WHOLE
         reference += WIDE * any(identifier == udh.CONCATENATION_16_BIT for identifier, _ in found.elements)
         binary = is_binary(pdu.fields["data_coding"])
         whole = count == 1 or binary
@@ -96,10 +97,10 @@ def _notice_of(found: ReceiptText) -> Notice:
     return Notice("receipts whose text and message_state are at odds", found.status)
 
 
-def _sar(pdu: PDU) -> tuple[int, int, int] | None:
-    """(reference, count, number) of the SAR TLVs (section 5.3.2.22 to 24), if all three are sound."""
+def _sar(pdu: PDU) -> udh.SegmentPlace | None:
+    """The place that the SAR TLVs tell (section 5.3.2.22 to 24), if all three are sound."""
     values = pdu.tlv_int(Tag.sar_msg_ref_num), pdu.tlv_int(Tag.sar_total_segments), pdu.tlv_int(Tag.sar_segment_seqnum)
     reference, count, number = values
     if reference is None or count is None or number is None or not 1 <= number <= count <= 0xFF:
         return None
-    return reference & 0xFFFF, count, number
+    return udh.SegmentPlace(reference & 0xFFFF, count, number)

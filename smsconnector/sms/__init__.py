@@ -1,4 +1,4 @@
-"""Text <-> segments.
+"""Texts to segments, and the segments of handsets back to texts.
 
 ``alphabet``         octets of every alphabet, by name and by data_coding; ``septets`` and ``shift_tables`` those of
                      GSM 03.38 and its national languages

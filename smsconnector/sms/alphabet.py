@@ -28,6 +28,7 @@ from smsconnector.sms.septets import DEFAULT_TABLES, SeptetTables, tables
 from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 
 CARRIAGE_RETURN = 0x0D
+DESCRIBED = 10  # characters that a sentence names
 _CODES = {identifier: code for code, identifier in LANGUAGES.items()}
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 SHIFTED = re.compile("(gsm7(?:-packed)?)(?:=([a-z]+))?(?:[+]([a-z]+))?")
@@ -148,7 +149,8 @@ def _packed_encode(text: str, padding_bits: int, pair: SeptetTables) -> bytes:
 
 
 def packed_septets(octets: bytes, padding_bits: int) -> bytes:
-    """Unpacked; a last carriage return that ends on the octet boundary is filling (GSM 03.38 section 6.1.2.3.1)."""
+    """The septets of ``octets``, one per octet, after ``padding_bits``. A last carriage return that ends on an octet
+    boundary is filling, and left out (GSM 03.38 section 6.1.2.3.1)."""
     count, spare_bits = divmod(8 * len(octets) - padding_bits, 7)
     septets = gsm7_unpack(octets, count, padding_bits)
     return septets[:-1] if spare_bits == 0 and septets.endswith(b"\r") else septets
@@ -194,7 +196,8 @@ def _decoder(codec: str) -> Callable[[bytes], str]:
 
 
 def _ucs2_decode(octets: bytes) -> str:
-    """A byte order mark, which does not belong there, is believed (RFC 2781 section 4.3)."""
+    """As UTF-16, big-endian unless a byte order mark says otherwise. There should be none, but some handsets send it
+    (RFC 2781 section 4.3)."""
     codec = "utf-16" if octets[:2] in _BYTE_ORDER_MARKS else "utf-16-be"
     return octets[: len(octets) & ~1].decode(codec, "replace")
 
@@ -257,7 +260,8 @@ _DATA_CODINGS = {data_coding: _alphabet_of(data_coding) for data_coding in range
 
 
 def _with_shifts(alphabet: str, locking: int, single: int) -> str:
-    """The other way round of ``shifts``; identifiers that have no table are ignored (TS 23.038 section 6.2.1.2.4)."""
+    """The name of an alphabet with the languages of these identifiers behind it, which ``shifts`` takes apart again.
+    Identifiers that have no table are ignored (TS 23.038 section 6.2.1.2.4)."""
     if locking in LOCKING:
         alphabet += f"={_CODES[locking]}"
     return f"{alphabet}+{_CODES[single]}" if single in SINGLE else alphabet
@@ -290,11 +294,11 @@ def is_binary(data_coding: int) -> bool:
     return _DATA_CODINGS.get(data_coding) == "binary"
 
 
-def describe(characters: str, at_most: int = 10) -> str:
-    """Characters for a sentence, such as ``’ (U+2019), U+200B``: the first ``at_most``, then how many more."""
-    named = [f"{c} (U+{ord(c):04X})" if c.isprintable() else f"U+{ord(c):04X}" for c in characters[:at_most]]
-    if len(characters) > at_most:
-        named.append(f"and {len(characters) - at_most} more")
+def describe(characters: str) -> str:
+    """Characters for a sentence, such as ``’ (U+2019), U+200B``: the first ten, then how many more there are."""
+    named = [f"{c} (U+{ord(c):04X})" if c.isprintable() else f"U+{ord(c):04X}" for c in characters[:DESCRIBED]]
+    if len(characters) > DESCRIBED:
+        named.append(f"and {len(characters) - DESCRIBED} more")
     return ", ".join(named)
 
 

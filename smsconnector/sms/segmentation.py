@@ -23,9 +23,9 @@ ucs2                  70     67    66    70
 ``udh8`` and ``udh16`` are a concatenation element with a reference of as many bits; ``sar`` is TLVs beside the user
 data (SMPP 3.4 section 5.3.2.22 to 24); ``payload`` is one segment of any length, which the SMSC cuts (5.3.2.32).
 
-What is stored has to be rendered later, perhaps by a bind of another form. So the alphabet of a message that was not
-cut for ``udh8`` tells what it was cut for, as ``ucs2/sar``; ``rendered_form`` says in which form it fits, the same
-one for all segments of a message.
+Segments are stored, and rendered later, perhaps by a bind that wants another form than the one they were cut for. So
+the stored alphabet tells what they were cut for, as in ``ucs2/sar``; nothing is told for ``udh8``. ``rendered_form``
+says which form a bind can use for them; it is the same one for all segments of a message.
 """
 
 import unicodedata
@@ -50,7 +50,7 @@ _UNIT_BITS = {"gsm7": 7, "gsm7-packed": 7, "ascii": 7, "latin1": 8, "ucs2": 16}
 class Split:
     """A text that was cut: ``segments`` joined are the text, after transliteration if that was asked for."""
 
-    alphabet: str  # with what it was cut for behind it, unless that is udh8: see ``unmarked``
+    alphabet: str  # a name of ``sms.alphabet``; behind it ``/`` and the form it was cut for, unless that is udh8
     segments: tuple[str, ...]
     forced_by: str = ""  # the distinct characters that forced UCS-2 when the choice was ours
     transliterated: str = ""  # the distinct characters that were replaced by what is near

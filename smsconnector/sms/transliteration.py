@@ -1,7 +1,8 @@
-"""The nearest text that an alphabet has: straight quotes for typographic ones, letters without a foreign accent.
+"""Transliteration: a text in the characters of an alphabet that lacks some of it. Typographic quotes become straight
+ones, and letters lose an accent that the alphabet does not have.
 
-It changes what the customer wrote, so it is an option; and it is all or nothing, for a text that stays foreign to the
-alphabet in one character goes as UCS-2 anyway, and then as it was written.
+It changes what the customer wrote, so it is an option. It is all or nothing: if one character of a text has nothing
+near, the whole text goes as UCS-2, and then as it was written.
 """
 
 import unicodedata
@@ -96,7 +97,8 @@ def _without_marks(decomposed: str, repertoire: frozenset[str]) -> str:
 
 
 def _put_on(kept: list[str], mark: str, repertoire: frozenset[str]) -> None:
-    """A combining mark for the last of ``kept``; without it, if the repertoire has them not as one."""
+    """Put a combining mark on the last of ``kept``, if the repertoire has the two as one character; if not, the mark is
+    left out."""
     composed = unicodedata.normalize("NFC", kept[-1] + mark) if kept else mark
     if composed in repertoire:
         kept[-1:] = [composed]

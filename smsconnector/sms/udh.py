@@ -6,6 +6,7 @@ identifier (IEI), its length (IEIDL) and its data; then the text. esm_class says
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 CONCATENATION_8_BIT = 0x00  # section 9.2.3.24.1: reference, count, number
 CONCATENATION_16_BIT = 0x08  # section 9.2.3.24.8: the same with a reference of two octets
@@ -56,8 +57,16 @@ def split(user_data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     return elements, user_data[end:]
 
 
-def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int, int] | None:
-    """(reference, count, number) of the concatenation element, or None if there is no valid one.
+class SegmentPlace(NamedTuple):
+    """Which segment of which message this is: ``number`` (from 1) of ``total``, of the message with ``reference``."""
+
+    reference: int
+    total: int
+    number: int
+
+
+def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> SegmentPlace | None:
+    """The place that the concatenation element tells, or None if there is no valid one.
 
     One with a count or number of 0, a number above its count or a wrong length is ignored (section 9.2.3.24.1); of
     several, in either form, the last counts (section 9.2.3.24).
@@ -68,7 +77,7 @@ def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int,
             continue
         reference, count, number = int.from_bytes(data[:-2], "big"), data[-2], data[-1]
         if 1 <= number <= count:
-            found = reference, count, number
+            found = SegmentPlace(reference, count, number)
     return found
 
 
