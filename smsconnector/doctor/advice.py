@@ -1,4 +1,4 @@
-"""Why there is no session, and what to do about it: a sentence each."""
+"""Why a bind did not come up, or why submits are refused, and what to do about it: a sentence for each case."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from OpenSSL import SSL
 from twisted.internet import error
 
 from smsconnector.config import BindSection
-from smsconnector.doctor.evidence import Line
+from smsconnector.doctor.evidence import Probe
 from smsconnector.errors import CertificateRefused
 from smsconnector.net.tls import openssl_reasons
 from smsconnector.smpp.constants import Status, describe_status
@@ -15,15 +15,24 @@ PASSWORD_OCTETS = 8  # SMPP 3.4 section 4.1.1: nine with the NUL
 
 
 class Trouble(NamedTuple):
-    """What happened, and what to do."""
+    """What happened, and what to do about it: a phrase and a sentence or two."""
 
+    what: str
+    remedy: str
+
+
+class _Failure(NamedTuple):
+    """Why there is no connection: for exceptions of ``kind``, what happened and what to do. The two may name ``host``,
+    ``port`` and ``failure`` in braces."""
+
+    kind: type[BaseException]
     what: str
     remedy: str
 
 
 _ASK = "Ask the carrier what it stands for, and name the time of this attempt: the SMSC's log has it."
 _ACCOUNT = "Compare system_id, password and system_type with what the carrier gave you"
-# Whose fault a refused bind is (SMPP 3.4 section 5.1.3), in the words of who has to mend it.
+# What to do about a refused bind, by command_status (SMPP 3.4 section 5.1.3).
 _STATUSES: dict[int, str] = {
     Status.ESME_RINVPASWD: "The password is wrong: mend password or password_file.",
     Status.ESME_RINVSYSID: "The system_id is wrong, or the account is not open yet: mend system_id or ask the carrier.",
@@ -45,32 +54,34 @@ _STATUSES: dict[int, str] = {
 }
 
 _AUTHORITY = "signed by an authority that is not trusted here: set tls: {ca_file: FILE} to the authority's certificate"
-# Why there is no connection; the first that fits.
-_FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
-    (
+
+_PEM_FILES = "Check ca_file, certificate_file and key_file."
+# Why there is no connection; the first that fits counts.
+_FAILURES = (
+    _Failure(
         error.ConnectionRefusedError,
         "{host} refuses connections to port {port}",
         "Nothing listens there, or a firewall says so: check host and port, and that our address is on the carrier's "
         "list.",
     ),
-    (
+    _Failure(
         error.DNSLookupError,
         "the name {host} is not known",
         "Check the spelling, and this machine's name service.",
     ),
-    (
+    _Failure(
         error.TimeoutError,
         "{host} does not answer on port {port}",
         "A firewall drops it, most often because our address is not on the carrier's list (IP whitelisting), or the "
         "VPN is down: tell the carrier the address that this machine goes out with.",
     ),
-    (error.NoRouteError, "there is no way to {host}", "Check this machine's routes, and the VPN."),
-    (SSL.Error, "the PEM files can't be used ({failure})", "Check ca_file, certificate_file and key_file."),
-    (ValueError, "the PEM files can't be used ({failure})", "Check ca_file, certificate_file and key_file."),
-    (FileNotFoundError, "the PEM files can't be read ({failure})", "Check ca_file, certificate_file and key_file."),
-    (PermissionError, "the PEM files can't be read ({failure})", "Check ca_file, certificate_file and key_file."),
+    _Failure(error.NoRouteError, "there is no way to {host}", "Check this machine's routes, and the VPN."),
+    _Failure(SSL.Error, "the PEM files can't be used ({failure})", _PEM_FILES),
+    _Failure(ValueError, "the PEM files can't be used ({failure})", _PEM_FILES),
+    _Failure(FileNotFoundError, "the PEM files can't be read ({failure})", _PEM_FILES),
+    _Failure(PermissionError, "the PEM files can't be read ({failure})", _PEM_FILES),
 )
-# OpenSSL's X509_V_ERR_ numbers.
+# What is wrong with a certificate, by OpenSSL's X509_V_ERR_ numbers.
 _FAULTS = {
     9: "not valid yet: does this machine's clock tell the right time?",
     10: "no longer valid: the carrier has to renew it",
@@ -82,7 +93,6 @@ _FAULTS = {
     26: "not meant for servers: ask the carrier",
 }
 
-
 _DESTINATION = (
     "Is the number complete, with its country code? If it is, the carrier may want it with another type and plan: ask, "
     "and set dest_ton and dest_npi."
@@ -92,7 +102,7 @@ _SOURCE = (
     "carrier, and set source, source_ton and source_npi."
 )
 _RATE = "One text at a time is too much for it: ask the carrier how many this account may send, and for its credit."
-# Why a submit_sm is refused, and what to do.
+# What to do about a refused submit_sm, by command_status.
 _SUBMITS: dict[int, str] = {
     Status.ESME_RINVDSTADR: _DESTINATION,
     Status.ESME_RINVDSTTON: _DESTINATION,
@@ -113,15 +123,15 @@ def remedy_of_submit(status: int) -> str:
     return _SUBMITS.get(status, "Ask the carrier why it refuses this account's texts.")
 
 
-def trouble(line: Line, bind: BindSection) -> Trouble:
-    """Of a line whose bind did not come up."""
-    if line.status is not None:
-        return _refused(line.status, bind)
-    if line.connected_in is None:
-        return _not_connected(line.failure, bind)
-    if line.tls is not None and line.tls.took is None:
-        return _no_tls(line, bind)
-    return _no_answer(line, bind)
+def trouble(probe: Probe, bind: BindSection) -> Trouble:
+    """Why the bind of ``probe`` did not come up."""
+    if probe.status is not None:
+        return _refused(probe.status, bind)
+    if probe.connected_in is None:
+        return _not_connected(probe.failure, bind)
+    if probe.tls is not None and probe.tls.took is None:
+        return _no_tls(probe, bind)
+    return _no_answer(probe, bind)
 
 
 def _refused(status: int, bind: BindSection) -> Trouble:
@@ -143,9 +153,9 @@ def _not_connected(failure: BaseException | None, bind: BindSection) -> Trouble:
     )
 
 
-def _no_tls(line: Line, bind: BindSection) -> Trouble:
-    assert line.tls is not None
-    tls, failure = line.tls, line.failure
+def _no_tls(probe: Probe, bind: BindSection) -> Trouble:
+    assert probe.tls is not None
+    tls, failure = probe.tls, probe.failure
     host, port = bind.address[1:]
     if tls.fault:
         why = _FAULTS.get(tls.fault, f"not accepted (OpenSSL's error {tls.fault}: man openssl-verification-options)")
@@ -171,29 +181,29 @@ def _no_tls(line: Line, bind: BindSection) -> Trouble:
             "It wants to see a certificate of ours: set tls: {certificate_file: FILE, key_file: FILE}.",
         )
     return Trouble(
-        f"the TLS handshake failed ({reasons or line.ended})",
+        f"the TLS handshake failed ({reasons or probe.ended})",
         f"Does port {port} speak TLS? Ask the carrier for the port, the TLS versions and whether it wants a "
         "certificate of ours.",
     )
 
 
-def _no_answer(line: Line, bind: BindSection) -> Trouble:
-    what = f"no bind: {line.ended}"
-    reasons = openssl_reasons(line.failure)
+def _no_answer(probe: Probe, bind: BindSection) -> Trouble:
+    what = f"no bind: {probe.ended}"
+    reasons = openssl_reasons(probe.failure)
     if reasons:
         return Trouble(
             f"the SMSC ended TLS before the bind ({reasons})",
             "It may want a certificate of ours: set tls: {certificate_file: FILE, key_file: FILE}.",
         )
     if "framing" in what:
-        speaks = "" if line.tls is not None else " Is it a port with TLS? Then write tls:HOST:PORT."
+        speaks = "" if probe.tls is not None else " Is it a port with TLS? Then write tls:HOST:PORT."
         return Trouble("what answers there is no SMPP", f"Check host and port.{speaks}")
     if "no answer to the bind" in what:
-        speaks = "" if line.tls is not None else " Or it waits for TLS: then write tls:HOST:PORT."
+        speaks = "" if probe.tls is not None else " Or it waits for TLS: then write tls:HOST:PORT."
         return Trouble(what, f"Is an SMSC on this port? Ask the carrier for host and port.{speaks}")
     return Trouble(
         what,
         "That is how SMSCs treat an address that is not on their list (IP whitelisting), or an account that they "
         f"don't know: tell the carrier the address that this machine goes out with. {_ACCOUNT}."
-        + ("" if line.tls is not None else " Or the port wants TLS: then write tls:HOST:PORT."),
+        + ("" if probe.tls is not None else " Or the port wants TLS: then write tls:HOST:PORT."),
     )

@@ -1,11 +1,12 @@
-"""What was seen of an SMSC, with its times; and the one decision that can't wait: whose a deliver_sm is.
+"""What was seen of an SMSC, with its times. And one decision that can't wait for the end: whose a deliver_sm is.
 
-A receipt is ours if its id is one of our responses', as it is or in another notation (``message_ids``); another
-notation counts only from a number that we sent to. A text is ours if it comes from such a number and has the signs of
-our short text, or repeats another text of ours. While a response is missing, a receipt that fits none may still be of
-it, and waits. All else belongs to a connector that is bound beside us: it is handed back, for the SMSC to try again.
+1. A receipt is ours if its id is that of one of our responses. The id may be in another notation (``message_ids``) if
+   the receipt comes from a number that we sent to.
+2. A text is ours if it comes from such a number and has the signs of our short text, or repeats another text of ours.
+3. A receipt that fits none of the responses waits while another response is missing: it may be of that one.
+4. Everything else belongs to a connector that is bound beside us. It is handed back, so that the SMSC tries again.
 
-Times are seconds of the reactor's clock, durations seconds.
+Times and durations are seconds; times are those of the reactor's clock.
 """
 
 from collections.abc import Iterator
@@ -23,27 +24,29 @@ from smsconnector.sms import user_data
 SHORT = "short"
 MARK = "@_[]"  # one septet or two of GSM 03.38 each, none of them the octet that ASCII and Latin-1 have
 ENOUGH = 20  # characters of our text that nobody writes by chance
-SAME_DIGITS = 7  # the last digits of a number: SMSCs write the ones before in many ways
+SAME_DIGITS = 7  # the last digits, by which numbers are compared: SMSCs write those before in many ways
 OWN_ALPHABETS = ("gsm7", "latin1", "gsm7-packed")  # ascii reads as latin1
 
 
 @dataclass(slots=True)
 class TLSFacts:
-    """Of the handshake; ``fault`` is OpenSSL's number of why the certificate is not accepted, 0 if that was not it."""
+    """What the handshake showed. ``fault`` is OpenSSL's number of why the certificate is not accepted; 0 if it is, or
+    if something else is wrong."""
 
     version: str = ""
     cipher: str = ""
-    took: float | None = None
+    took: float | None = None  # None: the handshake is not complete
     subject: str = ""
-    names: tuple[str, ...] = ()  # that the certificate is for
+    names: tuple[str, ...] = ()  # the hosts that the certificate is for
     ends: datetime | None = None
     authority: str = ""  # the end of the chain where it was verified, else who signed it
     fault: int = 0
 
 
 @dataclass(slots=True)
-class Line:
-    """One connection and its bind. ``failure`` is what ended or prevented the connection, if it was no unbind."""
+class Probe:
+    """What was seen of one connection and its bind. ``failure`` is what ended or prevented the connection, unless it
+    was we who ended it."""
 
     mode: str
     began: float = 0.0
@@ -58,7 +61,7 @@ class Line:
     link_asked_at: float | None = None
     link_took: float | None = None
     left: bool = False  # we have asked for the end
-    ended: str | None = None
+    ended: str | None = None  # why the session is over
     gone: bool = False  # the connection is closed, or never was
     failure: BaseException | None = None
 
@@ -69,6 +72,7 @@ class Line:
 
     @property
     def over(self) -> bool:
+        """Whether the session has ended, or never began."""
         return self.ended is not None
 
 
@@ -87,66 +91,84 @@ class Trial:
 
     @property
     def under_way(self) -> bool:
+        """Whether a response may still come."""
         return self.sent_at is not None and self.status is None and not self.unanswered
 
     @property
     def taken(self) -> bool:
+        """Whether the SMSC took it."""
         return self.status == Status.ESME_ROK
 
 
-class Sighting(NamedTuple):
-    """A receipt."""
+class SeenReceipt(NamedTuple):
+    """A receipt that came: when, as what, and what it says."""
 
     at: float
     pdu: PDU
     read: ReceiptText
 
 
+class Undecided(NamedTuple):
+    """A deliver_sm or data_sm that is not answered yet; ``origin`` is the caller's own."""
+
+    origin: Any
+    at: float
+    pdu: PDU
+
+
+class Decision(NamedTuple):
+    """How to answer a deliver_sm or data_sm: with ``status``, on the connection that ``origin`` stands for."""
+
+    origin: Any
+    pdu: PDU
+    status: int
+
+
 @dataclass(slots=True)
 class Evidence:
-    """All of a visit. ``whence`` is the caller's word for where a PDU came from, and is given back."""
+    """All that was seen on a visit. ``origin`` says where a PDU came from; it is not looked at, and given back."""
 
     numbers: tuple[str, ...] = ()
-    lines: list[Line] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    receipts: list[Sighting] = field(default_factory=list)
-    strange: dict[str, Sighting] = field(default_factory=dict)  # by id: from our numbers, with an id of no response
+    receipts: list[SeenReceipt] = field(default_factory=list)
+    unmatched: dict[str, SeenReceipt] = field(default_factory=dict)  # from our numbers, by an id that no response has
     texts: list[PDU] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     throttled: int = 0
     congestion: int | None = None  # the highest congestion_state
     interrupted: bool = False
     _handed_back: set[tuple[str, bytes]] = field(default_factory=set)
-    _undecided: list[tuple[Any, float, PDU]] = field(default_factory=list)
+    _undecided: list[Undecided] = field(default_factory=list)
 
     @property
     def bound(self) -> bool:
         """Whether every bind came up."""
-        return bool(self.lines) and all(line.bound for line in self.lines)
+        return bool(self.probes) and all(probe.bound for probe in self.probes)
 
     @property
     def handed_back(self) -> int:
-        """How many deliver_sm of others, repeats not counted."""
+        """How many deliver_sm were handed back; those that the SMSC repeats count once."""
         return len(self._handed_back)
 
-    def delivered(self, whence: Any, pdu: PDU, now: float) -> None:
+    def delivered(self, origin: Any, pdu: PDU, now: float) -> None:
         """A deliver_sm or data_sm came; ``decide`` will say how to answer it."""
-        self._undecided.append((whence, now, pdu))
+        self._undecided.append(Undecided(origin, now, pdu))
 
-    def decide(self, at_the_end: bool = False) -> list[tuple[Any, PDU, int]]:
-        """(whence, PDU, command_status of the response) for all that can be answered by now."""
+    def decide(self, at_the_end: bool = False) -> list[Decision]:
+        """Answers for all that can be answered by now; ``at_the_end`` nothing waits any longer."""
         undecided, self._undecided = self._undecided, []
         waits = not at_the_end and any(trial.under_way for trial in self.trials)
         decided = []
-        for whence, at, pdu in undecided:
-            receipt = read_receipt(pdu)
-            if self._keep(receipt, pdu, at):
-                decided.append((whence, pdu, int(Status.ESME_ROK)))
+        for one in undecided:
+            receipt = read_receipt(one.pdu)
+            if self._keep(receipt, one.pdu, one.at):
+                decided.append(Decision(one.origin, one.pdu, int(Status.ESME_ROK)))
             elif waits and receipt is not None:
-                self._undecided.append((whence, at, pdu))
+                self._undecided.append(one)
             else:
-                self._hand_back(receipt, pdu, at)
-                decided.append((whence, pdu, int(Status.ESME_RX_T_APPN)))
+                self._hand_back(receipt, one.pdu, one.at)
+                decided.append(Decision(one.origin, one.pdu, int(Status.ESME_RX_T_APPN)))
         return decided
 
     def _keep(self, receipt: ReceiptText | None, pdu: PDU, at: float) -> bool:
@@ -160,7 +182,7 @@ class Evidence:
         forms = {form for form, key in id_candidates(receipt.smsc_id) if key in keys}
         ours = RAW in forms or (bool(forms) and self.from_our_number(pdu))
         if ours:
-            self.receipts.append(Sighting(at, pdu, receipt))
+            self.receipts.append(SeenReceipt(at, pdu, receipt))
         return ours
 
     def _answers(self, pdu: PDU) -> bool:
@@ -171,7 +193,7 @@ class Evidence:
     def _hand_back(self, receipt: ReceiptText | None, pdu: PDU, at: float) -> None:
         self._handed_back.add((pdu.fields["source_addr"], octets_of(pdu)))
         if receipt is not None and self.from_our_number(pdu):
-            self.strange[receipt.smsc_id] = Sighting(at, pdu, receipt)
+            self.unmatched[receipt.smsc_id] = SeenReceipt(at, pdu, receipt)
 
     def from_our_number(self, pdu: PDU) -> bool:
         """Whether it comes from a number that we were told to send to."""
@@ -180,8 +202,8 @@ class Evidence:
 
 
 def signs_read_as(pdu: PDU) -> str | None:
-    """The alphabet by which a text has the signs of our short text; empty if it names another data_coding than 0, and
-    None if it has them by none."""
+    """The alphabet in which a text reads as the signs of our short text. None if it does in none; empty if it does, but
+    its data_coding is not 0, so that it says nothing about data_coding 0."""
     for alphabet, text in _readings(pdu):
         if MARK in text:
             if pdu.fields["data_coding"]:
@@ -196,7 +218,7 @@ def _repeats(one: str, other: str) -> bool:
 
 
 def _readings(pdu: PDU) -> Iterator[tuple[str, str]]:
-    """The text by each alphabet that data_coding 0 may be; nothing for what is no text of a handset."""
+    """(alphabet, text) for each alphabet that data_coding 0 may mean; nothing for what is no text of a handset."""
     if carries_text(pdu):
         octets, has_header = octets_of(pdu), bool(pdu.fields["esm_class"] & EsmClass.UDHI)
         for alphabet in OWN_ALPHABETS:

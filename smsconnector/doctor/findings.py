@@ -1,4 +1,4 @@
-"""What follows from the evidence: pure functions, each of one question."""
+"""What follows from the evidence: functions without any state, one for each question."""
 
 import contextlib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Sighting, Trial, signs_read_as
+from smsconnector.doctor.evidence import MARK, SHORT, Evidence, SeenReceipt, Trial, signs_read_as
 from smsconnector.errors import TextError
 from smsconnector.messages import Finality
 from smsconnector.smpp.constants import EsmClass, Tag, describe_status
@@ -26,13 +26,14 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class Times(NamedTuple):
-    """Seconds."""
+    """Of durations, in seconds."""
 
     median: float
     longest: float
 
 
 def times(durations: Iterable[float]) -> Times | None:
+    """None for no durations."""
     known = list(durations)
     return Times(median(known), max(known)) if known else None
 
@@ -48,11 +49,11 @@ def response_times(evidence: Evidence) -> Times | None:
 
 def receipt_times(evidence: Evidence) -> Times | None:
     """From submit_sm to its final receipt; the response may have come later than that."""
-    by_trial = attributed(evidence)[1]
+    by_trial = attributed(evidence).by_trial
     return times(
         final.at - trial.sent_at
-        for trial, sightings in by_trial.items()
-        if trial.sent_at is not None and (final := final_of(sightings)) is not None
+        for trial, receipts in by_trial.items()
+        if trial.sent_at is not None and (final := final_of(receipts)) is not None
     )
 
 
@@ -72,21 +73,28 @@ def notation(ids: Sequence[str]) -> str:
     return "of a form of its own" + example
 
 
-def attributed(evidence: Evidence) -> tuple[str, dict[Trial, list[Sighting]]]:
-    """The notation (of ``message_ids``) by which most receipts find their submit, and the receipts of each by it."""
+class Attribution(NamedTuple):
+    """Which receipts are of which submit, by the conversion of ids (of ``message_ids``) that ``form`` names."""
+
+    form: str
+    by_trial: dict[Trial, list[SeenReceipt]]
+
+
+def attributed(evidence: Evidence) -> Attribution:
+    """By that conversion by which most receipts find their submit."""
     trials = {id_key(trial.message_id): trial for trial in evidence.trials if trial.message_id}
 
-    def by(form: str) -> dict[Trial, list[Sighting]]:
-        found: dict[Trial, list[Sighting]] = {}
-        for sighting in evidence.receipts:
-            for other, key in id_candidates(sighting.read.smsc_id):
+    def by(form: str) -> dict[Trial, list[SeenReceipt]]:
+        found: dict[Trial, list[SeenReceipt]] = {}
+        for receipt in evidence.receipts:
+            for other, key in id_candidates(receipt.read.smsc_id):
                 if other == form and key in trials:
-                    found.setdefault(trials[key], []).append(sighting)
+                    found.setdefault(trials[key], []).append(receipt)
         return found
 
     forms = {form: by(form) for form in (RAW, DECIMAL_TO_HEX, HEX_TO_DECIMAL)}
     best = max(forms, key=lambda form: sum(map(len, forms[form].values())))
-    return best, forms[best]
+    return Attribution(best, forms[best])
 
 
 def agreement(evidence: Evidence) -> str:
@@ -95,7 +103,7 @@ def agreement(evidence: Evidence) -> str:
     if not any(trial.message_id for trial in evidence.trials):
         return "no response has an id to compare them with"
     if not by_trial:
-        return "they agree in no notation" if evidence.strange else ""
+        return "they agree in no notation" if evidence.unmatched else ""
     if form == DECIMAL_TO_HEX:
         return "the same number: hexadecimal in the response, decimal in the receipt"
     if form == HEX_TO_DECIMAL:
@@ -107,25 +115,25 @@ def agreement(evidence: Evidence) -> str:
 # --- receipts -------------------------------------------------------------------------------------------------
 
 
-def final_of(sightings: Sequence[Sighting]) -> Sighting | None:
+def final_of(receipts: Sequence[SeenReceipt]) -> SeenReceipt | None:
     """The first receipt that is no mere progress."""
-    return next((one for one in sightings if one.read.finality is not Finality.PROGRESS), None)
+    return next((one for one in receipts if one.read.finality is not Finality.PROGRESS), None)
 
 
 def receipts_missing(evidence: Evidence) -> int:
     """How many submits that were taken have no final receipt yet."""
-    by_trial = attributed(evidence)[1]
+    by_trial = attributed(evidence).by_trial
     return sum(trial.taken and final_of(by_trial.get(trial, ())) is None for trial in evidence.trials)
 
 
-def receipt_form(sightings: Sequence[Sighting]) -> list[str]:
+def receipt_form(receipts: Sequence[SeenReceipt]) -> list[str]:
     """What the receipts look like, a phrase for each part; "5 of 8" where they differ."""
-    count = len(sightings)
+    count = len(receipts)
 
     def say(phrase: str, how_many: int) -> str:
         return phrase if how_many == count else f"{phrase} ({how_many} of {count})"
 
-    pdus = [one.pdu for one in sightings]
+    pdus = [one.pdu for one in receipts]
     marked = sum(bool(pdu.fields["esm_class"] & EsmClass.MESSAGE_TYPE) for pdu in pdus)
     phrases = [say("marked in esm_class", marked) if marked else "not marked in esm_class"]
     for tag in (Tag.receipted_message_id, Tag.message_state, Tag.network_error_code):
@@ -142,7 +150,7 @@ def receipt_form(sightings: Sequence[Sighting]) -> list[str]:
             phrases.append(say(f"text in {place}", having))
     texts = [found for found in map(_by_text, pdus) if found is not None]
     differing = sum(
-        found != one.read.smsc_id for found, one in zip(map(_by_text, pdus), sightings, strict=True) if found
+        found != one.read.smsc_id for found, one in zip(map(_by_text, pdus), receipts, strict=True) if found
     )
     phrases.append(say("text with id and stat", len(texts)) if texts else "no id in the text")
     if differing:
@@ -161,32 +169,33 @@ def _by_text(pdu: PDU) -> str | None:
 # --- the alphabet of data_coding 0 ------------------------------------------------------------------------------
 
 
-class Alphabet(NamedTuple):
+class DefaultAlphabet(NamedTuple):
     """``name`` is what data_coding 0 seems to be; empty if it is not known. ``why`` is the evidence in words."""
 
     name: str
     why: str
 
 
-def default_alphabet(evidence: Evidence, sent_as: str) -> Alphabet:
+def default_alphabet(evidence: Evidence, sent_as: str) -> DefaultAlphabet:
     """By a text that came back, else by what receipts quote of the short text. ``sent_as``: the bind's alphabet."""
     for pdu in evidence.texts:
         name = signs_read_as(pdu)
         if name:
-            return Alphabet(name, f"by the text that {pdu.fields['source_addr']} sent back")
+            return DefaultAlphabet(name, f"by the text that {pdu.fields['source_addr']} sent back")
     short = {trial for trial in evidence.trials if trial.form == SHORT and trial.taken}
     if any(trial.data_coding for trial in short):
-        return Alphabet("", "the bind's data_codings keep the short text from going with data_coding 0")
-    quotes = [quoted(one.pdu) for trial, many in attributed(evidence)[1].items() if trial in short for one in many]
+        return DefaultAlphabet("", "the bind's data_codings keep the short text from going with data_coding 0")
+    by_trial = attributed(evidence).by_trial
+    quotes = [quoted(one.pdu) for trial, receipts in by_trial.items() if trial in short for one in receipts]
     verdicts = {alphabet_by_quote(sent_as, quote) for quote in quotes if quote}
     named = {name for name in verdicts if name}
     if len(named) == 1:
-        return Alphabet(named.pop(), "by what the receipt quotes of the short text")
+        return DefaultAlphabet(named.pop(), "by what the receipt quotes of the short text")
     if "" in verdicts:
-        return Alphabet("", "the receipt quotes the short text as it was sent, which tells nothing")
+        return DefaultAlphabet("", "the receipt quotes the short text as it was sent, which tells nothing")
     if verdicts:
-        return Alphabet("", "the receipt quotes the short text in a way that tells nothing")
-    return Alphabet("", "no receipt quotes the short text, and no answer came")
+        return DefaultAlphabet("", "the receipt quotes the short text in a way that tells nothing")
+    return DefaultAlphabet("", "no receipt quotes the short text, and no answer came")
 
 
 def quoted(pdu: PDU) -> bytes:
@@ -199,8 +208,9 @@ def quoted(pdu: PDU) -> bytes:
 
 
 def alphabet_by_quote(sent_as: str, quote: bytes) -> str | None:
-    """What the SMSC took the signs of the short text for, from how it writes them in a receipt, which is in ASCII,
-    Latin-1, UTF-8 or GSM 03.38. Empty if they are just the octets that were sent, None if they are not to be found."""
+    """The alphabet in which the SMSC read the signs of the short text, by how a receipt quotes them. The receipt may be
+    in ASCII, Latin-1, UTF-8 or GSM 03.38. Empty if it has just the octets that were sent; None if the signs are not to
+    be found."""
     readings = {sent_as: MARK}
     sent = b""
     if sent_as != "gsm7-packed":  # where the signs would be in packed octets depends on what is before them
@@ -214,7 +224,7 @@ def alphabet_by_quote(sent_as: str, quote: bytes) -> str | None:
 
 
 def _ways(text: str) -> set[bytes]:
-    """How a receipt may write ``text``. Control codes are often replaced, or left out."""
+    """How a receipt may write ``text``. Control codes are often replaced by another character, or left out."""
     ways = {text.encode("latin-1", "replace"), text.encode("utf-8")}
     if _CONTROL.search(text):
         ways |= {_CONTROL.sub(instead, text).encode("latin-1", "replace") for instead in ("?", ".", " ", "")}
@@ -227,8 +237,12 @@ def _ways(text: str) -> set[bytes]:
 
 
 class FormFinding(NamedTuple):
-    """``good``: every segment to every number was taken, and no receipt says that one failed. ``bad``: one was refused
-    or failed, or none was even answered. Neither, where some responses are missing: they may have been lost."""
+    """Whether the SMSC understands a form of long messages.
+
+    ``good``: every segment to every number was taken, and no receipt says that one failed. ``bad``: one was refused or
+    failed, or none was even answered. Neither is true if some responses are missing, because they may have been lost.
+    ``said`` is what became of the segments, for the table.
+    """
 
     form: str
     good: bool
@@ -238,7 +252,7 @@ class FormFinding(NamedTuple):
 
 def of_form(evidence: Evidence, form: str) -> FormFinding:
     """What became of the messages in this form, or of the SHORT ones."""
-    by_trial = attributed(evidence)[1]
+    by_trial = attributed(evidence).by_trial
     trials = [trial for trial in evidence.trials if trial.form == form]
     said: dict[str, int] = {}
     for trial in trials:
@@ -269,9 +283,9 @@ def _fate(trial: Trial) -> str:
     return trial.unanswered or "no response"
 
 
-def _outcome(sighting: Sighting) -> str:
+def _outcome(receipt: SeenReceipt) -> str:
     """``DELIVRD err 000``."""
-    read = sighting.read
+    read = receipt.read
     return read.status if read.code == read.status else f"{read.status} err {read.code}"
 
 
@@ -279,8 +293,8 @@ def _outcome(sighting: Sighting) -> str:
 
 
 def advisable(evidence: Evidence, alphabet: str, long_messages: str) -> dict[str, Any]:
-    """The keys of the bind that should be other than they are: what is known, and nothing that is merely possible.
-    A form that works is kept, even if another one does too."""
+    """The keys of the bind that should be changed, with their new values: only what is known for certain. A form of
+    long messages that works is kept, even if another one works too."""
     keys: dict[str, Any] = {}
     found = default_alphabet(evidence, alphabet).name
     if found and found != alphabet and {found, alphabet} != {"latin1", "ascii"}:

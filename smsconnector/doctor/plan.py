@@ -1,7 +1,8 @@
-"""What is to be tried: the bind, the numbers, how long to wait. From the command line and the configuration.
+"""What is to be tried, by the command line and the configuration: the bind, the numbers, how long to wait.
 
-Texts go to the numbers as the connector would send them on this bind, by its settings. Each number gets one short
-text, whose signs are written otherwise in each alphabet, and one long text in each form of long messages.
+Texts are sent as the connector would send them on this bind, by its settings. Each number gets one short text and one
+long text in each form of long messages. The short text has signs that every alphabet writes with other octets: how they
+come back shows what data_coding 0 means to the SMSC.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from smsconnector.sms.segmentation import segment
 
 PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"
 LONGEST_WAIT = 3600.0  # seconds
+VALIDITY_MS = 3_600_000
 UNBIND_WAIT = 2.0  # seconds that the SMSC has to answer unbind
 TRIED_FORMS = ("udh8", "udh16", "sar", "payload")  # in this order: the last are the likeliest to end a session
 LONG_TEXT = (
@@ -35,8 +37,8 @@ LONG_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``place`` is where the bind stands in the configuration; empty if the command line names the SMSC, and then
-    ``entry`` holds the keys that its entry needs."""
+    """What is to be tried. ``place`` says where the bind stands in the configuration. It is empty if the command line
+    names the SMSC; then ``entry`` holds the keys that a bind of the configuration needs."""
 
     bind: BindSection
     numbers: tuple[str, ...] = ()
@@ -46,17 +48,19 @@ class Plan:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """One session for each."""
+        """The modes of the sessions: two for a pair."""
         return ("transmitter", "receiver") if self.bind.mode == "pair" else (self.bind.mode,)
 
     def session(self, mode: str) -> SessionSettings:
-        """As the connector's own; but silence is not waited for longer than receipts are."""
+        """The connector's own settings, but with one submit under way at a time, and no longer time-outs than the wait
+        for receipts."""
         own = bind_settings(self.bind, self.bind.name, mode).session
         timeout = min(own.response_timeout, max(self.wait, 1.0))
         return replace(own, window=1, response_timeout=timeout, drain_timeout=min(own.drain_timeout, UNBIND_WAIT))
 
     def submit(self, form: str) -> SubmitSettings:
-        """As the connector's own; but receipts are always asked for."""
+        """The connector's own settings, but receipts are always asked for. ``form`` is a form of long messages or
+        SHORT."""
         own = bind_settings(self.bind, self.bind.name, self.modes[0]).submit
         form = own.form if form == SHORT else form
         registered_delivery = own.registered_delivery & ~0b11 | RegisteredDelivery.FINAL
@@ -64,12 +68,12 @@ class Plan:
 
     @property
     def short_text(self) -> str:
-        """It begins with what is looked for: a receipt quotes no more than 20 characters."""
+        """The signs come first, because a receipt quotes no more than 20 characters."""
         mark = MARK if self.bind.alphabet == "ascii" else f"{MARK}é"
         return f"Test {mark}: please answer with these signs."
 
     def trials(self) -> Iterator[Trial]:
-        """Every segment that will be sent, in order. ``expires_at`` is for a validity of ``auto``: an hour."""
+        """Every segment that will be sent, in order. Where the SMSC is told a validity, it is an hour."""
         first = 1
         for number in self.numbers:
             for form in (SHORT, *TRIED_FORMS):
@@ -77,14 +81,23 @@ class Plan:
                 split = segment(text, alphabet="gsm7", form="udh8" if form == SHORT else form)
                 count = len(split.segments)
                 for at, part in enumerate(split.segments):
-                    made = Segment(first + at, at + 1, count, part, split.alphabet, None, number, 3_600_000)
+                    made = Segment(
+                        first + at,
+                        at + 1,
+                        count,
+                        text=part,
+                        alphabet=split.alphabet,
+                        source=None,
+                        destination=number,
+                        expires_at=VALIDITY_MS,
+                    )
                     yield Trial(form, made)
                 first += count
 
 
 def make_plan(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Plan:
-    """Raises ConfigurationError for a file that can't be used, and ValueError, with a sentence, for what can't be
-    asked for."""
+    """The plan that the command line asks for. Raises ConfigurationError for a file that can't be used, and ValueError,
+    with a sentence for the operator, for options that can't be followed."""
     if bool(options.bind) == bool(options.host):
         raise ValueError("say which SMSC: --bind NAME of the configuration, or --host tcp:HOST:PORT and --system-id ID")
     plan = _by_name(options) if options.bind else _by_host(options, os.environ if environment is None else environment)
@@ -104,7 +117,7 @@ def make_plan(options: argparse.Namespace, environment: Mapping[str, str] | None
 
 
 def _by_name(options: argparse.Namespace) -> Plan:
-    """The bind of that name; CHANNEL/NAME where two channels have one of the same name."""
+    """With a bind of the configuration. Its name is NAME, or CHANNEL/NAME where two channels have a bind NAME."""
     for name in ("system_id", "system_type", "password_file", "ca_file"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} goes with --host; {options.config} says it for --bind")
@@ -119,7 +132,7 @@ def _by_name(options: argparse.Namespace) -> Plan:
 
 
 def _by_host(options: argparse.Namespace, environment: Mapping[str, str]) -> Plan:
-    """A bind that no configuration has yet."""
+    """With a bind that no configuration has yet: the command line names the SMSC."""
     if options.system_id is None:
         raise ValueError("--host needs --system-id ID")
     entry: dict[str, Any] = {"name": "smsc", "endpoint": options.host, "system_id": options.system_id}
@@ -144,7 +157,7 @@ def _by_host(options: argparse.Namespace, environment: Mapping[str, str]) -> Pla
 
 
 def _explain(error: Any) -> str:
-    """One of pydantic's errors, never with the value."""
+    """One of pydantic's errors as a sentence. It never has the value, which may be a password."""
     name = str(error["loc"][0]) if error["loc"] else "the command line"
     words = {"endpoint": "--host", "system_id": "--system-id", "system_type": "--system-type"}
     return f"{words.get(name, name)}: {explain_error(error)}"

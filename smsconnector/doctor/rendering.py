@@ -1,22 +1,32 @@
-"""The evidence as a table, and the keys to configure as YAML. Nothing here knows the password."""
+"""The report: the evidence as a table, and the keys to configure as YAML. Nothing here knows the password."""
 
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import yaml
 
 from smsconnector.doctor import findings
 from smsconnector.doctor.advice import remedy_of_submit, trouble
-from smsconnector.doctor.evidence import SHORT, Evidence, Line
+from smsconnector.doctor.evidence import SHORT, Evidence, Probe
 from smsconnector.doctor.plan import TRIED_FORMS, Plan
 from smsconnector.smpp.constants import describe_status
 
-WIDTH = 118
-LABEL = 15
-SOON = 30  # days
-TableRows = Iterator[tuple[str, str]]
+WIDTH = 118  # characters
+LABEL = 15  # characters
+SOON = 30  # days to the end of a certificate
+
+
+class TableRow(NamedTuple):
+    """A row of the table."""
+
+    label: str
+    text: str
+
+
+TableRows = Iterator[TableRow]
 
 
 def announcement(plan: Plan) -> list[str]:
@@ -36,19 +46,19 @@ def announcement(plan: Plan) -> list[str]:
 
 
 def render_report(evidence: Evidence, plan: Plan, now: datetime | None = None) -> list[str]:
-    """The lines of the whole report. ``now`` is for the certificate's end."""
-    rows = [row for line in evidence.lines for row in _line(line, plan, now or datetime.now(UTC))]
+    """The lines of the whole report. ``now`` (the present without it) is what a certificate's end is compared with."""
+    rows = [row for probe in evidence.probes for row in _probe(probe, plan, now or datetime.now(UTC))]
     if evidence.trials:
         rows += _submits(evidence)
         rows += _receipts(evidence, plan)
     if evidence.handed_back:
-        rows.append(("handed back", f"{evidence.handed_back} receipts or texts that are not of this test"))
+        rows.append(TableRow("handed back", f"{evidence.handed_back} receipts or texts that are not of this test"))
     if evidence.interrupted:
-        rows.append(("interrupted", "what would have come later is not in this table"))
-    lines = ["", *(part for label, text in rows for part in _row(label, text))]
-    for line in evidence.lines:
-        if not line.bound:
-            what, remedy = trouble(line, plan.bind)
+        rows.append(TableRow("interrupted", "what would have come later is not in this table"))
+    lines = ["", *(part for row in rows for part in _row(row))]
+    for probe in evidence.probes:
+        if not probe.bound:
+            what, remedy = trouble(probe, plan.bind)
             lines += ["", *_wrap(f"Not bound: {what}."), *_wrap(remedy)]
     if evidence.bound:
         for note in _notes(evidence, plan):
@@ -57,14 +67,15 @@ def render_report(evidence: Evidence, plan: Plan, now: datetime | None = None) -
     return lines
 
 
-def _row(label: str, text: str) -> list[str]:
+def _row(row: TableRow) -> list[str]:
+    """Its lines. What a peer wrote can't steer a terminal: control characters show as escapes."""
     indent = " " * (LABEL + 2)
-    text = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
-    return _wrap(text, f"  {label:<{LABEL}}", indent)
+    text = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in row.text)
+    return _wrap(text, f"  {row.label:<{LABEL}}", indent)
 
 
 def _wrap(text: str, first: str = "", following: str = "") -> list[str]:
-    """Paths and options stay whole, so that they can be copied."""
+    """Lines of at most ``WIDTH`` characters. Paths and options stay whole, so that they can be copied."""
     return textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=following, break_on_hyphens=False, break_long_words=False
     )
@@ -80,40 +91,40 @@ def seconds(duration: float) -> str:
 # --- the session ------------------------------------------------------------------------------------------------
 
 
-def _line(line: Line, plan: Plan, now: datetime) -> TableRows:
-    if line.connected_in is not None:
-        yield "connection", f"to {line.peer} in {seconds(line.connected_in)}"
-        if line.tls is None:
-            yield "TLS", "none: password and texts go as they are"
-    if line.tls is not None:
-        yield from _tls(line, plan, now)
-    if line.status is not None:
-        yield "bind", f"{describe_status(line.status)} as {line.mode} in {seconds(line.bind_took)}"
-    if line.bound:
-        version = f"SMPP {line.version >> 4}.{line.version & 15}" if line.version else "tells no version"
-        yield "SMSC", f"{line.smsc or 'tells no system_id'}, {version}"
-        if line.link_asked_at is not None:
-            yield "enquire_link", "no answer" if line.link_took is None else seconds(line.link_took)
-        if line.over and not line.left:
-            yield "ended early", line.ended or ""
+def _probe(probe: Probe, plan: Plan, now: datetime) -> TableRows:
+    if probe.connected_in is not None:
+        yield TableRow("connection", f"to {probe.peer} in {seconds(probe.connected_in)}")
+        if probe.tls is None:
+            yield TableRow("TLS", "none: password and texts go as they are")
+    if probe.tls is not None:
+        yield from _tls(probe, plan, now)
+    if probe.status is not None:
+        yield TableRow("bind", f"{describe_status(probe.status)} as {probe.mode} in {seconds(probe.bind_took)}")
+    if probe.bound:
+        version = f"SMPP {probe.version >> 4}.{probe.version & 15}" if probe.version else "tells no version"
+        yield TableRow("SMSC", f"{probe.smsc or 'tells no system_id'}, {version}")
+        if probe.link_asked_at is not None:
+            yield TableRow("enquire_link", "no answer" if probe.link_took is None else seconds(probe.link_took))
+        if probe.over and not probe.left:
+            yield TableRow("ended early", probe.ended or "")
 
 
-def _tls(line: Line, plan: Plan, now: datetime) -> TableRows:
-    tls = line.tls
+def _tls(probe: Probe, plan: Plan, now: datetime) -> TableRows:
+    tls = probe.tls
     assert tls is not None
     if tls.took is not None:
-        yield "TLS", f"{tls.version}, {tls.cipher}, in {seconds(tls.took)}"
+        yield TableRow("TLS", f"{tls.version}, {tls.cipher}, in {seconds(tls.took)}")
     if tls.ends is None:
         return
     days = (tls.ends - now).days
     left = f"in {days} days" if days >= 0 else f"{-days} days ago"
     soon = " (soon)" if 0 <= days < SOON else ""
-    yield "certificate", f"{tls.subject}; valid until {tls.ends:%Y-%m-%d}, {left}{soon}"
+    yield TableRow("certificate", f"{tls.subject}; valid until {tls.ends:%Y-%m-%d}, {left}{soon}")
     by = plan.bind.tls.ca_file or "what this machine trusts"
     if tls.took is not None:
-        yield "verified", f"by {by}: {tls.authority}"
+        yield TableRow("verified", f"by {by}: {tls.authority}")
     else:
-        yield "verified", f"no, not by {by}; it is signed by {tls.authority}"
+        yield TableRow("verified", f"no, not by {by}; it is signed by {tls.authority}")
 
 
 # --- submits and receipts ---------------------------------------------------------------------------------------
@@ -124,35 +135,37 @@ def _submits(evidence: Evidence) -> TableRows:
     taken = [trial for trial in sent if trial.taken]
     took = findings.response_times(evidence)
     told = f"; response median {seconds(took.median)}, longest {seconds(took.longest)}" if took else ""
-    yield "submit_sm", f"{len(sent)} sent, {len(taken)} taken{told}"
-    yield "short text", findings.of_form(evidence, SHORT).said
+    yield TableRow("submit_sm", f"{len(sent)} sent, {len(taken)} taken{told}")
+    yield TableRow("short text", findings.of_form(evidence, SHORT).said)
     for form in TRIED_FORMS:
-        yield f"long: {form}", findings.of_form(evidence, form).said
+        yield TableRow(f"long: {form}", findings.of_form(evidence, form).said)
     if evidence.congestion is not None:
-        yield "congestion", f"congestion_state up to {evidence.congestion} %"
+        yield TableRow("congestion", f"congestion_state up to {evidence.congestion} %")
 
 
 def _receipts(evidence: Evidence, plan: Plan) -> TableRows:
     ids = [trial.message_id for trial in evidence.trials if trial.message_id]
     if ids:
-        yield "message ids", findings.notation(ids)
-    in_receipts = [one.read.smsc_id for one in evidence.receipts or evidence.strange.values()]
+        yield TableRow("message ids", findings.notation(ids))
+    in_receipts = [one.read.smsc_id for one in evidence.receipts or evidence.unmatched.values()]
     if in_receipts:
-        yield "in receipts", f"{findings.notation(in_receipts)}; {findings.agreement(evidence)}"
+        yield TableRow("in receipts", f"{findings.notation(in_receipts)}; {findings.agreement(evidence)}")
     if evidence.receipts:
-        yield "receipts", ", ".join(findings.receipt_form(evidence.receipts))
+        yield TableRow("receipts", ", ".join(findings.receipt_form(evidence.receipts)))
     took = findings.receipt_times(evidence)
     if took:
-        yield "receipts after", f"median {seconds(took.median)}, longest {seconds(took.longest)} from the submit_sm"
+        yield TableRow(
+            "receipts after", f"median {seconds(took.median)}, longest {seconds(took.longest)} from the submit_sm"
+        )
     missing = findings.receipts_missing(evidence)
     if missing:
-        yield "missing", f"{missing} final receipts within {plan.wait:g} s of the last response"
+        yield TableRow("missing", f"{missing} final receipts within {plan.wait:g} s of the last response")
     alphabet = findings.default_alphabet(evidence, plan.bind.alphabet)
-    yield "data_coding 0", f"{alphabet.name or 'not known'}: {alphabet.why}"
+    yield TableRow("data_coding 0", f"{alphabet.name or 'not known'}: {alphabet.why}")
 
 
 def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
-    """What an operator should do beside the configuration."""
+    """What an operator should do besides the configuration, a paragraph each."""
     if evidence.throttled:
         yield (
             f"The SMSC throttled {evidence.throttled} submits although they came one at a time: ask the carrier how "
@@ -165,7 +178,7 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
             f"{unanswered} of {len(evidence.trials)} texts had no response, which may be chance: try again before you "
             "change long_messages for it."
         )
-    if evidence.strange and not evidence.receipts and any(trial.message_id for trial in evidence.trials):
+    if evidence.unmatched and not evidence.receipts and any(trial.message_id for trial in evidence.trials):
         yield (
             "Receipts came from the number, but their ids are in no notation those of the responses: the connector "
             "could not tell whose they are. Ask the carrier how the two belong together."
@@ -193,7 +206,7 @@ def _notes(evidence: Evidence, plan: Plan) -> Iterator[str]:
 
 
 def _not_taken(evidence: Evidence) -> Iterator[str]:
-    """Why nothing came through, where nothing did."""
+    """Why no submit was taken, if none was."""
     sent = [trial for trial in evidence.trials if trial.sent_at is not None]
     if not sent or any(trial.taken for trial in sent) or evidence.interrupted:
         return

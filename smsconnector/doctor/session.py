@@ -1,9 +1,10 @@
-"""The visit to an SMSC: the shell that connects, binds, sends one submit_sm at a time, waits, and leaves.
+"""The visit to an SMSC: connect, bind, send one submit_sm at a time, wait for receipts, unbind.
 
-1. A ``Connection`` is the daemon's own (``channels.connection``), which also notes TLS and the time of enquire_link.
-2. What its session tells goes into the ``Evidence``; whatever can be answered by then is answered.
-3. ``Visit.visit`` walks the steps; each waits until something has come true, bounded in time. ``stop`` (Ctrl-C) ends
-   the waiting, so that the walk goes straight to unbind; a second ``stop`` cuts the connection.
+1. A ``ProbeConnection`` is the connection of the daemon (``channels.smpp.connection``), which also notes what TLS shows
+   and how long enquire_link takes.
+2. What its session tells goes into the ``Evidence``. Each deliver_sm that can be answered by then is answered.
+3. ``Visit.visit`` goes through the steps. Each step waits until something has come true, or its time is over.
+4. ``stop`` (Ctrl-C) ends the waiting, so that the visit goes straight to unbind. A second ``stop`` cuts the connection.
 """
 
 import signal
@@ -19,7 +20,7 @@ from zope.interface import implementer, provider
 
 from smsconnector.channels.smpp.connection import CLOSE_TIMEOUT, SMPPProtocol
 from smsconnector.doctor import findings
-from smsconnector.doctor.evidence import Evidence, Line, TLSFacts, Trial
+from smsconnector.doctor.evidence import Evidence, Probe, TLSFacts, Trial
 from smsconnector.doctor.plan import UNBIND_WAIT, Plan
 from smsconnector.doctor.rendering import announcement, render_report
 from smsconnector.doctor.tls import look, not_verified, note_handshake
@@ -33,41 +34,42 @@ from smsconnector.smpp.submit import SubmitRenderer
 
 THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
 THROTTLE_PAUSE = 1.0  # seconds before a throttled submit is tried again
-ATTEMPTS = 4  # at a submit that is throttled
-MOST_UNANSWERED = 3  # then the rest is not tried
+ATTEMPTS = 4  # how often a submit is sent that is throttled
+MOST_UNANSWERED = 3  # submits without a response, after which the rest is not tried
 LINK_TIMEOUT = 10.0  # seconds for the answer to enquire_link
 
 
 @implementer(IHandshakeListener)
 class ProbeConnection(SMPPProtocol):
-    """One connection of the visit; ``line`` is its part of the evidence."""
+    """One connection of the visit. ``probe`` is where it notes what it sees."""
 
-    def __init__(self, visit: "Visit", session: smpp.Session, line: Line) -> None:
+    def __init__(self, visit: "Visit", session: smpp.Session, probe: Probe) -> None:
         super().__init__(visit, session)
-        self.line, self._visit, self._clock = line, visit, visit.clock
+        self.probe, self._visit, self._clock = probe, visit, visit.clock
         self._framer = codec.Framer(session.settings.maximum_pdu)
         self._asked_at = 0.0
 
     def connectionMade(self) -> None:
-        now, line = self._clock.seconds(), self.line
-        line.connected_in, line.bind_sent_at = now - line.began, now
+        now, probe = self._clock.seconds(), self.probe
+        probe.connected_in, probe.bind_sent_at = now - probe.began, now
         peer = self.transport.getPeer()
-        line.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
+        probe.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
         if ISSLTransport.providedBy(self.transport):
-            line.tls = TLSFacts()
+            probe.tls = TLSFacts()
         self._visit.connections.append(self)
         super().connectionMade()
 
     def handshakeCompleted(self) -> None:
-        """The bind goes out now."""
-        facts, now = self.line.tls, self._clock.seconds()
+        """TLS is agreed; the bind goes out now."""
+        facts, now = self.probe.tls, self._clock.seconds()
         assert facts is not None
-        facts.took, self.line.bind_sent_at = now - self.line.bind_sent_at, now
+        facts.took, self.probe.bind_sent_at = now - self.probe.bind_sent_at, now
         note_handshake(facts, self.transport.getHandle())
 
     def enquire(self) -> None:
-        """Ask now. The session asks only after silence, and takes no notice of an answer with this number."""
-        self._asked_at = self.line.link_asked_at = self._clock.seconds()
+        """Send enquire_link now. The session itself asks only after silence. It takes no notice of a response with this
+        sequence_number."""
+        self._asked_at = self.probe.link_asked_at = self._clock.seconds()
         self.transport.write(codec.bare(CommandId.enquire_link, MAX_SEQUENCE))
 
     def dataReceived(self, data: bytes) -> None:
@@ -77,18 +79,18 @@ class ProbeConnection(SMPPProtocol):
             headers = []
         for command_id, _, sequence in headers:
             if command_id == CommandId.enquire_link_resp and sequence == MAX_SEQUENCE:
-                self.line.link_took = self._clock.seconds() - self._asked_at
+                self.probe.link_took = self._clock.seconds() - self._asked_at
                 self._visit.tell()
         super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = net.connectionDone) -> None:
-        if not self.line.left:
-            self.line.failure = reason.value
+        if not self.probe.left:
+            self.probe.failure = reason.value
         super().connectionLost(reason)
 
 
 class Visit:
-    """``evidence`` holds what was seen, at any time. The owner of its connections (``SessionOwner``)."""
+    """One visit, and the owner of its connections (``SessionOwner``). ``evidence`` holds what was seen so far."""
 
     def __init__(
         self,
@@ -98,8 +100,8 @@ class Visit:
         say: Callable[[str], None],
         look: Callable[[TLSFacts], "Deferred[None]"] | None = None,
     ) -> None:
-        """``endpoint`` makes it: a wrong PEM file is then a failure like others. ``look`` is for a certificate that
-        was not accepted."""
+        """``endpoint`` makes the endpoint, so that a wrong PEM file is a failure to connect like others. ``say`` shows
+        a line to the operator. ``look`` looks at a certificate that was not accepted."""
         self.clock, self._endpoint, self._plan, self._say, self._look = clock, endpoint, plan, say, look
         self.evidence = Evidence(plan.numbers)
         self.connections: list[ProbeConnection] = []
@@ -109,7 +111,7 @@ class Visit:
 
     @inlineCallbacks
     def visit(self) -> Any:
-        """The whole walk; fires when the connections are closed."""
+        """All steps. Fires with None when the connections are closed."""
         try:
             for mode in self._plan.modes:
                 yield self._open(mode)
@@ -124,7 +126,7 @@ class Visit:
             self.evidence.interrupted = self._stopping
 
     def stop(self) -> None:
-        """Go to unbind now; when asked for again, go at once."""
+        """Go to unbind now; if it is called again, cut the connection."""
         if self._stopping:
             for connection in self.connections:
                 connection.transport.abortConnection()
@@ -136,14 +138,15 @@ class Visit:
     # --- waiting --------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
-        """Something may have come true."""
+        """Something may have come true: whoever waits looks again."""
         news, self._news = self._news, None
         if news is not None:
             news.callback(None)
 
     @inlineCallbacks
     def _await(self, condition: Callable[[], Any], within: float, at_the_end: bool = False) -> Any:
-        """Until it holds, or so many seconds; ``stop`` ends it too, unless it is for the end."""
+        """Wait until ``condition`` holds, for at most ``within`` seconds. ``stop`` ends it too, unless this is the wait
+        for unbind (``at_the_end``)."""
         deadline = self.clock.seconds() + within
         while not condition() and (at_the_end or not self._stopping):
             left = deadline - self.clock.seconds()
@@ -159,38 +162,38 @@ class Visit:
 
     @inlineCallbacks
     def _open(self, mode: str) -> Any:
-        """A connection and its bind, or what kept them from being."""
+        """Connect and bind, or note what prevented it."""
         if self._stopping:
             return
         settings = self._plan.session(mode)
-        line = Line(mode, self.clock.seconds())
-        self.evidence.lines.append(line)
+        probe = Probe(mode, self.clock.seconds())
+        self.evidence.probes.append(probe)
 
-        factory = net.Factory.forProtocol(lambda: ProbeConnection(self, smpp.Session(settings), line))
+        factory = net.Factory.forProtocol(lambda: ProbeConnection(self, smpp.Session(settings), probe))
         factory.noisy = False
         self._attempt = maybeDeferred(lambda: self._endpoint().connect(factory))
-        self._attempt.addErrback(self._not_connected, line)
+        self._attempt.addErrback(self._not_connected, probe)
         limit = CONNECT_TIMEOUT + settings.bind_timeout + CLOSE_TIMEOUT
-        yield self._await(lambda: line.status is not None or line.gone, limit)
-        if line.tls is not None and not_verified(line.failure) and self._look is not None:
-            looking = self._look(line.tls).addCallback(lambda _: self.tell())
+        yield self._await(lambda: probe.status is not None or probe.gone, limit)
+        if probe.tls is not None and not_verified(probe.failure) and self._look is not None:
+            looking = self._look(probe.tls).addCallback(lambda _: self.tell())
             yield self._await(lambda: looking.called, CONNECT_TIMEOUT)
             looking.cancel()
 
-    def _not_connected(self, failure: Failure, line: Line) -> None:
-        line.failure, line.ended, line.gone = None if self._stopping else failure.value, "no connection", True
+    def _not_connected(self, failure: Failure, probe: Probe) -> None:
+        probe.failure, probe.ended, probe.gone = None if self._stopping else failure.value, "no connection", True
         self.tell()
 
     @inlineCallbacks
     def _enquire(self) -> Any:
         for connection in self.connections:
             connection.enquire()
-        lines = self.evidence.lines
-        yield self._await(lambda: all(line.over or line.link_took is not None for line in lines), LINK_TIMEOUT)
+        probes = self.evidence.probes
+        yield self._await(lambda: all(probe.over or probe.link_took is not None for probe in probes), LINK_TIMEOUT)
 
     @inlineCallbacks
     def _send_all(self) -> Any:
-        """One after the other; what is left when the session ends, or answers no more, is not tried."""
+        """Send the texts, one after the other. When the session ends, or answers no more, the rest is not tried."""
         self.evidence.trials = trials = list(self._plan.trials())
         if not trials:
             return
@@ -203,18 +206,18 @@ class Visit:
             trial.data_coding = codec.decode(codec.with_body(CommandId.submit_sm, 0, body)).fields["data_coding"]
             yield self._send(connection, trial, body, pace)
             unanswered = sum(bool(one.unanswered) for one in trials)
-            if connection.line.over or self._stopping or unanswered >= MOST_UNANSWERED:
+            if connection.probe.over or self._stopping or unanswered >= MOST_UNANSWERED:
                 return
 
     @inlineCallbacks
     def _send(self, connection: ProbeConnection, trial: Trial, body: bytes, pace: Pace) -> Any:
-        """Until it is taken or refused; throttling is neither."""
+        """Send a submit, again while it is throttled, until it is taken or refused."""
         session = connection.session
         for attempt in range(ATTEMPTS):
             if attempt:
-                yield self._await(lambda: connection.line.over, THROTTLE_PAUSE)
-            while pace.available(self.clock.seconds(), 0) <= 0 and not (connection.line.over or self._stopping):
-                yield self._await(lambda: connection.line.over, max(0.01, pace.wait(self.clock.seconds())))
+                yield self._await(lambda: connection.probe.over, THROTTLE_PAUSE)
+            while pace.available(self.clock.seconds(), 0) <= 0 and not (connection.probe.over or self._stopping):
+                yield self._await(lambda: connection.probe.over, max(0.01, pace.wait(self.clock.seconds())))
             if not session.room or self._stopping:
                 return
             now = self.clock.seconds()
@@ -229,14 +232,14 @@ class Visit:
 
     @inlineCallbacks
     def _wait_for_receipts(self) -> Any:
-        """Until all have come, and an answer by which the alphabet is known; or so long as was asked for."""
+        """Wait until all receipts have come, and the alphabet is known by an answer; or as long as was asked for."""
         evidence, plan = self.evidence, self._plan
         if not any(trial.taken for trial in evidence.trials):
             return
         self._say(f"waiting up to {plan.wait:g} s for receipts, and an answer from the phone (Ctrl-C ends it) ...")
 
         def complete() -> bool:
-            if all(line.over for line in evidence.lines):
+            if all(probe.over for probe in evidence.probes):
                 return True
             known = findings.default_alphabet(evidence, plan.bind.alphabet).name
             return bool(known) and not findings.receipts_missing(evidence)
@@ -248,25 +251,25 @@ class Visit:
         """Answer what is still to be answered, unbind, and be gone in bounded time."""
         self._answer(at_the_end=True)
         for connection in self.connections:
-            connection.line.left = connection.line.left or not connection.line.over
+            connection.probe.left = connection.probe.left or not connection.probe.over
             connection.unbind()
-        lines = self.evidence.lines
+        probes = self.evidence.probes
         yield self._await(
-            lambda: all(line.gone for line in lines), 2 * UNBIND_WAIT + CLOSE_TIMEOUT + 1.0, at_the_end=True
+            lambda: all(probe.gone for probe in probes), 2 * UNBIND_WAIT + CLOSE_TIMEOUT + 1.0, at_the_end=True
         )
 
     # --- what the sessions tell -----------------------------------------------------------------------------
 
     def dispatch(self, protocol: SMPPProtocol, events: list[smpp.SessionEvent]) -> None:
-        """Into the evidence."""
+        """What a session tells goes into the evidence."""
         assert isinstance(protocol, ProbeConnection)
-        now, line = self.clock.seconds(), protocol.line
+        now, probe = self.clock.seconds(), protocol.probe
         for event in events:
             if isinstance(event, smpp.Bound):
-                line.status, line.bind_took = int(Status.ESME_ROK), now - line.bind_sent_at
-                line.smsc, line.version = event.smsc_system_id, event.interface_version
+                probe.status, probe.bind_took = int(Status.ESME_ROK), now - probe.bind_sent_at
+                probe.smsc, probe.version = event.smsc_system_id, event.interface_version
             elif isinstance(event, smpp.BindRefused):
-                line.status, line.bind_took = event.status, now - line.bind_sent_at
+                probe.status, probe.bind_took = event.status, now - probe.bind_sent_at
             elif isinstance(event, smpp.Answered):
                 trial = event.token
                 trial.answered_at, trial.status, trial.message_id = now, event.status, event.message_id
@@ -282,34 +285,34 @@ class Visit:
             elif isinstance(event, smpp.Rejected):
                 self.evidence.rejected.append(event.reason)
             elif isinstance(event, smpp.Closed):
-                line.ended = line.ended or event.reason
+                probe.ended = probe.ended or event.reason
                 for token in event.outstanding:
-                    token.unanswered = "no response" if line.left else f"no response: {event.reason}"
+                    token.unanswered = "no response" if probe.left else f"no response: {event.reason}"
         self._answer()
         self.tell()
 
     def gone(self, protocol: SMPPProtocol) -> None:
         """The connection is closed."""
         assert isinstance(protocol, ProbeConnection)
-        protocol.line.gone = True
+        protocol.probe.gone = True
         self.tell()
 
     def _answer(self, at_the_end: bool = False) -> None:
-        for connection, pdu, status in self.evidence.decide(at_the_end):
-            connection.session.respond(pdu, status)
-            connection.flush()
+        for decision in self.evidence.decide(at_the_end):
+            decision.origin.session.respond(decision.pdu, decision.status)
+            decision.origin.flush()
 
 
 def run(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
-    """The visit on a reactor of its own, and its report; 0 if the bind came up, else 1."""
+    """Run ``reactor`` for one visit, and ``say`` its report. Gives the exit status: 0 if the bind came up, else 1."""
     scheme, host, port = plan.bind.address
     tls = TLS(**plan.bind.tls.model_dump()) if scheme == "tls" else None
     visit = Visit(
         reactor,
-        lambda: client_endpoint(reactor, host, port, tls),
-        plan,
-        say,
-        lambda facts: look(reactor, host, port, tls or TLS(), facts),
+        endpoint=lambda: client_endpoint(reactor, host, port, tls),
+        plan=plan,
+        say=say,
+        look=lambda facts: look(reactor, host, port, tls or TLS(), facts),
     )
     faults: list[Failure] = []
 

@@ -1,10 +1,10 @@
 """What TLS shows of an SMSC: version, cipher, whose certificate, until when, verified by which authority.
 
-1. The connection that carries the password is verified as the connector's own is; nothing here has a hand in that.
+1. The connection that carries the password is verified as the connector's own is. This module takes no part in that.
    When its handshake is good, ``note_handshake`` reads what was agreed.
-2. When it is not, OpenSSL says no more than "certificate verify failed". ``look`` then makes a second connection,
-   which goes as far as the certificate, notes what is wrong with it, and breaks the handshake off: nothing is ever sent
-   on it.
+2. When the certificate is not accepted, OpenSSL says no more than "certificate verify failed". ``look`` then makes a
+   second connection. It goes as far as the certificate, notes what is wrong with it, and breaks the handshake off.
+   Nothing is ever sent on it.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ from smsconnector.net.tls import TLS, certificates, client_endpoint, names_of, o
 
 
 def not_verified(failure: BaseException | None) -> bool:
-    """Whether it was the certificate that a handshake failed for."""
+    """Whether a handshake failed because of the certificate."""
     return isinstance(failure, CertificateRefused) or "certificate verify failed" in openssl_reasons(failure)
 
 
 def note_handshake(facts: TLSFacts, connection: SSL.Connection) -> None:
-    """Of a handshake that is good."""
+    """Put what was agreed in a good handshake into ``facts``."""
     facts.version, facts.cipher = connection.get_protocol_version_name(), connection.get_cipher_name() or ""
     certificate, chain = connection.get_peer_certificate(), connection.get_verified_chain()
     if certificate is not None:
@@ -47,13 +47,13 @@ def _note_certificate(facts: TLSFacts, certificate: X509) -> None:
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class Looking:
-    """Shakes hands as far as the SMSC's own certificate, and never further."""
+class CertificateLook:
+    """Makes TLS connections that shake hands as far as the SMSC's own certificate, and never further."""
 
     def __init__(self, host: str, tls: TLS, facts: TLSFacts) -> None:
         trust: Any = platformTrust() if tls.ca_file is None else trustRootFromCertificates(certificates(tls.ca_file))
         self._context = CertificateOptions(trustRoot=trust).getContext()
-        self._name, self._retrying = tls.server_name or host, facts
+        self._name, self._facts = tls.server_name or host, facts
 
     def clientConnectionForTLS(self, _protocol: Any) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
@@ -63,15 +63,18 @@ class Looking:
         return connection
 
     def _judged(self, _connection: Any, certificate: X509, fault: int, depth: int, good: int) -> bool:
-        """OpenSSL's verdict on one certificate of the chain; it comes to the SMSC's own last. False ends it."""
+        """OpenSSL calls it with its verdict on each certificate of the chain. The SMSC's own, at depth 0, is the last.
+        False ends the handshake."""
         if not good:
-            self._retrying.fault = self._retrying.fault or fault
+            self._facts.fault = self._facts.fault or fault
         if depth == 0:
-            _note_certificate(self._retrying, certificate)
+            _note_certificate(self._facts, certificate)
         return depth != 0
 
 
 class _Connection(net.Protocol):
+    """Fires ``over`` when it is closed."""
+
     def __init__(self, over: "Deferred[None]") -> None:
         self._over = over
 
@@ -81,7 +84,8 @@ class _Connection(net.Protocol):
 
 
 def look(reactor: Any, host: str, port: int, tls: TLS, facts: TLSFacts) -> "Deferred[None]":
-    """Fires, always with None, when the certificate is noted or can't be had; cancel it when it takes too long."""
+    """Look at the certificate, and note it in ``facts``. Fires, always with None, when that is done or can't be done;
+    the caller cancels it when it takes too long."""
     connected: list[Any] = []
 
     def give_up(_over: "Deferred[None]") -> None:
@@ -91,7 +95,7 @@ def look(reactor: Any, host: str, port: int, tls: TLS, facts: TLSFacts) -> "Defe
     over: Deferred[None] = Deferred(give_up)
     factory = net.Factory.forProtocol(lambda: _Connection(over))
     factory.noisy = False
-    endpoint = wrapClientTLS(Looking(host, tls, facts), client_endpoint(reactor, host, port))
+    endpoint = wrapClientTLS(CertificateLook(host, tls, facts), client_endpoint(reactor, host, port))
     attempt = endpoint.connect(factory)
     attempt.addCallbacks(connected.append, lambda _: None if over.called else over.callback(None))
     return over.addErrback(lambda _: None)

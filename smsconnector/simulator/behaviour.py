@@ -24,7 +24,8 @@ ID_FORMS: dict[str, tuple[str, str]] = {
     "uuid": ("{1}", "{1}"),
     "padded": ("{0:d}", "{0:010d}"),
 }
-INTERFACE_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+# sc_interface_version in a bind response (section 5.3.2.25), by the words of the option.
+TOLD_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 DEFAULT_ALPHABETS = ("gsm7", "gsm7-packed", "latin1", "ascii")
 
 
@@ -47,9 +48,7 @@ class Behaviour:
     password: str | None = option(None, "the password a bind must bring (default: any)")
     system_type: str | None = option(None, "the only system_type that may bind (default: any)")
     sessions: int = option(0, "binds of one system_id at once; one more gets ESME_RALYBND (0: any number)")
-    interface_version: str = option(
-        "3.4", f"sc_interface_version in its bind responses: {', '.join(INTERFACE_VERSIONS)}"
-    )
+    interface_version: str = option("3.4", f"sc_interface_version in its bind responses: {', '.join(TOLD_VERSIONS)}")
     response_delay: float = option(0.0, "seconds from submit_sm to its response")
     receipt_delay: float = option(1.0, "seconds from the response to the receipt")
     id_form: str = option("decimal", f"how message ids are written: {', '.join(ID_FORMS)}")
@@ -91,7 +90,7 @@ class Behaviour:
                 problems.append((field.name, f"has to be {limits}, not {value}"))
         for name, words in (
             ("id_form", ID_FORMS),
-            ("interface_version", INTERFACE_VERSIONS),
+            ("interface_version", TOLD_VERSIONS),
             ("default_alphabet", DEFAULT_ALPHABETS),
         ):
             if getattr(self, name) not in words:

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from smsconnector.errors import FramingError, PDUError
 from smsconnector.simulator.accounts import Account, Delivery
-from smsconnector.simulator.behaviour import INTERFACE_VERSIONS, Behaviour
+from smsconnector.simulator.behaviour import TOLD_VERSIONS, Behaviour
 from smsconnector.simulator.ledger import Counts
 from smsconnector.simulator.rendering import readable
 from smsconnector.simulator.submits import Submit, form_of, read_submit_sm, read_submits
@@ -195,7 +195,7 @@ class SMSCProtocol(net.Protocol):
         self.transmits = command_id != CommandId.bind_receiver
         self.receives = command_id != CommandId.bind_transmitter
         name, version = {"system_id": self.smsc.behaviour.name}, self.smsc.behaviour.interface_version
-        number = INTERFACE_VERSIONS[version]
+        number = TOLD_VERSIONS[version]
         tlvs = [] if number is None else [codec.tlv_int(Tag.sc_interface_version, number)]
         self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, name, tlvs)))
         self.account = self.smsc.bound(self, system_id)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.config import BindSection, parse
 from smsconnector.doctor import findings
 from smsconnector.doctor.advice import trouble
-from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Line, TLSFacts, Trial, signs_read_as
+from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Probe, TLSFacts, Trial, signs_read_as
 from smsconnector.doctor.plan import LONG_TEXT, PASSWORD_VARIABLE, TRIED_FORMS, Plan, make_plan
 from smsconnector.doctor.rendering import announcement, configuration, render_report, seconds
 from smsconnector.doctor.session import Visit
@@ -62,7 +62,7 @@ def evidence(*trials: Trial, pdus: "tuple[PDU, ...] | list[PDU]" = ()) -> Eviden
     """With these submits, and what came after them."""
     found = Evidence((NUMBER,), trials=list(trials))
     for pdu in pdus:
-        found.delivered("line", pdu, 2.0)
+        found.delivered("probe", pdu, 2.0)
     found.decide(at_the_end=True)
     return found
 
@@ -72,7 +72,7 @@ class WhoseCase(SynchronousTestCase):
 
     def decided(self, found: Evidence, *pdus: PDU, at_the_end: bool = False) -> list[int]:
         for pdu in pdus:
-            found.delivered("line", pdu, 1.0)
+            found.delivered("probe", pdu, 1.0)
         return [status for _, _, status in found.decide(at_the_end)]
 
     def test_receipts(self) -> None:
@@ -164,7 +164,7 @@ class IdCase(SynchronousTestCase):
         trials = [taken(f"{number:x}", at=float(number)) for number in range(16, 24)]
         found = evidence(*trials, pdus=[receipt_pdu(str(number)) for number in range(16, 24)])
         self.assertIn(HEX, findings.agreement(found))
-        by_trial = findings.attributed(found)[1]
+        by_trial = findings.attributed(found).by_trial
         self.assertEqual(
             [[one.read.smsc_id for one in by_trial[trial]] for trial in trials],
             [[str(number)] for number in range(16, 24)],
@@ -428,7 +428,7 @@ class PlanCase(SynchronousTestCase):
 
 class AdviceCase(SynchronousTestCase):
     def told(self, bind: BindSection = BIND, **line: Any) -> str:
-        return " ".join(trouble(Line("transceiver", **line), bind))
+        return " ".join(trouble(Probe("transceiver", **line), bind))
 
     def test_refusals(self) -> None:
         """Each status has what to do; one that no table knows says whom to ask."""
@@ -507,8 +507,8 @@ class RenderingCase(SynchronousTestCase):
 
     def test_what_a_peer_writes_can_t_steer_a_terminal(self) -> None:
         """Control characters show as what they are."""
-        line = Line("transceiver", connected_in=0.1, status=0, smsc="\x1b[31mred\n")
-        text = "\n".join(render_report(Evidence(lines=[line]), Plan(BIND), NOW))
+        line = Probe("transceiver", connected_in=0.1, status=0, smsc="\x1b[31mred\n")
+        text = "\n".join(render_report(Evidence(probes=[line]), Plan(BIND), NOW))
         self.assertNotIn("\x1b", text)
         self.assertIn(r"\x1b[31mred\x0a", text)
 
@@ -523,8 +523,8 @@ class RenderingCase(SynchronousTestCase):
             (datetime(2027, 1, 1, tzinfo=UTC), None, "no, not by ca.pem; it is signed by CN=root"),
         ):
             tls = TLSFacts("TLSv1.3", "AES", took, "CN=smsc", ends=ends, authority="CN=root")
-            line = Line("transceiver", connected_in=0.1, tls=tls, ended="x")
-            self.assertIn(words, "\n".join(render_report(Evidence(lines=[line]), Plan(bind), NOW)))
+            line = Probe("transceiver", connected_in=0.1, tls=tls, ended="x")
+            self.assertIn(words, "\n".join(render_report(Evidence(probes=[line]), Plan(bind), NOW)))
 
     def test_configuration_can_be_pasted(self) -> None:
         """The entry of an SMSC that is in no configuration is one that the connector takes."""
@@ -602,7 +602,7 @@ class VisitCase(SynchronousTestCase):
         """Connect, bind, enquire_link, unbind; the SMSC is left without a session and without a text."""
         found = self.visit(numbers=(), name="carrier", interface_version="5.0")
         self.assertEqual((self.smsc.counts.submits, self.smsc.counts.binds, self.wires.pairs), (0, 1, []))
-        (line,) = found.lines
+        (line,) = found.probes
         self.assertEqual((line.bound, line.smsc, line.version, line.ended), (True, "carrier", 0x50, "unbound"))
         self.assertIsNotNone(line.link_took)
         self.assertIn("carrier, SMPP 5.0", self.table())
@@ -720,14 +720,14 @@ class VisitCase(SynchronousTestCase):
     def test_pair(self) -> None:
         """A transmitter and a receiver: texts by the one, receipts by the other."""
         found = self.visit(bind=BIND.model_copy(update={"mode": "pair"}), wait=3.0)
-        self.assertEqual([line.mode for line in found.lines], ["transmitter", "receiver"])
+        self.assertEqual([line.mode for line in found.probes], ["transmitter", "receiver"])
         self.assertEqual((len(found.receipts), self.smsc.counts.binds), (8, 2))
-        self.assertTrue(all(line.link_took is not None for line in found.lines))
+        self.assertTrue(all(line.link_took is not None for line in found.probes))
 
     def test_half_a_pair(self) -> None:
         """Where the one is refused, the other is not tried: its refusal would be the same, and count at the SMSC."""
         found = self.visit(bind=BIND.model_copy(update={"mode": "pair"}), password="other")
-        self.assertEqual([line.status for line in found.lines], [Status.ESME_RINVPASWD])
+        self.assertEqual([line.status for line in found.probes], [Status.ESME_RINVPASWD])
 
     def test_two_numbers(self) -> None:
         """Each gets everything, and no other number anything."""
