@@ -130,7 +130,7 @@ class SMSCProtocol(net.Protocol):
         smsc.end_turn()
 
     def write(self, octets: bytes) -> None:
-        """At the end of this turn; nothing once the connection is gone."""
+        """Queue octets for the end of this turn; nothing once the connection is gone."""
         if self._open:
             if not self._out:
                 self.smsc.has_output(self)
@@ -144,6 +144,7 @@ class SMSCProtocol(net.Protocol):
             self.write(octets)
 
     def flush(self) -> None:
+        """Write what this turn has queued, and close if that was the last of it."""
         if self._out:
             self.transport.write(b"".join(self._out))
             self._out.clear()
@@ -158,7 +159,7 @@ class SMSCProtocol(net.Protocol):
         self.transport.abortConnection()
 
     def _close(self) -> None:
-        """Close it at the end of this turn, when what was written before is out."""
+        """Close the connection at the end of this turn, when what was written before is out."""
         self._leave()
         self._open, self._closing = False, True
         self.smsc.has_output(self)
@@ -277,10 +278,11 @@ class SMSCProtocol(net.Protocol):
 
     @property
     def has_room(self) -> bool:
+        """Whether the window takes one more deliver_sm."""
         return len(self._window) < self.smsc.behaviour.deliver_window
 
     def deliver(self, delivery: Delivery) -> None:
-        """Write it; it is in the window until the ESME's word on it, or its silence."""
+        """Write a deliver_sm, and keep it in the window until the ESME answers or its time is over."""
         sequence = next(self._sequences)
         self._window[sequence] = Sent(delivery, self.smsc.clock.seconds())
         self.smsc.counts.sent += 1
@@ -289,7 +291,7 @@ class SMSCProtocol(net.Protocol):
             self._say_delivered(sequence, delivery.body)
 
     def tick(self, now: float) -> None:
-        """What was never answered comes again; a silent ESME is asked whether it is there."""
+        """What was not answered in time comes again; a silent ESME gets enquire_link."""
         behaviour = self.smsc.behaviour
         while self._window:
             sequence, oldest = next(iter(self._window.items()))

@@ -38,10 +38,12 @@ class Submit(NamedTuple):
 
     @property
     def source_addr(self) -> str:
+        """The source address as text, without TON and NPI."""
         return self.source[2:-1].decode("latin-1")
 
     @property
     def destination_addr(self) -> str:
+        """The destination address as text, without TON and NPI."""
         return self.destination[2:-1].decode("latin-1")
 
 

@@ -29,6 +29,7 @@ class UserData(NamedTuple):
 
     @property
     def text(self) -> str:
+        """The octets decoded. Never raises."""
         return alphabet.decode_text(self.octets, self.written_in)
 
 
