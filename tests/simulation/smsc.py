@@ -36,6 +36,7 @@ STATUSES = {
     "rebind": Status.ESME_RINVBNDSTS,
     "permanent": Status.ESME_RINVDSTADR,
 }
+_RECEIPT_FORM = rendering.ReceiptForm(tlvs=True, marked=True, in_payload=False)
 _FINALS: dict[bool | None, rendering.Final] = {
     True: rendering.DELIVERED,
     False: rendering.UNDELIVERABLE,
@@ -144,16 +145,8 @@ class SMSC:
             return
         final = _FINALS[delivered]
         handset = b"\1\1" + submit.destination.encode() + b"\0"
-        body = rendering.receipt(
-            handset,
-            b"\3\0008228\0",
-            receipt_id,
-            final,
-            submitted=b"2701150800",
-            done=b"2701150800",
-            text=b"x",
-            form=rendering.ReceiptForm(tlvs=True, marked=True, in_payload=False),
-        )
+        dates = {"submitted": b"2701150800", "done": b"2701150800"}
+        body = rendering.receipt(handset, b"\3\0008228\0", receipt_id, final, **dates, text=b"x", form=_RECEIPT_FORM)
         one = Delivered(body, self.index, submit, delivered)
         submit.receipts.append(one)
         self.ledger.deliveries.append(one)
