@@ -28,7 +28,8 @@ from pydantic import (
 from twisted.internet.endpoints import serverFromString
 
 from smsconnector.errors import AddressError, ConfigurationError
-from smsconnector.net.tls import TLS, client_endpoint
+from smsconnector.net.endpoints import client_endpoint
+from smsconnector.net.tls import TLS
 from smsconnector.sinks.stomp.failover import FailoverURI
 from smsconnector.smpp.policy import status_number
 from smsconnector.sms.addresses import normal_sender

@@ -27,8 +27,9 @@ from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import make_site, with_backlog
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
+from smsconnector.net.endpoints import IncomingConnections, client_endpoint
 from smsconnector.net.link import BackOff
-from smsconnector.net.tls import TLS, IncomingConnections, client_endpoint
+from smsconnector.net.tls import TLS
 from smsconnector.sinks.stomp.sink import StompSink
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.pace import Pace

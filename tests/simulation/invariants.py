@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
-from smsconnector.net.tls import CONNECT_TIMEOUT
+from smsconnector.net.endpoints import CONNECT_TIMEOUT
 from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
