@@ -6,37 +6,29 @@ then the binds drain, then what is in flight is written, then the sink; all of i
 
 import os
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
-from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
+from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.channels.smpp.bind import Bind, BindSettings
 from smsconnector.channels.smpp.channel import SMPPChannel
-from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
+from smsconnector.channels.smpp.making import cutter, make_binds
+from smsconnector.channels.smpp.settings import SMPPChannelSection
+from smsconnector.config import Configuration, load
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import make_site, with_backlog
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
-from smsconnector.net.endpoints import IncomingConnections, client_endpoint
-from smsconnector.net.link import BackOff
 from smsconnector.net.tls import TLS
 from smsconnector.sinks.stomp.sink import StompSink
-from smsconnector.smpp.constants import RegisteredDelivery
-from smsconnector.smpp.pace import Pace
-from smsconnector.smpp.policy import Action, Policy, Rule, status_number
-from smsconnector.smpp.session import SessionSettings
-from smsconnector.smpp.submit import SubmitSettings
-from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.store import Store
@@ -47,9 +39,6 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Keep, Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
-
-INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
-INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4
 
 
 class Options(usage.Options):
@@ -232,7 +221,7 @@ class Connector(MultiService):
         super().startService()
         path = self._configuration.store.path
         try:
-            store = Store(path, kin(self._configuration))
+            store = Store(path, self._configuration.kin)
         except StoreUnusable as error:
             self._give_up(str(error))
         what = "a new database" if store.is_new else "the database"
@@ -322,110 +311,3 @@ class Connector(MultiService):
         timer = self._reactor.callLater(left, fire)
         waiting.addBoth(fire)
         return over.addCallback(lambda _: timer.cancel() if timer.active() else None)
-
-
-def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random | None = None) -> Iterator[Bind]:
-    """The sessions of one bind of the configuration: ``sessions`` of them, or twice as many for ``pair``. They share
-    the pace, for the SMSC counts what the account sends."""
-    scheme, host, port = section.address
-    if scheme == "outbind":
-        endpoint: Any = IncomingConnections(TCP4ServerEndpoint(reactor, port, interface=host))
-    else:
-        tls = TLS(**section.tls.model_dump()) if scheme == "tls" else None
-        endpoint = client_endpoint(reactor, host, port, tls)
-    pace = Pace(section.throughput, reactor.seconds())
-    modes = ("transmitter", "receiver") if section.mode == "pair" else (section.mode,)
-    for number in range(1, section.sessions + 1):
-        for mode in modes:
-            name = section.name + (f"#{number}" if section.sessions > 1 else "")
-            name += f" ({mode})" if len(modes) > 1 else ""
-            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(source=dice), pace)
-
-
-def cutter(section: SMPPChannelSection) -> Callable[[str], Split]:
-    """How texts are cut, so that every bind of the channel can send the segments."""
-    senders = [bind for bind in section.binds if bind.mode != "receiver"]
-    forms = {bind.long_messages for bind in senders}
-    return partial(
-        segment,
-        form=forms.pop() if len(forms) == 1 else "udh16" if "udh16" in forms else "udh8",
-        maximum_segments=section.maximum_segments,
-        default_alphabets=frozenset(bind.alphabet for bind in senders) or {"gsm7"},
-        national_languages=section.national_languages,
-        transliterate=section.transliterate,
-    )
-
-
-def account_of(bind: BindSection) -> str:
-    """Whose message ids are one series: what the configuration says, or system_id and host."""
-    _, host, port = bind.address
-    return bind.account or f"{bind.system_id}@{host}:{port}"
-
-
-def kin(configuration: Configuration) -> dict[str, tuple[str, ...]]:
-    """The accounts of each account's system_id within its channel, itself included, where there are several: hosts that
-    stand for each other, one of which may tell what became of another's texts. A bind that names its ``account`` has
-    said what belongs together."""
-    found: dict[str, tuple[str, ...]] = {}
-    for channel in configuration.channels.values():
-        accounts: defaultdict[str, set[str]] = defaultdict(set)
-        for bind in channel.binds:
-            if bind.account is None:
-                accounts[bind.system_id].add(account_of(bind))
-        found |= {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
-    return found
-
-
-def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
-    """A bind of the configuration in the words of the channel."""
-    scheme = bind.address[0]
-    session = SessionSettings(
-        bind.system_id,
-        bind.secret(),
-        bind.system_type,
-        mode,
-        interface_version=INTERFACE_VERSIONS[bind.interface_version],
-        address_range=bind.address_range,
-        window=bind.window,
-        bind_timeout=bind.bind_timeout,
-        response_timeout=bind.response_timeout,
-        enquire_link_interval=bind.enquire_link_interval,
-        drain_timeout=bind.drain_timeout,
-        addr_ton=bind.addr_ton,
-        addr_npi=bind.addr_npi,
-        maximum_pdu=bind.maximum_pdu,
-        outbind=scheme == "outbind",
-        outbind_system_id=bind.outbind_system_id,
-        outbind_password=bind.outbind_password.get_secret_value() if bind.outbind_password else "",
-    )
-    intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
-    submit = SubmitSettings(
-        source=bind.source,
-        service_type=bind.service_type,
-        registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()] | intermediate,
-        short_code_ton=bind.short_code_ton,
-        short_code_npi=bind.short_code_npi,
-        short_code_digits=bind.short_code_digits,
-        source_ton=bind.source_ton,
-        source_npi=bind.source_npi,
-        dest_ton=bind.dest_ton,
-        dest_npi=bind.dest_npi,
-        default_alphabet=bind.alphabet,
-        form=bind.long_messages,
-        data_codings={str(name): number for name, number in bind.data_codings.items()},
-        protocol_id=bind.protocol_id,
-        priority_flag=bind.priority_flag,
-        validity=bind.validity,
-        tlvs=tuple((tlv_tag(tag), tlv_octets(value)) for tag, value in bind.tlvs.items()),
-    )
-    rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
-    return BindSettings(
-        name,
-        account_of(bind),
-        session,
-        submit,
-        policy=Policy(rules),
-        to=tuple(prefix.removeprefix("+") for prefix in bind.to),
-        priority=bind.priority,
-        weight=bind.weight,
-    )

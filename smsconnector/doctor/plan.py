@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from smsconnector.config import BindSection, explain_error, load
+from smsconnector.channels.smpp.settings import BindSection, bind_settings
+from smsconnector.config import load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.errors import AddressError
 from smsconnector.messages import Segment
-from smsconnector.service import bind_settings
+from smsconnector.sections import explain_error
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings

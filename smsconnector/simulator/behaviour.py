@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.errors import ConfigurationError
+from smsconnector.smpp.constants import INTERFACE_VERSIONS
 from smsconnector.sms.segmentation import FORMS
 
 # The form of a message id: in the response, in the receipt. SMSCs differ, and SMPP 3.4 leaves both open.
@@ -24,7 +25,7 @@ ID_FORMS: dict[str, tuple[str, str]] = {
     "uuid": ("{1}", "{1}"),
     "padded": ("{0:d}", "{0:010d}"),
 }
-INTERFACE_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+SC_INTERFACE_VERSIONS: dict[str, int | None] = {"none": None, **INTERFACE_VERSIONS}
 DEFAULT_ALPHABETS = ("gsm7", "gsm7-packed", "latin1", "ascii")
 
 
@@ -47,7 +48,7 @@ class Behaviour:
     system_type: str | None = option(None, "the only system_type that may bind (default: any)")
     sessions: int = option(0, "binds of one system_id at once; one more gets ESME_RALYBND (0: any number)")
     interface_version: str = option(
-        "3.4", f"sc_interface_version in its bind responses: {', '.join(INTERFACE_VERSIONS)}"
+        "3.4", f"sc_interface_version in its bind responses: {', '.join(SC_INTERFACE_VERSIONS)}"
     )
     response_delay: float = option(0.0, "seconds from submit_sm to its response")
     receipt_delay: float = option(1.0, "seconds from the response to the receipt")
@@ -90,7 +91,7 @@ class Behaviour:
                 problems.append((field.name, f"has to be {limits}, not {value}"))
         for name, words in (
             ("id_form", ID_FORMS),
-            ("interface_version", INTERFACE_VERSIONS),
+            ("interface_version", SC_INTERFACE_VERSIONS),
             ("default_alphabet", DEFAULT_ALPHABETS),
         ):
             if getattr(self, name) not in words:

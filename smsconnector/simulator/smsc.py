@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.errors import FramingError, PDUError
-from smsconnector.simulator.behaviour import INTERFACE_VERSIONS, Behaviour, Dice, Fate, id_writer
+from smsconnector.simulator.behaviour import SC_INTERFACE_VERSIONS, Behaviour, Dice, Fate, id_writer
 from smsconnector.simulator.ledger import Entry
 from smsconnector.simulator.rendering import (
     DELIVERED,
@@ -587,7 +587,7 @@ class SMSCProtocol(Protocol):
         self.transmits = command_id != CommandId.bind_receiver
         self.receives = command_id != CommandId.bind_transmitter
         name, version = {"system_id": self.smsc.behaviour.name}, self.smsc.behaviour.interface_version
-        number = INTERFACE_VERSIONS[version]
+        number = SC_INTERFACE_VERSIONS[version]
         tlvs = [] if number is None else [codec.tlv_int(Tag.sc_interface_version, number)]
         self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, name, tlvs)))
         self.account = self.smsc.bound(self, system_id)

@@ -18,9 +18,9 @@ from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 
 from smsconnector.channels.smpp.channel import SMPPChannel
+from smsconnector.channels.smpp.making import make_binds
 from smsconnector.config import parse
 from smsconnector.messages import Receipt, Segment
-from smsconnector.service import make_binds
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec

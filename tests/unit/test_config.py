@@ -5,20 +5,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import (
-    HTTP,
-    BindSection,
-    Configuration,
-    EventsSection,
-    SMPPChannelSection,
-    StoreSection,
-    TLSSection,
-    load,
-    load_store,
-    parse,
-)
+from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
+from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
 from smsconnector.errors import ConfigurationError
-from smsconnector.service import bind_settings, kin
+from smsconnector.sections import TLSSection
+from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.smpp.policy import Action, Rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +47,7 @@ class ConfigurationCase(SynchronousTestCase):
         uncommented = re.sub(r"(?m)^ +(tls|ca_file): .*$", "", uncommented)  # they name files
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
-        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, EventsSection, Configuration):
+        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
 
     def test_every_error_at_once(self) -> None:
@@ -148,7 +139,7 @@ events: {uri: "http://x", sink: file}
         other = f"  other: {{type: smpp, binds: [{binds[0].replace('h1', 'h5')}]}}\n"
         configuration = parse(f"channels:\n  smpp: {{type: smpp, binds: [{', '.join(binds)}]}}\n{other}")
         group = ("me@h1:2775", "me@h2:2775")
-        self.assertEqual(kin(configuration), dict.fromkeys(group, group))
+        self.assertEqual(configuration.kin, dict.fromkeys(group, group))
 
     def test_numbers_as_keys(self) -> None:
         """YAML reads a status or a tag as a number; and a sender is normalised as the door does it."""

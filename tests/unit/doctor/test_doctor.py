@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import BindSection, parse
+from smsconnector.channels.smpp.settings import BindSection
+from smsconnector.config import parse
 from smsconnector.doctor import findings
 from smsconnector.doctor.advice import trouble
 from smsconnector.doctor.evidence import MARK, SHORT, Evidence, Line, TLSFacts, Trial, signs_read_as

@@ -1,0 +1,35 @@
+"""The section ``events`` of the configuration for the sink type ``stomp``."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from smsconnector.net.tls import TLS
+from smsconnector.sections import HeaderValue, Problem, Section, unreadable_files, unusable_tls
+from smsconnector.sinks.stomp.failover import FailoverURI
+
+
+class StompSection(Section):
+    sink: Literal["stomp"] = "stomp"
+    uri: str = "failover:(tcp://127.0.0.1:61613)"
+    login: HeaderValue | None = None
+    passcode: SecretStr | None = None
+    virtual_host: HeaderValue | None = None
+    ca_file: str | None = None
+    heartbeat: float = Field(default=10.0, ge=0, le=3600)  # 0: none
+    window: int = Field(default=1_048_576, ge=1_024)  # octets on the wire that the broker has not confirmed
+    delivery_report: HeaderValue = Field(default="delivery-report", min_length=1)
+    incoming_message: HeaderValue = Field(default="incoming-message", min_length=1)
+
+    @field_validator("uri")
+    @classmethod
+    def _is_uri(cls, uri: str) -> str:
+        FailoverURI.parse(uri)
+        return uri
+
+    def problems(self, path: str) -> list[Problem]:
+        """A ``ca_file`` that can't be used."""
+        if self.ca_file is None:
+            return []
+        place = f"{path}.ca_file"
+        return unreadable_files({place: self.ca_file}) or unusable_tls("localhost", TLS(ca_file=self.ca_file), place)
