@@ -15,13 +15,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PlainValidator, SecretStr, ValidationError, field_validator
 from twisted.internet.endpoints import serverFromString
 
-from smsconnector.channels.smpp.settings import SMPPChannelSection
+from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.errors import ConfigurationError
-from smsconnector.sections import BASE_PATH_PATTERN, Name, Problem, Seconds, Section, explain_error
-from smsconnector.sinks.stomp.settings import StompSection
+from smsconnector.sections import (
+    BASE_PATH_PATTERN,
+    ChannelSection,
+    Name,
+    Problem,
+    Seconds,
+    Section,
+    SinkSection,
+    check_by_type,
+    explain_error,
+)
+from smsconnector.sinks.types import SINK_TYPES
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
@@ -90,11 +100,21 @@ class StoreSection(Section):
         return []
 
 
+def _check_channel(data: Any) -> ChannelSection:
+    """By its type, looked up now."""
+    return check_by_type(data, "type", {name: one.section for name, one in CHANNEL_TYPES.items()})
+
+
+def _check_sink(data: Any) -> SinkSection:
+    """By its type, looked up now."""
+    return check_by_type(data, "sink", {name: one.section for name, one in SINK_TYPES.items()}, "stomp")
+
+
 class Configuration(Section):
     http: HTTP = HTTP()
     store: StoreSection = StoreSection()
-    channels: dict[Name, SMPPChannelSection] = Field(min_length=1)
-    events: StompSection = StompSection()
+    channels: dict[Name, Annotated[ChannelSection, PlainValidator(_check_channel)]] = Field(min_length=1)
+    events: Annotated[SinkSection, PlainValidator(_check_sink)] = Field(default_factory=lambda: _check_sink({}))
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
 
@@ -207,7 +227,8 @@ def _check_names(data: dict[str, Any]) -> list[Problem]:
         problems.append(("http.default_channel", f"names {name!r}, but the channels are: {known}"))
     for channel, section in channels.items():
         if isinstance(section, dict):
-            problems += SMPPChannelSection.early_problems(section, f"channels.{channel}")
+            kind = CHANNEL_TYPES.get(str(section.get("type")), next(iter(CHANNEL_TYPES.values())))
+            problems += kind.section.early_problems(section, f"channels.{channel}")
     return problems
 
 

@@ -28,9 +28,11 @@ from typing import IO, Any
 from stompest.config import StompConfig
 from stompest.sync import Stomp
 
+from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import Configuration, load
 from smsconnector.errors import ConfigurationError
 from smsconnector.sinks.stomp.failover import FailoverURI
+from smsconnector.sinks.stomp.settings import StompSection
 
 TEXTS = (
     ("a plain text, one segment in GSM-7", "+923001234567", "Your order 4711 is on its way. Reply STOP to end."),
@@ -140,10 +142,12 @@ def run(path: str, once: bool = False) -> int:
 
 
 def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> None:
-    channel = next(iter(configuration.channels.values()))
+    channel, events = next(iter(configuration.channels.values())), configuration.events
+    if not isinstance(channel, SMPPChannelSection) or not isinstance(events, StompSection):
+        raise DemoError("the demo needs a first channel of type smpp, and stomp as the sink of its events")
     bind = channel.binds[0]
     _, smsc_host, smsc_port = bind.address
-    broker = FailoverURI.parse(configuration.events.uri).brokers[0]
+    broker = FailoverURI.parse(events.uri).brokers[0]
     http_port = int(configuration.http.endpoints[0].split(":")[1])
     for name, port in (("connector", http_port), ("SMSC simulator", smsc_port)):
         if _answers("127.0.0.1", port):
@@ -181,7 +185,7 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
     _await(lambda: _answers("127.0.0.1", http_port), parts, "the connector")
 
     base = f"http://127.0.0.1:{http_port}{configuration.http.base_path}"
-    with _reports(configuration, broker.host, broker.port) as reports:
+    with _reports(events, broker.host, broker.port) as reports:
         waiting = {_send(base, *text) for text in TEXTS}
         deadline = time.monotonic() + WAIT_TIMEOUT
         while waiting and time.monotonic() < deadline:
@@ -231,9 +235,8 @@ def _next_report(reports: "queue.Queue[Any]") -> str:
 
 
 @contextlib.contextmanager
-def _reports(configuration: Configuration, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
+def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
     """A subscriber to both queues, in a thread."""
-    events = configuration.events
     passcode = events.passcode.get_secret_value() if events.passcode else ""
     client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=passcode))
     client.connect()

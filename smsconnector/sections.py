@@ -9,9 +9,10 @@ A section is checked in two steps. pydantic checks what the text of the file can
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.net.tls import TLS, tls_options
 
@@ -115,6 +116,73 @@ class RetrySection(Section):
         if self.initial > self.maximum:
             raise ValueError(f"initial ({self.initial:g} s) is more than maximum ({self.maximum:g} s)")
         return self
+
+
+class ChannelSection(Section):
+    """What a channel of every type has; a type's own section adds to it."""
+
+    type: str
+    strict_order: bool = False
+    unknown_outcome: Literal["resend", "hold"] = "resend"
+    lifetime: Seconds = 259_200.0  # 72 h
+    retry: RetrySection = RetrySection()
+
+    @classmethod
+    def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
+        """What is wrong with the section as a whole, whatever else is wrong in it. ``data`` is the section as it stands
+        in the file, unchecked."""
+        return []
+
+    def kin(self) -> dict[str, tuple[str, ...]]:
+        """For each account the accounts, itself included, that may tell what became of its texts, where there are
+        several."""
+        return {}
+
+
+class SinkSection(Section):
+    """What the section of a sink of every type has; a type's own section adds to it."""
+
+    sink: str = "stomp"
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def check_by_type(
+    data: Any, key: str, sections: Mapping[str, type[AnySection]], default: str | None = None
+) -> AnySection:
+    """The section by the model of its type. The type is what ``data`` has under ``key``, or else ``default``. Raises
+    pydantic's ValidationError, with every problem at once.
+
+    Where the type is missing or unknown the other keys are checked as well as can be: by the model of the first type,
+    except that no key counts as missing or as unknown, for another type may have other keys."""
+    if not isinstance(data, dict):
+        return next(iter(sections.values())).model_validate(data)
+    name = data.get(key, default)
+    if isinstance(name, str) and name in sections:
+        return sections[name].model_validate(data)
+    wanted = f"one of these is wanted here: {', '.join(sections)}"
+    problems: list[tuple[tuple[int | str, ...], str]] = [
+        ((key,), wanted if key in data else explain_error({"type": "missing"}))
+    ]
+    first, model = next(iter(sections.items()))
+    try:
+        model.model_validate(data | {key: first})
+    except ValidationError as error:
+        problems += [
+            (one["loc"], explain_error(one))
+            for one in error.errors(include_url=False)
+            if len(one["loc"]) > 1 or one["type"] not in ("missing", "extra_forbidden")
+        ]
+    raise ValidationError.from_exception_data(
+        key,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("explained", "{sentence}", {"sentence": sentence}), loc=location, input=None
+            )
+            for location, sentence in problems
+        ],
+    )
 
 
 def unreadable_files(files: Mapping[str, str | None]) -> list[Problem]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from smsconnector.channels.smpp.settings import BindSection, bind_settings
+from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
 from smsconnector.config import load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.errors import AddressError
@@ -110,7 +110,8 @@ def _by_name(options: argparse.Namespace) -> Plan:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} goes with --host; {options.config} says it for --bind")
     channels = load(options.config).channels
-    binds = {f"{channel}/{bind.name}": bind for channel, section in channels.items() for bind in section.binds}
+    smpp = {name: section for name, section in channels.items() if isinstance(section, SMPPChannelSection)}
+    binds = {f"{channel}/{bind.name}": bind for channel, section in smpp.items() for bind in section.binds}
     found = [path for path, bind in binds.items() if options.bind in (path, bind.name)]
     if len(found) != 1:
         which = "no bind" if not found else "more than one bind"

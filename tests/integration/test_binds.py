@@ -66,15 +66,13 @@ class BindCase(TestCase):
 
     def open(self, endpoint: str, **settings: Any) -> None:
         """A channel as the configuration makes it, with one bind."""
-        self.channel = SMPPChannel("smpp", time.time)
-        self.listener = self.channel.receiver = Listener()
+        self.listener = Listener()
+        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
         bind = {"name": "a", "endpoint": endpoint, "system_id": "me", "drain_timeout": 1.0} | settings
         section = parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}").channels["smpp"].binds[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
         self.route = self.channel.routes.get("")
-        if self.route is not None:
-            self.route.listener = self.listener
         self.channel.startService()
         self.addCleanup(self.channel.stopService)
 

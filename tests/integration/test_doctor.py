@@ -246,12 +246,11 @@ class BesideAConnectorCase(DoctorCase):
     @inlineCallbacks
     def connect(self, port: int) -> Any:
         """The connector's own bind, in this process."""
-        self.channel = SMPPChannel("smpp", time.time)
-        self.listener = self.channel.receiver = KeepingListener()
+        self.listener = KeepingListener()
+        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
         section = parse(Path(self.configuration(port)).read_text()).channels["smpp"].binds[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
-        self.channel.routes[""].listener = self.listener
         self.channel.startService()
         self.addCleanup(self.channel.stopService)
         yield until(lambda: self.channel.binds[0].bound, 10)

@@ -28,6 +28,8 @@ FLOORS = {
     "service": 5,
     "systemd": 5,
     "demo": 5,
+    "deadline": 5,
+    "health": 5,
     "doctor": 5,
     "simulator": 5,
 }
@@ -46,6 +48,8 @@ ALLOWED = {
     ("cli", "doctor"),
     ("doctor", "config"),
     ("service", "config"),
+    ("service", "deadline"),
+    ("service", "health"),
     ("service", "http"),
     ("service", "systemd"),
 }

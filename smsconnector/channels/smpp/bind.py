@@ -24,6 +24,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 
+from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.deliver import Reader
 from smsconnector.channels.smpp.tally import Tally
@@ -80,7 +81,7 @@ OwnedOutcomes = list[tuple[SubmitOwner, Outcome]]
 class BindOwner(Protocol):
     """What a bind needs of its channel."""
 
-    channel_name: str
+    name: str
     wall_clock: Callable[[], float]
 
     def offer_room(self) -> None: ...
@@ -104,7 +105,7 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        self._reader = Reader(settings.name, channel.channel_name, settings.account, settings.submit.default_alphabet)
+        self._reader = Reader(settings.name, channel.name, settings.account, settings.submit.default_alphabet)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
@@ -167,14 +168,10 @@ class Bind(Service):
     # --- submits --------------------------------------------------------------------------------------------
 
     @property
-    def title(self) -> str:
-        """What it is called beyond its channel."""
-        return f"{self._channel.channel_name}/{self.settings.name}"
-
-    @property
-    def state(self) -> str:
-        """ "bound", or "down" and why."""
-        return "bound" if self.bound else "down" + (f": {self._link.why}" if self._link.why else "")
+    def part(self) -> Part:
+        """For health: "bound", or "down" and why."""
+        title = f"{self._channel.name}/{self.settings.name}"
+        return Part(title, "bound") if self.bound else Part(title, "down", self._link.why)
 
     @property
     def bound(self) -> bool:

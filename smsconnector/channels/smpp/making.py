@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
+from smsconnector.channels import Surroundings
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
@@ -14,6 +15,17 @@ from smsconnector.net.endpoints import IncomingConnections, client_endpoint
 from smsconnector.net.link import BackOff
 from smsconnector.smpp.pace import Pace
 from smsconnector.sms.segmentation import Split, segment
+
+
+def make_channel(name: str, section: SMPPChannelSection, surroundings: Surroundings) -> SMPPChannel:
+    """The channel with all its binds."""
+    channel = SMPPChannel(
+        name, surroundings.wall_clock, surroundings.receiver, surroundings.listener_of, cutter(section)
+    )
+    for bind in section.binds:
+        for made in make_binds(surroundings.reactor, bind, channel, surroundings.dice):
+            channel.add(made)
+    return channel
 
 
 def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random | None = None) -> Iterator[Bind]:

@@ -15,12 +15,12 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from smsconnector.channels.smpp.bind import BindSettings
 from smsconnector.errors import AddressError
 from smsconnector.sections import (
+    ChannelSection,
     CString,
     Name,
     NumberPrefix,
     Octet,
     Problem,
-    RetrySection,
     Seconds,
     Section,
     TLSSection,
@@ -34,8 +34,8 @@ from smsconnector.sms.addresses import normal_sender
 from smsconnector.sms.shift_tables import LANGUAGES
 
 INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
-_ENDPOINT = re.compile(r"^(tcp|tls|outbind):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
 
+_ENDPOINT = re.compile(r"^(tcp|tls|outbind):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
 _TLV_TAG = re.compile(r"^0x[0-9A-Fa-f]{1,4}$")
 
 
@@ -204,16 +204,11 @@ class BindSection(Section):
         return []
 
 
-class SMPPChannelSection(Section):
-    type: Literal["smpp"]
+class SMPPChannelSection(ChannelSection):
     binds: list[BindSection] = Field(min_length=1)
-    strict_order: bool = False
-    unknown_outcome: Literal["resend", "hold"] = "resend"
-    lifetime: Seconds = 259_200.0  # 72 h
     maximum_segments: int = Field(default=10, ge=1, le=255)
     transliterate: bool = False
     national_languages: list[Literal[tuple(LANGUAGES)]] = []  # type: ignore[valid-type]
-    retry: RetrySection = RetrySection()
 
     @classmethod
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
@@ -231,9 +226,8 @@ class SMPPChannelSection(Section):
         return [one for index, bind in enumerate(self.binds) for one in bind.problems(f"{path}.binds[{index}]")]
 
     def kin(self) -> dict[str, tuple[str, ...]]:
-        """For each account those of its system_id, itself included, where there are several. They are hosts that stand
-        for each other: one may tell what became of another's texts. A bind that names its ``account`` has said what
-        belongs together."""
+        """For each account those of its system_id: hosts that stand for each other. A bind that names its ``account``
+        has said what belongs together."""
         accounts: defaultdict[str, set[str]] = defaultdict(set)
         for bind in self.binds:
             if bind.account is None:

@@ -1,16 +1,18 @@
-"""The section ``events`` of the configuration for the sink type ``stomp``."""
+"""The section ``events`` of the configuration for the sink type ``stomp``, and the sink that it describes."""
 
-from typing import Literal
+from random import Random
+from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.net.tls import TLS
-from smsconnector.sections import HeaderValue, Problem, Section, unreadable_files, unusable_tls
+from smsconnector.sections import HeaderValue, Problem, SinkSection, unreadable_files, unusable_tls
 from smsconnector.sinks.stomp.failover import FailoverURI
+from smsconnector.sinks.stomp.sink import StompSink
 
 
-class StompSection(Section):
-    sink: Literal["stomp"] = "stomp"
+class StompSection(SinkSection):
     uri: str = "failover:(tcp://127.0.0.1:61613)"
     login: HeaderValue | None = None
     passcode: SecretStr | None = None
@@ -33,3 +35,20 @@ class StompSection(Section):
             return []
         place = f"{path}.ca_file"
         return unreadable_files({place: self.ca_file}) or unusable_tls("localhost", TLS(ca_file=self.ca_file), place)
+
+
+def make_sink(reactor: Any, section: StompSection, dice: Random) -> StompSink:
+    """The sink of that section."""
+    heartbeat_ms = int(section.heartbeat * 1000)
+    return StompSink(
+        reactor,
+        section.uri,
+        section.login,
+        section.passcode.get_secret_value() if section.passcode else None,
+        {DELIVERY_REPORT: section.delivery_report, INCOMING_MESSAGE: section.incoming_message},
+        vhost=section.virtual_host,
+        heartbeat=(heartbeat_ms, heartbeat_ms),
+        window=section.window,
+        tls=TLS(ca_file=section.ca_file),
+        random=dice,
+    )

@@ -389,6 +389,10 @@ class StompSink(Service):
         connection = self._connection
         return connection.broker if connection is not None and connection.ready else None
 
+    @property
+    def connected(self) -> bool:
+        return self.broker is not None
+
     # -- the contract
 
     def startService(self) -> None:
