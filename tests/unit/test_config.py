@@ -84,6 +84,25 @@ events: {uri: "http://x", sink: file}
         self.assertEqual(expected - set(problems), set())
         self.assertIn("tcp:HOST:PORT", problems["channels.smpp.binds[0].endpoint"])
 
+    def test_type_missing_or_unknown(self) -> None:
+        """What stands beside it is checked all the same, but no key is missing or unknown: another type may differ."""
+        binds = "binds: [{name: a, endpoint: 'tcp:smsc:2775', system_id: me, window: 0}]"
+        for kind, sentence in (
+            ("", "missing: this key is required"),
+            ("type: smp, ", "one of these is wanted here: smpp"),
+            ("type: [smpp], ", "one of these is wanted here: smpp"),
+        ):
+            problems = self.problems(f"channels: {{a: {{{kind}colour: red, lifetime: 0, {binds}}}}}")
+            self.assertEqual(problems.pop("channels.a.type"), sentence)
+            self.assertEqual(set(problems), {"channels.a.lifetime", "channels.a.binds[0].window"})
+        self.assertEqual(
+            self.problems("channels: {a: {type: smp}, b: 5}"),
+            {
+                "channels.a.type": "one of these is wanted here: smpp",
+                "channels.b": "keys and values are wanted here, KEY: VALUE",
+            },
+        )
+
     def test_environment(self) -> None:
         """${NAME} comes from the environment; one that is not set is an error with its path."""
         text = GOOD.replace("secret", '"${SMSC_PASSWORD}"')
