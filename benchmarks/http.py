@@ -20,6 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from smsconnector.http.api import API, Outlet
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import make_site
+from smsconnector.sms.segmentation import segment
 
 ROUNDS, REQUESTS = 9, 2_000
 BODY = b'{"To": "+923001234567", "Body": "Your code is 123456", "channel": "smpp"}'
@@ -29,7 +30,9 @@ SID = "SM0192f0c1a2b37c3d8e4f5a6b7c8d9e0f"
 
 
 class Accepting:
-    """A submitter with nothing behind it."""
+    """A channel and its submitter, with nothing behind them."""
+
+    cut = staticmethod(segment)
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], Any]] = []
@@ -83,7 +86,7 @@ def round_of(factory: Any, behind: Accepting) -> float:
 def main(profile: bool) -> None:
     clock, behind = Clock(), Accepting()
     nothing: Any = None
-    outlets: Any = {"smpp": Outlet({"": behind}, 3600)}  # type: ignore[dict-item]
+    outlets: Any = {"smpp": Outlet(behind, {"": behind}, 3600)}  # type: ignore[arg-type, dict-item]
     api = API(time.time, outlets, "smpp", "smpp", nothing, nothing, KeyRing(()), "/msg-client")
     door = make_site(api.resource, clock, 65_536, 60.0)
     floor = QuietFloor(Floor(behind), reactor=clock, parsePOSTFormSubmission=False)

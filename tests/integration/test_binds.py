@@ -22,6 +22,7 @@ from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
 from smsconnector.smpp.pdu import PDU, Framer
+from tests.configured import binds_of
 from tests.integration.activemq import free_port
 from tests.integration.certificates import Authority
 from tests.integration.stack import until
@@ -69,7 +70,7 @@ class BindCase(TestCase):
         self.listener = Listener()
         self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
         bind = {"name": "a", "endpoint": endpoint, "system_id": "me", "drain_timeout": 1.0} | settings
-        section = parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}").channels["smpp"].binds[0]
+        section = binds_of(parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}"))[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
         self.route = self.channel.routes.get("")

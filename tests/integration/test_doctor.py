@@ -25,6 +25,7 @@ from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
+from tests.configured import binds_of
 from tests.integration import certificates
 from tests.integration.activemq import die_with_parent, free_port
 from tests.integration.certificates import Authority
@@ -185,7 +186,7 @@ class TableCase(DoctorCase):
         entry = yaml.safe_load(doctor.out.partition("under binds:")[2])
         self.assertEqual(entry[0]["long_messages"], "payload")
         text = yaml.safe_dump({"channels": {"smpp": {"type": "smpp", "binds": entry}}})
-        bind = parse(text, {"SMSCONNECTOR_PASSWORD": SECRET}).channels["smpp"].binds[0]
+        bind = binds_of(parse(text, {"SMSCONNECTOR_PASSWORD": SECRET}))[0]
         self.assertEqual((bind.system_type, bind.secret()), ("OTA", SECRET))
 
     @inlineCallbacks
@@ -248,7 +249,7 @@ class BesideAConnectorCase(DoctorCase):
         """The connector's own bind, in this process."""
         self.listener = KeepingListener()
         self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
-        section = parse(Path(self.configuration(port)).read_text()).channels["smpp"].binds[0]
+        section = binds_of(parse(Path(self.configuration(port)).read_text()))[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
         self.channel.startService()

@@ -121,6 +121,8 @@ class AgainMixin:
 class FakeSink(Service):
     """A sink whose broker confirms when the test says so."""
 
+    connected = True
+
     def __init__(self) -> None:
         self.batches: list[tuple[list[Event], Deferred[None]]] = []
         self.published: list[Event] = []

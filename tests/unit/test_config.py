@@ -11,6 +11,7 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.sections import TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.smpp.policy import Action, Rule
+from tests.configured import binds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -30,7 +31,7 @@ class ConfigurationCase(SynchronousTestCase):
     def test_shortest(self) -> None:
         """A channel with a bind is enough; all else has defaults."""
         configuration = parse(GOOD)
-        bind = configuration.channels["smpp"].binds[0]
+        bind = binds_of(configuration)[0]
         self.assertEqual((bind.window, bind.mode, bind.address), (50, "transceiver", ("tcp", "127.0.0.1", 2775)))
         self.assertEqual(configuration.default_channel, "smpp")
         self.assertEqual(configuration.http.base_path, "/msg-client")
@@ -106,7 +107,7 @@ events: {uri: "http://x", sink: file}
     def test_environment(self) -> None:
         """${NAME} comes from the environment; one that is not set is an error with its path."""
         text = GOOD.replace("secret", '"${SMSC_PASSWORD}"')
-        bind = parse(text, {"SMSC_PASSWORD": "s3cret"}).channels["smpp"].binds[0]
+        bind = binds_of(parse(text, {"SMSC_PASSWORD": "s3cret"}))[0]
         self.assertEqual(bind.secret(), "s3cret")
         self.assertIn("SMSC_PASSWORD", self.problems(text)["channels.smpp.binds[0].password"])
 
@@ -115,7 +116,7 @@ events: {uri: "http://x", sink: file}
         path = self.mktemp()
         Path(path).write_text("fromfile\n")
         text = GOOD.replace("password: secret", f"password_file: {path}")
-        self.assertEqual(parse(text).channels["smpp"].binds[0].secret(), "fromfile")
+        self.assertEqual(binds_of(parse(text))[0].secret(), "fromfile")
         self.assertIn("channels.smpp.binds[0].password_file", self.problems(text.replace(path, path + "x")))
         Path(path).write_text("\n")
         self.assertIn("is empty", str(self.problems(text)))
@@ -135,7 +136,7 @@ events: {uri: "http://x", sink: file}
          validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
          data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096}
 """
-        section = parse(GOOD + bind).channels["smpp"].binds[1]
+        section = binds_of(parse(GOOD + bind))[1]
         settings = bind_settings(section, "b", "receiver")
         session, submit = settings.session, settings.submit
         self.assertEqual((session.outbind, session.interface_version, session.maximum_pdu), (True, 0x34, 4096))
@@ -164,9 +165,7 @@ events: {uri: "http://x", sink: file}
         """YAML reads a status or a tag as a number; and a sender is normalised as the door does it."""
         statuses = "{8: {action: reject}, 0x58: {action: pause}}"
         bind = f'{{name: b, endpoint: "tcp:smsc:2775", system_id: me, statuses: {statuses},'
-        section = (
-            parse(f'{GOOD}      - {bind} tlvs: {{0x1400: x}}, source: "+49 123 4567"}}\n').channels["smpp"].binds[1]
-        )
+        section = binds_of(parse(f'{GOOD}      - {bind} tlvs: {{0x1400: x}}, source: "+49 123 4567"}}\n'))[1]
         settings = bind_settings(section, "b", "transceiver")
         self.assertEqual(
             (settings.policy.rule(8).action, settings.policy.rule(0x58).action), (Action.REJECT_RULE, Action.PAUSE)

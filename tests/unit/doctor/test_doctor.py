@@ -28,6 +28,7 @@ from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId, EsmClass, Status, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.sms import alphabet as alphabets
+from tests.configured import binds_of
 from tests.unit.channels.smpp.test_channel import Wires
 
 NUMBER = "923001234567"
@@ -448,13 +449,12 @@ class AdviceCase(SynchronousTestCase):
 
     def test_long_password(self) -> None:
         """More than eight characters is said, but not which."""
-        bind = (
+        (bind,) = binds_of(
             parse(
                 "channels: {a: {type: smpp, binds: [{name: a, endpoint: 'tcp:h:1', system_id: me, "
                 "password: hunter2hunter2}]}}"
-            )
-            .channels["a"]
-            .binds[0]
+            ),
+            "a",
         )
         said = self.told(bind, connected_in=0.1, status=Status.ESME_RINVPASWD)
         self.assertIn("8 characters", said)
@@ -538,7 +538,7 @@ class RenderingCase(SynchronousTestCase):
         binds = yaml.safe_load("\n".join(lines))
         self.assertEqual(binds, [entry | {"long_messages": "sar"}])
         text = yaml.safe_dump({"channels": {"smpp": {"type": "smpp", "binds": binds}}})
-        self.assertEqual(parse(text, {"X": "hunter2"}).channels["smpp"].binds[0].long_messages, "sar")
+        self.assertEqual(binds_of(parse(text, {"X": "hunter2"}))[0].long_messages, "sar")
 
     def test_lines_for_a_bind(self) -> None:
         """Only what has to change; or that nothing has to."""

@@ -86,8 +86,15 @@ class RequeueCase(SynchronousTestCase):
         self.clock.pump([1, 0, 0, 0])
         self.assertEqual((self.waiting("smpp/92"), self.started()), (["923001234567"], [True, True]))
 
-    def test_stopped_before_it_is_done(self) -> None:
-        """After a stop no submitter is started, and nothing is tried again."""
+    def test_stopped_before_the_answer(self) -> None:
+        """An answer that comes after the stop starts no submitter."""
+        self.rerouting.startService()
+        self.rerouting.stopService()
+        self.clock.advance(0)
+        self.assertEqual((self.started(), self.writer.commits), ([False, False], 1))
+
+    def test_stopped_while_it_fails(self) -> None:
+        """After a stop nothing is tried again."""
         self.writer.broken = True
         self.run_it()
         self.rerouting.stopService()
