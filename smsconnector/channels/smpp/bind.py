@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.deliver import Reader
+from smsconnector.channels.smpp.refusals import MANY, Refusals
 from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -43,8 +44,6 @@ UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and 
 REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
 ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
-AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
-LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
 OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
 FIRST_WITH_TLVS = 0x34  # interface_version
 WITH_TLVS = {"sar", "payload"}  # forms of long messages
@@ -111,11 +110,10 @@ class Bind(Service):
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
-        self._refusals = 0  # in a row, for now, with nothing taken in between
-        self._avoid_until = 0.0
+        self._refusals = Refusals()
         self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
-        self._avoided: IDelayedCall | None = None
+        self._trial: IDelayedCall | None = None  # when a bind that is avoided may be tried again
         self._stopped: Deferred[None] | None = None
         self._accepted = {
             RegisteredDelivery.NONE: (Verdict.DONE, CODE_ACCEPTED),
@@ -132,10 +130,10 @@ class Bind(Service):
         """Drain and unbind; bounded by the session's drain_timeout."""
         super().stopService()
         ended = maybeDeferred(self._link.stopService)
-        for call in (self._wake, self._avoided):
+        for call in (self._wake, self._trial):
             if call is not None:
                 call.cancel()
-        self._wake = self._avoided = None
+        self._wake = self._trial = None
         if self._protocol is None:
             return ended
         self._stopped = Deferred()
@@ -178,10 +176,9 @@ class Bind(Service):
         return self._protocol is not None and self._protocol.session.state is smpp.State.BOUND
 
     @property
-    def ailing(self) -> bool:
-        """Whether its SMSC has refused everything of late, for reasons of its own: others go first, until it is time to
-        try it with one."""
-        return self._refusals >= AILING and (self.outstanding > 0 or self.clock.seconds() < self._avoid_until)
+    def avoided(self) -> bool:
+        """Whether its SMSC refuses everything for now: then other binds go first."""
+        return self._refusals.is_avoided(self.clock.seconds(), self.outstanding)
 
     @property
     def outstanding(self) -> int:
@@ -200,7 +197,7 @@ class Bind(Service):
         allowed = self._pace.available(self.clock.seconds(), session.outstanding)
         if allowed <= 0:
             self._come_again()
-        if self._refusals >= AILING:
+        if self._refusals.in_a_row >= MANY:
             allowed = min(allowed, 1 - session.outstanding)
         return min(room, allowed)
 
@@ -286,7 +283,7 @@ class Bind(Service):
         now = self.clock.seconds()
         if event.status == Status.ESME_ROK:
             self._pace.taken()
-            self._refusals, self._taken_at = 0, now
+            self._refusals.in_a_row, self._taken_at = 0, now
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
@@ -305,7 +302,7 @@ class Bind(Service):
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)
         if rule.action is Action.REJECT_RULE:
-            self._refusals, verdict = 0, Verdict.REFUSED
+            self._refusals.in_a_row, verdict = 0, Verdict.REFUSED
         else:
             self._refused_for_now(now)
             verdict = Verdict.RETRY
@@ -316,20 +313,16 @@ class Bind(Service):
         return Outcome(segment, verdict, self.settings.account, message_id, code)
 
     def _refused_for_now(self, now: float) -> None:
-        """After some in a row the bind is avoided, longer each time."""
-        self._refusals += 1
-        if self._refusals >= AILING:
-            pause = min(2.0 ** min(self._refusals - AILING, 10), LONGEST_AVOIDED)
-            self._avoid_until = now + pause
-            if self._avoided is None and self.running:
-                self._avoided = self.clock.callLater(pause, self._try_it)
+        pause = self._refusals.refused(now)
+        if pause and self._trial is None and self.running:
+            self._trial = self.clock.callLater(pause, self._try_it)
 
     def _try_it(self) -> None:
-        """It may be well again."""
-        self._avoided = None
-        left = self._avoid_until - self.clock.seconds()
+        """The time for which the bind is avoided is over, unless more refusals have made it longer."""
+        self._trial = None
+        left = self._refusals.left(self.clock.seconds())
         if left > 0:
-            self._avoided = self.clock.callLater(left, self._try_it)
+            self._trial = self.clock.callLater(left, self._try_it)
         else:
             self._channel.offer_room()
 

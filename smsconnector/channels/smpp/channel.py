@@ -35,10 +35,10 @@ class Route:
         return sum(bind.room for bind in self._usable())
 
     def _usable(self) -> list[Bind]:
-        """The binds without those that are ailing, unless all are."""
+        """The binds without those that are down or avoided, unless all are."""
         if len(self.binds) == 1:
             return self.binds
-        return [bind for bind in self.binds if bind.bound and not bind.ailing] or self.binds
+        return [bind for bind in self.binds if bind.bound and not bind.avoided] or self.binds
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""

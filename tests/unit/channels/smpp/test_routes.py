@@ -188,7 +188,7 @@ class OrderCase(RoutesCase):
         self.build({"policy": self.retry_all})
         smsc, bind = self.peers[0].smsc, self.channel.binds[0]
         well = smsc.behaviour
-        bind._refusals = 2_000
+        bind._refusals.in_a_row = 2_000
         smsc.behaviour, smsc._dice = refusing(well)
         self.send(20, 20)
         self.turn(1)
