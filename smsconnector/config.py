@@ -38,6 +38,8 @@ _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
 
 
 class HTTP(Section):
+    """The HTTP door. Times are seconds."""
+
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
@@ -79,6 +81,8 @@ class HTTP(Section):
 
 
 class StoreSection(Section):
+    """The database. Times are seconds."""
+
     path: str = Field(default="smsconnector.db", min_length=1)
     retention: Seconds = 2_592_000.0  # 30 days: how long final messages are kept
     text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # 0: not at all; None: as long
@@ -111,6 +115,8 @@ def _check_sink(data: Any) -> SinkSection:
 
 
 class Configuration(Section):
+    """The whole file. Times are seconds."""
+
     http: HTTP = HTTP()
     store: StoreSection = StoreSection()
     channels: dict[Name, Annotated[ChannelSection, PlainValidator(_check_channel)]] = Field(min_length=1)

@@ -1,13 +1,16 @@
-"""One SMPP session that is kept: the shell around ``smpp.session``, with its pace, its policy and its link.
+"""One SMPP session that is kept: what stands around ``smpp.session``, with its pace, its policy and its link.
 
-1. ``submit`` renders a segment and puts it into the session's window; ``flush`` writes what one turn has queued.
-2. A response becomes an outcome by the policy's table. Throttling is none: the pace slows down, and the segment
-   goes back to its route, to be sent again in its order by any bind with room. One that is throttled again and again
-   while others are taken says nothing about the pace: its number is full.
-3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
-   ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
-4. A response that is too late to count as one still tells that the segment need not be sent again.
-5. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
+1. ``submit`` makes a submit_sm of a segment and puts it into the session's window. ``flush`` writes what one turn of
+   the reactor has put there.
+2. A response becomes an outcome by the policy's table. A response that throttles is no outcome: the pace slows down,
+   and the segment goes back to its route, which sends it again, in its order, by any bind that has room. If a segment
+   is throttled again and again while others are taken, the pace is left as it is: the SMSC has no more room for that
+   one number.
+3. Receipts and texts of one read go to the channel together. Their responses follow when they are on disk. If they
+   can't be written the response is ESME_RX_T_APPN, so that the SMSC tries again.
+4. A response that comes after its time-out still tells that the SMSC has taken the segment: it need not be sent again.
+5. When a connection ends, the outcome of what was under way is unknown. The submitter decides by its policy whether
+   that is sent again.
 """
 
 from collections.abc import Callable
@@ -40,20 +43,22 @@ from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 
-UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and the SMSC has to wait
-REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
-ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
-MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
+UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of them nothing is read from the SMSC
+REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
+ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
+MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
 OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
-FIRST_WITH_TLVS = 0x34  # interface_version
-WITH_TLVS = {"sar", "payload"}  # forms of long messages
-PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
+FIRST_WITH_TLVS = 0x34  # the first interface_version that has TLVs
+WITH_TLVS = {"sar", "payload"}  # the forms of long messages that need TLVs
+PAUSE = 5.0  # seconds, where the rule of a status is to pause and does not say for how long
 
 
 @dataclass(frozen=True, slots=True)
 class BindSettings:
-    """One bind of the configuration. ``account`` names whose message ids are comparable (host and system_id);
-    ``to`` are the prefixes of the numbers it serves, none for all that no other bind's prefix fits."""
+    """One bind of the configuration.
+
+    ``account`` names whose message ids are one series (host and system_id). ``to`` are the prefixes of the numbers that
+    it serves; without any it serves all numbers that no other bind's prefix fits."""
 
     name: str
     account: str
@@ -161,7 +166,7 @@ class Bind(Service):
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
-        self._channel.offer_room()  # its share goes to the others
+        self._channel.offer_room()  # other binds may take what it would have sent
 
     # --- submits --------------------------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class Bind(Service):
         return min(room, allowed)
 
     def _come_again(self) -> None:
-        """The pace says not now: ask the channel again when it says yes."""
+        """The pace allows nothing now: tell the channel when it does."""
         if self._wake is None and self.running:
             delay = max(0.01, self._pace.wait(self.clock.seconds()))
             self._wake = self.clock.callLater(delay, self._woken)
@@ -272,7 +277,8 @@ class Bind(Service):
     def _unknown(
         self, token: tuple[Segment, SubmitOwner], retry_in: float | None = None
     ) -> tuple[SubmitOwner, Outcome]:
-        """``retry_in`` is for the first attempt: whoever loses one connection after the other has to wait."""
+        """``retry_in`` (s) is for a first attempt only: a segment that loses one connection after the other has to wait
+        as long as the policy says."""
         segment, owner = token
         retry_in = None if segment.attempts else retry_in
         return owner, Outcome(segment, Verdict.UNKNOWN, self.settings.account, retry_in=retry_in)

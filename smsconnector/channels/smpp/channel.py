@@ -4,8 +4,8 @@
    the binds that name none. The longest prefix counts. Each route has a submitter of its own, so that one whose
    binds are down holds up nobody else.
 2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
-   for its weight. A bind whose SMSC refuses everything for now is passed over while another is well. The segments of
-   one message, and of what else is under way to its number, share a bind.
+   for its weight. A bind whose SMSC refuses everything for now is passed over while there is another (``refusals``).
+   All segments that are under way to one number share a bind, so that they can't overtake each other.
 3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
 4. What binds hear, receipts and texts, goes to the channel's one receiver.
 """

@@ -58,6 +58,8 @@ class RuleSection(Section):
 
 
 class BindSection(Section):
+    """One bind: an SMSC, who we are there, and how the SMSC wants to be spoken to. Times are seconds."""
+
     name: Name
     endpoint: str
     system_id: CString = Field(max_length=15)  # SMPP 3.4 section 5.2.1: 16 octets with its NUL
@@ -205,6 +207,8 @@ class BindSection(Section):
 
 
 class SMPPChannelSection(ChannelSection):
+    """A channel of the type ``smpp``."""
+
     binds: list[BindSection] = Field(min_length=1)
     maximum_segments: int = Field(default=10, ge=1, le=255)
     transliterate: bool = False

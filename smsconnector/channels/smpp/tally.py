@@ -1,4 +1,5 @@
-"""What a bind has seen of a kind, for the log: a line for the first, the tenth, the hundredth and every thousandth."""
+"""Counted warnings: what a bind has seen of one kind is a line in the log for the first, the tenth and the hundredth,
+and then for every thousandth."""
 
 from collections import Counter
 

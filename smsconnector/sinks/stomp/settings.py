@@ -13,6 +13,8 @@ from smsconnector.sinks.stomp.sink import StompSink
 
 
 class StompSection(SinkSection):
+    """A STOMP broker, or several in ActiveMQ's failover syntax, and the queues that events go to."""
+
     uri: str = "failover:(tcp://127.0.0.1:61613)"
     login: HeaderValue | None = None
     passcode: SecretStr | None = None
