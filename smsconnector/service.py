@@ -80,7 +80,7 @@ class Connector(MultiService):
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
         process = int(wall_clock() * 1000)  # names this run in the store
-        store, events, http = configuration.store, configuration.events, configuration.http
+        store, events = configuration.store, configuration.events
         self.writer = make_writer(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
         self.publishers = {name: Publisher(reactor, wall_clock, self.writer, sink) for name, sink in self.sinks.items()}
@@ -101,11 +101,20 @@ class Connector(MultiService):
             for name, section in configuration.channels.items()
         }
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
+        self._door = self._make_door()
+        self._notifier = Notifier(reactor)
+
+    def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
+        around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
+        return CHANNEL_TYPES[section.type].make(name, section, around)
+
+    def _make_door(self) -> Door:
+        http = self._configuration.http
         api = API(
-            wall_clock=wall_clock,
+            wall_clock=self._wall_clock,
             outlets=self.outlets,
-            default_channel=configuration.default_channel,
-            webhook_channel=http.webhook_channel or configuration.default_channel,
+            default_channel=self._configuration.default_channel,
+            webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
             writer=self.writer,
             keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
@@ -115,18 +124,13 @@ class Connector(MultiService):
         )
         site = make_site(
             api.resource,
-            reactor,
+            self._reactor,
             http.maximum_body,
             http.idle_timeout,
             request_timeout=http.request_timeout,
             maximum_connections=http.maximum_connections,
         )
-        self._door = Door(reactor, http.endpoints, site, http.maximum_connections)
-        self._notifier = Notifier(reactor)
-
-    def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
-        around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
-        return CHANNEL_TYPES[section.type].make(name, section, around)
+        return Door(self._reactor, http.endpoints, site, http.maximum_connections)
 
     def _damaged(self, error: StoreError) -> None:
         self.admission.failed(error)
@@ -138,8 +142,6 @@ class Connector(MultiService):
     def _messages_ended(self, message_ids: Collection[int]) -> None:
         for outlet in self.outlets.values():
             outlet.messages_ended(message_ids)
-
-    # --- start and stop -------------------------------------------------------------------------------------
 
     def startService(self) -> None:
         super().startService()
@@ -155,11 +157,10 @@ class Connector(MultiService):
         wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
         for part in (*walks, *wires, self._notifier):
             part.startService()
-        failed: list[str] = []
-        opened = self._door.open().addCallback(lambda _: self._notifier.notify("READY=1"))
-        opened.addErrback(lambda failure: failed.append(failure.getErrorMessage()))
-        if failed:
-            self._give_up(f"http.endpoints: can't listen: {failed[0]}")
+        why_not = self._door.open()
+        if why_not:
+            self._give_up(f"http.endpoints: can't listen: {why_not}")
+        self._notifier.notify("READY=1")
 
     def _give_up(self, sentence: str) -> NoReturn:
         """End the start with 1; a daemon has no terminal, so the log has it too."""

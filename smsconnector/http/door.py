@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import with_backlog
@@ -22,17 +23,20 @@ class Door:
         self._maximum_connections = maximum_connections
         self._ports: list[Any] = []
 
-    @inlineCallbacks
-    def open(self) -> Any:
-        """Listen at all endpoints. Every endpoint that Twisted has says at once whether it can be listened on, so the
-        Deferred has fired, or failed, when this returns."""
+    def open(self) -> str:
+        """Listen at all endpoints; why that is not possible, or "". Every kind of endpoint that Twisted has says at
+        once whether it can be listened on."""
         warning = allow_files(self._maximum_connections)
         if warning:
             self.log.warn("{warning}", warning=warning)
+        failures: list[Failure] = []
         for description in self._endpoints:
-            port = yield serverFromString(self._reactor, with_backlog(description)).listen(self._site)
-            self._ports.append(port)
+            listening = serverFromString(self._reactor, with_backlog(description)).listen(self._site)
+            listening.addCallbacks(self._ports.append, failures.append)
+            if failures:
+                return failures[0].getErrorMessage()
             self.log.info("HTTP on {description}", description=description)
+        return ""
 
     def close(self) -> "Deferred[Any]":
         """Listen no more; connections that stand are not closed."""

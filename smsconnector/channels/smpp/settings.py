@@ -259,9 +259,23 @@ def account_of(bind: BindSection) -> str:
 
 
 def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
-    """A bind of the configuration in the words of the channel."""
-    scheme = bind.address[0]
-    session = SessionSettings(
+    """What one session of the bind needs to know. ``name`` and ``mode`` are the session's own: a bind may have several
+    sessions, and ``pair`` has two modes."""
+    rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
+    return BindSettings(
+        name,
+        account_of(bind),
+        _session_settings(bind, mode),
+        _submit_settings(bind),
+        policy=Policy(rules),
+        to=tuple(prefix.removeprefix("+") for prefix in bind.to),
+        priority=bind.priority,
+        weight=bind.weight,
+    )
+
+
+def _session_settings(bind: BindSection, mode: str) -> SessionSettings:
+    return SessionSettings(
         bind.system_id,
         bind.secret(),
         bind.system_type,
@@ -276,12 +290,15 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         addr_ton=bind.addr_ton,
         addr_npi=bind.addr_npi,
         maximum_pdu=bind.maximum_pdu,
-        outbind=scheme == "outbind",
+        outbind=bind.address[0] == "outbind",
         outbind_system_id=bind.outbind_system_id,
         outbind_password=bind.outbind_password.get_secret_value() if bind.outbind_password else "",
     )
+
+
+def _submit_settings(bind: BindSection) -> SubmitSettings:
     intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
-    submit = SubmitSettings(
+    return SubmitSettings(
         source=bind.source,
         service_type=bind.service_type,
         registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()] | intermediate,
@@ -299,15 +316,4 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         priority_flag=bind.priority_flag,
         validity=bind.validity,
         tlvs=tuple((tlv_tag(tag), tlv_octets(value)) for tag, value in bind.tlvs.items()),
-    )
-    rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
-    return BindSettings(
-        name,
-        account_of(bind),
-        session,
-        submit,
-        policy=Policy(rules),
-        to=tuple(prefix.removeprefix("+") for prefix in bind.to),
-        priority=bind.priority,
-        weight=bind.weight,
     )
