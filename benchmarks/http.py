@@ -20,6 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import Routes, make_site
+from smsconnector.sms.segmentation import segment
 from smsconnector.walks.outlet import Outlet
 
 ROUNDS, REQUESTS = 9, 2_000
@@ -30,7 +31,9 @@ SID = "SM0192f0c1a2b37c3d8e4f5a6b7c8d9e0f"
 
 
 class Accepting:
-    """A submitter with nothing behind it."""
+    """A channel and its submitter with nothing behind them."""
+
+    cut = staticmethod(segment)
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], Any]] = []
@@ -84,7 +87,7 @@ def round_of(factory: Any, behind: Accepting) -> float:
 def main(profile: bool) -> None:
     clock, behind = Clock(), Accepting()
     nothing: Any = None
-    outlets: Any = {"smpp": Outlet({"": behind}, 3600)}  # type: ignore[dict-item]
+    outlets: Any = {"smpp": Outlet(behind, {"": behind}, 3600)}  # type: ignore[arg-type, dict-item]  # it stands for both
     api = API(
         wall_clock=time.time,
         outlets=outlets,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from smsconnector import __version__
+from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
@@ -156,7 +157,8 @@ def check_config(options: argparse.Namespace) -> int:
         for path, text in error.problems:
             print(f"  {path}: {text}" if path else f"  {text}", file=sys.stderr)
         return 1
-    binds = sum(len(channel.binds) for channel in configuration.channels.values())
+    smpp = [section for section in configuration.channels.values() if isinstance(section, SMPPChannelSection)]
+    binds = sum(len(section.binds) for section in smpp)
     print(f"{options.file}: good ({len(configuration.channels)} channels, {binds} binds)")
     return 0
 

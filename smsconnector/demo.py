@@ -28,9 +28,11 @@ from typing import IO, Any
 from stompest.config import StompConfig
 from stompest.sync import Stomp
 
+from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection
 from smsconnector.config import Configuration, load
 from smsconnector.errors import ConfigurationError
-from smsconnector.sinks.stomp.failover import FailoverURI
+from smsconnector.sinks.stomp.failover import Broker, FailoverURI
+from smsconnector.sinks.stomp.settings import StompSection
 
 TEXTS = (
     ("a plain text, one segment in GSM-7", "+923001234567", "Your order 4711 is on its way. Reply STOP to end."),
@@ -140,14 +142,29 @@ def run(path: str, once: bool = False) -> int:
 
 
 def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> None:
-    channel = next(iter(configuration.channels.values()))
+    channel, events = next(iter(configuration.channels.values())), configuration.events
+    if not isinstance(channel, SMPPChannelSection) or not isinstance(events, StompSection):
+        raise DemoError("the demo needs a first channel of type smpp, and stomp as the sink of its events")
     bind = channel.binds[0]
     _, smsc_host, smsc_port = bind.address
-    broker = FailoverURI.parse(configuration.events.uri).brokers[0]
+    broker = FailoverURI.parse(events.uri).brokers[0]
     http_port = int(configuration.http.endpoints[0].split(":")[1])
     for name, port in (("connector", http_port), ("SMSC simulator", smsc_port)):
         if _answers("127.0.0.1", port):
             raise DemoError(f"port {port} is taken, the {name} of the demo needs it: stop what listens there")
+    _find_broker(broker, parts)
+    _start_smsc(bind, parts)
+    _await(lambda: _answers(smsc_host, smsc_port), parts, "the SMSC simulator")
+    parts.start("connector", _script("twistd"), "--nodaemon", "--pidfile=", "smsconnector", "--config", path)
+    _await(lambda: _answers("127.0.0.1", http_port), parts, "the connector")
+
+    base = f"http://127.0.0.1:{http_port}{configuration.http.base_path}"
+    with _reports(events, broker.host, broker.port) as reports:
+        _show_texts(base, reports, parts, once)
+
+
+def _find_broker(broker: Broker, parts: Parts) -> None:
+    """The one that answers at its address, or an embedded one there."""
     if _answers(broker.host, broker.port):
         say("demo", f"using the broker at {broker.host}:{broker.port}")
     else:
@@ -159,15 +176,18 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
         say("demo", f"no broker at {broker.host}:{broker.port}: starting an embedded one")
         parts.start("broker", sys.executable, "-m", "smsconnector.demo", broker.host, str(broker.port))
         _await(lambda: _answers(broker.host, broker.port), parts, "the broker")
-    twistd = _script("twistd")
+
+
+def _start_smsc(bind: BindSection, parts: Parts) -> None:
+    """The simulator, where the bind will look for its SMSC."""
     parts.start(
         "smsc",
-        twistd,
+        _script("twistd"),
         "--nodaemon",
         "--pidfile=",
         "smsc-simulator",
         "--port",
-        str(smsc_port),
+        str(bind.address[2]),
         "--system-id",
         bind.system_id,
         "--password",
@@ -176,30 +196,28 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
         "1",
         "--verbose",
     )
-    _await(lambda: _answers(smsc_host, smsc_port), parts, "the SMSC simulator")
-    parts.start("connector", twistd, "--nodaemon", "--pidfile=", "smsconnector", "--config", path)
-    _await(lambda: _answers("127.0.0.1", http_port), parts, "the connector")
 
-    base = f"http://127.0.0.1:{http_port}{configuration.http.base_path}"
-    with _reports(configuration, broker.host, broker.port) as reports:
-        waiting = {_send(base, *text) for text in TEXTS}
-        deadline = time.monotonic() + WAIT_TIMEOUT
-        while waiting and time.monotonic() < deadline:
-            parts.check()
-            waiting.discard(_next_report(reports))
-        if waiting:
-            raise DemoError(f"{len(waiting)} of the texts had no report within {WAIT_TIMEOUT:.0f} s")
-        say("demo", "all three texts have their one report each.")
-        if once:
-            return
-        say("demo", "try it yourself (Ctrl-C ends everything):")
-        print(f"""
+
+def _show_texts(base: str, reports: "queue.Queue[Any]", parts: Parts, once: bool) -> None:
+    """Send the three texts and wait for the report of each; then show every report, for ever unless ``once``."""
+    waiting = {_send(base, *text) for text in TEXTS}
+    deadline = time.monotonic() + WAIT_TIMEOUT
+    while waiting and time.monotonic() < deadline:
+        parts.check()
+        waiting.discard(_next_report(reports))
+    if waiting:
+        raise DemoError(f"{len(waiting)} of the texts had no report within {WAIT_TIMEOUT:.0f} s")
+    say("demo", "all three texts have their one report each.")
+    if once:
+        return
+    say("demo", "try it yourself (Ctrl-C ends everything):")
+    print(f"""
   curl -i {base}/send -H 'Content-Type: application/json' \\
        -d '{{"To": "+923001234567", "Body": "Hello from curl", "channel": "smpp"}}'
 """)
-        while True:
-            parts.check()
-            _next_report(reports)
+    while True:
+        parts.check()
+        _next_report(reports)
 
 
 def _send(base: str, what: str, to: str, body: str) -> str:
@@ -231,9 +249,8 @@ def _next_report(reports: "queue.Queue[Any]") -> str:
 
 
 @contextlib.contextmanager
-def _reports(configuration: Configuration, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
+def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
     """A subscriber to both queues, in a thread."""
-    events = configuration.events
     passcode = events.passcode.get_secret_value() if events.passcode else ""
     client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=passcode))
     client.connect()

@@ -1,54 +1,42 @@
 """The wiring: which parts there are, who knows whom, in which order they start and stop. On one page.
 
-Start: store, walks, binds and sink, and the HTTP door last: READY is said when it listens. Stop: the door first,
-then the binds drain, then what is in flight is written, then the sink; all of it within ``stop_timeout``.
+Start: store, walks, channels and sinks, and the HTTP door last: READY is said when it listens. Stop: the door first,
+then the channels drain, then what is in flight is written, then the sinks; all of it within ``stop_timeout``.
 """
 
 import os
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import partial
 from random import Random
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
-from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.channels.smpp.bind import Bind, BindSettings
-from smsconnector.channels.smpp.channel import SMPPChannel
-from smsconnector.config import BindSection, Configuration, SMPPChannelSection, load, tlv_octets, tlv_tag
+from smsconnector.channels import IChannel, ListenerOf, Surroundings
+from smsconnector.channels.types import CHANNEL_TYPES
+from smsconnector.config import Configuration, load
+from smsconnector.deadline import Deadline
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
+from smsconnector.health import Health
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
-from smsconnector.http.connections import allow_files
-from smsconnector.http.site import Routes, make_site, with_backlog
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
-from smsconnector.net.link import BackOff
-from smsconnector.net.tls import TLS, IncomingConnections, client_endpoint
-from smsconnector.sinks.stomp.sink import StompSink
-from smsconnector.smpp.constants import RegisteredDelivery
-from smsconnector.smpp.pace import Pace
-from smsconnector.smpp.policy import Action, Policy, Rule, status_number
-from smsconnector.smpp.session import SessionSettings
-from smsconnector.smpp.submit import SubmitSettings
-from smsconnector.sms.segmentation import Split, segment
-from smsconnector.store import operations as ops
-from smsconnector.store.retrying import RetryingWriter
+from smsconnector.http.door import Door
+from smsconnector.http.site import Routes, make_site
+from smsconnector.sections import ChannelSection
+from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
-from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.outlet import make_outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Keep, Receiver
-from smsconnector.walks.submitter import RetryPolicy, Submitter
-
-INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
-INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4
+from smsconnector.walks.requeue import Rerouting
+from smsconnector.walks.submitter import Submitter
 
 
 class Options(usage.Options):
@@ -73,8 +61,10 @@ def makeService(options: Options, reactor: Any = None) -> Any:
 
 
 class Connector(MultiService):
-    """The whole daemon. Constructing it opens nothing: twistd makes it before it becomes a daemon and another user.
-    The wall clock (seconds since the epoch), the writer and the dice are the real ones unless they are given."""
+    """The whole daemon. Making it opens nothing: twistd makes it before it becomes a daemon and another user.
+
+    The wall clock (seconds since the epoch), the writer and the dice are the real ones unless they are given.
+    ``make_writer`` gets the reactor, and what to call when the database turns out to be damaged."""
 
     log = Logger()
 
@@ -83,200 +73,99 @@ class Connector(MultiService):
         reactor: Any,
         configuration: Configuration,
         wall_clock: Callable[[], float] = time.time,
-        make_writer: Callable[[Any], Any] = Writer,
+        make_writer: Callable[[Any, Callable[[StoreError], None]], Any] = Writer,
         dice: Random | None = None,
     ) -> None:
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
-        self._process = int(wall_clock() * 1000)
-        events = configuration.events
-        self.writer = make_writer(reactor)
-        self.sink = StompSink(
-            reactor,
-            events.uri,
-            events.login,
-            events.passcode.get_secret_value() if events.passcode else None,
-            {DELIVERY_REPORT: events.delivery_report, INCOMING_MESSAGE: events.incoming_message},
-            vhost=events.virtual_host,
-            heartbeat=(int(events.heartbeat * 1000), int(events.heartbeat * 1000)),
-            window=events.window,
-            tls=TLS(ca_file=events.ca_file),
-            random=self._dice,
-        )
-        self.publisher = Publisher(reactor, wall_clock, self.writer, self.sink)
-        store = configuration.store
+        process = int(wall_clock() * 1000)  # names this run in the store
+        store, events = configuration.store, configuration.events
+        self.writer = make_writer(reactor, self._damaged)
+        self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
+        self.publishers = {name: Publisher(reactor, wall_clock, self.writer, sink) for name, sink in self.sinks.items()}
         self.receiver = Receiver(
             reactor,
             wall_clock,
             self.writer,
-            self.publisher.wake,
-            configuration.incoming_timeout,
-            Keep(store.keep_texts, store.retention),
-            self._process,
+            told=self._wake_publishers,
+            incoming_timeout=configuration.incoming_timeout,
+            keep=Keep(store.keep_texts, store.retention),
+            process=process,
+            ended=self._messages_ended,
         )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        self.writer.damaged = self.admission.failed
-        self.receiver.ended = self._messages_ended
-        self._retrying = RetryingWriter(reactor, self.writer)
-        self._unserved: dict[str, int] = {}  # segments by channel that nothing served at the start
-        self.channels: list[SMPPChannel] = []
-        self.submitters: list[Submitter] = []
-        self._outlets = {name: self._channel(name, section) for name, section in configuration.channels.items()}
-        http = configuration.http
-        self._api = API(
-            wall_clock=wall_clock,
-            outlets=self._outlets,
-            default_channel=configuration.default_channel,
-            webhook_channel=http.webhook_channel or configuration.default_channel,
+        submitter = partial(Submitter, reactor, wall_clock, self.writer, told=self._wake_publishers, process=process)
+        self.outlets = {
+            name: make_outlet(name, section, partial(self._channel, name, section), submitter, self._dice)
+            for name, section in configuration.channels.items()
+        }
+        self.rerouting = Rerouting(reactor, self.writer, self.outlets)
+        self._door = self._make_door()
+        self._notifier = Notifier(reactor)
+
+    def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
+        around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
+        return CHANNEL_TYPES[section.type].make(name, section, around)
+
+    def _make_door(self) -> Door:
+        http = self._configuration.http
+        api = API(
+            wall_clock=self._wall_clock,
+            outlets=self.outlets,
+            default_channel=self._configuration.default_channel,
+            webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
             writer=self.writer,
             keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
             base_path=http.base_path,
             gate=self.admission,
-            health=self._health,
+            health=Health(self.outlets, self.sinks, self.admission, self.rerouting).report,
         )
-        self._notifier = Notifier(reactor)
-        self._ports: list[Any] = []
-
-    def _channel(self, name: str, section: SMPPChannelSection) -> Outlet:
-        channel = SMPPChannel(name, self._wall_clock)
-        channel.receiver = self.receiver
-        for bind in section.binds:
-            for made in make_binds(self._reactor, bind, channel, self._dice):
-                channel.add(made)
-        retry = section.retry
-        policy = RetryPolicy(
-            retry.attempts,
-            retry.initial,
-            retry.maximum,
-            section.unknown_outcome == "resend",
-            section.strict_order,
-            self._dice,
+        site = make_site(
+            Routes(api),
+            self._reactor,
+            http.maximum_body,
+            http.idle_timeout,
+            request_timeout=http.request_timeout,
+            maximum_connections=http.maximum_connections,
         )
-        routes: dict[str, Submitter] = {}
-        for prefix, route in channel.routes.items():
-            queue = f"{name}/{prefix}" if prefix else name
-            route.listener = routes[prefix] = Submitter(
-                self._reactor, self._wall_clock, self.writer, route, queue, policy, self.publisher.wake, self._process
-            )
-        self.channels.append(channel)
-        self.submitters += routes.values()
-        return Outlet(routes, section.lifetime, cutter(section))
+        return Door(self._reactor, http.endpoints, site, http.maximum_connections)
 
-    def _health(self) -> dict[str, Any]:
-        """What an operator wants to see first."""
-        measures = self.admission.measures
-        return {
-            "binds": {bind.title: bind.state for one in self.channels for bind in one.binds},
-            "broker": "connected" if self.sink.broker is not None else "down",
-            "store": None
-            if measures is None
-            else {
-                "waiting_for_network": measures.queued,
-                "waiting_for_broker": measures.waiting_events,
-                "parked_receipts": measures.parked,
-                "free_octets": measures.free,
-            },
-            "unserved": self._unserved,
-        }
+    def _damaged(self, error: StoreError) -> None:
+        self.admission.failed(error)
 
-    def _requeue(self) -> None:
-        """Give what was accepted under another configuration to the routes of this one; only then are they read."""
-
-        queues = tuple(one.queue for one in self.submitters)
-        moved, left = 0, Counter[str]()
-
-        def go_on(after: ops.Place) -> None:
-            self._retrying.put(lambda: ops.Requeue(queues, self._queue_of, after), done)
-
-        def done(found: ops.Requeued | None, _error: StoreError | None) -> None:
-            nonlocal moved
-            if not self.running:
-                return
-            found = found or ops.Requeued(0, [], None)
-            moved += found.moved
-            left.update(found.left)
-            if found.after is not None:
-                go_on(found.after)
-                return
-            if moved:
-                self.log.info("{count} segments go by other routes now", count=moved)
-            self._unserved = dict(left)
-            for channel, count in left.items():
-                self.log.warn(
-                    "{count} segments of the channel {channel} wait, and {why}: if that stays so, they end as EXPIRED",
-                    count=count,
-                    channel=channel,
-                    why="no bind of it serves their numbers" if channel in self._outlets else "it is not configured",
-                )
-            for submitter in self.submitters:
-                submitter.startService()
-
-        go_on(("", -1, -1))
+    def _wake_publishers(self) -> None:
+        for publisher in self.publishers.values():
+            publisher.wake()
 
     def _messages_ended(self, message_ids: Collection[int]) -> None:
-        for submitter in self.submitters:
-            submitter.messages_ended(message_ids)
-
-    def _queue_of(self, channel: str, destination: str) -> str | None:
-        """Where a message goes that was accepted under another configuration; called in the store's thread."""
-        outlet = self._outlets.get(channel)
-        submitter = outlet.submitter(destination) if outlet is not None else None
-        return submitter.queue if submitter is not None else None
-
-    # --- start and stop -------------------------------------------------------------------------------------
+        for outlet in self.outlets.values():
+            outlet.messages_ended(message_ids)
 
     def startService(self) -> None:
         super().startService()
         path = self._configuration.store.path
         try:
-            store = Store(path, kin(self._configuration))
+            store = Store(path, self._configuration.kin)
         except StoreUnusable as error:
             self._give_up(str(error))
         what = "a new database" if store.is_new else "the database"
         self.log.info("{what}, {path}: {counts}", what=what, path=os.path.abspath(path), counts=store.counts())
         self.writer.start(store)
-        self._requeue()
-        for part in (
-            self.sink,
-            self.publisher,
-            self.receiver,
-            self.admission,
-            *self.channels,
-            self._notifier,
-        ):
+        walks = (self.rerouting, *self.publishers.values(), self.receiver, self.admission)
+        wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
+        for part in (*walks, *wires, self._notifier):
             part.startService()
-        failed: list[str] = []
-        self._listen().addErrback(lambda failure: failed.append(failure.getErrorMessage()))
-        if failed:
-            self._give_up(f"http.endpoints: can't listen: {failed[0]}")
+        why_not = self._door.open()
+        if why_not:
+            self._give_up(f"http.endpoints: can't listen: {why_not}")
+        self._notifier.notify("READY=1")
 
     def _give_up(self, sentence: str) -> NoReturn:
         """End the start with 1; a daemon has no terminal, so the log has it too."""
         self.log.critical("{sentence}", sentence=sentence)
         raise SystemExit(f"smsconnector: {sentence}")
-
-    @inlineCallbacks
-    def _listen(self) -> Any:
-        """Every endpoint that Twisted has says at once whether it can be listened on."""
-        http = self._configuration.http
-        site = make_site(
-            Routes(self._api),
-            self._reactor,
-            http.maximum_body,
-            http.idle_timeout,
-            http.request_timeout,
-            http.maximum_connections,
-        )
-        warning = allow_files(http.maximum_connections)
-        if warning:
-            self.log.warn("{warning}", warning=warning)
-        for description in http.endpoints:
-            port = yield serverFromString(self._reactor, with_backlog(description)).listen(site)
-            self._ports.append(port)
-            self.log.info("HTTP on {description}", description=description)
-        self._notifier.notify("READY=1")
 
     def stopService(self) -> "Deferred[Any]":
         super().stopService()
@@ -285,146 +174,27 @@ class Connector(MultiService):
 
     @inlineCallbacks
     def _stop_in_order(self) -> Any:
-        """Each step bounded by its own means; none is waited for longer than the whole's bound."""
+        """No step is waited for longer than what is left of the whole's time."""
         timeout = self._configuration.stop_timeout
-        self._deadline = self._reactor.seconds() + timeout
         self.log.info("stopping: for what SMSC and broker owe it waits {timeout:g} s at most", timeout=timeout)
-        yield self._bounded(DeferredList([maybeDeferred(port.stopListening) for port in self._ports]))
-        self._retrying.close()
-        for submitter in self.submitters:
-            if submitter.running:
-                submitter.stopService()
-        yield self._bounded(DeferredList([maybeDeferred(channel.stopService) for channel in self.channels]))
+        wait = Deadline(self._reactor, timeout).bound
+        yield wait(self._door.close())
+        self.rerouting.stopService()
+        for outlet in self.outlets.values():
+            outlet.stop_submitters()
+        yield wait(*(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
         self.receiver.stopService()
         self.admission.stopService()
-        if self.sink.broker is not None:  # else nobody is there who could confirm
-            yield self._bounded(self.publisher.drain())
-        self.publisher.stopService()
-        yield self._bounded(maybeDeferred(self.sink.stopService))
-        keepers: list[Submitter | Publisher] = [*self.submitters, self.publisher]
-        yield self._bounded(DeferredList([keeper.settled() for keeper in keepers]))
+        reachable = [name for name, sink in self.sinks.items() if sink.connected]  # else nobody could confirm
+        yield wait(*(self.publishers[name].drain() for name in reachable))
+        for publisher in self.publishers.values():
+            publisher.stopService()
+        yield wait(*(maybeDeferred(sink.stopService) for sink in self.sinks.values()))
+        keepers: list[Submitter | Publisher] = [*self.publishers.values()]
+        keepers += [submitter for outlet in self.outlets.values() for submitter in outlet.submitters.values()]
+        yield wait(*(keeper.settled() for keeper in keepers))
         for keeper in keepers:
             keeper.close()
-        yield self._bounded(self.writer.stop())
+        yield wait(self.writer.stop())
         self._notifier.stopService()
         self.log.info("stopped")
-
-    def _bounded(self, waiting: "Deferred[Any]") -> "Deferred[Any]":
-        """Fires when ``waiting`` does, or when the time is over."""
-        left = max(0.5, self._deadline - self._reactor.seconds())
-        over: Deferred[Any] = Deferred()
-
-        def fire(_result: Any = None) -> None:
-            if not over.called:
-                over.callback(None)
-
-        timer = self._reactor.callLater(left, fire)
-        waiting.addBoth(fire)
-        return over.addCallback(lambda _: timer.cancel() if timer.active() else None)
-
-
-def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: Random | None = None) -> Iterator[Bind]:
-    """The sessions of one bind of the configuration: ``sessions`` of them, or twice as many for ``pair``. They share
-    the pace, for the SMSC counts what the account sends."""
-    scheme, host, port = section.address
-    if scheme == "outbind":
-        endpoint: Any = IncomingConnections(TCP4ServerEndpoint(reactor, port, interface=host))
-    else:
-        tls = TLS(**section.tls.model_dump()) if scheme == "tls" else None
-        endpoint = client_endpoint(reactor, host, port, tls)
-    pace = Pace(section.throughput, reactor.seconds())
-    modes = ("transmitter", "receiver") if section.mode == "pair" else (section.mode,)
-    for number in range(1, section.sessions + 1):
-        for mode in modes:
-            name = section.name + (f"#{number}" if section.sessions > 1 else "")
-            name += f" ({mode})" if len(modes) > 1 else ""
-            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(source=dice), pace)
-
-
-def cutter(section: SMPPChannelSection) -> Callable[[str], Split]:
-    """How texts are cut, so that every bind of the channel can send the segments."""
-    senders = [bind for bind in section.binds if bind.mode != "receiver"]
-    forms = {bind.long_messages for bind in senders}
-    return partial(
-        segment,
-        form=forms.pop() if len(forms) == 1 else "udh16" if "udh16" in forms else "udh8",
-        maximum_segments=section.maximum_segments,
-        default_alphabets=frozenset(bind.alphabet for bind in senders) or {"gsm7"},
-        national_languages=section.national_languages,
-        transliterate=section.transliterate,
-    )
-
-
-def account_of(bind: BindSection) -> str:
-    """Whose message ids are one series: what the configuration says, or system_id and host."""
-    _, host, port = bind.address
-    return bind.account or f"{bind.system_id}@{host}:{port}"
-
-
-def kin(configuration: Configuration) -> dict[str, tuple[str, ...]]:
-    """The accounts of each account's system_id within its channel, itself included, where there are several: hosts that
-    stand for each other, one of which may tell what became of another's texts. A bind that names its ``account`` has
-    said what belongs together."""
-    found: dict[str, tuple[str, ...]] = {}
-    for channel in configuration.channels.values():
-        accounts: defaultdict[str, set[str]] = defaultdict(set)
-        for bind in channel.binds:
-            if bind.account is None:
-                accounts[bind.system_id].add(account_of(bind))
-        found |= {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
-    return found
-
-
-def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
-    """A bind of the configuration in the words of the channel."""
-    scheme = bind.address[0]
-    session = SessionSettings(
-        bind.system_id,
-        bind.secret(),
-        bind.system_type,
-        mode,
-        interface_version=INTERFACE_VERSIONS[bind.interface_version],
-        address_range=bind.address_range,
-        window=bind.window,
-        bind_timeout=bind.bind_timeout,
-        response_timeout=bind.response_timeout,
-        enquire_link_interval=bind.enquire_link_interval,
-        drain_timeout=bind.drain_timeout,
-        addr_ton=bind.addr_ton,
-        addr_npi=bind.addr_npi,
-        maximum_pdu=bind.maximum_pdu,
-        outbind=scheme == "outbind",
-        outbind_system_id=bind.outbind_system_id,
-        outbind_password=bind.outbind_password.get_secret_value() if bind.outbind_password else "",
-    )
-    intermediate = INTERMEDIATE_NOTIFICATION if bind.intermediate_notifications else 0
-    submit = SubmitSettings(
-        source=bind.source,
-        service_type=bind.service_type,
-        registered_delivery=RegisteredDelivery[bind.registered_delivery.upper()] | intermediate,
-        short_code_ton=bind.short_code_ton,
-        short_code_npi=bind.short_code_npi,
-        short_code_digits=bind.short_code_digits,
-        source_ton=bind.source_ton,
-        source_npi=bind.source_npi,
-        dest_ton=bind.dest_ton,
-        dest_npi=bind.dest_npi,
-        default_alphabet=bind.alphabet,
-        form=bind.long_messages,
-        data_codings={str(name): number for name, number in bind.data_codings.items()},
-        protocol_id=bind.protocol_id,
-        priority_flag=bind.priority_flag,
-        validity=bind.validity,
-        tlvs=tuple((tlv_tag(tag), tlv_octets(value)) for tag, value in bind.tlvs.items()),
-    )
-    rules = {status_number(text): Rule(Action(rule.action), rule.delay) for text, rule in bind.statuses.items()}
-    return BindSettings(
-        name,
-        account_of(bind),
-        session,
-        submit,
-        policy=Policy(rules),
-        to=tuple(prefix.removeprefix("+") for prefix in bind.to),
-        priority=bind.priority,
-        weight=bind.weight,
-    )

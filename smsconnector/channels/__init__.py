@@ -1,30 +1,38 @@
-"""The ways out to the networks. A new channel is one module here, one line in ``service``'s wiring, one table.
+"""The ways out to the networks. ``types`` names them; a new one is a folder here, one entry there, one table of cases.
 
-A channel takes segments and hears receipts and texts. It knows nothing of the store; it calls those it is given:
+A channel takes segments, and tells of receipts and texts. It knows nothing of the store. Whom it tells is given to it
+when it is made (``Surroundings``):
 
-- ``Listener.outcomes``: what became of submits. Every segment that ``submit`` took comes back exactly once, here or as
-  throttled.
-- ``Listener.late``: a segment whose outcome was given as unknown has been taken after all.
-- ``Listener.throttled``: the network took none of these for now; the listener has them again.
-- ``Listener.is_stubborn``: whether that happened to it again and again.
-- ``Listener.room``: it can take more now.
-- ``Receiver.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or could
-  not be written (the error): only then does the channel answer the network.
+1. It has one or more *routes*, each for the numbers with a prefix. For each it asks ``listener_of`` once, when it is
+   made, who hears of what is sent through that route.
+2. Every segment that ``IRoute.submit`` took comes back to the route's ``Listener`` exactly once: in ``outcomes``, which
+   say what became of it, or in ``throttled``, if the network takes none of these for now.
+3. ``Listener.late`` says of a segment whose outcome was given as unknown that the network has taken it after all.
+   ``Listener.room`` says that the route can take more now.
+4. What the network tells of its own, receipts and texts, goes to ``IReceiver.received``. Its ``done`` is called when
+   they are on disk (``None``), or when they could not be written (the error). Only then does the channel answer the
+   network: yes, or no, so that the network tells it again.
 
-``smpp``  the SMPP channel: routes among binds
+``types``  which types of channel there are
+``smpp``   the SMPP channel: routes among binds
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
 
 from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
+from smsconnector.sms.segmentation import Split
 
 ReceivedDone = Callable[[StoreError | None], None]
 
 
-class IChannel(Protocol):
-    """What a submitter needs: a route of a channel, or a channel without routes."""
+class IRoute(Protocol):
+    """What a submitter sends through."""
 
     def capacity(self) -> int:
         """How many segments it can take right now."""
@@ -36,7 +44,7 @@ class IChannel(Protocol):
 
 
 class Listener(Protocol):
-    """What a channel tells of its submits."""
+    """What a route tells of its submits."""
 
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
@@ -49,3 +57,50 @@ class IReceiver(Protocol):
     """What a channel tells of the network's own doing."""
 
     def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None: ...
+
+
+class Part(NamedTuple):
+    """One part of a channel that can be up or down, for health and metrics. ``why`` it is not up; "" if that is not
+    known."""
+
+    name: str
+    state: str  # a stable word: "bound", "down"
+    why: str = ""
+
+
+class IChannel(Protocol):
+    """One channel of the configuration: a Twisted service. Making it starts nothing."""
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it."""
+        ...
+
+    def startService(self) -> None: ...
+
+    def stopService(self) -> "Deferred[Any] | None":
+        """Take nothing more, and let what is under way come to its end, for as long as the channel's settings allow."""
+        ...
+
+    def cut(self, text: str) -> Split:
+        """The segments of a text, such as every route of the channel can send. Raises TextError."""
+        ...
+
+    def parts(self) -> list[Part]:
+        """Its binds, or whatever connects it to the network, and how they are."""
+        ...
+
+
+ListenerOf = Callable[[str, IRoute], Listener]  # the route's prefix ("" for all other numbers), the route
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a channel is made with, beside its name and its section. ``wall_clock`` gives seconds since the epoch;
+    ``receiver`` hears what the network tells, and ``listener_of`` says who hears of the submits of a route."""
+
+    reactor: Any
+    wall_clock: Callable[[], float]
+    dice: Random
+    receiver: IReceiver
+    listener_of: ListenerOf

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from OpenSSL import SSL
 from twisted.internet import error
 
-from smsconnector.config import BindSection
+from smsconnector.channels.smpp.settings import BindSection
 from smsconnector.doctor.evidence import Probe
 from smsconnector.errors import CertificateRefused
 from smsconnector.net.tls import openssl_reasons

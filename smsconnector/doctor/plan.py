@@ -13,11 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from smsconnector.config import BindSection, explain_error, load
+from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
+from smsconnector.config import load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.errors import AddressError
 from smsconnector.messages import Segment
-from smsconnector.service import bind_settings
+from smsconnector.sections import explain_error
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
@@ -122,7 +123,8 @@ def _by_name(options: argparse.Namespace) -> Plan:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} goes with --host; {options.config} says it for --bind")
     channels = load(options.config).channels
-    binds = {f"{channel}/{bind.name}": bind for channel, section in channels.items() for bind in section.binds}
+    smpp = {name: section for name, section in channels.items() if isinstance(section, SMPPChannelSection)}
+    binds = {f"{channel}/{bind.name}": bind for channel, section in smpp.items() for bind in section.binds}
     found = [path for path, bind in binds.items() if options.bind in (path, bind.name)]
     if len(found) != 1:
         which = "no bind" if not found else "more than one bind"

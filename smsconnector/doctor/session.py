@@ -25,7 +25,8 @@ from smsconnector.doctor.plan import UNBIND_WAIT, Plan
 from smsconnector.doctor.rendering import announcement, render_report
 from smsconnector.doctor.tls import look, not_verified, note_handshake
 from smsconnector.errors import FramingError
-from smsconnector.net.tls import CONNECT_TIMEOUT, TLS, client_endpoint
+from smsconnector.net.endpoints import CONNECT_TIMEOUT, client_endpoint
+from smsconnector.net.tls import TLS
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status

@@ -21,7 +21,8 @@ from zope.interface import implementer
 
 from smsconnector.doctor.evidence import TLSFacts
 from smsconnector.errors import CertificateRefused
-from smsconnector.net.tls import TLS, certificates, client_endpoint, names_of, openssl_reasons
+from smsconnector.net.endpoints import client_endpoint
+from smsconnector.net.tls import TLS, certificates, names_of, openssl_reasons
 
 
 def not_verified(failure: BaseException | None) -> bool:

@@ -14,6 +14,7 @@ Plain functions of octets and headers, which know no server:
 
 The server, made of Twisted's and Klein's parts:
 
+``door``         the ports that it listens on
 ``site``         bodies have a limit; a request finds its route
 ``connections``  how many connections there may be, and how long one may take over a request
 """

@@ -1,11 +1,12 @@
 """One connection that is kept: made, handshaken, and made again when it ends.
 
 1. ``startService`` asks ``connect`` for a connection: a Deferred of a protocol.
-2. The protocol makes its handshake itself and says ``established`` when it is good. Only a connection that has stood
-   for a while then resets the back-off: a peer that refuses the bind, or ends it at once, is not hammered.
-3. Whatever ends the connection is told by ``ended``, once per connection, with the reason; the next attempt
-   follows after the back-off's delay, or after ``pace`` seconds for refusals that an operator has to mend. A link to a
-   peer that connects to us (``incoming``) waits for its next connection at once: that hammers nobody.
+2. The protocol makes its handshake itself and calls ``established`` when it is good. The back-off begins anew only
+   after a connection that has stood for ``STOOD`` seconds. So a peer that refuses the bind, or ends it at once, is
+   tried ever more slowly.
+3. The protocol calls ``ended`` once, whatever ends the connection, with the reason. The next attempt follows after the
+   back-off's delay, and not before ``pace`` seconds where an operator has to mend something. A link to a peer that
+   connects to us (``incoming``) waits for the next connection at once: waiting is no load for the peer.
 
 Every change is one line in the log: which link, why, and when it will be tried again.
 """
@@ -22,7 +23,7 @@ from twisted.python.failure import Failure
 
 from smsconnector.net.tls import explain_failure
 
-STOOD = 10.0  # seconds after the handshake, from which on a connection was a good one
+STOOD = 10.0  # seconds after the handshake; a connection that has lasted so long was a good one
 
 
 class BackOff:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.errors import ConfigurationError
+from smsconnector.smpp.constants import INTERFACE_VERSIONS
 from smsconnector.sms.segmentation import FORMS
 
 # The form of a message id: in the response, in the receipt. SMSCs differ, and SMPP 3.4 leaves both open.
@@ -25,7 +26,7 @@ ID_FORMS: dict[str, tuple[str, str]] = {
     "padded": ("{0:d}", "{0:010d}"),
 }
 # sc_interface_version in a bind response (section 5.3.2.25), by the words of the option.
-TOLD_VERSIONS: dict[str, int | None] = {"none": None, "3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+TOLD_VERSIONS: dict[str, int | None] = {"none": None, **INTERFACE_VERSIONS}
 DEFAULT_ALPHABETS = ("gsm7", "gsm7-packed", "latin1", "ascii")
 
 

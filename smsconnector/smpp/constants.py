@@ -217,6 +217,9 @@ class EsmClass(enum.IntFlag):
     REPLY_PATH = 0b1000_0000
 
 
+INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # interface_version, SMPP 3.4 section 5.2.4
+
+
 class RegisteredDelivery(enum.IntEnum):
     """SMPP 3.4 section 5.2.17, bits 1..0."""
 

@@ -49,9 +49,8 @@ class Writer:
     _store: Store
     _next_id: int
 
-    def __init__(self, reactor: IReactorThreads) -> None:
-        self._reactor = reactor
-        self.damaged: Callable[[StoreError], None] = lambda error: None
+    def __init__(self, reactor: IReactorThreads, damaged: Callable[[StoreError], None] = lambda error: None) -> None:
+        self._reactor, self._damaged = reactor, damaged
         self._queue: deque[tuple[Operation, Done]] = deque()
         self._wake = threading.Event()
         self._stopping = False
@@ -109,7 +108,7 @@ class Writer:
     def _finish(self, batch: list[tuple[Operation, Done]], answers: "list[Answer]") -> None:
         damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
         if damaged is not None:
-            self.damaged(damaged)
+            self._damaged(damaged)
         for (operation, done), (result, error) in zip(batch, answers, strict=True):
             try:
                 done(result, error)

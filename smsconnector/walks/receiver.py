@@ -48,9 +48,9 @@ class Receiver(Service):
         incoming_timeout: float = 300.0,
         keep: Keep | None = None,
         process: int = 0,
+        ended: Callable[[Collection[int]], None] = lambda message_ids: None,
     ) -> None:
-        self._process, self._retrying = process, RetryingWriter(clock, writer)
-        self.ended: Callable[[Collection[int]], None] = lambda message_ids: None
+        self._process, self._retrying, self._ended = process, RetryingWriter(clock, writer), ended
         self._wall_clock, self._writer, self._told = wall_clock, writer, told
         self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
         self._purging = False
@@ -123,7 +123,7 @@ class Receiver(Service):
             waiting -= 1
             first_error = first_error or error
             if isinstance(result, ops.Received) and result.ended:
-                self.ended(result.ended)
+                self._ended(result.ended)
             if waiting == 0:
                 if first_error is None:
                     self._told()

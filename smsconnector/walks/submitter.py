@@ -31,7 +31,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from smsconnector.channels import IChannel
+from smsconnector.channels import IRoute
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
@@ -84,7 +84,7 @@ class Submitter(Service):
         clock: IReactorTime,
         wall_clock: Callable[[], float],
         writer: IWriter,
-        channel: IChannel,
+        channel: IRoute,
         queue: str,
         policy: RetryPolicy,
         told: Callable[[], None],

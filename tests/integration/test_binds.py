@@ -13,14 +13,15 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from smsconnector.channels.smpp.channel import SMPPChannel
+from smsconnector.channels.smpp.making import make_binds
 from smsconnector.config import parse
 from smsconnector.messages import Outcome, Segment, Verdict
-from smsconnector.service import make_binds
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
 from smsconnector.smpp.pdu import PDU, Framer
+from tests.configured import binds_of
 from tests.integration.activemq import free_port
 from tests.integration.certificates import Authority
 from tests.integration.stack import until
@@ -63,15 +64,13 @@ class BindCase(TestCase):
 
     def open(self, endpoint: str, **settings: Any) -> None:
         """A channel as the configuration makes it, with one bind."""
-        self.channel = SMPPChannel("smpp", time.time)
-        self.listener = self.channel.receiver = Listener()
+        self.listener = Listener()
+        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
         bind = {"name": "a", "endpoint": endpoint, "system_id": "me", "drain_timeout": 1.0} | settings
-        section = parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}").channels["smpp"].binds[0]
+        section = binds_of(parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}"))[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
         self.route = self.channel.routes.get("")
-        if self.route is not None:
-            self.route.listener = self.listener
         self.channel.startService()
         self.addCleanup(self.channel.stopService)
 

@@ -18,13 +18,14 @@ from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 
 from smsconnector.channels.smpp.channel import SMPPChannel
+from smsconnector.channels.smpp.making import make_binds
 from smsconnector.config import parse
 from smsconnector.messages import Receipt, Segment
-from smsconnector.service import make_binds
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
+from tests.configured import binds_of
 from tests.integration import certificates
 from tests.integration.activemq import die_with_parent, free_port
 from tests.integration.certificates import Authority
@@ -185,7 +186,7 @@ class TableCase(DoctorCase):
         entry = yaml.safe_load(doctor.out.partition("under binds:")[2])
         self.assertEqual(entry[0]["long_messages"], "payload")
         text = yaml.safe_dump({"channels": {"smpp": {"type": "smpp", "binds": entry}}})
-        bind = parse(text, {"SMSCONNECTOR_PASSWORD": SECRET}).channels["smpp"].binds[0]
+        bind = binds_of(parse(text, {"SMSCONNECTOR_PASSWORD": SECRET}))[0]
         self.assertEqual((bind.system_type, bind.secret()), ("OTA", SECRET))
 
     @inlineCallbacks
@@ -246,12 +247,11 @@ class BesideAConnectorCase(DoctorCase):
     @inlineCallbacks
     def connect(self, port: int) -> Any:
         """The connector's own bind, in this process."""
-        self.channel = SMPPChannel("smpp", time.time)
-        self.listener = self.channel.receiver = KeepingListener()
-        section = parse(Path(self.configuration(port)).read_text()).channels["smpp"].binds[0]
+        self.listener = KeepingListener()
+        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
+        section = binds_of(parse(Path(self.configuration(port)).read_text()))[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)
-        self.channel.routes[""].listener = self.listener
         self.channel.startService()
         self.addCleanup(self.channel.stopService)
         yield until(lambda: self.channel.binds[0].bound, 10)

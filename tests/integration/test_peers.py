@@ -100,15 +100,14 @@ class PeerCase(TestCase):
 
     def open(self, *, password: str = "secret", modes: tuple[str, ...] = ("transceiver",), **session: Any) -> None:
         """A channel with a bind to the server for each mode, started."""
-        self.channel = SMPPChannel("smpp", time.time)
-        self.owner = self.channel.receiver = Owner()
+        self.owner = Owner()
+        self.channel = SMPPChannel("smpp", time.time, self.owner, lambda prefix, route: self.owner)
         for mode in modes:
             settings = SessionSettings("me", password, mode=mode, **({"drain_timeout": 2.0} | session))
             endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.peer.port)
             bind = BindSettings(f"a {mode}", "me@peer", settings)
             self.channel.add(Bind(reactor, endpoint, bind, self.channel, BackOff(0.1, 1.0)))
         self.route: Route = self.channel.routes[""]
-        self.route.listener = self.owner
         self.owner.channel = self.route
         self.channel.startService()
         self.addCleanup(lambda: self.channel.stopService() if self.channel.running else None)

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
-from smsconnector.net.tls import CONNECT_TIMEOUT
+from smsconnector.net.endpoints import CONNECT_TIMEOUT
 from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
@@ -483,21 +483,21 @@ def left_in_memory(world: World) -> list[str]:
         "_ended",
     )
     now = connector.receiver._wall_clock() * 1000
-    for submitter in connector.submitters:
+    for submitter in (one for outlet in connector.outlets.values() for one in outlet.submitters.values()):
         left = [name for name in names if getattr(submitter, name)]
         if "_ready" in left and all(segment.expires_at <= now for segment in submitter._ready):
             left = [name for name in left if name not in ("_ready", "_lanes", "_taken", "_ended")]  # the next turn's
         found += [f"{submitter.queue}.{name}" for name in left]
-    for channel in connector.channels:
+    for channel in (outlet.channel for outlet in connector.outlets.values()):
         found += [f"route {prefix!r}._on" for prefix, route in channel.routes.items() if route._on]
         for bind in channel.binds:
             found += [f"{bind.settings.name}.outstanding"] if bind.outstanding else []
             found += [f"{bind.settings.name}._unanswered"] if bind._unanswered else []
             if bind._protocol is not None and bind._protocol.session._owed:
                 found.append(f"{bind.settings.name}.session._owed")
-    if connector.publisher._at_sink or connector.publisher._retry is not None:
+    (publisher,), (sink,) = connector.publishers.values(), connector.sinks.values()
+    if publisher._at_sink or publisher._retry is not None:
         found.append("publisher")
-    sink = connector.sink
     if sink._waiting or (sink._connection is not None and sink._connection.in_flight):
         found.append("sink")
     return found

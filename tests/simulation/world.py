@@ -237,7 +237,7 @@ class World:
                 machine,
                 configuration,
                 machine.wall_clock,
-                lambda reactor: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
+                lambda reactor, damaged: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
                 self._life_dice,
             )
             self.connector.startService()
@@ -388,7 +388,7 @@ class World:
                 return f"SMSC {smsc.index} has deliver_sm to send"
             if any(peer.window for peer in smsc.receivers):
                 return "deliver_sm are unanswered"
-        if not all(bind.bound for channel in self.connector.channels for bind in channel.binds):
+        if not all(bind.bound for outlet in self.connector.outlets.values() for bind in outlet.channel.binds):
             return "a bind is down"
         if any(end._in_flight for one in self.network.connections for end in (one.daemon, one.peer)):
             return "octets are under way"

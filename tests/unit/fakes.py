@@ -1,6 +1,6 @@
 """What stands for the outside and for time in unit tests: no sockets, no threads, no sleeping."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -8,10 +8,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from smsconnector.channels import IChannel, Listener
+from smsconnector.channels import IRoute, Listener, Part
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.sinks import IEventSink
+from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
@@ -65,14 +66,20 @@ class DirectWriter:
             done(result, error)
 
 
-class FakeChannel:
-    """A channel with a window; the test says what becomes of each submit."""
+class FakeChannel(Service):
+    """A channel with a window, which is its own only route; the test says what becomes of each submit."""
+
+    name: str = "smpp"
 
     def __init__(self, window: int = 50) -> None:
         self.window = window
+        self.cut: Callable[[str], Split] = segment
         self.submitted: list[Segment] = []
         self.under_way: list[Segment] = []
         self.listener: Listener
+
+    def parts(self) -> list[Part]:
+        return [Part("smpp/a", "bound")]
 
     def capacity(self) -> int:
         return self.window - len(self.under_way)
@@ -84,8 +91,8 @@ class FakeChannel:
         return ()
 
     def throttle(self, *segments: Segment) -> None:
-        for segment in segments:
-            self.under_way.remove(segment)
+        for one in segments:
+            self.under_way.remove(one)
         self.listener.throttled(segments)
 
     def answer(self, *outcomes: Outcome) -> None:
@@ -107,7 +114,7 @@ class AgainMixin:
     def throttled(self, segments: Iterable[Segment]) -> None:
         self.again = sorted([*self.again, *segments], key=lambda one: one.id)
 
-    def send_again(self, channel: IChannel) -> None:
+    def send_again(self, channel: IRoute) -> None:
         room = channel.capacity()
         sent, self.again = self.again[:room], self.again[room:]
         self.throttled(channel.submit(sent))
@@ -116,6 +123,8 @@ class AgainMixin:
 @implementer(IEventSink)
 class FakeSink(Service):
     """A sink whose broker confirms when the test says so."""
+
+    connected = True
 
     def __init__(self) -> None:
         self.batches: list[tuple[list[Event], Deferred[None]]] = []

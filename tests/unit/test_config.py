@@ -5,21 +5,13 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import (
-    HTTP,
-    BindSection,
-    Configuration,
-    EventsSection,
-    SMPPChannelSection,
-    StoreSection,
-    TLSSection,
-    load,
-    load_store,
-    parse,
-)
+from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
+from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
 from smsconnector.errors import ConfigurationError
-from smsconnector.service import bind_settings, kin
+from smsconnector.sections import TLSSection
+from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.smpp.policy import Action, Rule
+from tests.configured import binds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -39,7 +31,7 @@ class ConfigurationCase(SynchronousTestCase):
     def test_shortest(self) -> None:
         """A channel with a bind is enough; all else has defaults."""
         configuration = parse(GOOD)
-        bind = configuration.channels["smpp"].binds[0]
+        bind = binds_of(configuration)[0]
         self.assertEqual((bind.window, bind.mode, bind.address), (50, "transceiver", ("tcp", "127.0.0.1", 2775)))
         self.assertEqual(configuration.default_channel, "smpp")
         self.assertEqual(configuration.http.base_path, "/msg-client")
@@ -56,7 +48,7 @@ class ConfigurationCase(SynchronousTestCase):
         uncommented = re.sub(r"(?m)^ +(tls|ca_file): .*$", "", uncommented)  # they name files
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
-        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, EventsSection, Configuration):
+        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
 
     def test_every_error_at_once(self) -> None:
@@ -93,10 +85,29 @@ events: {uri: "http://x", sink: file}
         self.assertEqual(expected - set(problems), set())
         self.assertIn("tcp:HOST:PORT", problems["channels.smpp.binds[0].endpoint"])
 
+    def test_type_missing_or_unknown(self) -> None:
+        """What stands beside it is checked all the same, but no key is missing or unknown: another type may differ."""
+        binds = "binds: [{name: a, endpoint: 'tcp:smsc:2775', system_id: me, window: 0}]"
+        for kind, sentence in (
+            ("", "missing: this key is required"),
+            ("type: smp, ", "one of these is wanted here: smpp"),
+            ("type: [smpp], ", "one of these is wanted here: smpp"),
+        ):
+            problems = self.problems(f"channels: {{a: {{{kind}colour: red, lifetime: 0, {binds}}}}}")
+            self.assertEqual(problems.pop("channels.a.type"), sentence)
+            self.assertEqual(set(problems), {"channels.a.lifetime", "channels.a.binds[0].window"})
+        self.assertEqual(
+            self.problems("channels: {a: {type: smp}, b: 5}"),
+            {
+                "channels.a.type": "one of these is wanted here: smpp",
+                "channels.b": "keys and values are wanted here, KEY: VALUE",
+            },
+        )
+
     def test_environment(self) -> None:
         """${NAME} comes from the environment; one that is not set is an error with its path."""
         text = GOOD.replace("secret", '"${SMSC_PASSWORD}"')
-        bind = parse(text, {"SMSC_PASSWORD": "s3cret"}).channels["smpp"].binds[0]
+        bind = binds_of(parse(text, {"SMSC_PASSWORD": "s3cret"}))[0]
         self.assertEqual(bind.secret(), "s3cret")
         self.assertIn("SMSC_PASSWORD", self.problems(text)["channels.smpp.binds[0].password"])
 
@@ -105,7 +116,7 @@ events: {uri: "http://x", sink: file}
         path = self.mktemp()
         Path(path).write_text("fromfile\n")
         text = GOOD.replace("password: secret", f"password_file: {path}")
-        self.assertEqual(parse(text).channels["smpp"].binds[0].secret(), "fromfile")
+        self.assertEqual(binds_of(parse(text))[0].secret(), "fromfile")
         self.assertIn("channels.smpp.binds[0].password_file", self.problems(text.replace(path, path + "x")))
         Path(path).write_text("\n")
         self.assertIn("is empty", str(self.problems(text)))
@@ -125,7 +136,7 @@ events: {uri: "http://x", sink: file}
          validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
          data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096}
 """
-        section = parse(GOOD + bind).channels["smpp"].binds[1]
+        section = binds_of(parse(GOOD + bind))[1]
         settings = bind_settings(section, "b", "receiver")
         session, submit = settings.session, settings.submit
         self.assertEqual((session.outbind, session.interface_version, session.maximum_pdu), (True, 0x34, 4096))
@@ -148,15 +159,13 @@ events: {uri: "http://x", sink: file}
         other = f"  other: {{type: smpp, binds: [{binds[0].replace('h1', 'h5')}]}}\n"
         configuration = parse(f"channels:\n  smpp: {{type: smpp, binds: [{', '.join(binds)}]}}\n{other}")
         group = ("me@h1:2775", "me@h2:2775")
-        self.assertEqual(kin(configuration), dict.fromkeys(group, group))
+        self.assertEqual(configuration.kin, dict.fromkeys(group, group))
 
     def test_numbers_as_keys(self) -> None:
         """YAML reads a status or a tag as a number; and a sender is normalised as the door does it."""
         statuses = "{8: {action: reject}, 0x58: {action: pause}}"
         bind = f'{{name: b, endpoint: "tcp:smsc:2775", system_id: me, statuses: {statuses},'
-        section = (
-            parse(f'{GOOD}      - {bind} tlvs: {{0x1400: x}}, source: "+49 123 4567"}}\n').channels["smpp"].binds[1]
-        )
+        section = binds_of(parse(f'{GOOD}      - {bind} tlvs: {{0x1400: x}}, source: "+49 123 4567"}}\n'))[1]
         settings = bind_settings(section, "b", "transceiver")
         self.assertEqual(
             (settings.policy.rule(8).action, settings.policy.rule(0x58).action), (Action.REJECT, Action.PAUSE)

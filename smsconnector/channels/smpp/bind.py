@@ -1,13 +1,16 @@
-"""One SMPP session that is kept: the shell around ``smpp.session``, with its pace, its policy and its link.
+"""One SMPP session that is kept: what stands around ``smpp.session``, with its pace, its policy and its link.
 
-1. ``submit`` renders a segment and puts it into the session's window; ``flush`` writes what one turn has queued.
-2. A response becomes an outcome by the policy's table. Throttling is none: the pace slows down, and the segment
-   goes back to its route, to be sent again in its order by any bind with room. One that is throttled again and again
-   while others are taken says nothing about the pace: its number is full.
-3. Receipts and texts of one read go to the channel together; their responses follow when they are on disk, or
-   ESME_RX_T_APPN when they can't be written, so that the SMSC tries again.
-4. A response that is too late to count as one still tells that the segment need not be sent again.
-5. When a connection ends, what was under way has an unknown outcome; the submitter decides by its policy.
+1. ``submit`` makes a submit_sm of a segment and puts it into the session's window. ``flush`` writes what one turn of
+   the reactor has put there.
+2. A response becomes an outcome by the policy's table. A response that throttles is no outcome: the pace slows down,
+   and the segment goes back to its route, which sends it again, in its order, by any bind that has room. If a segment
+   is throttled again and again while others are taken, the pace is left as it is: the SMSC has no more room for that
+   one number.
+3. Receipts and texts of one read go to the channel together. Their responses follow when they are on disk. If they
+   can't be written the response is ESME_RX_T_APPN, so that the SMSC tries again.
+4. A response that comes after its time-out still tells that the SMSC has taken the segment: it need not be sent again.
+5. When a connection ends, the outcome of what was under way is unknown. The submitter decides by its policy whether
+   that is sent again.
 """
 
 from collections.abc import Callable
@@ -24,7 +27,9 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 
+from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
+from smsconnector.channels.smpp.refusals import MANY, Refusals
 from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
@@ -38,22 +43,22 @@ from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 
-UNANSWERED_LIMIT = 2000  # deliver_sm not on disk yet, per connection; more and the SMSC has to wait
-REFUSED_PACE = 30.0  # seconds before the next attempt when the SMSC refused the bind
-ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
-MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
-AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
-LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
+UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of them nothing is read from the SMSC
+REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
+ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
+MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
 OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
-FIRST_WITH_TLVS = 0x34  # interface_version
-WITH_TLVS = {"sar", "payload"}  # forms of long messages
-PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
+FIRST_WITH_TLVS = 0x34  # the first interface_version that has TLVs
+WITH_TLVS = {"sar", "payload"}  # the forms of long messages that need TLVs
+PAUSE = 5.0  # seconds, where the rule of a status is to pause and does not say for how long
 
 
 @dataclass(frozen=True, slots=True)
 class BindSettings:
-    """One bind of the configuration. ``account`` names whose message ids are comparable (host and system_id);
-    ``to`` are the prefixes of the numbers it serves, none for all that no other bind's prefix fits."""
+    """One bind of the configuration.
+
+    ``account`` names whose message ids are one series (host and system_id). ``to`` are the prefixes of the numbers that
+    it serves; without any it serves all numbers that no other bind's prefix fits."""
 
     name: str
     account: str
@@ -80,7 +85,7 @@ OwnedOutcomes = list[tuple[SubmitOwner, Outcome]]
 class BindOwner(Protocol):
     """What a bind needs of its channel."""
 
-    channel_name: str
+    name: str
     wall_clock: Callable[[], float]
 
     def offer_room(self) -> None: ...
@@ -104,17 +109,16 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        self._reader = DeliverReader(channel.channel_name, settings.account, settings.submit.default_alphabet)
+        self._reader = DeliverReader(channel.name, settings.account, settings.submit.default_alphabet)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
-        self._refusals = 0  # in a row, for now, with nothing taken in between
-        self._avoid_until = 0.0
+        self._refusals = Refusals()
         self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
-        self._avoided: IDelayedCall | None = None
+        self._trial: IDelayedCall | None = None  # when a bind that is avoided may be tried again
         self._stopped: Deferred[None] | None = None
         self._accepted = {
             RegisteredDelivery.NONE: (Verdict.DONE, CODE_ACCEPTED),
@@ -131,10 +135,10 @@ class Bind(Service):
         """Drain and unbind; bounded by the session's drain_timeout."""
         super().stopService()
         ended = maybeDeferred(self._link.stopService)
-        for call in (self._wake, self._avoided):
+        for call in (self._wake, self._trial):
             if call is not None:
                 call.cancel()
-        self._wake = self._avoided = None
+        self._wake = self._trial = None
         if self._protocol is None:
             return ended
         self._stopped = Deferred()
@@ -162,29 +166,24 @@ class Bind(Service):
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
-        self._channel.offer_room()  # its share goes to the others
+        self._channel.offer_room()  # other binds may take what it would have sent
 
     # --- submits --------------------------------------------------------------------------------------------
 
     @property
-    def title(self) -> str:
-        """What it is called beyond its channel."""
-        return f"{self._channel.channel_name}/{self.settings.name}"
-
-    @property
-    def state(self) -> str:
-        """ "bound", or "down" and why."""
-        return "bound" if self.bound else "down" + (f": {self._link.why}" if self._link.why else "")
+    def part(self) -> Part:
+        """For health: "bound", or "down" and why."""
+        title = f"{self._channel.name}/{self.settings.name}"
+        return Part(title, "bound") if self.bound else Part(title, "down", self._link.why)
 
     @property
     def bound(self) -> bool:
         return self._protocol is not None and self._protocol.session.state is smpp.State.BOUND
 
     @property
-    def ailing(self) -> bool:
-        """Whether its SMSC has refused everything of late, for reasons of its own: others go first, until it is time to
-        try it with one."""
-        return self._refusals >= AILING and (self.outstanding > 0 or self.clock.seconds() < self._avoid_until)
+    def avoided(self) -> bool:
+        """Whether its SMSC refuses everything for now: then other binds go first."""
+        return self._refusals.is_avoided(self.clock.seconds(), self.outstanding)
 
     @property
     def outstanding(self) -> int:
@@ -203,12 +202,12 @@ class Bind(Service):
         allowed = self._pace.available(self.clock.seconds(), session.outstanding)
         if allowed <= 0:
             self._come_again()
-        if self._refusals >= AILING:
+        if self._refusals.in_a_row >= MANY:
             allowed = min(allowed, 1 - session.outstanding)
         return min(room, allowed)
 
     def _come_again(self) -> None:
-        """The pace says not now: ask the channel again when it says yes."""
+        """The pace allows nothing now: tell the channel when it does."""
         if self._wake is None and self.running:
             delay = max(0.01, self._pace.wait(self.clock.seconds()))
             self._wake = self.clock.callLater(delay, self._woken)
@@ -278,7 +277,8 @@ class Bind(Service):
     def _unknown(
         self, token: tuple[Segment, SubmitOwner], retry_in: float | None = None
     ) -> tuple[SubmitOwner, Outcome]:
-        """``retry_in`` is for the first attempt: whoever loses one connection after the other has to wait."""
+        """``retry_in`` (s) is for a first attempt only: a segment that loses one connection after the other has to wait
+        as long as the policy says."""
         segment, owner = token
         retry_in = None if segment.attempts else retry_in
         return owner, Outcome(segment, Verdict.UNKNOWN, self.settings.account, retry_in=retry_in)
@@ -289,7 +289,7 @@ class Bind(Service):
         now = self.clock.seconds()
         if event.status == Status.ESME_ROK:
             self._pace.taken()
-            self._refusals, self._taken_at = 0, now
+            self._refusals.in_a_row, self._taken_at = 0, now
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
@@ -308,7 +308,7 @@ class Bind(Service):
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)
         if rule.action is Action.REJECT:
-            self._refusals, verdict = 0, Verdict.REFUSED
+            self._refusals.in_a_row, verdict = 0, Verdict.REFUSED
         else:
             self._refused_for_now(now)
             verdict = Verdict.RETRY
@@ -319,20 +319,16 @@ class Bind(Service):
         return Outcome(segment, verdict, self.settings.account, message_id, code)
 
     def _refused_for_now(self, now: float) -> None:
-        """After some in a row the bind is avoided, longer each time."""
-        self._refusals += 1
-        if self._refusals >= AILING:
-            pause = min(2.0 ** min(self._refusals - AILING, 10), LONGEST_AVOIDED)
-            self._avoid_until = now + pause
-            if self._avoided is None and self.running:
-                self._avoided = self.clock.callLater(pause, self._try_it)
+        pause = self._refusals.refused(now)
+        if pause and self._trial is None and self.running:
+            self._trial = self.clock.callLater(pause, self._try_it)
 
     def _try_it(self) -> None:
-        """It may be well again."""
-        self._avoided = None
-        left = self._avoid_until - self.clock.seconds()
+        """The time for which the bind is avoided is over, unless more refusals have made it longer."""
+        self._trial = None
+        left = self._refusals.left(self.clock.seconds())
         if left > 0:
-            self._avoided = self.clock.callLater(left, self._try_it)
+            self._trial = self.clock.callLater(left, self._try_it)
         else:
             self._channel.offer_room()
 

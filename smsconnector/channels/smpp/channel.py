@@ -4,30 +4,30 @@
    the binds that name none. The longest prefix counts. Each route has a submitter of its own, so that one whose
    binds are down holds up nobody else.
 2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
-   for its weight. A bind whose SMSC refuses everything for now is passed over while another is well. The segments of
-   one message, and of what else is under way to its number, share a bind.
+   for its weight. A bind whose SMSC refuses everything for now is passed over while there is another (``refusals``).
+   All segments that are under way to one number share a bind, so that they can't overtake each other.
 3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
-4. What binds hear, receipts and texts, goes to the channel's one listener.
+4. What binds hear, receipts and texts, goes to the channel's one receiver.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from smsconnector.channels import IReceiver, Listener, ReceivedDone
+from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
+from smsconnector.sms.segmentation import Split, segment
 
 
 class Route:
     """What one submitter sends through: the binds for the numbers with ``prefix`` ("" for all the others)."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, listener_of: ListenerOf) -> None:
         self.prefix = prefix
         self.binds: list[Bind] = []
-        self.listener: Listener
+        self.listener = listener_of(prefix, self)
         self._on: dict[str, list[Any]] = {}  # number -> [bind, how many segments are under way on it]
 
     def capacity(self) -> int:
@@ -35,10 +35,10 @@ class Route:
         return sum(bind.room for bind in self._usable())
 
     def _usable(self) -> list[Bind]:
-        """The binds without those that are ailing, unless all are."""
+        """The binds without those that are down or avoided, unless all are."""
         if len(self.binds) == 1:
             return self.binds
-        return [bind for bind in self.binds if bind.bound and not bind.ailing] or self.binds
+        return [bind for bind in self.binds if bind.bound and not bind.avoided] or self.binds
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""
@@ -104,13 +104,22 @@ class Route:
 
 
 class SMPPChannel(MultiService):
-    """All binds of one channel, and their routes by prefix."""
+    """All binds of one channel, and their routes by prefix. ``cut`` makes segments of a text, such as every bind can
+    send."""
 
-    def __init__(self, name: str, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        wall_clock: Callable[[], float],
+        receiver: IReceiver,
+        listener_of: ListenerOf,
+        cut: Callable[[str], Split] = segment,
+    ) -> None:
         super().__init__()
-        self.channel_name = name
+        self.name: str = name
         self.wall_clock = wall_clock  # seconds since the epoch
-        self.receiver: IReceiver
+        self.cut = cut
+        self._receiver, self._listener_of = receiver, listener_of
         self.binds: list[Bind] = []
         self.routes: dict[str, Route] = {}
 
@@ -121,10 +130,13 @@ class SMPPChannel(MultiService):
         if bind.settings.session.mode == "receiver":
             return
         for prefix in dict.fromkeys(bind.settings.to or ("",)):
-            self.routes.setdefault(prefix, Route(prefix)).binds.append(bind)
+            if prefix not in self.routes:
+                self.routes[prefix] = Route(prefix, self._listener_of)
+            self.routes[prefix].binds.append(bind)
 
-    def stopService(self) -> "Deferred[Any]":
-        return DeferredList([maybeDeferred(super().stopService)])
+    def parts(self) -> list[Part]:
+        """Its binds."""
+        return [bind.part for bind in self.binds]
 
     def offer_room(self) -> None:
         """Something changed at a bind: every route may have room now."""
@@ -132,4 +144,4 @@ class SMPPChannel(MultiService):
             route.offer_room()
 
     def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None:
-        self.receiver.received(items, done)
+        self._receiver.received(items, done)

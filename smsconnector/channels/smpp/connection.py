@@ -1,7 +1,10 @@
-"""One connection to an SMSC: the transport around a sans-IO session, with what keeps its buffers and its end bounded.
+"""One connection to an SMSC: the transport around a session that does no I/O of its own.
 
-While the disk can't keep up with what the SMSC delivers, or the SMSC does not read what we answer, nothing more is
-read from it. A peer that is silent is aborted; any other has some seconds to take the last octets.
+It keeps buffers bounded: nothing is read from the SMSC while the disk can't keep up with what it delivers, and while it
+does not read what we answer.
+
+It keeps the end bounded: the connection to a peer that is silent is aborted at once; any other peer has some seconds to
+take the last octets.
 """
 
 from typing import Any, Protocol

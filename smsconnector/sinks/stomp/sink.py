@@ -42,7 +42,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.messages import Event
-from smsconnector.net.tls import TLS, client_endpoint, explain_failure
+from smsconnector.net.endpoints import client_endpoint
+from smsconnector.net.tls import TLS, explain_failure
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI, ReconnectSchedule
 
@@ -387,6 +388,10 @@ class StompSink(Service):
         """The broker that events go to now, None while there is none."""
         connection = self._connection
         return connection.broker if connection is not None and connection.ready else None
+
+    @property
+    def connected(self) -> bool:
+        return self.broker is not None
 
     # -- the contract
 

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from smsconnector.config import BindSection
+from pydantic import SecretStr
+
+from smsconnector.channels.smpp.settings import BindSection
 from smsconnector.doctor.evidence import SHORT, Evidence, Trial
 from smsconnector.messages import Segment
 from smsconnector.simulator.rendering import DELIVERED, ReceiptForm, receipt, texts_from_handset
@@ -12,7 +14,7 @@ from smsconnector.smpp.constants import CommandId
 from smsconnector.smpp.pdu import PDU
 
 NUMBER = "923001234567"
-BIND = BindSection(name="a", endpoint="tcp:smsc.example:2775", system_id="me", password="secret")  # type: ignore[arg-type]
+BIND = BindSection(name="a", endpoint="tcp:smsc.example:2775", system_id="me", password=SecretStr("secret"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEX = "hexadecimal in the response, decimal in the receipt"
 DEC = "decimal in the response, hexadecimal in the receipt"

@@ -5,10 +5,12 @@ from typing import Any
 from twisted.internet import error
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import BindSection, parse
+from smsconnector.channels.smpp.settings import BindSection
+from smsconnector.config import parse
 from smsconnector.doctor.advice import trouble
 from smsconnector.doctor.evidence import Probe, TLSFacts
 from smsconnector.smpp.constants import Status
+from tests.configured import binds_of
 from tests.unit.doctor.cases import BIND
 
 
@@ -35,13 +37,12 @@ class AdviceCase(SynchronousTestCase):
 
     def test_long_password(self) -> None:
         """More than eight characters is said, but not which."""
-        bind = (
+        (bind,) = binds_of(
             parse(
                 "channels: {a: {type: smpp, binds: [{name: a, endpoint: 'tcp:h:1', system_id: me, "
                 "password: hunter2hunter2}]}}"
-            )
-            .channels["a"]
-            .binds[0]
+            ),
+            "a",
         )
         said = self.told(bind, connected_in=0.1, status=Status.ESME_RINVPASWD)
         self.assertIn("8 characters", said)

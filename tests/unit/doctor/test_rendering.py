@@ -9,6 +9,7 @@ from smsconnector.config import parse
 from smsconnector.doctor.evidence import Evidence, Probe, TLSFacts
 from smsconnector.doctor.plan import Plan
 from smsconnector.doctor.rendering import configuration, render_report, seconds
+from tests.configured import binds_of
 from tests.unit.doctor.cases import BIND, NOW, evidence, taken
 
 
@@ -54,7 +55,7 @@ class RenderingCase(SynchronousTestCase):
         binds = yaml.safe_load("\n".join(lines))
         self.assertEqual(binds, [entry | {"long_messages": "sar"}])
         text = yaml.safe_dump({"channels": {"smpp": {"type": "smpp", "binds": binds}}})
-        self.assertEqual(parse(text, {"X": "hunter2"}).channels["smpp"].binds[0].long_messages, "sar")
+        self.assertEqual(binds_of(parse(text, {"X": "hunter2"}))[0].long_messages, "sar")
 
     def test_lines_for_a_bind(self) -> None:
         """Only what has to change; or that nothing has to."""

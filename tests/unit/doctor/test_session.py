@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import BindSection
+from smsconnector.channels.smpp.settings import BindSection
 from smsconnector.doctor import findings
 from smsconnector.doctor.evidence import Evidence
 from smsconnector.doctor.plan import Plan

@@ -77,7 +77,8 @@ class DoorCase(SynchronousTestCase, Gate):
         submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", RetryPolicy(), publisher.wake)
         self.channel.listener = submitter
         submitter.startService()
-        outlets = {"smpp": Outlet({"": submitter}, 3600, partial(segment, maximum_segments=4))}
+        self.channel.cut = partial(segment, maximum_segments=4)
+        outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600)}
         self.reason = ""
         self.failures: list[StoreError] = []
         api = API(

@@ -94,10 +94,11 @@ class HandlerCase(SynchronousTestCase):
 class SendCase(HandlerCase):
     def setUp(self) -> None:
         super().setUp()
-        cut = partial(segment, maximum_segments=2)
+        channel = FakeChannel()
+        channel.cut = partial(segment, maximum_segments=2)
         outlets = {
-            "smpp": Outlet({"": self.submitter("smpp")}, 3600, cut),
-            "pk": Outlet({"92": self.submitter("pk/92")}, 60),
+            "smpp": Outlet(channel, {"": self.submitter("smpp")}, 3600),
+            "pk": Outlet(FakeChannel(), {"92": self.submitter("pk/92")}, 60),
         }
         self.send = Send(
             wall_clock=self.now,
@@ -239,7 +240,7 @@ class LookupsCase(HandlerCase):
     def test_message(self) -> None:
         """404 if there is none, 200 with the message if there is, 503 if the store can't say."""
         self.assertEqual(self.answer_to(self.lookups.message, request(sid="SM1")).status, 404)
-        outlets = {"smpp": Outlet({"": self.submitter("smpp")}, 3600)}
+        outlets = {"smpp": Outlet(FakeChannel(), {"": self.submitter("smpp")}, 3600)}
         door = Send(
             wall_clock=self.now, outlets=outlets, default_channel="smpp", gate=self.gate, messages_path="/messages/"
         )

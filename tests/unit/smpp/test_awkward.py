@@ -37,7 +37,7 @@ SEGMENT = messages.Segment(1, 1, 1, "hello", "gsm7", None, "923001234567", 0)
 class Ear:
     """The endpoint, the channel and the route of one bind: it hears all, and acknowledges at once."""
 
-    channel_name = "smpp"
+    name = "smpp"
 
     def __init__(self) -> None:
         self.items: list[Any] = []

@@ -129,14 +129,15 @@ class ChannelCase(SynchronousTestCase):
         self.smsc.startFactory()
         self.addCleanup(self.smsc.stopFactory)
         self.wires = Wires(self.smsc)
-        self.channel = SMPPChannel("smpp", lambda: EPOCH + self.clock.seconds())
-        self.owner = self.channel.receiver = Owner()
+        self.owner = Owner()
+        self.channel = SMPPChannel(
+            "smpp", lambda: EPOCH + self.clock.seconds(), self.owner, lambda prefix, route: self.owner
+        )
         session = SessionSettings("me", "secret", window=self.window)
         settings = BindSettings("a", "me@smsc", session, submit or SubmitSettings())
         self.bind = Bind(self.clock, self.wires, settings, self.channel, BackOff())  # type: ignore[arg-type]
         self.channel.add(self.bind)
         self.route = self.channel.routes[""]
-        self.route.listener = self.owner
         self.owner.channel = self.route
         self.said = RecordedLog(self).lines
         self.channel.startService()

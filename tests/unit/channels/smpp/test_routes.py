@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels import IRoute
 from smsconnector.channels.smpp.bind import Bind, BindSettings
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.net.link import BackOff
@@ -56,8 +57,9 @@ class RoutesCase(SynchronousTestCase):
         self.clock = Clock()
         self.writer = DirectWriter(self.clock, Store(":memory:"))
         self.addCleanup(self.writer.store.close)
-        self.channel = SMPPChannel("smpp", self.now)
-        self.channel.receiver = self
+        self.policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order, source=Random(1))
+        self.submitters: dict[str, Submitter] = {}
+        self.channel = SMPPChannel("smpp", self.now, self, self.submitter)
         self.peers = []
         for number, settings in enumerate(peers or ({},)):
             peer = Peer(self.clock, **(behaviour | settings.pop("smsc", {})))
@@ -68,15 +70,17 @@ class RoutesCase(SynchronousTestCase):
             self.channel.add(
                 Bind(self.clock, peer.wires, bind, self.channel, BackOff(), Pace(0.0, 0.0))  # type: ignore[arg-type]
             )
-        policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order, source=Random(1))
-        self.submitters: dict[str, Submitter] = {}
-        for prefix, route in self.channel.routes.items():
-            submitter = Submitter(self.clock, self.now, self.writer, route, f"smpp/{prefix}", policy, lambda: None)
-            route.listener = self.submitters[prefix] = submitter
+        for submitter in self.submitters.values():
             submitter.startService()
         self.channel.startService()
         self.turn(0.1)
         self.sent = 0
+
+    def submitter(self, prefix: str, route: IRoute) -> Submitter:
+        self.submitters[prefix] = Submitter(
+            self.clock, self.now, self.writer, route, f"smpp/{prefix}", self.policy, lambda: None
+        )
+        return self.submitters[prefix]
 
     def now(self) -> float:
         return EPOCH + self.clock.seconds()
@@ -184,7 +188,7 @@ class OrderCase(RoutesCase):
         self.build({"policy": self.retry_all})
         smsc, bind = self.peers[0].smsc, self.channel.binds[0]
         well = smsc.behaviour
-        bind._refusals = 2_000
+        bind._refusals.in_a_row = 2_000
         smsc.behaviour, smsc._dice = refusing(well)
         self.send(20, 20)
         self.turn(1)

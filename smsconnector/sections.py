@@ -1,0 +1,203 @@
+"""What the sections of a configuration are made of: field types, base sections, and words for what is wrong.
+
+``config`` holds the sections of the file itself. Each type of channel and of sink brings a section of its own, made of
+the parts that are here. Times are seconds. A secret never shows in an error.
+
+A section is checked in two steps. pydantic checks what the text of the file can tell: types, ranges, names. Then
+``Section.problems`` checks what only the file system can tell: whether a file that is named can be read and used.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from smsconnector.net.tls import TLS, tls_options
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+BASE_PATH_PATTERN = r"^(/[A-Za-z0-9._~-]+)+$"
+ASCII_PATTERN = r"^[\x20-\x7e]*$"
+PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+PREFIX_PATTERN = r"^\+?[0-9]{1,20}$"
+
+_WORDS_OF_PATTERNS = {
+    NAME_PATTERN: "a name has letters, digits, '.', '_' and '-', 64 at most, and begins with a letter or digit",
+    BASE_PATH_PATTERN: "it begins with / and does not end with one: /msg-client",
+    ASCII_PATTERN: "ASCII without control characters is wanted here",
+    PRINTABLE_PATTERN: "it may not hold control characters",
+    PREFIX_PATTERN: 'digits are wanted here, 20 at most, with or without a + before them: "+92300"',
+}
+_NUMBER = "a number without a unit is wanted here; times are in seconds, sizes in octets"
+_KEYS = "keys and values are wanted here, KEY: VALUE"
+_WORDS_OF_ERRORS = {  # by pydantic's error types, instead of its own words
+    "extra_forbidden": "no such key: look for a typing mistake",
+    "missing": "missing: this key is required",
+    "string_type": "a text is wanted here: put it in quotes",
+    "model_type": _KEYS,
+    "dict_type": _KEYS,
+    "list_type": "a list is wanted here: [ONE, ANOTHER]",
+    "bool_type": "yes or no is wanted here",
+    "bool_parsing": "yes or no is wanted here",
+    "too_short": "at least one is wanted here",
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "int_type": _NUMBER,
+    "int_parsing": _NUMBER,
+    "int_from_float": "a whole number is wanted here",
+}
+
+Problem = tuple[str, str]  # where: "channels.smpp.binds[0].tls"; and what is wrong there, as a sentence
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Octet = Annotated[int, Field(ge=0, le=0xFF)]
+CString = Annotated[str, Field(pattern=ASCII_PATTERN)]  # what may stand in a C-octet string (SMPP 3.4 section 3.1)
+HeaderValue = Annotated[str, Field(pattern=PRINTABLE_PATTERN)]  # what may stand in a header of STOMP or HTTP
+NumberPrefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
+
+
+def explain_error(error: Any) -> str:
+    """One of pydantic's errors as a sentence. The sentence never shows the value, which may be a secret."""
+    if error["type"] == "string_pattern_mismatch":
+        pattern = error["ctx"]["pattern"]
+        return _WORDS_OF_PATTERNS.get(pattern, f"it has to match {pattern}")
+    return _WORDS_OF_ERRORS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+
+
+class Section(BaseModel):
+    """Keys and values of one place in the file. A key that is not known is an error: it is a typing mistake far more
+    often than a wish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def problems(self, path: str) -> list[Problem]:
+        """What the file system says against this section; ``path`` is where the section stands in the file."""
+        return []
+
+
+class TLSSection(Section):
+    """How a ``tls:`` endpoint is verified, and how we show who we are."""
+
+    ca_file: str | None = None  # PEM; None: what the machine trusts
+    certificate_file: str | None = None  # PEM, our certificate and its chain
+    key_file: str | None = None  # PEM; None: in certificate_file
+    server_name: str | None = None  # what the certificate is for, and SNI; None: the endpoint's host
+    verify_name: bool = True  # False: any certificate that ca_file has signed will do
+
+    @model_validator(mode="after")
+    def _verifies_something(self) -> "TLSSection":
+        if not self.verify_name and self.ca_file is None:
+            raise ValueError("verify_name: no needs ca_file: else any certificate in the world would do")
+        return self
+
+    def settings(self) -> TLS:
+        """The same in the words of ``net.tls``."""
+        return TLS(**self.model_dump())
+
+    def problems(self, path: str) -> list[Problem]:
+        """Files that can't be read."""
+        return unreadable_files({f"{path}.{key}": getattr(self, key) for key in _PEM_KEYS})
+
+
+_PEM_KEYS = ("ca_file", "certificate_file", "key_file")
+
+
+class RetrySection(Section):
+    """How often a segment is tried, and the shortest and the longest delay between two attempts."""
+
+    attempts: int = Field(default=8, ge=1, le=1000)
+    initial: Seconds = 2.0
+    maximum: Seconds = 300.0
+
+    @model_validator(mode="after")
+    def _rises(self) -> "RetrySection":
+        if self.initial > self.maximum:
+            raise ValueError(f"initial ({self.initial:g} s) is more than maximum ({self.maximum:g} s)")
+        return self
+
+
+class ChannelSection(Section):
+    """What a channel of every type has; a type's own section adds to it."""
+
+    type: str
+    strict_order: bool = False
+    unknown_outcome: Literal["resend", "hold"] = "resend"
+    lifetime: Seconds = 259_200.0  # 72 h
+    retry: RetrySection = RetrySection()
+
+    @classmethod
+    def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
+        """What is wrong with the section as a whole, whatever else is wrong in it. ``data`` is the section as it stands
+        in the file, unchecked."""
+        return []
+
+    def kin(self) -> dict[str, tuple[str, ...]]:
+        """For each account the accounts, itself included, that may tell what became of its texts, where there are
+        several."""
+        return {}
+
+
+class SinkSection(Section):
+    """What the section of a sink of every type has; a type's own section adds to it."""
+
+    sink: str = "stomp"
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def check_by_type(
+    data: Any, key: str, sections: Mapping[str, type[AnySection]], default: str | None = None
+) -> AnySection:
+    """The section by the model of its type. The type is what ``data`` has under ``key``, or else ``default``. Raises
+    pydantic's ValidationError, with every problem at once.
+
+    Where the type is missing or unknown the other keys are checked as well as can be: by the model of the first type,
+    except that no key counts as missing or as unknown, for another type may have other keys."""
+    if not isinstance(data, dict):
+        return next(iter(sections.values())).model_validate(data)
+    name = data.get(key, default)
+    if isinstance(name, str) and name in sections:
+        return sections[name].model_validate(data)
+    wanted = f"one of these is wanted here: {', '.join(sections)}"
+    problems: list[tuple[tuple[int | str, ...], str]] = [
+        ((key,), wanted if key in data else explain_error({"type": "missing"}))
+    ]
+    first, model = next(iter(sections.items()))
+    try:
+        model.model_validate(data | {key: first})
+    except ValidationError as error:
+        problems += [
+            (one["loc"], explain_error(one))
+            for one in error.errors(include_url=False)
+            if len(one["loc"]) > 1 or one["type"] not in ("missing", "extra_forbidden")
+        ]
+    raise ValidationError.from_exception_data(
+        key,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("explained", "{sentence}", {"sentence": sentence}), loc=location, input=None
+            )
+            for location, sentence in problems
+        ],
+    )
+
+
+def unreadable_files(files: Mapping[str, str | None]) -> list[Problem]:
+    """Those of the files, by their place in the configuration, that are named and can't be read."""
+    return [
+        (path, f"{file} can't be read: does it exist, and may this user read it?")
+        for path, file in files.items()
+        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK))
+    ]
+
+
+def unusable_tls(host: str, tls: TLS, path: str) -> list[Problem]:
+    """Whether files that can be read hold what a TLS connection to ``host`` needs."""
+    try:
+        tls_options(host, tls)
+    except Exception as error:  # noqa: BLE001 — OpenSSL has many ways to say what is wrong with a file
+        return [(path, f"the PEM files can't be used: {error}")]
+    return []

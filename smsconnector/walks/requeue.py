@@ -1,0 +1,87 @@
+"""The walk of what waits on disk since another configuration: queue that nobody serves -> queue of a route of today.
+
+1. At the start the store is asked, a chunk at a time, for segments in queues that no submitter of this configuration
+   reads.
+2. For each it asks ``queue_of``, in the store's thread, which queue serves the channel and the number now, and moves
+   the segment there in the same commit.
+3. What no route serves stays where it is. It is counted by its channel in ``unserved``, told in the log, and ends by
+   its expiry unless another configuration serves it in time.
+4. When the last chunk is done, the submitters are started. Before that they may not read their queues: a segment that
+   came to one later would be out of order.
+
+What could not be read or written is tried again until it can, or until the stop.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreError
+from smsconnector.store import operations as ops
+from smsconnector.store.retrying import RetryingWriter
+from smsconnector.store.writer import IWriter
+from smsconnector.walks.outlet import Outlet
+
+BEGINNING: ops.Place = ("", -1, -1)
+
+
+class Rerouting(Service):
+    """Runs once, from ``startService`` on, and then starts the submitters of all ``outlets``, unless it was stopped."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, writer: IWriter, outlets: Mapping[str, Outlet]) -> None:
+        self._outlets = outlets
+        self._retrying = RetryingWriter(clock, writer)
+        self._moved = 0  # segments
+        self._queues: tuple[str, ...] = ()
+        self._left: Counter[str] = Counter()
+        self.unserved: dict[str, int] = {}  # segments that no route serves, by channel; empty until all is looked at
+
+    def startService(self) -> None:
+        super().startService()
+        self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
+        self._look(BEGINNING)
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._retrying.close()
+
+    def _look(self, after: ops.Place) -> None:
+        self._retrying.put(lambda: ops.Requeue(self._queues, self.queue_of, after), self._looked)
+
+    def _looked(self, found: ops.Requeued | None, _error: StoreError | None) -> None:
+        """One chunk; an error here is one that no repeat would mend, and then what is left stays as it is."""
+        if not self.running:
+            return
+        if found is not None:
+            self._moved += found.moved
+            self._left.update(found.left)
+            if found.after is not None:
+                self._look(found.after)
+                return
+        self._tell()
+        for outlet in self._outlets.values():
+            outlet.start_submitters()
+
+    def _tell(self) -> None:
+        if self._moved:
+            self.log.info("{count} segments go by other routes now", count=self._moved)
+        self.unserved = dict(self._left)
+        for channel, count in self.unserved.items():
+            self.log.warn(
+                "{count} segments of the channel {channel} wait, and {why}: if that stays so, they end as EXPIRED",
+                count=count,
+                channel=channel,
+                why="no bind of it serves their numbers" if channel in self._outlets else "it is not configured",
+            )
+
+    def queue_of(self, channel: str, destination: str) -> str | None:
+        """The queue that serves the number in this configuration; None: no route does. Called in the store's thread: it
+        reads only what does not change."""
+        outlet = self._outlets.get(channel)
+        submitter = outlet.submitter(destination) if outlet is not None else None
+        return submitter.queue if submitter is not None else None
