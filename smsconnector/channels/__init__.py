@@ -5,8 +5,8 @@ A channel takes segments and hears receipts and texts. It knows nothing of the s
 - ``Listener.outcomes``: what became of submits. Every segment that ``submit`` took comes back exactly once, here or as
   throttled.
 - ``Listener.late``: a segment whose outcome was given as unknown has been taken after all.
-- ``Listener.throttled``: the network took none of these for now; the listener has them again.
-- ``Listener.is_stubborn``: whether that happened to it again and again.
+- ``Listener.throttled``: the network took none of these for now; the listener has them again, and counts that in
+  ``Segment.throttles``.
 - ``Listener.room``: it can take more now.
 - ``Receiver.received``: receipts and texts came; ``done`` is to be called when they are on disk (``None``), or could
   not be written (the error): only then does the channel answer the network.
@@ -41,7 +41,6 @@ class Listener(Protocol):
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
     def throttled(self, segments: Iterable[Segment]) -> None: ...
-    def is_stubborn(self, segment: Segment) -> bool: ...
     def room(self) -> None: ...
 
 

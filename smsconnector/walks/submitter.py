@@ -22,7 +22,7 @@ Who owns a segment: the store, always; this room holds copies of those that are 
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from twisted.application.service import Service
@@ -51,7 +51,6 @@ KEPT_CHECK = 5.0  # seconds between looks whether what strict_order keeps lanes 
 STORE_RETRY = 1.0  # seconds until what could not be read or claimed is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 30.0  # seconds, doubled with each time, until a throttled segment is sent again
 LONG_PAUSE = 1.0  # seconds: such a pause begins some two seconds after the first throttle
-STUBBORN = 5  # throttles in a row after which it is not the pace that is at fault
 POSTPONED = 7  # as many of them as what comes back from the disk without an attempt is taken to have had
 ROUNDS = 50  # how often room that was left is offered to others in one go
 TOGETHER = 0.02  # seconds: pauses that end within it end together
@@ -96,7 +95,6 @@ class Submitter(Service):
         self._due: deque[Segment] = deque()  # those to be tried again, before what is ready
         self._again: list[tuple[int, Segment]] = []  # a heap by id: claimed or throttled before, to be sent again
         self._held: list[tuple[float, int, Segment]] = []  # a heap by when they may be sent again: throttled ones
-        self._throttles: dict[int, int] = {}  # segment id -> how often in a row it was throttled
         self._held_call: IDelayedCall | None = None
         self._again_first = self._due_first = False  # they take turns with what is fresh
         self._read_up_to = 0  # the id up to which segments are in memory or gone
@@ -244,8 +242,7 @@ class Submitter(Service):
         self._due_place = place or ops.NOTHING_DUE
         fresh = [one for one in segments if one.id not in self._under_way]
         self._under_way.update(one.id for one in fresh)
-        self._throttles.update((one.id, POSTPONED) for one in fresh if not one.attempts)
-        self._due.extend(fresh)
+        self._due.extend(one if one.attempts else replace(one, throttles=POSTPONED) for one in fresh)
         if fresh:
             self.pump()
 
@@ -293,9 +290,9 @@ class Submitter(Service):
         now = self._clock.seconds()
         many = len(self._held) > HELD or self._lanes.waiting > LANES // 2
         away = []
-        for segment in segments:
-            count = self._throttles[segment.id] = self._throttles.get(segment.id, 0) + 1
-            pause = min(FIRST_PAUSE * 2 ** min(count, 20), LONGEST_PAUSE)
+        for one in segments:
+            segment = replace(one, throttles=one.throttles + 1)
+            pause = min(FIRST_PAUSE * 2 ** min(segment.throttles, 20), LONGEST_PAUSE)
             if many and pause > LONG_PAUSE and self.running and not self._policy.strict_order:
                 away.append(segment)
                 continue
@@ -308,10 +305,6 @@ class Submitter(Service):
         if away:
             self._postpone(away)
 
-    def is_stubborn(self, segment: Segment) -> bool:
-        """Whether it was throttled many times in a row."""
-        return self._throttles.get(segment.id, 0) >= STUBBORN
-
     def _postpone(self, segments: list[Segment]) -> None:
         """Back to the disk for a while; no attempt is counted, for it may be their numbers that are full. The next ones
         in their lanes are tried, and follow them at once if they are throttled too. Where too many wait in lanes, all
@@ -321,17 +314,13 @@ class Submitter(Service):
         for segment in segments:
             if crowded:
                 away += self._lanes.clear(segment.destination)
-            following = tuple(self._lanes.leave(segment))
-            self._throttles.update((one.id, POSTPONED) for one in following)
-            self._first_in_line(following)
+            self._first_in_line(replace(one, throttles=POSTPONED) for one in self._lanes.leave(segment))
         self._put_away(away, self._policy.maximum * (0.5 + self._policy.source.random() / 2))
 
     def _put_away(self, segments: list[Segment], seconds: float) -> None:
         ids = tuple(one.id for one in segments)
         due_at = self._now() + int(seconds * 1000)
         self._under_way.update(ids)
-        for segment_id in ids:
-            self._throttles.pop(segment_id, None)
 
         def are_away(_result: None, _error: StoreError | None) -> None:
             self._under_way.difference_update(ids)
@@ -386,7 +375,6 @@ class Submitter(Service):
         over = segment.expires_at <= now or segment.message_id in self._ended or segment.id in self._taken
         if over:
             self._under_way.discard(segment.id)
-            self._throttles.pop(segment.id, None)
         return over
 
     def _next(self, room: int) -> list[Segment]:
@@ -449,7 +437,6 @@ class Submitter(Service):
                     ready.append(segment)
                 else:
                     self._under_way.discard(segment.id)
-                    self._throttles.pop(segment.id, None)
                     self._leave_lane(segment)
             room = max(0, self._room()) if self.running else 0
             self._submit(ready[:room])
@@ -470,9 +457,6 @@ class Submitter(Service):
     def outcomes(self, outcomes: list[Outcome]) -> None:
         """What became of submits, from the channel."""
         decided = [self._decide(outcome) for outcome in outcomes]
-        if self._throttles:
-            for outcome in outcomes:
-                self._throttles.pop(outcome.segment.id, None)
         for outcome, _ in decided:
             to_retry = outcome.verdict is Verdict.RETRY and outcome.segment.id not in self._taken
             self._leave_lane(outcome.segment, self._policy.strict_order and to_retry)

@@ -472,7 +472,6 @@ def left_in_memory(world: World) -> list[str]:
         "_due",
         "_again",
         "_held",
-        "_throttles",
         "_under_way",
         "_lanes",
         "_to_claim",

@@ -44,7 +44,8 @@ ALREADY_BOUND_PACE = 10.0  # the same for ESME_RALYBND: the SMSC has not yet see
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection goes to another bind, if it is sent again
 AILING = 5  # refusals for now in a row, after which a bind is used only where no other can be
 LONGEST_AVOIDED = 60.0  # seconds until such a bind is tried again, at most
-OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
+THROTTLES_OF_FULL_NUMBER = 5  # throttles of a segment in a row; more, and its number may be full, not the bind too fast
+OTHERS_TAKEN = 10.0  # seconds: it is the number, if the SMSC has taken another segment within them
 FIRST_WITH_TLVS = 0x34  # interface_version
 WITH_TLVS = {"sar", "payload"}  # forms of long messages
 PAUSE = 5.0  # seconds, for a status whose rule is to pause and says not for how long
@@ -71,7 +72,6 @@ class SubmitOwner(Protocol):
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
     def wait_again(self, segment: Segment) -> None: ...
-    def is_stubborn(self, segment: Segment) -> bool: ...
 
 
 OwnedOutcomes = list[tuple[SubmitOwner, Outcome]]
@@ -295,7 +295,7 @@ class Bind(Service):
         rule = self.settings.policy.rule(event.status)
         self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
         if rule.action is Action.THROTTLE_RULE:
-            if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
+            if segment.throttles < THROTTLES_OF_FULL_NUMBER or now - self._taken_at > OTHERS_TAKEN:
                 self._pace.refused(now)
             owner.wait_again(segment)
             return
