@@ -42,6 +42,7 @@ from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Keep, Receiver
@@ -157,8 +158,16 @@ class Connector(MultiService):
         routes: dict[str, Submitter] = {}
         for prefix, route in channel.routes.items():
             queue = f"{name}/{prefix}" if prefix else name
+            backlog = StoreBacklog(
+                queue,
+                writer=self.writer,
+                reader=self.writer,
+                clock=self._reactor,
+                wall_clock=self._wall_clock,
+                process=self._process,
+            )
             route.listener = routes[prefix] = Submitter(
-                self._reactor, self._wall_clock, self.writer, route, queue, policy, self.publisher.wake, self._process
+                self._reactor, self._wall_clock, backlog, route, policy=policy, told=self.publisher.wake
             )
         self.channels.append(channel)
         self.submitters += routes.values()

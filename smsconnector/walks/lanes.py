@@ -136,16 +136,15 @@ class Lanes:
         over = [one for one in self.kept if self._lanes[one].expires_at <= now]
         return [segment for one in over for segment in self.give_up(one, self._lanes[one].message_id)]
 
-    def forget_absent(self) -> None:
-        """What is on disk is not what is known: the next comparison is the first again."""
-        self._absent = set()
-
     def compare(self, rows: Iterable[Waiting]) -> list[Segment]:
-        """With all messages that wait for another attempt, from disk: give up those that are not among them, and were
-        not the last time either (an outcome may just be on its way to the disk); all that are free now."""
+        """``rows`` are all messages that wait for another attempt, as the disk has them. Give up the lanes of those
+        that are not among them and were not the last time either; all segments that are free now.
+
+        A message with a segment under way is not looked at: what waits on disk may change with its outcome. The rows
+        may be older than an outcome that has just kept a lane, so a message that is missing once may only be missing
+        still. ``strict_order`` says why one that is missing twice is not."""
         waiting = {message_id for _, message_id, _, _ in rows}
-        absent = {lane.message_id: one for one in self.kept for lane in [self._lanes[one]]}
-        for message_id in waiting & absent.keys():
-            del absent[message_id]
+        lanes = ((one, self._lanes[one]) for one in self.kept)
+        absent = {lane.message_id: one for one, lane in lanes if not lane.under_way and lane.message_id not in waiting}
         over, self._absent = absent.keys() & self._absent, set(absent)
         return [segment for one in sorted(over) for segment in self.give_up(absent[one], one)]

@@ -22,6 +22,7 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.policy import Action, Policy, Rule
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.store.store import Store
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from tests.unit.channels.smpp.test_channel import Wires
 from tests.unit.fakes import EPOCH, DirectWriter, message
@@ -71,7 +72,8 @@ class RoutesCase(SynchronousTestCase):
         policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order, source=Random(1))
         self.submitters: dict[str, Submitter] = {}
         for prefix, route in self.channel.routes.items():
-            submitter = Submitter(self.clock, self.now, self.writer, route, f"smpp/{prefix}", policy, lambda: None)
+            backlog = StoreBacklog(f"smpp/{prefix}", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
+            submitter = Submitter(self.clock, self.now, backlog, route, policy=policy, told=lambda: None)
             route.listener = self.submitters[prefix] = submitter
             submitter.startService()
         self.channel.startService()
@@ -190,7 +192,7 @@ class OrderCase(RoutesCase):
         self.turn(1)
         smsc.behaviour, smsc._dice = well, Dice(well)
         self.until(lambda: len(self.taken()) == 20, 200)
-        self.assertEqual((len(self.submitters[""]._under_way), self.channel.routes[""]._on), (0, {}))
+        self.assertEqual((len(self.submitters[""]._ready.under_way), self.channel.routes[""]._on), (0, {}))
 
     def test_fault_in_an_event(self) -> None:
         """A fault of ours with one response: it is logged, the outcome unknown, and the others of its read count."""
@@ -207,7 +209,7 @@ class OrderCase(RoutesCase):
         self.send(20, 20)
         self.until(lambda: len(self.peers[0].taken) == 21, 60)
         self.turn(1)
-        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(self.submitters[""]._under_way)), (1, 0))
+        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(self.submitters[""]._ready.under_way)), (1, 0))
 
     def test_prefix_written_twice(self) -> None:
         """Two spellings of a prefix are no two binds."""
