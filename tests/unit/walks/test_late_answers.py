@@ -145,19 +145,6 @@ class UntriedCase(LateCase):
         self.let_go()
         self.assertEqual(self.ids(), list(range(1, 11)))
 
-    def test_too_many_meanwhile_and_in_the_answer(self) -> None:
-        """The same where some of those that were kept are in the answer: it does not show the end of the others."""
-        self.patch(ready, "MEMORY", 3)
-        self.hold(ops.LoadSegments)
-        self.kill()
-        self.accept("SM1", "SM2", "SM3")
-        self.settle()
-        self.late_reader.read_again()
-        self.accept("SM4", "SM5", "SM6")
-        self.settle()
-        self.let_go()
-        self.assertEqual(self.ids(), [1, 2, 3, 4, 5, 6])
-
     def test_more_than_memory_has_room_for(self) -> None:
         """They follow what was loaded only as far as there is room; the rest is loaded later."""
         self.patch(ready, "MEMORY", 3)

@@ -82,6 +82,16 @@ class ReadyCase(SynchronousTestCase):
         self.backlog.untried.pop()([segment(2)], None)
         self.assertEqual((self.said, self.take()), (["failed", "changed"], [2]))
 
+    def test_more_was_accepted_than_is_kept(self) -> None:
+        """What was not kept aside is on disk, whatever the answer says of the end, and though others have ended."""
+        self.patch(rooms, "MEMORY", 3)
+        self.ready.load()
+        for number in range(1, 7):
+            self.ready.accepted(number, message(f"SM{number}"))
+        self.backlog.untried.pop()([segment(3)], None)
+        self.ready.load()
+        self.assertEqual(len(self.backlog.untried), 1)
+
     def test_one_load_at_a_time(self) -> None:
         """Another one is asked when the first was answered, and memory is behind and has room."""
         for _ in range(2):

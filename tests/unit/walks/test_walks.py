@@ -16,6 +16,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks import publisher as publishing
 from smsconnector.walks import ready, strict_order, throttled
+from smsconnector.walks import submitter as submitting
 from smsconnector.walks.backlog import IReader, StoreBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.publisher import Publisher
@@ -337,6 +338,17 @@ class SubmitterCase(WalkCase):
         self.assertLess(len(pauses.segments()) + lanes.waiting + len(lanes), 400)
         self.assertEqual(self.writer.store.counts()["queued"], 60 * 18)
 
+    def test_too_many_full_numbers(self) -> None:
+        """While enough throttled segments are in memory nothing new is begun."""
+        self.patch(submitting, "MOST_PAUSED", 5)
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(30):
+            self.channel.throttle(*self.channel.under_way)
+            self.submitter.room()
+        self.assertLessEqual(self.submitter._pauses.paused, 5 + 3)
+
     def test_full_numbers_with_many_texts(self) -> None:
         """What waits behind full numbers does not fill the room that the others need."""
         self.patch(ready, "LANES", 300)
@@ -574,6 +586,30 @@ class StrictOrderCase(WalkCase):
             self.assertLessEqual(len(self.submitter._lanes.kept), 5 + self.window)
             self.advance(0.5)
         self.assertEqual(len(self.ids()), 40)
+
+    def test_bounded_for_a_long_time(self) -> None:
+        """While enough lanes are kept nothing new is begun, and what is due goes on."""
+        self.patch(strict_order, "KEPT", 5)
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(30):
+            self.channel.answer(
+                *[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, 10.0) for one in self.channel.under_way]
+            )
+            self.advance(0.25)
+        self.assertLessEqual(len(self.ids()), 5 + 3)
+        self.advance(10)
+        self.assertEqual(self.ids().count(1), 2)
+
+    def test_more_retries_than_are_looked_at(self) -> None:
+        """A look that does not show all retries says nothing about the missing ones."""
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.channel.answer(*[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, 60.0) for one in self.channel.under_way])
+        self.patch(strict_order, "KEPT", 2)
+        self.advance(20)
+        self.assertEqual(len(self.submitter._lanes.kept), 3)
 
     def test_expired_while_nothing_else_happens(self) -> None:
         """A message that expires between two attempts lets the next to its number go, on a quiet bind too."""
