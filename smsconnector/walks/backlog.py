@@ -159,7 +159,10 @@ class StoreBacklog:
         self._load_what_is_written()
 
     def _load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
-        self._reader.put(ops.LoadRetries(self.queue, limit), done)
+        def loaded(rows: Sequence[tuple[str, int, int, int]] | None, error: StoreError | None) -> None:
+            done(None if rows is None else [Waiting(*row) for row in rows], error)
+
+        self._reader.put(ops.LoadRetries(self.queue, limit), loaded)
 
     def _load_what_is_written(self) -> None:
         """Ask for what waited for outcomes that are on disk now."""

@@ -61,6 +61,7 @@ class ReadySegments:
         self._due_first = False  # whose turn it is when one place is left
 
     def __bool__(self) -> bool:
+        """Whether any wait to be sent."""
         return bool(self.due or self.in_line)
 
     @property
@@ -149,7 +150,7 @@ class ReadySegments:
         self._changed()
 
     def leave(self, ids: Collection[int]) -> None:
-        """These are not under way any more: what becomes of them is on disk, or they are obsolete."""
+        """These are not under way any more: what became of them is on disk, or they are obsolete."""
         self.under_way.difference_update(ids)
         for left in (self._left, self._left_due):
             if left is not None and len(left) <= LEFT:
