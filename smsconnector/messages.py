@@ -41,6 +41,7 @@ class Segment:
     expires_at: int  # ms
     attempts: int = 0  # submits that ended in a temporary refusal or an unknown outcome so far
     is_limited: bool = False  # as its message
+    throttles: int = 0  # how often in a row the network has throttled it, as far as is known
 
     @property
     def message_id(self) -> int:

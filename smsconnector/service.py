@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.channels import IChannel, ListenerOf, Surroundings
+from smsconnector.channels import IChannel, IRoute, ListenerOf, Surroundings
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import Configuration, load
 from smsconnector.deadline import Deadline
@@ -32,11 +32,12 @@ from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import make_outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Keep, Receiver
 from smsconnector.walks.requeue import Rerouting
-from smsconnector.walks.submitter import Submitter
+from smsconnector.walks.submitter import RetryPolicy, Submitter
 
 
 class Options(usage.Options):
@@ -79,7 +80,7 @@ class Connector(MultiService):
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
-        process = int(wall_clock() * 1000)  # names this run in the store
+        self._process = int(wall_clock() * 1000)  # names this run in the store
         store, events = configuration.store, configuration.events
         self.writer = make_writer(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
@@ -91,18 +92,28 @@ class Connector(MultiService):
             told=self._wake_publishers,
             incoming_timeout=configuration.incoming_timeout,
             keep=Keep(store.keep_texts, store.retention),
-            process=process,
+            process=self._process,
             ended=self._messages_ended,
         )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        submitter = partial(Submitter, reactor, wall_clock, self.writer, told=self._wake_publishers, process=process)
         self.outlets = {
-            name: make_outlet(name, section, partial(self._channel, name, section), submitter, self._dice)
+            name: make_outlet(name, section, partial(self._channel, name, section), self._submitter, self._dice)
             for name, section in configuration.channels.items()
         }
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self._door = self._make_door()
         self._notifier = Notifier(reactor)
+
+    def _submitter(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
+        backlog = StoreBacklog(
+            queue,
+            writer=self.writer,
+            reader=self.writer,
+            clock=self._reactor,
+            wall_clock=self._wall_clock,
+            process=self._process,
+        )
+        return Submitter(self._reactor, self._wall_clock, backlog, route, policy=policy, told=self._wake_publishers)
 
     def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
         around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)

@@ -6,7 +6,8 @@ when it is made (``Surroundings``):
 1. It has one or more *routes*, each for the numbers with a prefix. For each it asks ``listener_of`` once, when it is
    made, who hears of what is sent through that route.
 2. Every segment that ``IRoute.submit`` took comes back to the route's ``Listener`` exactly once: in ``outcomes``, which
-   say what became of it, or in ``throttled``, if the network takes none of these for now.
+   say what became of it, or in ``throttled``, if the network takes none of these for now. The
+   listener counts the latter in ``Segment.throttles``.
 3. ``Listener.late`` says of a segment whose outcome was given as unknown that the network has taken it after all.
    ``Listener.room`` says that the route can take more now.
 4. What the network tells of its own, receipts and texts, goes to ``IReceiver.received``. Its ``done`` is called when
@@ -49,7 +50,6 @@ class Listener(Protocol):
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
     def throttled(self, segments: Iterable[Segment]) -> None: ...
-    def is_stubborn(self, segment: Segment) -> bool: ...
     def room(self) -> None: ...
 
 

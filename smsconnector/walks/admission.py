@@ -1,12 +1,14 @@
-"""Whether the door may accept now: load beyond capacity is refused before memory, latency or the disk suffer.
+"""Whether texts may be accepted now. What is too much is refused at the door, before memory or the disk are full and
+before everything becomes slow.
 
-1. Every second the store is asked how full it is; it is tried with a small write now and then, and every time since
-   something could not be written with a larger one: what texts take, not what is left of a page.
-2. ``refusal`` says why nothing can be accepted: too many messages wait for the network, the disk is nearly full, the
-   store does not answer, or more operations wait for it than it writes in a moment.
-3. What is refused is answered 503 with Retry-After: nothing was accepted, the application comes again.
+1. Every second the store is asked how full it is. Now and then it has to write a few octets as well, which shows that
+   it can. When something could not be written, it has to write many octets each time, until that works: a few might
+   still fit into a page of the file when the disk is full.
+2. ``refusal`` says why nothing is accepted: too many segments wait for the network, the disk is nearly full, the
+   store cannot write or does not answer, or too many operations wait for it.
+3. What is refused is answered with 503 and Retry-After. Nothing was accepted, and the application tries again.
 
-What networks bring, receipts and texts, is never refused here: an SMSC would only send it again.
+Receipts and texts from the networks are never refused here: an SMSC would only send them again.
 """
 
 from dataclasses import dataclass
@@ -22,15 +24,15 @@ from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
 LOOK_INTERVAL = 1.0  # seconds
-PROBE_EVERY = 10  # looks, while all is well
-SMALL, LARGE = 0, 262_144  # octets of a probe
-STORE_TIMEOUT = 10.0  # seconds without an answer of the store
+PROBE_EVERY = 10  # so many times asked, it has to write once, while all is well
+SMALL, LARGE = 0, 262_144  # octets that the store has to write to show that it can
+STORE_TIMEOUT = 10.0  # seconds without an answer of the store, after which nothing is accepted
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``backlog``: segments that wait for the network; ``free``: octets that have to stay free on the disk of the
-    store; ``depth``: operations that wait for the store."""
+    """From where on nothing is accepted. ``backlog``: so many segments wait for the network; ``free``: fewer octets are
+    free on the disk of the store; ``depth``: more operations wait for the store."""
 
     backlog: int = 5_000_000
     free: int = 268_435_456
@@ -38,14 +40,14 @@ class Limits:
 
 
 class Gate:
-    """Whether texts are accepted now; this one is always open."""
+    """Whether texts are accepted now. This one accepts everything; ``Admission`` is the daemon's."""
 
     def refusal(self) -> str:
         """Why not, as a sentence for the operator; "" if they are."""
         return ""
 
     def answer(self) -> tuple[str, str]:
-        """The same for the client, with a stable word before it."""
+        """The same for the client: a word that programs can rely on, and the sentence."""
         return "", ""
 
     def failed(self, error: StoreError) -> None:
@@ -53,17 +55,18 @@ class Gate:
 
 
 class Admission(Service, Gate):
-    """``measures`` is what the store said last."""
+    """Asks the store, and decides by ``limits``. ``measures`` is what the store said last; None before that."""
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime, writer: IWriter, limits: Limits) -> None:
         self._clock, self._writer, self._limits = clock, writer, limits
         self.measures: ops.Measures | None = None
-        self._store_says = ""  # why it can't write
-        self._asked_at: float | None = None
-        self._looks = 0
-        self._said = self._damage = ""
+        self._store_says = ""  # why it can't write; "" if it can
+        self._asked_at: float | None = None  # None while no answer is awaited
+        self._looks = 0  # how often it was asked
+        self._damage = ""  # what is wrong with the file; "" if nothing is
+        self._said = ""  # the refusal that the log has
         self._timer = LoopingCall(self._look)
         self._timer.clock = clock
 
@@ -89,7 +92,7 @@ class Admission(Service, Gate):
         return self._too_full()
 
     def answer(self) -> tuple[str, str]:
-        """``overloaded`` passes by itself, ``unavailable`` when somebody has done something about it."""
+        """``overloaded``: it passes by itself. ``unavailable``: the operator has to do something."""
         if self._damage:
             return "unavailable", "The database needs the operator."
         refusal = self.refusal()
@@ -114,7 +117,7 @@ class Admission(Service, Gate):
         self._say(self.refusal())
 
     def failed(self, error: StoreError) -> None:
-        """Nothing is accepted until a write has shown that the store can."""
+        """The store could not write: nothing is accepted until a large write has shown that it can again."""
         if isinstance(error, StoreDamaged):
             self._damage = str(error)
         elif isinstance(error, StoreUnavailable):
@@ -134,7 +137,7 @@ class Admission(Service, Gate):
         self._say(self.refusal())
 
     def _say(self, refusal: str) -> None:
-        """A line in the log when it begins, and when it is over."""
+        """Write a line into the log when refusing begins, and when it ends."""
         if bool(refusal) != bool(self._said):
             if refusal:
                 self.log.error("nothing is accepted: {refusal}", refusal=refusal)

@@ -1,23 +1,37 @@
-"""Order to one number: each number has a lane, and one message at a time is in it.
+"""The order of the messages to one number: each number has a lane, and one message at a time holds it.
 
-1. ``enter``: a segment whose lane is free, or its own message's, may go; any other waits behind.
-2. ``leave``: what became of it is known, as far as the order goes; when that holds for all of its message, the next
-   message that waits has the lane, and its segments are set free.
-3. With strict order a segment that will be tried again leaves ``to_retry``: its message keeps the lane until its next
-   attempt, its expiry, or until it turns out that a receipt has ended it (``compare``).
+1. ``enter``: a segment asks to be sent. It may be sent if nobody holds the lane, or its own message does. Otherwise it
+   waits in the lane, behind those that came before.
+2. ``leave``: a segment has its outcome. When all segments of the message that were sent have theirs, the next message
+   that waits holds the lane. Its segments are handed back, and each has to enter before it is sent.
+3. With strict order a segment that will be tried again leaves with ``to_retry``. Then its message keeps the lane: until
+   the next attempt has an outcome, until it expires (``expire``), or until the disk shows that it has ended without
+   one (``compare``).
+
+A segment belongs to its lane only while it waits there. No I/O and no clock: the time comes with the call.
 """
 
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from smsconnector.messages import Segment
 
-Waiting = tuple[str, int, int, int]  # destination, message id, segments to be tried again, when it expires (ms)
+
+class Waiting(NamedTuple):
+    """A message that waits for another attempt, as the disk has it."""
+
+    destination: str
+    message_id: int
+    segments: int  # so many of its segments wait
+    expires_at: int  # ms
 
 
 class Lane:
-    """``to_retry`` counts the segments that will be tried again; ``expected`` are the ids of those that were set free
-    and have not entered yet."""
+    """The lane of one number. ``message_id`` is the message that holds it: ``under_way`` of its segments were sent and
+    have no outcome, ``to_retry`` will be tried again, and ``expected`` are the ids of those that may be sent and have
+    not entered yet. ``waiting`` are the segments of later messages, in order. ``expires_at`` (ms) counts if the lane
+    is kept for another attempt."""
 
     __slots__ = ("expected", "expires_at", "message_id", "to_retry", "under_way", "waiting")
 
@@ -30,19 +44,20 @@ class Lane:
 
 
 class Lanes:
-    """``waiting`` counts the segments that wait; ``kept`` are the numbers whose lanes are kept for another attempt."""
+    """The lanes of all busy numbers. ``waiting`` counts the segments that wait in them; ``kept`` are the numbers whose
+    lanes are kept for another attempt."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, Lane] = {}
         self.waiting = 0
         self.kept: set[str] = set()
-        self._absent: set[int] = set()  # messages of kept lanes that were not among the waiting the last time
+        self._absent: set[int] = set()  # messages that hold kept lanes and were missing in the last comparison
 
     def __len__(self) -> int:
         return len(self._lanes)
 
     def enter(self, segment: Segment) -> bool:
-        """Whether it may go now."""
+        """Whether it may be sent now; if not, it waits here."""
         lane = self._lanes.get(segment.destination)
         if lane is None:
             self._lanes[segment.destination] = Lane(segment.message_id)
@@ -61,7 +76,8 @@ class Lanes:
         return False
 
     def leave(self, segment: Segment, to_retry: bool = False) -> Iterable[Segment]:
-        """Those that are free now, in order."""
+        """It has its outcome, and may be tried again. As the methods below, this gives the segments that need not wait
+        any more, in order."""
         lane = self._lanes.get(segment.destination)
         if lane is None or lane.message_id != segment.message_id:
             return ()
@@ -73,7 +89,7 @@ class Lanes:
         return self._free(segment.destination, lane)
 
     def drop(self, segment: Segment) -> Iterable[Segment]:
-        """It has ended before it entered; those that are free now."""
+        """It will not be sent, and has not entered."""
         lane = self._lanes.get(segment.destination)
         if lane is None or lane.message_id != segment.message_id or segment.id not in lane.expected:
             return ()
@@ -81,7 +97,7 @@ class Lanes:
         return self._free(segment.destination, lane)
 
     def give_up(self, destination: str, message_id: int) -> Iterable[Segment]:
-        """No further attempt of this message will come; those that are free now."""
+        """No further attempt of this message will come."""
         lane = self._lanes.get(destination)
         if lane is None or lane.message_id != message_id:
             return ()
@@ -99,7 +115,7 @@ class Lanes:
         )
 
     def clear(self, destination: str) -> list[Segment]:
-        """Nobody waits behind the message in the lane any more; those that did, in order."""
+        """Nobody waits in this lane any more; those that did, in order, are the caller's."""
         lane = self._lanes.get(destination)
         if lane is None or not lane.waiting:
             return []
@@ -126,26 +142,25 @@ class Lanes:
 
     def keep(self, rows: Iterable[Waiting]) -> None:
         """At the start: these messages wait for another attempt; the first to each number has its lane."""
-        for destination, message_id, count, expires_at in rows:
-            if destination not in self._lanes:
-                self._lanes[destination] = Lane(message_id, 0, count, expires_at)
-                self.kept.add(destination)
+        for row in rows:
+            if row.destination not in self._lanes:
+                self._lanes[row.destination] = Lane(row.message_id, 0, row.segments, row.expires_at)
+                self.kept.add(row.destination)
 
     def expire(self, now: int) -> list[Segment]:
-        """Give up those whose messages have expired; all that are free now."""
+        """Give up the kept lanes whose messages have expired; ``now`` in ms."""
         over = [one for one in self.kept if self._lanes[one].expires_at <= now]
         return [segment for one in over for segment in self.give_up(one, self._lanes[one].message_id)]
 
-    def forget_absent(self) -> None:
-        """What is on disk is not what is known: the next comparison is the first again."""
-        self._absent = set()
-
     def compare(self, rows: Iterable[Waiting]) -> list[Segment]:
-        """With all messages that wait for another attempt, from disk: give up those that are not among them, and were
-        not the last time either (an outcome may just be on its way to the disk); all that are free now."""
-        waiting = {message_id for _, message_id, _, _ in rows}
-        absent = {lane.message_id: one for one in self.kept for lane in [self._lanes[one]]}
-        for message_id in waiting & absent.keys():
-            del absent[message_id]
+        """``rows`` are all messages that wait for another attempt, as the disk has them. Give up the lanes of those
+        that are not among them and were not the last time either.
+
+        A message with a segment under way is not looked at: what waits on disk may change with its outcome. The rows
+        may be older than an outcome that has just kept a lane, so a message that is missing once may only be missing
+        still. ``strict_order`` says why one that is missing twice is not."""
+        waiting = {row.message_id for row in rows}
+        lanes = ((one, self._lanes[one]) for one in self.kept)
+        absent = {lane.message_id: one for one, lane in lanes if not lane.under_way and lane.message_id not in waiting}
         over, self._absent = absent.keys() & self._absent, set(absent)
         return [segment for one in sorted(over) for segment in self.give_up(absent[one], one)]

@@ -467,27 +467,25 @@ def left_in_memory(world: World) -> list[str]:
     """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
     found = []
     connector = world.connector
-    names = (
-        "_ready",
-        "_due",
-        "_again",
-        "_held",
-        "_throttles",
-        "_under_way",
-        "_lanes",
-        "_to_claim",
-        "_claiming",
-        "_recording",
-        "_late",
-        "_taken",
-        "_ended",
-    )
     now = connector.receiver._wall_clock() * 1000
     for submitter in (one for outlet in connector.outlets.values() for one in outlet.submitters.values()):
-        left = [name for name in names if getattr(submitter, name)]
-        if "_ready" in left and all(segment.expires_at <= now for segment in submitter._ready):
-            left = [name for name in left if name not in ("_ready", "_lanes", "_taken", "_ended")]  # the next turn's
-        found += [f"{submitter.queue}.{name}" for name in left]
+        ready, obsolete, pauses = submitter._ready, submitter._obsolete, submitter._pauses
+        held = {
+            "in line": ready.in_line,
+            "due": ready.due,
+            "throttled": pauses.segments(),
+            "under way": ready.under_way,
+            "kept aside": ready._aside,
+            "lanes": submitter._lanes,
+            "to be claimed": submitter._claims,
+            "being recorded": submitter._recording or submitter._recording_late,
+            "taken": obsolete.taken,
+            "ended": obsolete.messages,
+        }
+        left = [name for name, what in held.items() if what]
+        if ready.in_line and all(segment.expires_at <= now for segment in ready.in_line):
+            left = [name for name in left if name not in ("in line", "lanes", "taken", "ended")]  # the next turn's
+        found += [f"{submitter.queue}: {name}" for name in left]
     for channel in (outlet.channel for outlet in connector.outlets.values()):
         found += [f"route {prefix!r}._on" for prefix, route in channel.routes.items() if route._on]
         for bind in channel.binds:

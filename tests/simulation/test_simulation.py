@@ -14,6 +14,7 @@ from smsconnector.store import retrying
 from smsconnector.store import store as stores
 from smsconnector.store.store import Store
 from smsconnector.walks.publisher import Publisher
+from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import Submitter
 from tests.simulation import plan as plans
@@ -319,10 +320,10 @@ class BrokenLawCase(SimulationCase):
     def test_no_lanes(self) -> None:
         """The order of one number's texts, where something is tried again."""
 
-        def next_(submitter: Submitter, room: int) -> list[Any]:
-            return [submitter._ready.popleft() for _ in range(min(room, len(submitter._ready)))]
+        def take(ready: ReadySegments, room: int, _now_ms: int, _may_begin: bool) -> tuple[list[Any], list[Any]]:
+            return [ready.in_line.popleft() for _ in range(min(room, len(ready.in_line)))], []
 
-        self.patch(Submitter, "_next", next_)
+        self.patch(ReadySegments, "take", take)
         self.broken("I5")
 
     def test_early_receipts_are_dropped(self) -> None:

@@ -19,7 +19,7 @@ from werkzeug.routing.rules import Rule
 from smsconnector import messages, service
 from smsconnector.config import Configuration, StoreSection, parse
 from smsconnector.store.store import Store
-from smsconnector.walks import publisher, submitter
+from smsconnector.walks import publisher, ready, strict_order, submitter, throttled
 from tests.simulation import disk
 from tests.simulation.application import Application
 from tests.simulation.broker import Broker
@@ -71,13 +71,14 @@ _BINDS = {
     "failures": [("a", 1, 10, ", registered_delivery: failure")],
 }
 _SMALL = [
-    (submitter, "MEMORY", 3),
-    (submitter, "HELD", 1),
-    (submitter, "CHUNK", 2),
-    (submitter, "LANES", 2),
+    (ready, "MEMORY", 3),
+    (ready, "CHUNK", 2),
+    (ready, "LANES", 2),
+    (throttled, "MANY_PAUSED", 1),
+    (submitter, "PASSED_OVER", 2),
     (submitter, "DUE_INTERVAL", 0.1),
-    (submitter, "CROWDED", 0.3),
-    (submitter, "KEPT_CHECK", 1.0),
+    (submitter, "CROWDED_DELAY", 0.3),
+    (strict_order, "LOOK_INTERVAL", 1.0),
     (publisher, "EVENTS_AT_ONCE", 2),
 ]
 

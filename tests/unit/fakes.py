@@ -108,9 +108,6 @@ class AgainMixin:
     def __init__(self) -> None:
         self.again: list[Segment] = []
 
-    def is_stubborn(self, segment: Segment) -> bool:
-        return False
-
     def throttled(self, segments: Iterable[Segment]) -> None:
         self.again = sorted([*self.again, *segments], key=lambda one: one.id)
 

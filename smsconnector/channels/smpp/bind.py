@@ -47,7 +47,8 @@ UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of the
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
 ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
-OTHERS_TAKEN = 10.0  # seconds; if others were taken within them, it is the number of a stubborn segment that is full
+THROTTLES_OF_FULL_NUMBER = 5  # in a row of one segment: then its number may be full, and the bind not too fast
+OTHERS_TAKEN = 10.0  # seconds: if the SMSC has taken another segment within them, it is the number
 FIRST_WITH_TLVS = 0x34  # the first interface_version that has TLVs
 WITH_TLVS = {"sar", "payload"}  # the forms of long messages that need TLVs
 PAUSE = 5.0  # seconds, where the rule of a status is to pause and does not say for how long
@@ -76,7 +77,6 @@ class SubmitOwner(Protocol):
     def outcomes(self, outcomes: list[Outcome]) -> None: ...
     def late(self, outcome: Outcome) -> None: ...
     def wait_again(self, segment: Segment) -> None: ...
-    def is_stubborn(self, segment: Segment) -> bool: ...
 
 
 OwnedOutcomes = list[tuple[SubmitOwner, Outcome]]
@@ -295,7 +295,7 @@ class Bind(Service):
         rule = self.settings.policy.rule(event.status)
         self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
         if rule.action is Action.THROTTLE:
-            if now - self._taken_at > OTHERS_TAKEN or not owner.is_stubborn(segment):
+            if segment.throttles < THROTTLES_OF_FULL_NUMBER or now - self._taken_at > OTHERS_TAKEN:
                 self._pace.refused(now)
             owner.wait_again(segment)
             return

@@ -95,9 +95,6 @@ class Route:
         self._answered(segment.destination)
         self.listener.throttled((segment,))
 
-    def is_stubborn(self, segment: Segment) -> bool:
-        return self.listener.is_stubborn(segment)
-
     def offer_room(self) -> None:
         if self.capacity():
             self.listener.room()

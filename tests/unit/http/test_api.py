@@ -20,6 +20,7 @@ from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
@@ -74,7 +75,8 @@ class DoorCase(SynchronousTestCase, Gate):
         self.channel = FakeChannel()
         publisher = Publisher(self.clock, self.now, self.writer, FakeSink())
         receiver = Receiver(self.clock, self.now, self.writer, publisher.wake)
-        submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", RetryPolicy(), publisher.wake)
+        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
+        submitter = Submitter(self.clock, self.now, backlog, self.channel, policy=RetryPolicy(), told=publisher.wake)
         self.channel.listener = submitter
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)

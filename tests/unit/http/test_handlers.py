@@ -17,6 +17,7 @@ from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
@@ -69,7 +70,8 @@ class HandlerCase(SynchronousTestCase):
         return EPOCH + self.clock.seconds()
 
     def submitter(self, queue: str) -> Submitter:
-        made = Submitter(self.clock, self.now, self.writer, FakeChannel(), queue, RetryPolicy(), lambda: None)
+        backlog = StoreBacklog(queue, self.writer, self.writer, clock=self.clock, wall_clock=self.now)
+        made = Submitter(self.clock, self.now, backlog, FakeChannel(), policy=RetryPolicy(), told=lambda: None)
         made.startService()
         self.clock.advance(0)
         return made

@@ -64,9 +64,6 @@ class Ear:
 
     def late(self, outcome: messages.Outcome) -> None: ...
 
-    def is_stubborn(self, segment: messages.Segment) -> bool:
-        return False
-
     def wait_again(self, segment: messages.Segment) -> None:
         self.waiting.append(segment)
 

@@ -15,7 +15,9 @@ from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks import publisher as publishing
+from smsconnector.walks import ready, strict_order, throttled
 from smsconnector.walks import submitter as submitting
+from smsconnector.walks.backlog import IReader, StoreBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
@@ -39,7 +41,7 @@ class WalkCase(SynchronousTestCase):
         self.start()
 
     def start(self, broken: bool = False) -> None:
-        self.writer = DirectWriter(self.clock, Store(self.path))
+        self.writer = self.make_writer(self.clock, Store(self.path))
         self.writer.broken = broken
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
         self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
@@ -48,13 +50,23 @@ class WalkCase(SynchronousTestCase):
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
+        self.backlog = StoreBacklog(
+            "smpp", self.writer, self.reader(), clock=self.clock, wall_clock=self.now, process=self.life
+        )
         self.submitter = Submitter(
-            self.clock, self.now, self.writer, self.channel, "smpp", policy, self.publisher.wake, self.life
+            self.clock, self.now, self.backlog, self.channel, policy=policy, told=self.publisher.wake
         )
         self.channel.listener = self.submitter
         for service in (self.publisher, self.receiver, self.submitter):
             service.startService()
         self.settle()
+
+    def make_writer(self, clock: Clock, store: Store) -> DirectWriter:
+        return DirectWriter(clock, store)
+
+    def reader(self) -> IReader:
+        """What answers the submitter's loads."""
+        return self.writer
 
     def tearDown(self) -> None:
         self.writer.store.close()
@@ -114,8 +126,8 @@ class SubmitterCase(WalkCase):
 
     def test_accepted_while_loading(self) -> None:
         """A message that is written in the batch of a read from disk is submitted once, not twice."""
-        self.submitter._behind = True
-        self.submitter._load()
+        self.submitter._ready._behind = True
+        self.submitter._ready.load()
         self.accept("SM1")
         self.settle()
         self.assertEqual(len(self.channel.submitted), 1)
@@ -133,8 +145,8 @@ class SubmitterCase(WalkCase):
     def test_order_is_that_of_acceptance(self) -> None:
         """The wire sees the order of the 200s, from memory and from disk alike."""
         self.channel.window = 3
-        self.patch(submitting, "MEMORY", 4)
-        self.patch(submitting, "CHUNK", 5)
+        self.patch(ready, "MEMORY", 4)
+        self.patch(ready, "CHUNK", 5)
         sids = [f"SM{number:02}" for number in range(30)]
         self.accept(*sids)
         self.settle()
@@ -144,12 +156,12 @@ class SubmitterCase(WalkCase):
 
     def test_memory_is_bounded(self) -> None:
         """Law 4: whatever the backlog, memory holds a bounded part of it."""
-        self.patch(submitting, "MEMORY", 40)
-        self.patch(submitting, "CHUNK", 10)
+        self.patch(ready, "MEMORY", 40)
+        self.patch(ready, "CHUNK", 10)
         for number in range(200):
             self.accept(f"SM{number}")
         self.settle()
-        self.assertLessEqual(len(self.submitter._ready), 40)
+        self.assertLessEqual(len(self.submitter._ready.in_line), 40)
 
     def test_temporary_refusal(self) -> None:
         """Tried again after the back-off, until the attempts are used up; then FAILED with the last code."""
@@ -192,7 +204,7 @@ class SubmitterCase(WalkCase):
         self.receipt(segment)
         self.settle()
         self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
-        self.assertFalse(self.submitter._holds_segments or self.submitter._taken)
+        self.assertFalse(self.submitter._ready.holds_segments or self.submitter._obsolete.taken)
 
     def test_late_response_without_receipts(self) -> None:
         """Taken is the end, where no receipts are asked for."""
@@ -311,7 +323,7 @@ class SubmitterCase(WalkCase):
 
     def test_many_full_numbers(self) -> None:
         """However many numbers are full, memory holds a bounded part of what waits for them, and none of it is lost."""
-        self.patch(submitting, "HELD", 50)
+        self.patch(throttled, "MANY_PAUSED", 50)
         self.submitter._policy = replace(self.submitter._policy, maximum=300)
 
         def accept(second: int) -> None:
@@ -321,17 +333,27 @@ class SubmitterCase(WalkCase):
                     self.accept(f"SN{second * 10 + at}", to=f"9999{second:03d}{at:04d}")
 
         self.minutes(2, accept)
-        self.assertLess(len(self.submitter._held), 120)
-        self.assertLess(
-            len(self.submitter._throttles) + self.submitter._lanes.waiting + len(self.submitter._lanes), 400
-        )
+        pauses, lanes = self.submitter._pauses, self.submitter._lanes
+        self.assertLess(pauses.paused, 120)
+        self.assertLess(len(pauses.segments()) + lanes.waiting + len(lanes), 400)
         self.assertEqual(self.writer.store.counts()["queued"], 60 * 18)
+
+    def test_too_many_full_numbers(self) -> None:
+        """While enough throttled segments are in memory nothing new is begun."""
+        self.patch(submitting, "MOST_PAUSED", 5)
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(30):
+            self.channel.throttle(*self.channel.under_way)
+            self.submitter.room()
+        self.assertLessEqual(self.submitter._pauses.paused, 5 + 3)
 
     def test_full_numbers_with_many_texts(self) -> None:
         """What waits behind full numbers does not fill the room that the others need."""
-        self.patch(submitting, "LANES", 300)
-        self.patch(submitting, "MEMORY", 100)
-        self.patch(submitting, "CHUNK", 50)
+        self.patch(ready, "LANES", 300)
+        self.patch(ready, "MEMORY", 100)
+        self.patch(ready, "CHUNK", 50)
 
         def accept(second: int) -> None:
             if second == 0:
@@ -351,7 +373,7 @@ class SubmitterCase(WalkCase):
 
     def test_due_ones_that_wait_in_memory(self) -> None:
         """A chunk of what is due is in memory, waiting for its lane: what is due behind it comes all the same."""
-        self.patch(submitting, "CHUNK", 3)
+        self.patch(ready, "CHUNK", 3)
         self.accept(*(f"SM{number}" for number in range(1, 6)), to="111")
         self.accept("SM6", "SM7", to="222")
         self.settle()
@@ -365,7 +387,7 @@ class SubmitterCase(WalkCase):
     def test_full_number_keeps_its_order(self) -> None:
         """A text that goes back to the disk is one that was tried; those behind it are tried before they follow, and
         what comes later waits for its turn behind them."""
-        self.patch(submitting, "HELD", -1)
+        self.patch(throttled, "MANY_PAUSED", -1)
         self.accept("SM1", "SM2", "SM3", to="111")
         self.settle()
         for turn in range(12):
@@ -379,13 +401,13 @@ class SubmitterCase(WalkCase):
             self.accepted_by_smsc(*self.channel.under_way)
             self.advance(1)
         self.assertEqual({one.id for one in self.channel.submitted[-4:]}, {1, 2, 3, 4})
-        self.assertEqual(self.submitter._throttles, {})
+        self.assertEqual((self.submitter._pauses.segments(), self.submitter._ready.under_way), ([], set()))
 
     def test_due_flood_to_one_number(self) -> None:
         """What is due for one number does not crowd memory, nor hold up what is fresh."""
-        self.patch(submitting, "CHUNK", 5)
-        self.patch(submitting, "LANES", 40)
-        self.patch(submitting, "MEMORY", 20)
+        self.patch(ready, "CHUNK", 5)
+        self.patch(ready, "LANES", 40)
+        self.patch(ready, "MEMORY", 20)
         self.accept(*(f"SM{number}" for number in range(200)), to="111")
         self.settle()
         self.writer.store.apply([ops.Postpone(tuple(range(2, 201)), int(self.now() * 1000) + 1000)])
@@ -412,7 +434,7 @@ class SubmitterCase(WalkCase):
         self.advance(1)
         self.accept("SM3", to="333", at=int(self.now() * 1000) - 3_600_000)
         self.settle()
-        self.submitter._again_first = True  # so that it is the turn of what is fresh
+        self.submitter._throttled_first = True  # so that it is the turn of what is fresh
         self.channel.window = 1
         self.submitter.pump()
         self.settle()
@@ -435,8 +457,8 @@ class SubmitterCase(WalkCase):
 
     def test_flood_to_one_number(self) -> None:
         """Many texts to one number don't hold up the others."""
-        self.patch(submitting, "MEMORY", 20)
-        self.patch(submitting, "CHUNK", 10)
+        self.patch(ready, "MEMORY", 20)
+        self.patch(ready, "CHUNK", 10)
         for number in range(100):
             self.accept(f"SM{number}", to="923000000001")
         self.accept("SM100", to="923000000002")
@@ -542,7 +564,7 @@ class StrictOrderCase(WalkCase):
 
     def test_flood_behind_a_retry(self) -> None:
         """However much waits behind a message, its next attempt comes."""
-        self.patch(submitting, "LANES", 2)
+        self.patch(ready, "LANES", 2)
         self.both()
         self.accept("SM3", "SM4", "SM5", "SM6", to="923000000001")
         self.settle()
@@ -551,7 +573,7 @@ class StrictOrderCase(WalkCase):
 
     def test_bounded(self) -> None:
         """However many are refused for now, a bounded number of lanes is kept, and all goes on."""
-        self.patch(submitting, "KEPT", 5)
+        self.patch(strict_order, "KEPT", 5)
         self.accept(*[f"SM{number}" for number in range(1, 21)])
         self.settle()
         for _ in range(200):
@@ -564,6 +586,30 @@ class StrictOrderCase(WalkCase):
             self.assertLessEqual(len(self.submitter._lanes.kept), 5 + self.window)
             self.advance(0.5)
         self.assertEqual(len(self.ids()), 40)
+
+    def test_bounded_for_a_long_time(self) -> None:
+        """While enough lanes are kept nothing new is begun, and what is due goes on."""
+        self.patch(strict_order, "KEPT", 5)
+        self.channel.window = 3
+        self.accept(*[f"SM{number}" for number in range(1, 21)])
+        self.settle()
+        for _ in range(30):
+            self.channel.answer(
+                *[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, 10.0) for one in self.channel.under_way]
+            )
+            self.advance(0.25)
+        self.assertLessEqual(len(self.ids()), 5 + 3)
+        self.advance(10)
+        self.assertEqual(self.ids().count(1), 2)
+
+    def test_more_retries_than_are_looked_at(self) -> None:
+        """A look that does not show all retries says nothing about the missing ones."""
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        self.channel.answer(*[Outcome(one, Verdict.RETRY, ACCOUNT, None, 8, 60.0) for one in self.channel.under_way])
+        self.patch(strict_order, "KEPT", 2)
+        self.advance(20)
+        self.assertEqual(len(self.submitter._lanes.kept), 3)
 
     def test_expired_while_nothing_else_happens(self) -> None:
         """A message that expires between two attempts lets the next to its number go, on a quiet bind too."""

@@ -23,6 +23,7 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.policy import Action, Policy, Rule
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.store.store import Store
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from tests.unit.channels.smpp.test_channel import Wires
 from tests.unit.fakes import EPOCH, DirectWriter, message
@@ -77,9 +78,8 @@ class RoutesCase(SynchronousTestCase):
         self.sent = 0
 
     def submitter(self, prefix: str, route: IRoute) -> Submitter:
-        self.submitters[prefix] = Submitter(
-            self.clock, self.now, self.writer, route, f"smpp/{prefix}", self.policy, lambda: None
-        )
+        backlog = StoreBacklog(f"smpp/{prefix}", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
+        self.submitters[prefix] = Submitter(self.clock, self.now, backlog, route, policy=self.policy, told=lambda: None)
         return self.submitters[prefix]
 
     def now(self) -> float:
@@ -194,7 +194,7 @@ class OrderCase(RoutesCase):
         self.turn(1)
         smsc.behaviour, smsc._dice = well, Dice(well)
         self.until(lambda: len(self.taken()) == 20, 200)
-        self.assertEqual((len(self.submitters[""]._under_way), self.channel.routes[""]._on), (0, {}))
+        self.assertEqual((len(self.submitters[""]._ready.under_way), self.channel.routes[""]._on), (0, {}))
 
     def test_fault_in_an_event(self) -> None:
         """A fault of ours with one response: it is logged, the outcome unknown, and the others of its read count."""
@@ -211,7 +211,7 @@ class OrderCase(RoutesCase):
         self.send(20, 20)
         self.until(lambda: len(self.peers[0].taken) == 21, 60)
         self.turn(1)
-        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(self.submitters[""]._under_way)), (1, 0))
+        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(self.submitters[""]._ready.under_way)), (1, 0))
 
     def test_prefix_written_twice(self) -> None:
         """Two spellings of a prefix are no two binds."""

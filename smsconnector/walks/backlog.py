@@ -1,0 +1,208 @@
+"""What is on disk and not in memory: everything that a submitter asks of the place where its segments are kept.
+
+The backlog owns each segment from the commit that accepted it until its outcome is recorded. A submitter only holds
+copies of the few that are about to be sent.
+
+``IBacklog`` is the whole interface; it knows nothing of SQL, files or threads. ``StoreBacklog`` keeps the segments in
+the database. Another one could keep them in queues that several machines share; it has to pass the same tests
+(``tests/unit/walks/backlog_contract.py``).
+
+Writes and loads may be answered by different threads, so a load can be answered late, and from a state of the database
+that later commits have changed. These rules hold for every backlog:
+
+1. Each callback is called once: ``done(answer, None)``, or ``done(None, error)``. It is called after the method has
+   returned; only an error may come earlier.
+2. What was written is on disk, so that a kill does not lose it, when its callback is called without an error.
+3. A load sees at least what had been answered when it was asked. It may or may not see what was written later.
+4. Ids rise: a message that is accepted later has higher ids, and a load never sees a message and misses one that
+   was accepted before it.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from smsconnector.errors import StoreError
+from smsconnector.messages import Message, Outcome, Segment
+from smsconnector.store import operations as ops
+from smsconnector.store.retrying import RetryingWriter
+from smsconnector.store.writer import Done, IWriter
+from smsconnector.walks.lanes import Waiting
+
+T = TypeVar("T")
+Answered = Callable[[T | None, StoreError | None], None]
+Decided = tuple[Outcome, int]  # what became of a submit; with the verdict RETRY, when to try again (ms)
+
+
+class IBacklog(Protocol):
+    """The segments of one queue: those of one channel's route. The module's docstring has the rules."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue."""
+        ...
+
+    @property
+    def failing(self) -> bool:
+        """Whether an outcome, or another fact that only memory holds, could not be written and waits to be tried
+        again. Nothing more should be submitted until it is written."""
+        ...
+
+    def accept(self, message: Message, done: Answered[None]) -> int:
+        """Write a message. Gives the id of its first segment at once; the others have the ids after it. With an error
+        nothing was written."""
+        ...
+
+    def load_untried(self, after: int, limit: int, done: Answered[list[Segment]]) -> None:
+        """Segments that were never tried, with an id above ``after``, in the order of their ids; at most ``limit``.
+        Fewer than ``limit`` means that there were no more."""
+        ...
+
+    def load_due(self, limit: int, done: Answered[list[Segment]]) -> None:
+        """Segments whose next attempt is due now, the longest due first; at most ``limit``. The next call goes on
+        behind them. When the end was reached, it begins anew. One call at a time."""
+        ...
+
+    def load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+        """The messages with segments that wait for another attempt, due or not, in the order of their ids; at most
+        ``limit``. This load sees all outcomes that were given to ``record`` before, written or not: it waits until
+        they are written."""
+        ...
+
+    def claim(self, ids: Sequence[int], done: Answered[list[int]]) -> None:
+        """Mark segments as about to be submitted: if the process is killed now, they are not sent again. The answer
+        has the ids of those that may be submitted; the others have ended."""
+        ...
+
+    def unclaim(self, ids: Sequence[int]) -> None:
+        """Claimed segments that are known not to have been sent: the next process may send them. Tried again until it
+        is written."""
+        ...
+
+    def postpone(self, ids: Sequence[int], seconds: float, done: Answered[None]) -> None:
+        """Segments that are due in so many seconds from now, and not before; no attempt is counted. Tried again until
+        it is written."""
+        ...
+
+    def record(self, decided: Sequence[Decided], done: Answered[list[int]]) -> None:
+        """What became of submits. The answer has the ids of their messages that have ended by it. Tried again until it
+        is written."""
+        ...
+
+    def settled(self) -> "Deferred[None]":
+        """Fires when all that is tried again is written; it is tried once more at once. The caller bounds how long it
+        waits."""
+        ...
+
+    def close(self) -> None:
+        """After the stop: nothing is tried again any more."""
+        ...
+
+
+class IReader(Protocol):
+    """What answers loads: a thread of its own, or the writer."""
+
+    def put(self, operation: ops.Operation, done: Done) -> None: ...
+
+
+class StoreBacklog:
+    """The segments of one queue in the database. ``wall_clock`` gives seconds since the epoch; ``process`` is the
+    number of this process among all that have used the database: claims are made in its name."""
+
+    def __init__(
+        self,
+        queue: str,
+        writer: IWriter,
+        reader: IReader,
+        clock: IReactorTime,
+        wall_clock: Callable[[], float],
+        process: int = 0,
+    ) -> None:
+        self.queue, self._writer, self._reader = queue, writer, reader
+        self._wall_clock, self._process = wall_clock, process
+        self._retrying = RetryingWriter(clock, writer)
+        self._place = ops.NOTHING_DUE  # behind which the next look for due segments goes on
+        self._records = 0  # so many were given to ``record``; each has a number
+        self._unwritten: set[int] = set()  # the numbers of those that are not written yet
+        self._loads: list[tuple[set[int], Callable[[], None]]] = []  # which of them a load waits for
+
+    @property
+    def failing(self) -> bool:
+        return self._retrying.failing
+
+    def accept(self, message: Message, done: Answered[None]) -> int:
+        first_id = self._writer.allocate(len(message.segments))
+        self._writer.put(ops.Accept(message, first_id, self.queue), done)
+        return first_id
+
+    # --- loads ----------------------------------------------------------------------------------------------
+
+    def load_untried(self, after: int, limit: int, done: Answered[list[Segment]]) -> None:
+        self._reader.put(ops.LoadSegments(self.queue, after, limit), done)
+
+    def load_due(self, limit: int, done: Answered[list[Segment]]) -> None:
+        def loaded(found: tuple[list[Segment], tuple[int, int] | None] | None, error: StoreError | None) -> None:
+            if found is None:
+                done(None, error)
+                return
+            segments, place = found
+            self._place = place or ops.NOTHING_DUE
+            done(segments, None)
+
+        self._reader.put(ops.LoadDue(self.queue, self._now_ms(), limit, self._place), loaded)
+
+    def load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+        self._loads.append((set(self._unwritten), partial(self._load_retries, limit, done)))
+        self._load_what_is_written()
+
+    def _load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+        def loaded(rows: Sequence[tuple[str, int, int, int]] | None, error: StoreError | None) -> None:
+            done(None if rows is None else [Waiting(*row) for row in rows], error)
+
+        self._reader.put(ops.LoadRetries(self.queue, limit), loaded)
+
+    def _load_what_is_written(self) -> None:
+        """Ask for what waited for outcomes that are on disk now."""
+        loads, self._loads = self._loads, []
+        for awaited, load in loads:
+            if awaited.isdisjoint(self._unwritten):
+                load()
+            else:
+                self._loads.append((awaited, load))
+
+    # --- writes ---------------------------------------------------------------------------------------------
+
+    def claim(self, ids: Sequence[int], done: Answered[list[int]]) -> None:
+        self._writer.put(ops.Claim(tuple(ids), self._process), done)
+
+    def unclaim(self, ids: Sequence[int]) -> None:
+        self._retrying.put(lambda: ops.Unclaim(tuple(ids)), lambda *_: None)
+
+    def postpone(self, ids: Sequence[int], seconds: float, done: Answered[None]) -> None:
+        due_at = self._now_ms() + int(seconds * 1000)
+        self._retrying.put(lambda: ops.Postpone(tuple(ids), due_at), done)
+
+    def record(self, decided: Sequence[Decided], done: Answered[list[int]]) -> None:
+        self._records += 1
+        number = self._records
+        self._unwritten.add(number)
+
+        def recorded(ended: list[int] | None, error: StoreError | None) -> None:
+            self._unwritten.discard(number)
+            if self._loads:
+                self._load_what_is_written()
+            done(ended, error)
+
+        self._retrying.put(lambda: ops.Record(tuple(decided), self._now_ms()), recorded)
+
+    def settled(self) -> "Deferred[None]":
+        return self._retrying.settled()
+
+    def close(self) -> None:
+        self._retrying.close()
+
+    def _now_ms(self) -> int:
+        return int(self._wall_clock() * 1000)

@@ -1,0 +1,37 @@
+"""What need not be sent any more, while memory may still hold a copy of it.
+
+1. A message of several segments has ended: one was refused, or a receipt said so. Its other segments are obsolete.
+2. A segment was given up for unanswered, and turns out to have been taken: its next attempt is obsolete.
+3. A message whose lifetime is over is obsolete by itself.
+
+Nothing is lost if something is forgotten here: it costs a submit that is of no use. So both sets are emptied when
+memory holds no segments, and when there are too many.
+"""
+
+from collections.abc import Iterable
+
+from smsconnector.messages import Segment
+
+REMEMBERED = 10_000  # messages that have ended, and segments that were taken late, at most
+
+
+class Obsolete:
+    """``messages`` are the ids of messages that have ended; ``taken`` the ids of segments that were taken late."""
+
+    def __init__(self) -> None:
+        self.messages: set[int] = set()
+        self.taken: set[int] = set()
+
+    def add_messages(self, message_ids: Iterable[int]) -> None:
+        if len(self.messages) > REMEMBERED:
+            self.messages.clear()
+        self.messages.update(message_ids)
+
+    def add_taken(self, segment_id: int) -> None:
+        if len(self.taken) > REMEMBERED:
+            self.taken.clear()
+        self.taken.add(segment_id)
+
+    def covers(self, segment: Segment, now_ms: int) -> bool:
+        """Whether this segment need not be sent any more."""
+        return segment.expires_at <= now_ms or segment.message_id in self.messages or segment.id in self.taken
