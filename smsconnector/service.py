@@ -37,6 +37,7 @@ from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
+from smsconnector.store.reader import Reader
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
@@ -44,7 +45,8 @@ from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
-from smsconnector.walks.receiver import Keep, Receiver
+from smsconnector.walks.receiver import Receiver
+from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 
 INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
@@ -84,6 +86,7 @@ class Connector(MultiService):
         configuration: Configuration,
         wall_clock: Callable[[], float] = time.time,
         make_writer: Callable[[Any], Any] = Writer,
+        make_reader: Callable[[Any], Any] = Reader,
         dice: Random | None = None,
     ) -> None:
         super().__init__()
@@ -92,6 +95,7 @@ class Connector(MultiService):
         self._process = int(wall_clock() * 1000)
         events = configuration.events
         self.writer = make_writer(reactor)
+        self.reader = make_reader(reactor)
         self.sink = StompSink(
             reactor,
             events.uri,
@@ -104,20 +108,20 @@ class Connector(MultiService):
             tls=TLS(ca_file=events.ca_file),
             random=self._dice,
         )
-        self.publisher = Publisher(reactor, wall_clock, self.writer, self.sink)
+        self.publisher = Publisher(reactor, wall_clock, self.writer, self.reader, self.sink)
         store = configuration.store
-        self.receiver = Receiver(
+        self.receiver = Receiver(self.writer, self.publisher.wake, self._messages_ended)
+        self.sweeper = Sweeper(
             reactor,
             wall_clock,
             self.writer,
             self.publisher.wake,
-            configuration.incoming_timeout,
-            Keep(store.keep_texts, store.retention),
-            self._process,
+            incoming_timeout=configuration.incoming_timeout,
+            keep=Keep(store.keep_texts, store.retention),
+            process=self._process,
         )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.writer.damaged = self.admission.failed
-        self.receiver.ended = self._messages_ended
         self._retrying = RetryingWriter(reactor, self.writer)
         self._unserved: dict[str, int] = {}  # segments by channel that nothing served at the start
         self.channels: list[SMPPChannel] = []
@@ -130,7 +134,7 @@ class Connector(MultiService):
             configuration.default_channel,
             http.webhook_channel or configuration.default_channel,
             self.receiver,
-            self.writer,
+            self.reader,
             KeyRing([key.get_secret_value() for key in http.api_keys]),
             http.base_path,
             self.admission,
@@ -169,13 +173,14 @@ class Connector(MultiService):
         measures = self.admission.measures
         return {
             "binds": {bind.title: bind.state for one in self.channels for bind in one.binds},
-            "broker": "connected" if self.sink.broker is not None else "down",
+            "broker": self.sink.state(),
             "store": None
             if measures is None
             else {
                 "waiting_for_network": measures.queued,
                 "waiting_for_broker": measures.waiting_events,
                 "parked_receipts": measures.parked,
+                "parked_events": measures.parked_events,
                 "free_octets": measures.free,
             },
             "unserved": self._unserved,
@@ -237,11 +242,12 @@ class Connector(MultiService):
         what = "a new database" if store.is_new else "the database"
         self.log.info("{what}, {path}: {counts}", what=what, path=os.path.abspath(path), counts=store.counts())
         self.writer.start(store)
+        self.reader.start(store.path)
         self._requeue()
         for part in (
             self.sink,
             self.publisher,
-            self.receiver,
+            self.sweeper,
             self.admission,
             *self.channels,
             self._notifier,
@@ -295,9 +301,9 @@ class Connector(MultiService):
             if submitter.running:
                 submitter.stopService()
         yield self._bounded(DeferredList([maybeDeferred(channel.stopService) for channel in self.channels]))
-        self.receiver.stopService()
+        self.sweeper.stopService()
         self.admission.stopService()
-        if self.sink.broker is not None:  # else nobody is there who could confirm
+        if self.sink.state() == "connected":  # else nobody is there who could confirm
             yield self._bounded(self.publisher.drain())
         self.publisher.stopService()
         yield self._bounded(maybeDeferred(self.sink.stopService))
@@ -305,6 +311,7 @@ class Connector(MultiService):
         yield self._bounded(DeferredList([keeper.settled() for keeper in keepers]))
         for keeper in keepers:
             keeper.close()
+        yield self._bounded(self.reader.stop())
         yield self._bounded(self.writer.stop())
         self._notifier.stopService()
         self.log.info("stopped")

@@ -87,7 +87,9 @@ def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
                 f"there is no database {os.path.abspath(path)}: is that the store.path of the connector? A relative one"
                 " begins where the connector was started; --database names the file itself"
             )
-        connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
         _look(connection, path)
         current = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
