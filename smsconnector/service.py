@@ -46,8 +46,8 @@ from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
-from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.sweeper import Keep, Sweeper
 
 INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
 INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}  # SMPP 3.4 section 5.2.4

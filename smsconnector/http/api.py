@@ -24,7 +24,7 @@ from smsconnector.http.site import BoundedRequest, Routes, too_large
 from smsconnector.messages import IncomingSegment, Message, Receipt, new_sid
 from smsconnector.sms.segmentation import Split
 from smsconnector.store import operations as ops
-from smsconnector.store.writer import IWriter
+from smsconnector.store.reader import IReader
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
@@ -45,14 +45,14 @@ class API:
         default_channel: str,
         webhook_channel: str,
         receiver: Receiver,
-        writer: IWriter,
+        reader: IReader,
         keys: KeyRing,
         base_path: str,
         gate: Gate | None = None,
         health: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
-        self._webhook_channel, self._receiver, self._writer = webhook_channel, receiver, writer
+        self._webhook_channel, self._receiver, self._reader = webhook_channel, receiver, reader
         self._keys, self._base_path, self._gate, self._health_of = (keys, base_path, gate or Gate(), health)
         self._app = Klein()
         self._route("/send", "POST", self._send)
@@ -184,7 +184,7 @@ class API:
     def _message(self, request: BoundedRequest, sid: str) -> "Deferred[bytes]":
         answer: Deferred[bytes] = Deferred()
 
-        def found(row: dict[str, Any] | None, error: StoreError | None) -> None:
+        def found(row: ops.FoundMessage | None, error: StoreError | None) -> None:
             if error is not None:
                 answer.errback(_unavailable(error))
             elif row is None:
@@ -192,7 +192,7 @@ class API:
             else:
                 answer.callback(replies.give(request, replies.found(row)))
 
-        self._writer.put(ops.Find(sid), found)
+        self._reader.put(ops.Find(sid), found)
         return answer
 
     # --- errors ---------------------------------------------------------------------------------------------

@@ -149,4 +149,4 @@ class Queries:
             " WHERE id BETWEEN ? AND ? ORDER BY id",
             (row[0], row[0] + row[-1] - 1),
         )
-        return ops.FoundMessage(*row[:-1], tuple(ops.FoundSegment(*segment) for segment in segments))
+        return ops.FoundMessage._make((*row[:-1], tuple(ops.FoundSegment(*segment) for segment in segments)))

@@ -44,7 +44,7 @@ def answers_of(store: Store, batch: Sequence[Operation | Query]) -> list[Answer]
     return [answer_query(queries, cast(Query, one)) if is_query(one) else next(written) for one in batch]
 
 
-def ask(store: Store, *batch: Operation | Query) -> list[Any]:
+def ask(store: Store, batch: Sequence[Operation | Query]) -> list[Any]:
     """The results of all; raises the first error."""
     operations = [one for one in batch if not is_query(one)]
     written = iter(store.apply(cast(list[Operation], operations)))

@@ -3,7 +3,8 @@
 For each channel and hour: accepted = delivered + failed + under way, and reports = confirmed by every sink + waiting.
 And message by message: whatever contradicts itself is listed.
 
-Reads one consistent view of the database, beside a connector that may be running; what retention has dropped is not counted.
+Reads one consistent view of the database, beside a connector that may be running; what
+retention has dropped is not counted.
 """
 
 import sqlite3

@@ -24,7 +24,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
-from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel, FakeSink
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -72,8 +72,8 @@ class DoorCase(SynchronousTestCase, Gate):
         self.writer = DirectWriter(self.clock, Store(":memory:"))
         self.addCleanup(self.writer.store.close)
         self.channel = FakeChannel()
-        publisher = Publisher(self.clock, self.now, self.writer, FakeSink())
-        receiver = Receiver(self.clock, self.now, self.writer, publisher.wake)
+        publisher = Publisher(self.clock, self.now, self.writer, self.writer, FakeSink())
+        receiver = Receiver(self.writer, publisher.wake)
         submitter = Submitter(self.clock, self.now, self.writer, self.channel, "smpp", RetryPolicy(), publisher.wake)
         self.channel.listener = submitter
         submitter.startService()
@@ -133,7 +133,7 @@ class DoorCase(SynchronousTestCase, Gate):
         return self.request("POST", path, body, Content_Type=content_type)
 
     def events(self) -> list[Any]:
-        return self.writer.store.apply([ops.LoadEvents(0, 100)])[0]
+        return ask(self.writer.store, [ops.LoadEvents(SINK, 0, 100)])[0]
 
 
 class SendCase(DoorCase):

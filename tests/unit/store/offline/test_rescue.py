@@ -23,6 +23,7 @@ from smsconnector.store.offline.btree_leaves import Leaves
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import TABLES, rescue
 from smsconnector.store.store import Store
+from tests.unit.fakes import ask
 from tests.unit.store.test_store import ACCOUNT, NOW, StoreCase
 
 PAGE = 4096  # octets
@@ -220,7 +221,7 @@ class RescueCase(TestCase):
                 connection.commit()
             rescue(path, target)
             store = Store(target)
-            ((loaded,),) = store.apply([ops.LoadSegments("smpp", 0, 9)])
+            ((loaded,),) = ask(store, [ops.LoadSegments("smpp", 0, 9)])
             self.assertEqual((loaded.text, loaded.destination), ("hello", "1"))
             store.close()
 
