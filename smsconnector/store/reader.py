@@ -23,7 +23,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.database import open_readonly
 from smsconnector.store.operations import Query
 from smsconnector.store.queries import Queries
-from smsconnector.store.writer import Answer, Done, IReactorThreads
+from smsconnector.store.writer import Result, Done, IReactorThreads
 
 MAXIMUM_BATCH = 100  # queries that are answered before their callbacks are called
 
@@ -57,7 +57,7 @@ class Reader:
         self._thread.start()
 
     def stop(self) -> "Deferred[None]":
-        """Answer what is queued, close the connection; fires in the reactor's thread."""
+        """Result what is queued, close the connection; fires in the reactor's thread."""
         self._stopping = True
         self._wake.set()
         return self._stopped
@@ -89,7 +89,7 @@ class Reader:
 
     # --- in the reactor's thread ----------------------------------------------------------------------------
 
-    def _finish(self, batch: list[tuple[Query, Done]], answers: list[Answer]) -> None:
+    def _finish(self, batch: list[tuple[Query, Done]], answers: list[Result]) -> None:
         damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
         if damaged is not None:
             self._damaged(damaged)
@@ -100,7 +100,7 @@ class Reader:
                 self.log.failure("the callback of {query} failed", query=type(query).__name__)
 
 
-def answer_query(queries: Queries, query: Query) -> Answer:
+def answer_query(queries: Queries, query: Query) -> Result:
     """Its result, or the error."""
     try:
         return queries.answer(query), None

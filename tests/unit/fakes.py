@@ -16,7 +16,7 @@ from smsconnector.store.operations import Operation, Query
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Answer, Done, apply_batch
+from smsconnector.store.writer import Result, Done, apply_batch
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
 
@@ -36,7 +36,7 @@ def is_query(asked: Operation | Query) -> bool:
     return isinstance(asked, get_args(Query))
 
 
-def answers_of(store: Store, batch: Sequence[Operation | Query]) -> list[Answer]:
+def answers_of(store: Store, batch: Sequence[Operation | Query]) -> list[Result]:
     """Of operations, in one commit, and of queries, asked behind it."""
     operations = [one for one in batch if not is_query(one)]
     written = iter(apply_batch(store, cast(list[Operation], operations)))
@@ -86,7 +86,7 @@ class DirectWriter:
         asked = [one for one, _ in batch]
         writes = [cast(Operation, one) for one in asked if not is_query(one)]
         if self.broken or (self.full and not only_reads(writes)):
-            answers: list[Answer] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
+            answers: list[Result] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
         else:
             answers = answers_of(self.store, asked)
             self.commits += 1

@@ -144,13 +144,16 @@ class StompSink(Service):
 
     def publish(self, events: Sequence[Event], settle: Settle) -> None:
         """Send all, in order; ``settle`` hears of each once. Before the start they wait."""
-        good = [event for event in events if event.body.isascii() and "\0" not in event.body]
+        good = [event for event in events if self._can_carry(event)]
         if len(good) < len(events):
-            bad = [event for event in events if event not in good]
-            settle(EventOutcome(bad, EventVerdict.REFUSED, "the body is not JSON in ASCII, so STOMP can't carry it"))
+            bad = [event for event in events if not self._can_carry(event)]
+            settle(EventOutcome(bad, EventVerdict.REFUSED, "STOMP can't carry it: its body is not JSON in ASCII"))
         if good and not self._stopped:
             self._waiting.append(Part(good, settle))
             self._pump()
+
+    def _can_carry(self, event: Event) -> bool:
+        return event.body.isascii() and "\0" not in event.body and event.kind in self.destinations
 
     # -- parts out, receipts in
 
