@@ -23,7 +23,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.database import open_readonly
 from smsconnector.store.operations import Query
 from smsconnector.store.queries import Queries
-from smsconnector.store.writer import Result, Done, IReactorThreads
+from smsconnector.store.writer import Done, IReactorThreads, Result
 
 MAXIMUM_BATCH = 100  # queries that are answered before their callbacks are called
 
