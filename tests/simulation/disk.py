@@ -1,8 +1,8 @@
 """The database file and who writes to it, with their faults.
 
 ``SimulatedWriter`` keeps the contract of ``store.writer.Writer`` on simulated time: it takes what came, commits it a
-little later, and hands the answers over later still; a crash may fall between any two of these. ``SimulatedReader`` does
-so for ``store.reader.Reader``: its answers are as old as they can be. The store and its
+little later, and hands the answers over later still; a crash may fall between any two of these. ``SimulatedReader``
+does so for ``store.reader.Reader``: its answers are as old as they can be. The store and its
 file are real. A crash copies the file and its write-ahead log as they are at that moment; a *torn* one loses part of
 what the last commit wrote: as if the power went while that commit waited for the disk.
 """
