@@ -155,7 +155,7 @@ def run_events(options: argparse.Namespace) -> int:
 
 def _moment(milliseconds: int) -> str:
     """UTC, to the second."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if milliseconds else "once"
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if milliseconds else "now"
 
 
 def run_rescue(options: argparse.Namespace) -> int:

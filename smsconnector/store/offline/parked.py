@@ -13,11 +13,11 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.store.database import explain, open_readonly
 from smsconnector.store.outbox import SINKS
 
-PATIENCE = 10.0  # seconds to wait for a connector that is writing
+BUSY_TIMEOUT = 10.0  # seconds to wait for a connector that is writing
 
 
 class ParkedEventOfSink(NamedTuple):
-    """Times in ms; ``refused``: for good, or else the sink wants it later; ``reason``: the sink's own words."""
+    """Times in ms; ``refused``: 1 for good, or else the sink wants it later; ``reason``: the sink's own words."""
 
     event_id: str
     kind: str
@@ -25,7 +25,7 @@ class ParkedEventOfSink(NamedTuple):
     since: int
     attempts: int
     due_at: int
-    refused: bool
+    refused: int
     reason: str
 
 
@@ -38,7 +38,7 @@ def parked_events(path: str) -> list[ParkedEventOfSink]:
                 f" FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / {SINKS}"
                 f" JOIN sink AS k ON k.id = p.id % {SINKS} ORDER BY p.since, p.id"
             )
-            return [ParkedEventOfSink(*row[:6], bool(row[6]), row[7]) for row in rows]
+            return [ParkedEventOfSink._make(row) for row in rows]
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(explain(error, path)) from error
 
@@ -49,7 +49,7 @@ def retry_parked(path: str, event_ids: Sequence[str]) -> int:
         pass
     which = f"id / {SINKS} IN (SELECT o.id FROM outbox AS o WHERE o.event_id IN (SELECT value FROM json_each(?)))"
     try:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT)) as connection:
             if event_ids:
                 sql = f"UPDATE parked_event SET due_at = 0 WHERE {which}"
                 return connection.execute(sql, (json.dumps(list(event_ids)),)).rowcount

@@ -70,6 +70,51 @@ class StoreCase(SynchronousTestCase):
         return [json.loads(event.body) for event in self.events()]
 
 
+class NumberCase(StoreCase):
+    """The number in a receipt, by one rule whether the receipt or the response comes first."""
+
+    SAME = (
+        ("12345", "12345"),
+        ("12345", "012345"),
+        ("12345", "+12345"),
+        ("923001234567", "03001234567"),
+        ("923001234567", "+92 3001234567".replace(" ", "")),
+        ("923001234567", "00923001234567"),
+    )
+    OTHERS = (("12345", "12346"), ("923001234567", "923001234568"), ("12345", "54321"))
+
+    def ends(self, to: str, written: str, receipt_first: bool, **more: Any) -> bool:
+        """Whether a receipt with the id in decimal ends a message whose response had it in hexadecimal digits."""
+        self.setUp()
+        (segment,) = self.accept("SM1", to=to)
+        said = replace(receipt("439041101", destination=written), **more)
+        if receipt_first:
+            self.receive(said)
+            self.record(segment, Verdict.ACCEPTED, "1a2b3c4d")
+        else:
+            self.record(segment, Verdict.ACCEPTED, "1a2b3c4d")
+            self.receive(said)
+        return bool(self.reports())
+
+    def test_same_number(self) -> None:
+        """Short codes with a zero or a plus before them, national and international forms."""
+        for to, written in self.SAME:
+            for receipt_first in (False, True):
+                self.assertTrue(self.ends(to, written, receipt_first), (to, written, receipt_first))
+
+    def test_another_number(self) -> None:
+        """An id in another form is no proof when the number is another one."""
+        for to, written in self.OTHERS:
+            for receipt_first in (False, True):
+                self.assertFalse(self.ends(to, written, receipt_first), (to, written, receipt_first))
+
+    def test_addresses_not_swapped(self) -> None:
+        """Some SMSCs leave the handset's number where the submit had it."""
+        for receipt_first in (False, True):
+            self.assertTrue(self.ends("923001234567", "8228", receipt_first, addressee="03001234567"), receipt_first)
+            self.assertFalse(self.ends("923001234567", "8228", receipt_first, addressee="03001234568"), receipt_first)
+
+
 class KinCase(StoreCase):
     """A carrier's two hosts under one system_id, which stand for each other."""
 
