@@ -94,7 +94,7 @@ def main(profile: bool) -> None:
         default_channel="smpp",
         webhook_channel="smpp",
         receiver=nothing,
-        writer=nothing,
+        reader=nothing,
         keys=KeyRing(()),
         base_path="/msg-client",
     )

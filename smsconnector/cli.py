@@ -13,6 +13,7 @@ from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
+from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
 
@@ -40,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     account.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
     _add_database(account)
     account.set_defaults(run=run_reconcile)
+    events = commands.add_parser("events", help="events that the broker did not take: list them, send them again")
+    events.add_argument("--parked", action="store_true", help="list them (the default)")
+    events.add_argument("--retry", nargs="*", metavar="EVENT-ID", help="try these again now, or all if none is named")
+    _add_database(events)
+    events.set_defaults(run=run_events)
     save = commands.add_parser("rescue", help="save what can be saved of a damaged database")
     save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
@@ -123,6 +129,34 @@ def run_reconcile(options: argparse.Namespace) -> int:
         print(f"{sid}: {sentence}")
     print(f"{len(account.faults)} that do not add up" if account.faults else "all adds up")
     return 1 if account.faults else 0
+
+
+def run_events(options: argparse.Namespace) -> int:
+    """A line for each parked event; with --retry how many will be tried now. 1 if the database can't be used, or none
+    has that id."""
+    try:
+        path = _database(options)
+        if options.retry is not None:
+            count = retry_parked(path, options.retry)
+            print(f"{count} events will be sent again; a connector that runs does so within seconds")
+            return 1 if options.retry and not count else 0
+        parked = parked_events(path)
+    except (ConfigurationError, StoreUnusable) as error:
+        print(f"events: {error}", file=sys.stderr)
+        return 1
+    for one in parked:
+        verdict = "refused" if one.refused else "wanted later"
+        _say(
+            f"{one.event_id}  {one.kind}  {one.sink}  since {_moment(one.since)}  {verdict}, {one.attempts} attempts,"
+            f" next at {_moment(one.due_at)}  {one.reason}"
+        )
+    print(f"{len(parked)} events are parked; `smsconnector events --retry` sends them again" if parked else "none")
+    return 0
+
+
+def _moment(milliseconds: int) -> str:
+    """UTC, to the second."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if milliseconds else "now"
 
 
 def run_rescue(options: argparse.Namespace) -> int:

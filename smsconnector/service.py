@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python import usage
 
-from smsconnector.channels import IChannel, IRoute, ListenerOf, Surroundings
+from smsconnector.channels import IChannel, ListenerOf, Surroundings
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import Configuration, load
 from smsconnector.deadline import Deadline
@@ -28,16 +28,20 @@ from smsconnector.http.door import Door
 from smsconnector.http.site import Routes, make_site
 from smsconnector.sections import ChannelSection
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.store.reader import Reader
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
-from smsconnector.walks.backlog import StoreBacklog
-from smsconnector.walks.outlet import make_outlet
+from smsconnector.walks.outlet import SubmitterMaker, make_outlet
 from smsconnector.walks.publisher import Publisher
-from smsconnector.walks.receiver import Keep, Receiver
+from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
-from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.submitter import Submitter
+from smsconnector.walks.sweeper import Keep, Sweeper
+
+# Makes the writer or the reader, from the reactor and from what is to be called when the database is damaged.
+MakeThread = Callable[[Any, Callable[[StoreError], None]], Any]
 
 
 class Options(usage.Options):
@@ -64,8 +68,8 @@ def makeService(options: Options, reactor: Any = None) -> Any:
 class Connector(MultiService):
     """The whole daemon. Making it opens nothing: twistd makes it before it becomes a daemon and another user.
 
-    The wall clock (seconds since the epoch), the writer and the dice are the real ones unless they are given.
-    ``make_writer`` gets the reactor, and what to call when the database turns out to be damaged."""
+    The wall clock (seconds since the epoch), the two threads of the store and the dice are the real ones
+    unless they are given."""
 
     log = Logger()
 
@@ -74,46 +78,42 @@ class Connector(MultiService):
         reactor: Any,
         configuration: Configuration,
         wall_clock: Callable[[], float] = time.time,
-        make_writer: Callable[[Any, Callable[[StoreError], None]], Any] = Writer,
+        make_writer: MakeThread = Writer,
+        make_reader: MakeThread = Reader,
         dice: Random | None = None,
     ) -> None:
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
-        self._process = int(wall_clock() * 1000)  # names this run in the store
+        process = int(wall_clock() * 1000)  # names this run in the store
         store, events = configuration.store, configuration.events
-        self.writer = make_writer(reactor, self._damaged)
+        self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
-        self.publishers = {name: Publisher(reactor, wall_clock, self.writer, sink) for name, sink in self.sinks.items()}
-        self.receiver = Receiver(
+        self.publishers = {
+            name: Publisher(reactor, wall_clock, self.writer, self.reader, sink, name)
+            for name, sink in self.sinks.items()
+        }
+        self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended)
+        self.sweeper = Sweeper(
             reactor,
             wall_clock,
             self.writer,
-            told=self._wake_publishers,
+            self._wake_publishers,
             incoming_timeout=configuration.incoming_timeout,
             keep=Keep(store.keep_texts, store.retention),
-            process=self._process,
-            ended=self._messages_ended,
+            process=process,
         )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
+        maker = SubmitterMaker(
+            reactor, wall_clock, self.writer, self.reader, told=self._wake_publishers, process=process
+        )
         self.outlets = {
-            name: make_outlet(name, section, partial(self._channel, name, section), self._submitter, self._dice)
+            name: make_outlet(name, section, partial(self._channel, name, section), maker, self._dice)
             for name, section in configuration.channels.items()
         }
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self._door = self._make_door()
         self._notifier = Notifier(reactor)
-
-    def _submitter(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
-        backlog = StoreBacklog(
-            queue,
-            writer=self.writer,
-            reader=self.writer,
-            clock=self._reactor,
-            wall_clock=self._wall_clock,
-            process=self._process,
-        )
-        return Submitter(self._reactor, self._wall_clock, backlog, route, policy=policy, told=self._wake_publishers)
 
     def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
         around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
@@ -127,7 +127,7 @@ class Connector(MultiService):
             default_channel=self._configuration.default_channel,
             webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
-            writer=self.writer,
+            reader=self.reader,
             keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
             base_path=http.base_path,
             gate=self.admission,
@@ -158,13 +158,16 @@ class Connector(MultiService):
         super().startService()
         path = self._configuration.store.path
         try:
-            store = Store(path, self._configuration.kin)
+            store = Store(path, self._configuration.kin, tuple(self.sinks))
         except StoreUnusable as error:
             self._give_up(str(error))
         what = "a new database" if store.is_new else "the database"
         self.log.info("{what}, {path}: {counts}", what=what, path=os.path.abspath(path), counts=store.counts())
+        for name, count in store.forgotten_sinks().items():
+            self.log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)
         self.writer.start(store)
-        walks = (self.rerouting, *self.publishers.values(), self.receiver, self.admission)
+        self.reader.start(path)
+        walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.admission)
         wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
         for part in (*walks, *wires, self._notifier):
             part.startService()
@@ -194,7 +197,7 @@ class Connector(MultiService):
         for outlet in self.outlets.values():
             outlet.stop_submitters()
         yield wait(*(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
-        self.receiver.stopService()
+        self.sweeper.stopService()
         self.admission.stopService()
         reachable = [name for name, sink in self.sinks.items() if sink.connected]  # else nobody could confirm
         yield wait(*(self.publishers[name].drain() for name in reachable))
@@ -206,6 +209,6 @@ class Connector(MultiService):
         yield wait(*(keeper.settled() for keeper in keepers))
         for keeper in keepers:
             keeper.close()
-        yield wait(self.writer.stop())
+        yield wait(self.reader.stop(), self.writer.stop())
         self._notifier.stopService()
         self.log.info("stopped")

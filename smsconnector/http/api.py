@@ -21,7 +21,7 @@ from smsconnector.http.auth import KeyRing
 from smsconnector.http.lookups import Lookups
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
-from smsconnector.store.writer import IWriter
+from smsconnector.store.reader import IReader
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
@@ -42,7 +42,7 @@ class API:
         default_channel: str,
         webhook_channel: str,
         receiver: Receiver,
-        writer: IWriter,
+        reader: IReader,
         keys: KeyRing,
         base_path: str,
         gate: Gate | None = None,
@@ -60,7 +60,7 @@ class API:
         webhooks = Webhooks(
             wall_clock=wall_clock, channels=outlets, default_channel=webhook_channel, receiver=receiver, gate=gate
         )
-        lookups = Lookups(writer=writer, gate=gate, details=health)
+        lookups = Lookups(reader=reader, gate=gate, details=health)
         notified = webhooks.delivery_notification
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),

@@ -7,20 +7,20 @@ from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies
 from smsconnector.http.answers import GiveAnswer, HTTPRequest
 from smsconnector.store import operations as ops
-from smsconnector.store.writer import IWriter
+from smsconnector.store.reader import IReader
 from smsconnector.walks.admission import Gate
 
 
 class Lookups:
     """The handlers of both. ``details`` gives what the health says beside whether texts are accepted."""
 
-    def __init__(self, *, writer: IWriter, gate: Gate, details: Callable[[], dict[str, Any]]) -> None:
-        self._writer, self._gate, self._details = writer, gate, details
+    def __init__(self, *, reader: IReader, gate: Gate, details: Callable[[], dict[str, Any]]) -> None:
+        self._reader, self._gate, self._details = reader, gate, details
 
     def message(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message, 404 if there is none with this MessageSID."""
 
-        def found(row: dict[str, Any] | None, error: StoreError | None) -> None:
+        def found(row: ops.FoundMessage | None, error: StoreError | None) -> None:
             if error is not None:
                 answer(replies.STORE_FAILED)
             elif row is None:
@@ -28,7 +28,7 @@ class Lookups:
             else:
                 answer(replies.json_answer(replies.found(row)))
 
-        self._writer.put(ops.Find(request.arguments["sid"]), found)
+        self._reader.put(ops.Find(request.arguments["sid"]), found)
 
     def health(self, _request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 while texts are accepted, else 503 with the reason. That 503 refuses nothing: it has no Retry-After."""

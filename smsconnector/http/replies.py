@@ -9,6 +9,7 @@ from smsconnector.http.answers import Answer, Headers
 from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.messages import Message
 from smsconnector.sms.segmentation import Split, unmarked
+from smsconnector.store.operations import FoundMessage
 
 RETRY_AFTER_S = 5
 JSON = (b"Content-Type", b"application/json")
@@ -77,29 +78,29 @@ def representation(message: Message) -> dict[str, Any]:
     }
 
 
-def found(row: dict[str, Any]) -> dict[str, Any]:
+def found(row: FoundMessage) -> dict[str, Any]:
     """A message as the store found it."""
     return {
-        "MessageSID": row["sid"],
-        "channel": row["channel"],
-        "From": row["source"],
-        "To": row["destination"],
-        "Body": "".join(part[1] for part in row["parts"]),
-        "Alphabet": unmarked(row["alphabet"])[0],
-        "Segments": row["segments"],
+        "MessageSID": row.sid,
+        "channel": row.channel,
+        "From": row.source,
+        "To": row.destination,
+        "Body": "".join(segment.text for segment in row.segments),
+        "Alphabet": unmarked(row.alphabet)[0],
+        "Segments": len(row.segments),
         "DeliveryStatus": _status(row),
-        "ProviderStatusCode": row["code"],
-        "AcceptedAt": timestamp(row["accepted_at"]),
-        "ExpiresAt": timestamp(row["expires_at"]),
-        "FinalAt": timestamp(row["final_at"]),
+        "ProviderStatusCode": row.code,
+        "AcceptedAt": timestamp(row.accepted_at),
+        "ExpiresAt": timestamp(row.expires_at),
+        "FinalAt": timestamp(row.final_at),
     }
 
 
-def _status(row: dict[str, Any]) -> str:
+def _status(row: FoundMessage) -> str:
     """DELIVERED or FAILED when final; before that SENT when the network has taken all of it, else QUEUED."""
-    if row["state"] != MessageState.ACTIVE:
-        return MessageState(row["state"]).name
-    return "SENT" if all(part[2] >= SegmentState.SENT for part in row["parts"]) else "QUEUED"
+    if row.state != MessageState.ACTIVE:
+        return MessageState(row.state).name
+    return "SENT" if all(segment.state >= SegmentState.SENT for segment in row.segments) else "QUEUED"
 
 
 def timestamp(milliseconds: int | None) -> str | None:

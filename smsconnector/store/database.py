@@ -7,6 +7,7 @@ WAL and synchronous=FULL: a commit that returned is on disk (SQLite documentatio
 import fcntl
 import importlib.resources
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
                 f"there is no database {os.path.abspath(path)}: is that the store.path of the connector? A relative one"
                 " begins where the connector was started; --database names the file itself"
             )
-        connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
         _look(connection, path)
         current = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
@@ -165,5 +168,8 @@ def upgrade(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _run(connection: sqlite3.Connection, numbered: list[tuple[int, str]]) -> None:
+    """SQLite keeps the text of what makes a table. Without comments and columns of blanks all of it fits the file's
+    first page: one page less that can be damaged and take everything along."""
     for number, sql in numbered:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version={number};\nCOMMIT;")
+        short = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", sql))
+        connection.executescript(f"BEGIN IMMEDIATE; {short} PRAGMA user_version={number}; COMMIT;")

@@ -53,6 +53,8 @@ class PartialText:
 
 
 class IncomingTexts(Outbox):
+    """Texts from handsets, whole or in parts."""
+
     _kin: Mapping[str, tuple[str, ...]]
 
     def _incoming(self, batch: list[ops.Incoming]) -> list[int]:

@@ -1,7 +1,10 @@
 """What can be asked of the store, as plain records; each class says what its result is.
 
-The store groups the operations of a batch by class and runs the groups in the order of ``ORDER``, which is the
-order of cause and effect: a receipt of the same batch as its submit's outcome finds that outcome written.
+An *operation* writes. The writer's thread puts many into one transaction: the store groups them by class, and runs the
+groups in the order of ``ORDER``, which is the order of cause and effect. So a receipt of the same batch as its submit's
+outcome finds that outcome written.
+
+A *query* only reads. The reader's thread answers it from what was committed when it began.
 """
 
 from collections.abc import Callable
@@ -91,10 +94,34 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """The broker has confirmed these events. Result: None."""
+class Confirm:
+    """The sink has taken responsibility for these events, ids of the outbox; every event up to ``settled_up_to`` is
+    confirmed or parked there. Result: None."""
 
-    ids: tuple[int, ...]
+    sink: str
+    events: tuple[int, ...]
+    settled_up_to: int
+    now: int
+
+
+class ParkedEvent(NamedTuple):
+    """``event``: its id in the outbox; ``attempts`` that ended so; ``due_at`` (ms): when it is tried again."""
+
+    event: int
+    attempts: int
+    due_at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkEvents:
+    """The sink did not take these events: it refused them for good, or wants them later. Each is tried again alone, and
+    holds up no other. ``settled_up_to`` as for ``Confirm``. Result: None."""
+
+    sink: str
+    events: tuple[ParkedEvent, ...]
+    refused: bool
+    settled_up_to: int
     now: int
 
 
@@ -120,19 +147,84 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Result: a ``Measures``. ``probe``: write so many octets, to see whether that can be done; None: write nothing."""
+    """How full the store is. Result: a ``Measures``. ``probe``: write so many octets, to see whether that can be done;
+    None: write nothing."""
 
     probe: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """How full the store is. ``queued``: segments that the network has not taken; ``free``: octets on its disk."""
+    """``queued``: segments that the network has not taken; ``waiting_events``: owed to a sink, once for each;
+    ``parked``: receipts that wait for the response to their submit; ``parked_events``: those that a sink did not take;
+    ``free``: octets on the disk."""
 
     queued: int
     waiting_events: int
     parked: int
+    parked_events: int
     free: int
+
+
+Place = tuple[str, int, int]  # queue, due_at, id
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """At start: queued segments whose queue no configured submitter serves any more, ``limit`` of them behind the place
+    ``after``. ``route`` gives the new queue of a message from its channel and number, or None if there is none yet.
+    Result: a ``Requeued``."""
+
+    queues: tuple[str, ...]
+    route: Callable[[str, str], str | None]
+    after: Place = ("", -1, -1)
+    limit: int = 2_000
+
+
+class Requeued(NamedTuple):
+    """How many segments were moved; the channels of those that nothing serves, once for each; the place to go on from,
+    None at the end."""
+
+    moved: int
+    left: list[str]
+    after: Place | None
+
+
+Operation = (
+    Settle
+    | Requeue
+    | Accept
+    | Claim
+    | Unclaim
+    | Postpone
+    | Record
+    | Receive
+    | Incoming
+    | Confirm
+    | ParkEvents
+    | Sweep
+    | Purge
+    | Measure
+)
+ORDER: tuple[type[Any], ...] = (
+    Settle,
+    Requeue,
+    Accept,
+    Claim,
+    Unclaim,
+    Postpone,
+    Record,
+    Receive,
+    Incoming,
+    Confirm,
+    ParkEvents,
+    Sweep,
+    Purge,
+    Measure,
+)
+
+
+# --- queries ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,80 +261,76 @@ class LoadRetries:
 
 @dataclass(frozen=True, slots=True)
 class LoadEvents:
-    """Result: at most ``limit`` unpublished events with id > ``after``, in order."""
+    """Result: at most ``limit`` of the events with id > ``after`` that the sink is owed, in order. To leave out those
+    that it has confirmed or that are parked costs time, and there are none behind ``SinkProgress.furthest``: then
+    ``may_be_settled`` is False."""
 
+    sink: str
     after: int
     limit: int
-
-
-Place = tuple[str, int, int]  # queue, due_at, id
+    may_be_settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Requeue:
-    """At start: queued segments whose queue no configured submitter serves any more, ``limit`` of them behind the place
-    ``after``. ``route`` gives the new queue of a message from its channel and number, or None if there is none yet.
-    Result: a ``Requeued``."""
+class LoadParkedEvents:
+    """Result: at most ``limit`` of the events that are parked at the sink and due at ``now`` (ms), longest due first,
+    each as (event, attempts)."""
 
-    queues: tuple[str, ...]
-    route: Callable[[str, str], str | None]
-    after: Place = ("", -1, -1)
-    limit: int = 2_000
+    sink: str
+    now: int
+    limit: int
 
 
-class Requeued(NamedTuple):
-    """How many segments were moved; the channels of those that nothing serves, once for each; the place to go on from,
-    None at the end."""
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Result: the ``SinkProgress`` of a sink."""
 
-    moved: int
-    left: list[str]
-    after: Place | None
+    sink: str
+
+
+class SinkProgress(NamedTuple):
+    """Every event up to ``settled_up_to`` is confirmed or parked; none behind ``furthest`` is. ``parked``: how many."""
+
+    settled_up_to: int
+    furthest: int
+    parked: int
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Result: the message with this sid as a dict for its representation, or None."""
+    """Result: the message with this sid as a ``FoundMessage``, or None."""
 
     sid: str
 
 
-Operation = (
-    Settle
-    | Requeue
-    | Accept
-    | Claim
-    | Unclaim
-    | Postpone
-    | Record
-    | Receive
-    | Incoming
-    | Published
-    | Sweep
-    | Purge
-    | Measure
-    | LoadSegments
-    | LoadDue
-    | LoadRetries
-    | LoadEvents
-    | Find
-)
-ORDER: tuple[type[Any], ...] = (
-    Settle,
-    Requeue,
-    Accept,
-    Claim,
-    Unclaim,
-    Postpone,
-    Record,
-    Receive,
-    Incoming,
-    Published,
-    Sweep,
-    Purge,
-    Measure,
-    LoadSegments,
-    LoadDue,
-    LoadRetries,
-    LoadEvents,
-    Find,
-)
+class FoundSegment(NamedTuple):
+    """``state`` is one of ``lifecycle.SegmentState``; ``sent_at`` in ms."""
+
+    number: int
+    text: str
+    state: int
+    attempts: int
+    account: str | None
+    smsc_id: str | None
+    code: int | str | None
+    sent_at: int | None
+
+
+class FoundMessage(NamedTuple):
+    """A message as it is on disk; ``state`` is one of ``lifecycle.MessageState``, times are in ms."""
+
+    id: int
+    sid: str
+    channel: str
+    source: str | None
+    destination: str
+    alphabet: str
+    accepted_at: int
+    expires_at: int
+    state: int
+    code: int | str | None
+    final_at: int | None
+    segments: tuple[FoundSegment, ...]
+
+
+Query = LoadSegments | LoadDue | LoadRetries | LoadEvents | LoadParkedEvents | LoadProgress | Find

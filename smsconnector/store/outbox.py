@@ -1,60 +1,147 @@
-"""The outbox: events as rows, from the commit that caused them until the broker has confirmed them."""
+"""The outbox: events as rows, from the commit that caused them until each sink has taken responsibility for them.
+
+1. ``_tell`` writes an event; every configured sink is owed it from then on.
+2. ``_confirm``: a sink has taken responsibility for some. ``_park_events``: it refused them, or wants them later.
+3. ``settled_up_to`` of a sink says up to which event all is confirmed or parked; the publisher knows it, for it has
+   what lies behind in memory. So nothing has to be searched for, however far a sink is behind.
+
+A sink that is no longer configured keeps its row: it goes on from there if it is configured again. It holds up nothing.
+"""
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event, IncomingSegment, new_sid
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, IncomingSegment, new_sid
 from smsconnector.store import operations as ops
 from smsconnector.store.rows import Rows, columns
 
-EventRow = tuple[Any, ...]  # event_id, kind, jms_type, body, created_at
+SINKS = 64  # sinks that there may be, 0 left out: see schema step 7
+
+
+class EventRow(NamedTuple):
+    """An event that is not in the outbox yet."""
+
+    event_id: str
+    kind: str
+    jms_type: str
+    body: str
+    created_at: int  # ms
 
 
 class Outbox(Rows):
-    _events_waiting = 0
+    """Events, and what each sink has of them."""
 
-    def _tell(self, events: list[EventRow]) -> None:
+    _sinks: dict[str, int]  # the ids of the configured ones
+
+    def _open_outbox(self, names: Sequence[str]) -> None:
+        """Find or make the rows of the configured sinks; a new one is owed what is written from now on."""
+        run = self._connection.execute
+        known = [name for (name,) in run("SELECT name FROM sink")]
+        for name in names:
+            if name not in known:
+                run("INSERT INTO sink (name, settled_up_to) SELECT ?, coalesce(max(id), 0) FROM outbox", (name,))
+        rows = run("SELECT name, id FROM sink").fetchall()
+        self._sinks = {name: sink_id for name, sink_id in rows if name in names}
+        self._counts.waiting_events = sum(self._count_owed(one) for one in self._sinks.values())
+        self._counts.parked_events = sum(self._count_parked(one) for one in self._sinks.values())
+
+    def forgotten_sinks(self) -> dict[str, int]:
+        """Sinks that are not configured any more, with the events that they are owed still."""
+        rows = self._connection.execute("SELECT name, id FROM sink").fetchall()
+        owed = {name: self._count_owed(one) + self._count_parked(one) for name, one in rows if name not in self._sinks}
+        return {name: count for name, count in owed.items() if count}
+
+    def _count_owed(self, sink: int) -> int:
+        behind = self._settled_up_to(sink)
+        told = self._one("SELECT count(*) FROM outbox WHERE id > ?", behind)
+        settled = "SELECT count(*) FROM {} WHERE id >= ? AND id % ? = ?"
+        first = (behind + 1) * SINKS
+        return (
+            told
+            - self._one(settled.format("confirmation"), first, SINKS, sink)
+            - self._one(settled.format("parked_event"), first, SINKS, sink)
+        )
+
+    def _settled_up_to(self, sink: int) -> int:
+        return self._one("SELECT settled_up_to FROM sink WHERE id = ?", sink)
+
+    def _count_parked(self, sink: int) -> int:
+        return self._one("SELECT count(*) FROM parked_event WHERE id % ? = ?", SINKS, sink)
+
+    def _tell(self, events: Sequence[EventRow]) -> None:
         """Into the outbox; an event_id that has been told before is passed over."""
         if events:
-            self._events_waiting += self._run(
+            written = self._run(
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
                 f" SELECT {columns(5)} FROM json_each(?)",
                 events,
             ).rowcount
+            self._counts.waiting_events += written * len(self._sinks)
 
-    def _published(self, batch: list[ops.Published]) -> list[None]:
-        self._events_waiting -= self._run(
-            "UPDATE outbox SET published_at = ?2"
-            " WHERE published_at IS NULL AND id IN (SELECT value FROM json_each(?1))",
-            [event_id for published in batch for event_id in published.ids],
-            batch[-1].now,
-        ).rowcount
+    def _confirm(self, batch: list[ops.Confirm]) -> list[None]:
+        for confirm in batch:
+            sink = self._sinks[confirm.sink]
+            keys = [event * SINKS + sink for event in confirm.events]
+            confirmed = self._run(
+                "INSERT OR IGNORE INTO confirmation (id, at) SELECT value, ?2 FROM json_each(?1)", keys, confirm.now
+            ).rowcount
+            unparked = self._unpark_events(keys, confirm.events) if self._counts.parked_events else 0
+            self._counts.waiting_events -= confirmed - unparked
+            self._settle_up_to(sink, confirm.settled_up_to)
         return [None] * len(batch)
 
-    def _load_events(self, batch: list[ops.LoadEvents]) -> list[list[Event]]:
-        return [
-            [
-                Event(*row)
-                for row in self._connection.execute(
-                    "SELECT id, event_id, kind, jms_type, body FROM outbox"
-                    " WHERE published_at IS NULL AND id > ? ORDER BY id LIMIT ?",
-                    (load.after, load.limit),
-                )
-            ]
-            for load in batch
-        ]
+    def _unpark_events(self, keys: list[int], events: Sequence[int]) -> int:
+        """Those that were parked: how many. What retention has left of them until now goes with their confirmation."""
+        unparked = self._run("DELETE FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", keys).rowcount
+        if unparked:
+            self._run(
+                "UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))"
+                " AND id <= (SELECT emptied FROM outbox_progress)",
+                list(events),
+            )
+        self._counts.parked_events -= unparked
+        return unparked
+
+    def _park_events(self, batch: list[ops.ParkEvents]) -> list[None]:
+        for park in batch:
+            sink = self._sinks[park.sink]
+            rows = [(one.event * SINKS + sink, one.attempts, one.due_at, one.reason) for one in park.events]
+            keys = {row[0] for row in rows}
+            known = self._run("SELECT count(*) FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", [*keys])
+            new = len(keys) - known.fetchone()[0]
+            self._run(
+                "INSERT INTO parked_event (id, refused, attempts, since, due_at, reason)"
+                " SELECT value->>0, ?2, value->>1, ?3, value->>2, value->>3 FROM json_each(?1) WHERE true"
+                " ON CONFLICT (id) DO UPDATE SET refused = excluded.refused, attempts = excluded.attempts,"
+                " due_at = excluded.due_at, reason = excluded.reason",
+                rows,
+                park.refused,
+                park.now,
+            )
+            self._counts.parked_events += new
+            self._counts.waiting_events -= new
+            self._settle_up_to(sink, park.settled_up_to)
+        return [None] * len(batch)
+
+    def _settle_up_to(self, sink: int, event: int) -> None:
+        self._connection.execute(
+            "UPDATE sink SET settled_up_to = ?1 WHERE id = ?2 AND settled_up_to < ?1", (event, sink)
+        )
 
 
 def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
+    """What became of a message, for the queue of delivery reports."""
     body = {
         "MessageSID": sid,
         "DeliveryStatus": "DELIVERED" if delivered else "FAILED",
         "ProviderStatusCode": code,
     }
-    return (f"dr-{sid}", DELIVERY_REPORT, channel, json.dumps(body), now)
+    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, json.dumps(body), now)
 
 
 def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> EventRow:
+    """A text from a handset, for the queue of incoming messages."""
     sid = one.sid or new_sid(one.received_at)
     body: dict[str, Any] = {
         "Body": "" if one.is_binary else text,
@@ -66,4 +153,4 @@ def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) ->
         body["BodyHex"] = text
     if incomplete:
         body["Incomplete"] = True
-    return (f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)
+    return EventRow(f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)

@@ -4,11 +4,14 @@ Each call takes a step of at most ``limit`` of each, so that no commit is long; 
 is more. The room is used again, so the file grows no further than the busiest time needs.
 """
 
+from smsconnector.lifecycle import MessageState
 from smsconnector.store import operations as ops
-from smsconnector.store.rows import Rows
+from smsconnector.store.outbox import SINKS, Outbox
 
 
-class Retention(Rows):
+class Retention(Outbox):
+    """Drops what has been kept long enough."""
+
     def _purge(self, batch: list[ops.Purge]) -> list[int]:
         return [
             self._drop_texts(purge) + self._drop_messages(purge) + self._drop_bodies(purge) + self._drop_events(purge)
@@ -40,13 +43,15 @@ class Retention(Rows):
 
     def _final_messages(self, before: int, limit: int, kept: int) -> list[int]:
         rows = self._connection.execute(
-            "SELECT id FROM message WHERE state > 0 AND texts_kept = ? AND final_at <= ? LIMIT ?", (kept, before, limit)
+            f"SELECT id FROM message WHERE state > {MessageState.ACTIVE:d} AND texts_kept = ? AND final_at <= ?"
+            " LIMIT ?",
+            (kept, before, limit),
         )
         return [message_id for (message_id,) in rows]
 
     def _drop_bodies(self, purge: ops.Purge) -> int:
-        """The bodies of published events; their ids stay, by which a repeat is known."""
-        ids = self._published_events(self._one("SELECT emptied FROM outbox_progress"), purge.texts_before, purge.limit)
+        """The bodies of events that no sink is owed; their ids stay, by which a repeat is known."""
+        ids = self._settled_events(self._one("SELECT emptied FROM outbox_progress"), purge.texts_before, purge.limit)
         if ids:
             self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
             self._connection.execute("UPDATE outbox_progress SET emptied = ?", (ids[-1],))
@@ -54,7 +59,7 @@ class Retention(Rows):
 
     def _drop_events(self, purge: ops.Purge) -> int:
         """A report stays as long as its message, so that both add up whatever the clock did in between."""
-        ids = self._published_events(0, purge.messages_before, purge.limit)
+        ids = self._settled_events(0, purge.messages_before, purge.limit)
         if ids:
             kept = self._run(
                 "SELECT min(o.id) FROM json_each(?) AS j JOIN outbox AS o ON o.id = j.value"
@@ -64,15 +69,27 @@ class Retention(Rows):
             ids = ids if kept is None else [one for one in ids if one < kept]
         if ids:
             self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
+            self._run(
+                "DELETE FROM confirmation WHERE id IN (SELECT c.id FROM json_each(?1) AS j JOIN confirmation AS c"
+                " ON c.id BETWEEN j.value * ?2 AND j.value * ?2 + ?2 - 1)",
+                ids,
+                SINKS,
+            )
         return len(ids)
 
-    def _published_events(self, after: int, before: int, limit: int) -> list[int]:
-        """The next ones in the order of their ids, up to the first that is not published or too young."""
+    def _settled_events(self, after: int, before: int, limit: int) -> list[int]:
+        """The next ones in the order of their ids that every configured sink has confirmed, the last one until
+        ``before`` (ms). It ends at the first that is owed or too young; those that are parked are passed over."""
+        owed_from = min((self._settled_up_to(one) for one in self._sinks.values()), default=0)
         found = []
-        for event_id, published_at in self._connection.execute(
-            "SELECT id, published_at FROM outbox WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        for event_id, settled_at in self._connection.execute(
+            "SELECT o.id, coalesce((SELECT max(c.at) FROM confirmation AS c"
+            "   WHERE c.id BETWEEN o.id * ?4 AND o.id * ?4 + ?4 - 1), o.created_at)"
+            " FROM outbox AS o WHERE o.id > ?1 AND o.id <= ?2 AND NOT EXISTS (SELECT 1 FROM parked_event AS p"
+            "   WHERE p.id BETWEEN o.id * ?4 AND o.id * ?4 + ?4 - 1) ORDER BY o.id LIMIT ?3",
+            (after, owed_from, limit, SINKS),
         ):
-            if published_at is None or published_at > before:
+            if settled_at > before:
                 break
             found.append(event_id)
         return found

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -11,13 +12,24 @@ def columns(count: int) -> str:
     return ", ".join(f"value->>{index}" for index in range(count))
 
 
+@dataclass(slots=True)
+class Counts:
+    """How many there are, kept beside the tables, for to count rows takes time."""
+
+    queued: int = 0  # segments that the network has not taken
+    parked_receipts: int = 0
+    waiting_events: int = 0  # owed to a sink and not parked, once for each sink
+    parked_events: int = 0
+
+
 class Rows:
-    """One connection."""
+    """One connection, and what was counted on it."""
 
     _connection: sqlite3.Connection
+    _counts: Counts
 
-    def _one(self, sql: str) -> int:
-        return int(self._connection.execute(sql).fetchone()[0])
+    def _one(self, sql: str, *parameters: Any) -> int:
+        return int(self._connection.execute(sql, parameters).fetchone()[0])
 
     def _run(self, sql: str, rows: Sequence[Any], *more: Any) -> sqlite3.Cursor:
         """One statement over all rows, given to it as one JSON array."""

@@ -105,7 +105,7 @@ class Writer:
 
     # --- in the reactor's thread ----------------------------------------------------------------------------
 
-    def _finish(self, batch: list[tuple[Operation, Done]], answers: "list[Answer]") -> None:
+    def _finish(self, batch: list[tuple[Operation, Done]], answers: "list[Result]") -> None:
         damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
         if damaged is not None:
             self._damaged(damaged)
@@ -116,10 +116,10 @@ class Writer:
                 self.log.failure("the callback of {operation} failed", operation=type(operation).__name__)
 
 
-Answer = tuple[Any, StoreError | None]
+Result = tuple[Any, StoreError | None]
 
 
-def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Answer]:
+def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Result]:
     """Apply as one transaction. If the disk fails, all get the error; if an operation is at fault, only it does."""
     try:
         return [(result, None) for result in store.apply(batch)]

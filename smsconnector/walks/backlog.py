@@ -28,8 +28,9 @@ from twisted.internet.interfaces import IReactorTime
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Outcome, Segment
 from smsconnector.store import operations as ops
+from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RetryingWriter
-from smsconnector.store.writer import Done, IWriter
+from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
 
 T = TypeVar("T")
@@ -100,12 +101,6 @@ class IBacklog(Protocol):
     def close(self) -> None:
         """After the stop: nothing is tried again any more."""
         ...
-
-
-class IReader(Protocol):
-    """What answers loads: a thread of its own, or the writer."""
-
-    def put(self, operation: ops.Operation, done: Done) -> None: ...
 
 
 class StoreBacklog:

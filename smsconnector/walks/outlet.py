@@ -12,12 +12,35 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from twisted.internet.interfaces import IReactorTime
+
 from smsconnector.channels import IChannel, IRoute, ListenerOf
 from smsconnector.sections import ChannelSection
 from smsconnector.sms.segmentation import Split
+from smsconnector.store.reader import IReader
+from smsconnector.store.writer import IWriter
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 
-MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
+
+@dataclass(frozen=True, slots=True)
+class SubmitterMaker:
+    """What all submitters share. ``wall_clock`` gives seconds since the epoch; ``told`` is called when events were
+    written; ``process`` names this run of the daemon in the store."""
+
+    clock: IReactorTime
+    wall_clock: Callable[[], float]
+    writer: IWriter
+    reader: IReader
+    told: Callable[[], None]
+    process: int
+
+    def make(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
+        """A submitter of its own for that route; ``queue`` is the name of the route's segments on disk."""
+        backlog = StoreBacklog(
+            queue, self.writer, self.reader, clock=self.clock, wall_clock=self.wall_clock, process=self.process
+        )
+        return Submitter(self.clock, self.wall_clock, backlog, route, policy=policy, told=self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,7 @@ def make_outlet(
     name: str,
     section: ChannelSection,
     make_channel: Callable[[ListenerOf], IChannel],
-    make_submitter: MakeSubmitter,
+    maker: SubmitterMaker,
     dice: Random,
 ) -> Outlet:
     """The channel ``name`` and, for each of its routes, a submitter. The queue of a route on disk is called by the
@@ -78,7 +101,7 @@ def make_outlet(
     submitters: dict[str, Submitter] = {}
 
     def listener_of(prefix: str, route: IRoute) -> Submitter:
-        submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
+        submitters[prefix] = maker.make(route, f"{name}/{prefix}" if prefix else name, policy)
         return submitters[prefix]
 
     return Outlet(make_channel(listener_of), submitters, section.lifetime)

@@ -1,54 +1,80 @@
-"""The walk of an event: outbox -> sink -> marked as published.
+"""The walk of an event: outbox -> sink -> settled. One publisher per sink, each with its own progress.
 
 1. Somebody wrote events and calls ``wake``; the next chunk is read from the outbox, in order.
-2. The sink gets it and fires when the broker has confirmed all of it, however long that takes.
-3. The chunk is marked in one statement. An event that is confirmed but not yet marked when we are killed is
+2. The sink gets it, and answers for each event when the far side has: that may take as long as that side is away.
+3. What is confirmed is marked in one statement. An event that is confirmed but not yet marked when we are killed is
    published again, with the same event id.
+4. What is refused, or wanted later, is parked on disk. It is tried again alone, after a pause that grows each time, and
+   it holds up no other.
 
-At most ``PIPELINE`` chunks are at the sink at once: a broker that is away costs nothing but time and disk.
+At most ``AT_SINK`` events are at the sink at once: a broker that is away costs nothing but time and disk. Every event
+up to ``settled_up_to`` is confirmed or parked; a start goes on from there.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from smsconnector.errors import StoreError
 from smsconnector.messages import Event
-from smsconnector.sinks import IEventSink
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink
 from smsconnector.store import operations as ops
-from smsconnector.store.retrying import RetryingWriter
+from smsconnector.store.reader import IReader
+from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
 
-EVENTS_AT_ONCE = 500  # events in one batch
-PIPELINE = 2  # batches at the sink at once
-STORE_RETRY = 1.0  # seconds
+EVENTS_AT_ONCE = 500  # read from disk in one go
+CHUNKS_AT_SINK = 2
+LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0  # seconds until a refused event is tried again, doubled each time
+FIRST_DELAY = 1.0  # seconds, the same for one that the sink wants later
+TOLD_AT_ONCE, TOLD_AGAIN = 20, 60.0  # lines about refused events in the log, in so many seconds
 
 
 class Publisher(Service):
-    """Moves events from the outbox to the sink."""
+    """Moves events from the outbox to the sink of that name."""
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, wall_clock: Callable[[], float], writer: IWriter, sink: IEventSink) -> None:
-        self._clock, self._wall_clock, self._writer, self._sink = clock, wall_clock, writer, sink
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall_clock: Callable[[], float],
+        writer: IWriter,
+        reader: IReader,
+        sink: IEventSink,
+        sink_name: str = "stomp",
+    ) -> None:
+        self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
+        self.sink, self.sink_name = sink, sink_name
+        self._retrying = RetryingWriter(clock, writer)
         self._read_up_to = 0
+        self._furthest: int | None = None  # no event behind it is settled; None: that is not known yet
         self._loading = False
         self._more = False
-        self._at_sink = 0
+        self._unsettled: dict[int, None] = {}  # events that are at the sink or being parked, in order
+        self._attempts: dict[int, int] = {}  # parked events that are at the sink again: how often before
+        self._parked = 0
         self._retry: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
-        self._retrying = RetryingWriter(clock, writer)
+        self._told: list[float] = []  # when the last lines about refused events were logged
+        self._untold = 0  # refused events that were not logged
+        self._parked_timer = LoopingCall(self._look_for_parked)
+        self._parked_timer.clock = clock
 
     def startService(self) -> None:
         super().startService()
+        self._parked_timer.start(LOOK_FOR_PARKED, now=False)
         self.wake()
 
     def stopService(self) -> None:
         super().stopService()
+        self._parked_timer.stop()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -60,12 +86,14 @@ class Publisher(Service):
         return self._drained
 
     def settled(self) -> "Deferred[None]":
-        """Fires when every confirmation is on disk."""
+        """Fires when every answer of the sink is on disk."""
         return self._retrying.settled()
 
     def close(self) -> None:
         """After the stop: nothing more is tried."""
         self._retrying.close()
+
+    # --- 1: from the outbox ---------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """There may be new events."""
@@ -73,9 +101,25 @@ class Publisher(Service):
         self._load()
 
     def _load(self) -> None:
-        if self._more and not self._loading and self._at_sink < PIPELINE and self.running:
-            self._loading, self._more = True, False
-            self._writer.put(ops.LoadEvents(self._read_up_to, EVENTS_AT_ONCE), self._loaded)
+        room = len(self._unsettled) <= (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
+        if not self._more or self._loading or not room or not self.running:
+            return
+        self._loading = True
+        if self._furthest is None:
+            self._reader.put(ops.LoadProgress(self.sink_name), self._loaded_progress)
+            return
+        self._more = False
+        may_be_settled = self._read_up_to < self._furthest
+        query = ops.LoadEvents(self.sink_name, self._read_up_to, EVENTS_AT_ONCE, may_be_settled)
+        self._reader.put(query, self._loaded)
+
+    def _loaded_progress(self, progress: ops.SinkProgress | None, _error: StoreError | None) -> None:
+        self._loading = False
+        if progress is None:
+            self._again_later()
+            return
+        self._read_up_to, self._furthest, self._parked = progress
+        self._load()
 
     def _loaded(self, events: list[Event] | None, _error: StoreError | None) -> None:
         self._loading = False
@@ -85,40 +129,108 @@ class Publisher(Service):
         if events:
             self._read_up_to = events[-1].id
             self._more = self._more or len(events) == EVENTS_AT_ONCE
-            self._publish(events)
-        elif self._drained is not None and not self._at_sink and not self._more:
+            self._unsettled.update((event.id, None) for event in events)
+            self.sink.publish(events, self._settle)
+        elif self._drained is not None and not self._unsettled and not self._more:
             self._drained.callback(None)
             self._drained = None
         self._load()
 
-    def _publish(self, events: list[Event]) -> None:
-        self._at_sink += 1
-        ids = tuple(event.id for event in events)
-        self._sink.publish(events).addCallbacks(lambda _: self._confirmed(ids), self._abandoned)
-
-    def _confirmed(self, ids: tuple[int, ...]) -> None:
-        self._at_sink -= 1
-        self._mark(ids)
-        self._load()
-
-    def _mark(self, ids: tuple[int, ...]) -> None:
-        def marked(_result: None, error: StoreError | None) -> None:
-            if self._drained is not None:
-                self.wake()
-
-        self._retrying.put(lambda: ops.Published(ids, int(self._wall_clock() * 1000)), marked)
-
-    def _abandoned(self, failure: Failure) -> None:
-        """The sink was stopped; the events are still in the outbox."""
-        self._at_sink -= 1
-        if failure.check(CancelledError) is None:
-            self.log.failure("a batch of events was given up by the sink", failure)
-
     def _again_later(self) -> None:
         self._more = True
         if self._retry is None and self.running:
-            self._retry = self._clock.callLater(STORE_RETRY, self._try_again)
+            self._retry = self._clock.callLater(RETRY_INTERVAL, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
         self._load()
+
+    # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
+
+    def _settle(self, outcome: EventOutcome) -> None:
+        if outcome.verdict is EventVerdict.CONFIRMED:
+            self._confirmed(outcome)
+        else:
+            self._park(outcome)
+        self._load()
+
+    def _confirmed(self, outcome: EventOutcome) -> None:
+        """The far side has them, whether or not that can be written now: nothing before them is owed for their sake."""
+        ids = tuple(event.id for event in outcome.events)
+        for event_id in ids:
+            self._unsettled.pop(event_id, None)
+
+        def marked(_result: None, error: StoreError | None) -> None:
+            if self._attempts:
+                self._parked -= sum(1 for event_id in ids if self._attempts.pop(event_id, None) is not None)
+            if self._drained is not None:
+                self.wake()
+
+        self._retrying.put(partial(self._confirm, ids), marked)
+
+    def _confirm(self, ids: tuple[int, ...]) -> ops.Confirm:
+        return ops.Confirm(self.sink_name, ids, self._settled_up_to(), self._now())
+
+    def _settled_up_to(self) -> int:
+        """The last event before the first that is neither confirmed nor parked on disk."""
+        first = next(iter(self._unsettled), None)
+        return self._read_up_to if first is None else first - 1
+
+    # --- 4: what is parked ----------------------------------------------------------------------------------
+
+    def _park(self, outcome: EventOutcome) -> None:
+        refused = outcome.verdict is EventVerdict.REFUSED
+        rows = []
+        for event in outcome.events:
+            attempts = self._attempts.get(event.id, 0)
+            if refused and not attempts:
+                self._say_refused(event, outcome.reason)
+            first = FIRST_PAUSE if refused else FIRST_DELAY
+            pause = min(first * 2.0 ** min(attempts, 30), LONGEST_PAUSE)
+            rows.append(ops.ParkedEvent(event.id, attempts + 1, self._now() + int(pause * 1000), outcome.reason))
+
+        def parked(_result: None, error: StoreError | None) -> None:
+            self._parked += sum(1 for row in rows if row.event not in self._attempts)
+            for row in rows:
+                self._unsettled.pop(row.event, None)
+                self._attempts.pop(row.event, None)
+            self._load()
+            if self._drained is not None:
+                self.wake()
+
+        self._retrying.put(
+            lambda: ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(), self._now()), parked
+        )
+
+    def _look_for_parked(self) -> None:
+        """Some are due, by their pause or because somebody has asked for it."""
+        if self._parked and not self._attempts:
+            self._reader.put(ops.LoadParkedEvents(self.sink_name, self._now(), EVENTS_AT_ONCE), self._loaded_parked)
+        if self._untold and self._clock.seconds() - self._told[-1] >= TOLD_AGAIN:
+            self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._untold)
+            self._untold = 0
+
+    def _loaded_parked(self, found: "list[tuple[Event, int]] | None", _error: StoreError | None) -> None:
+        if found and self.running and not self._attempts:
+            self._attempts = {event.id: attempts for event, attempts in found}
+            for event, _ in found:  # alone, so that one that is refused again holds up no other
+                self.sink.publish([event], self._settle)
+
+    def _say_refused(self, event: Event, reason: str) -> None:
+        """Once for each event, but for a flood of them."""
+        now = self._clock.seconds()
+        self._told = [at for at in self._told if now - at < TOLD_AGAIN]
+        if len(self._told) >= TOLD_AT_ONCE:
+            self._untold += 1
+            return
+        self._told.append(now)
+        self.log.error(
+            "{sink} refused the event {event_id}: {reason}. It is parked, and tried again now and then;"
+            " the others go on. `smsconnector events --parked` lists it",
+            sink=self.sink_name,
+            event_id=event.event_id,
+            reason=reason,
+        )
+
+    def _now(self) -> int:
+        return int(self._wall_clock() * 1000)

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from smsconnector.walks.publisher import EVENTS_AT_ONCE, PIPELINE
+from smsconnector.walks.publisher import CHUNKS_AT_SINK, EVENTS_AT_ONCE
 from tests.integration import activemq, jms
 from tests.integration.stack import Connector, Load, Network, until
 
@@ -59,7 +59,7 @@ class MainJobCase(TestCase):
         has at the sink at once. It comes in the same order directly after the first time, and nothing else does."""
         first: dict[str, int] = {}
         again = [place for place, name in enumerate(event_ids) if first.setdefault(name, place) != place]
-        self.assertLessEqual(len(again), EVENTS_AT_ONCE * PIPELINE)
+        self.assertLessEqual(len(again), EVENTS_AT_ONCE * CHUNKS_AT_SINK)
         if again:
             seam = again[0]
             self.assertEqual(again, list(range(seam, seam + len(again))), "told again, and not in one run")

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Connection, End
-from tests.simulation.plan import Confirmation, Plan
+from tests.simulation.plan import Confirmation, Plan, RefusedEvent
 
 BEAT = 4.0  # seconds
 
@@ -34,6 +34,17 @@ class Broker:
         self.pending = 0
         self.asked = 0
         self.faults = {one.number: one.what for one in plan.of(Confirmation)}
+        self._refused = {one.number: [one.times, one.is_named] for one in plan.of(RefusedEvent)}
+        self._heard: dict[str, int] = {}  # events in the order in which they came first
+
+    def refusal(self, events: list[Published]) -> list[Any] | None:
+        """Whether one of these is refused now: how often still, and whether it is named."""
+        for event in events:
+            number = self._heard.setdefault(event.event_id, len(self._heard) + 1)
+            left = self._refused.get(number)
+            if left and left[0] > 0:
+                return left
+        return None
 
     def answer(self, connection: Connection) -> "Peer":
         return Peer(self, connection)
@@ -117,6 +128,14 @@ class Peer:
         if fault == "error":
             self._over = True
             self._say("ERROR\nmessage:it can't be\n\n\0")
+            self.transport.loseConnection()
+            return
+        refusal = broker.refusal(events)
+        if refusal is not None:
+            refusal[0] -= 1
+            self._over = True
+            named = f"receipt-id:{receipt}\n" if refusal[1] else ""
+            self._say(f"ERROR\nmessage:not this one\n{named}\n\0\n")
             self.transport.loseConnection()
             return
         for event in events:

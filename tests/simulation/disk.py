@@ -1,7 +1,8 @@
 """The database file and who writes to it, with their faults.
 
 ``SimulatedWriter`` keeps the contract of ``store.writer.Writer`` on simulated time: it takes what came, commits it a
-little later, and hands the answers over later still; a crash may fall between any two of these. The store and its
+little later, and hands the answers over later still; a crash may fall between any two of these. ``SimulatedReader``
+does so for ``store.reader.Reader``: its answers are as old as they can be. The store and its
 file are real. A crash copies the file and its write-ahead log as they are at that moment; a *torn* one loses part of
 what the last commit wrote: as if the power went while that commit waited for the disk.
 """
@@ -18,10 +19,16 @@ from twisted.logger import Logger
 
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
+from smsconnector.store.database import open_readonly
+from smsconnector.store.queries import Queries
+from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done, apply_batch
 from tests.simulation.clock import Machine
-from tests.unit.fakes import HOUSEKEEPING, READING, only_reads
+from tests.unit.fakes import HOUSEKEEPING, only_reads
+
+CONFIRMED = "id * 64 + 1 IN (SELECT id FROM confirmation)"  # of an event, by the only sink there is
+_IDLE = (ops.Measure, *HOUSEKEEPING)  # what is asked now and then, whether there is anything to do or not
 
 
 class Faults:
@@ -98,7 +105,7 @@ class SimulatedWriter:
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
-        self.writing += not isinstance(operation, READING + HOUSEKEEPING)
+        self.writing += not isinstance(operation, _IDLE)
         self._queue.append((operation, done))
         self._wake()
 
@@ -111,7 +118,7 @@ class SimulatedWriter:
 
     def _take(self) -> None:
         batch, self._queue = self._queue, []
-        if all(isinstance(operation, READING) for operation, _ in batch):
+        if all(isinstance(operation, ops.Measure) for operation, _ in batch):
             self._apply(batch)
         else:
             self._machine.callLater(self._dice.random() * self._slowness, self._apply, batch)
@@ -119,7 +126,7 @@ class SimulatedWriter:
     def _apply(self, batch: list[tuple[ops.Operation, Done]]) -> None:
         operations = [operation for operation, _ in batch]
         crash = self._faults.crash_at
-        writes = not all(isinstance(operation, READING) for operation in operations)
+        writes = not all(isinstance(operation, ops.Measure) for operation in operations)
         if crash is not None and writes:
             if crash == "before":
                 self._faults.crash()
@@ -158,7 +165,7 @@ class SimulatedWriter:
         self._stopped.callback(None)
 
     def _answer(self, batch: list[tuple[ops.Operation, Done]], answers: list[tuple[Any, StoreError | None]]) -> None:
-        self.writing -= sum(not isinstance(operation, READING + HOUSEKEEPING) for operation, _ in batch)
+        self.writing -= sum(not isinstance(operation, _IDLE) for operation, _ in batch)
         crash_behind = -1
         if self._faults.crash_at == "callback" and len(batch) > 1:
             crash_behind = self._dice.randrange(1, len(batch))
@@ -171,6 +178,70 @@ class SimulatedWriter:
                 done(result, error)
             except Exception:  # noqa: BLE001 — as Writer does
                 self.log.failure("the callback of {operation} failed", operation=type(operation).__name__)
+
+
+class SimulatedReader:
+    """One life's reader. A query sees what was committed when its turn came; its answer comes later still. Meanwhile
+    there may be commits, and the daemon may hear of them first."""
+
+    log = Logger()
+
+    def __init__(self, machine: Machine, dice: Random, slowness: float) -> None:
+        self._machine, self._dice, self._slowness = machine, dice, slowness
+        self._queue: list[tuple[ops.Query, Done]] = []
+        self._busy = self._stopping = False
+        self._stopped: Deferred[None] = Deferred()
+        self._connection: sqlite3.Connection
+        self._queries: Queries
+
+    def start(self, path: str) -> None:
+        self._connection = open_readonly(path)
+        self._queries = Queries(self._connection, path)
+        self._wake()
+
+    def stop(self) -> "Deferred[None]":
+        self._stopping = True
+        self._wake()
+        return self._stopped
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def put(self, query: ops.Query, done: Done) -> None:
+        if self._stopping:
+            done(None, StoreUnavailable("the connector is stopping"))
+            return
+        self._queue.append((query, done))
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._busy and (self._queue or self._stopping):
+            self._busy = True
+            self._machine.callLater(self._dice.random() * 0.001, self._take)
+
+    def _take(self) -> None:
+        """What is there is answered now; the answers arrive at once, or after some commits."""
+        batch, self._queue = self._queue, []
+        answers = [answer_query(self._queries, query) for query, _ in batch]
+        slow = self._dice.random() < 0.2
+        later = self._dice.random() * (2 * self._slowness + 0.02 if slow else 0.001)
+        self._machine.callLater(later, self._answer, batch, answers)
+
+    def _answer(self, batch: list[tuple[ops.Query, Done]], answers: list[tuple[Any, StoreError | None]]) -> None:
+        for (query, done), (result, error) in zip(batch, answers, strict=True):
+            if not self._machine.alive:
+                return
+            try:
+                done(result, error)
+            except Exception:  # noqa: BLE001 — as Reader does
+                self.log.failure("the callback of {query} failed", query=type(query).__name__)
+        self._busy = False
+        if self._stopping and not self._queue:
+            self._busy = True
+            self.close()
+            self._stopped.callback(None)
+        else:
+            self._wake()
 
 
 # --- what a crash leaves --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import Machine
+from tests.simulation.disk import CONFIRMED
 from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, Submit, seconds_of, text_of_mo
 from tests.simulation.world import INCOMING_TIMEOUT, LIFETIME, World
@@ -72,7 +73,7 @@ class Facts:
         rows, self.outbox, self.under_way = world.rows(
             "SELECT m.sid, m.segments, m.accepted_at, m.final_at, s.text"
             " FROM message AS m JOIN segment AS s ON s.id = m.id",
-            "SELECT event_id, published_at IS NOT NULL FROM outbox",
+            f"SELECT event_id, {CONFIRMED} FROM outbox",
             "SELECT (SELECT count(*) FROM message WHERE state = 0),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1))",
         )
@@ -467,7 +468,8 @@ def left_in_memory(world: World) -> list[str]:
     """What is still in memory of a daemon that is quiet, by the names of the rooms' own fields."""
     found = []
     connector = world.connector
-    now = connector.receiver._wall_clock() * 1000
+    assert world.machine is not None
+    now = world.machine.wall_clock() * 1000
     for submitter in (one for outlet in connector.outlets.values() for one in outlet.submitters.values()):
         ready, obsolete, pauses = submitter._ready, submitter._obsolete, submitter._pauses
         held = {
@@ -494,7 +496,7 @@ def left_in_memory(world: World) -> list[str]:
             if bind._protocol is not None and bind._protocol.session._owed:
                 found.append(f"{bind.settings.name}.session._owed")
     (publisher,), (sink,) = connector.publishers.values(), connector.sinks.values()
-    if publisher._at_sink or publisher._retry is not None:
+    if publisher._unsettled or publisher._attempts or publisher._parked or publisher._retry is not None:
         found.append("publisher")
     if sink._waiting or (sink._connection is not None and sink._connection.in_flight):
         found.append("sink")

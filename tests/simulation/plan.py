@@ -101,6 +101,15 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class RefusedEvent:
+    """The broker refuses the ``number``-th event that it hears of, the first ``times`` times that it comes."""
+
+    number: int
+    times: int
+    is_named: bool = False  # ERROR has the receipt-id
+
+
+@dataclass(frozen=True)
 class Outage:
     """``of`` ("smsc 0", "smsc 1", "broker") is gone: connections are lost, and refused for ``seconds``."""
 
@@ -188,6 +197,7 @@ Step = (
     | Hook
     | Delivery
     | Confirmation
+    | RefusedEvent
     | Outage
     | Silence
     | Freeze
@@ -309,8 +319,9 @@ def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:
 
 # How often each kind comes, in a hundred.
 _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
-    (43, _fate),
+    (40, _fate),
     (10, lambda dice, *_: Confirmation(dice.randint(1, 4), dice.choice(BROKER))),
+    (3, lambda dice, *_: RefusedEvent(dice.randint(1, 4), dice.choice((1, 2, 4, 9)), dice.random() < 0.5)),
     (10, lambda dice, *_: Delivery(dice.randint(1, 6), dice.choice(DELIVERIES), dice.randrange(2))),
     (15, _outage),
     (7, _silence),

@@ -9,14 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.lifecycle import SegmentState
+from smsconnector.sinks import EventOutcome
 from smsconnector.sinks.stomp.sink import StompSink
-from smsconnector.store import retrying
-from smsconnector.store import store as stores
+from smsconnector.store import ends, retrying
 from smsconnector.store.store import Store
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import Submitter
+from smsconnector.walks.sweeper import Sweeper
 from tests.simulation import plan as plans
 from tests.simulation.plan import Crash, Disk, Fate, Full, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
 from tests.simulation.run import Result, run
@@ -345,7 +346,7 @@ class BrokenLawCase(SimulationCase):
 
     def test_first_segment_decides(self) -> None:
         """A message is DELIVERED when all of it is."""
-        self.patch(stores, "message_state", lambda states: 1 if SegmentState.DELIVERED in states else 0)
+        self.patch(ends, "message_state", lambda states: 1 if SegmentState.DELIVERED in states else 0)
         self.broken("I3")
 
     def test_outcomes_are_not_kept(self) -> None:
@@ -356,16 +357,26 @@ class BrokenLawCase(SimulationCase):
     def test_marks_are_not_tried_again(self) -> None:
         """An event that was confirmed and could not be marked stays under way."""
 
-        def confirmed(publisher: Publisher, ids: Any) -> None:
-            publisher._at_sink -= 1
-            publisher._load()
+        def confirmed(publisher: Publisher, outcome: EventOutcome) -> None:
+            for event in outcome.events:
+                publisher._unsettled.pop(event.id, None)
 
         self.patch(Publisher, "_confirmed", confirmed)
         self.broken("I6")
 
+    def test_parked_event_is_given_up(self) -> None:
+        """An event that the broker refused is tried again, until it takes it."""
+        self.patch(Publisher, "_look_for_parked", lambda _publisher: None)
+        self.broken("I6", 400)
+
+    def test_progress_runs_ahead(self) -> None:
+        """What is being parked is not settled before that is on disk: a crash would lose it."""
+        self.patch(Publisher, "_settled_up_to", lambda publisher: publisher._read_up_to)
+        self.broken("I4", 3000)
+
     def test_a_timer_is_left(self) -> None:
         """Nothing calls after a stop."""
-        self.patch(Receiver, "stopService", lambda _receiver: None)
+        self.patch(Sweeper, "stopService", lambda _sweeper: None)
         self.broken("I6")
 
     def test_an_answer_is_forgotten(self) -> None:

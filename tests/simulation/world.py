@@ -135,7 +135,7 @@ class World:
         self.machine: Machine | None = None
         self.connector: Any = None
         self.lives: list[tuple[Machine, float, float | None]] = []  # when it began and ended
-        self._stores: list[Store] = []  # of all lives
+        self._stores: list[Any] = []  # of all lives, and their readers
         self.problems: list[str] = []
         self.leftovers: list[str] = []
         self._restart_after = 0.2
@@ -233,16 +233,19 @@ class World:
             update={"store": StoreSection(path=self.path)}
         )
         writer_dice = self._dice(f"writer {len(self.lives)}")
+        reader_dice = self._dice(f"reader {len(self.lives)}")
         try:
             self.connector = service.Connector(
                 machine,
                 configuration,
                 machine.wall_clock,
                 lambda reactor, damaged: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
+                lambda reactor, damaged: disk.SimulatedReader(reactor, reader_dice, self.plan.slowness),
                 self._life_dice,
             )
             self.connector.startService()
             self._stores.append(self.connector.writer.store)
+            self._stores.append(self.connector.reader)
         except BaseException as error:  # noqa: BLE001 — SystemExit is what it raises on purpose
             self.problems.append(f"the daemon does not start: {error!r}")
             machine.die()
@@ -316,6 +319,8 @@ class World:
     def run(self) -> None:
         """With chance and sizes in place of the real ones as long as it lasts."""
         there: list[tuple[Any, str, Any]] = [
+            (publisher, "FIRST_PAUSE", 1.0),
+            (publisher, "LOOK_FOR_PARKED", 0.2),
             (messages, "_sid_counter", 0),
             (messages, "os", _Octets(self._dice("sids"))),
             (Rule, "_compile_builder", _no_builder),
@@ -402,7 +407,7 @@ class World:
         found = writer.store._connection.execute(
             "SELECT (SELECT count(*) FROM message WHERE state = 0),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
-            " (SELECT count(*) FROM outbox WHERE published_at IS NULL),"
+            f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED}),"
             " (SELECT count(*) FROM (SELECT 1 FROM incoming_segment"
             "   GROUP BY account, source, destination, reference, count HAVING count(*) < count))"
         ).fetchone()

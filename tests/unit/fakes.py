@@ -1,43 +1,71 @@
 """What stands for the outside and for time in unit tests: no sockets, no threads, no sleeping."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast, get_args
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smsconnector.channels import IRoute, Listener, Part
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
-from smsconnector.sinks import IEventSink
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, Settle
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
-from smsconnector.store.operations import Operation
+from smsconnector.store.operations import Operation, Query
+from smsconnector.store.queries import Queries
+from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Done, apply_batch
+from smsconnector.store.writer import Done, Result, apply_batch
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
 
 
-READING = (ops.LoadSegments, ops.LoadDue, ops.LoadRetries, ops.LoadEvents, ops.Find, ops.Measure)
+SINK = "stomp"  # the one that events are owed to, unless a test says otherwise
 HOUSEKEEPING = (ops.Sweep, ops.Purge)  # comes again and again, whether there is anything to do or not
 
 
-def only_reads(operations: list[Operation]) -> bool:
+def only_reads(operations: Sequence[Operation]) -> bool:
     """A batch that can be done on a full disk; housekeeping has mostly nothing to do."""
-    return all(isinstance(one, READING + HOUSEKEEPING) and getattr(one, "probe", None) is None for one in operations)
+    return all(
+        isinstance(one, (ops.Measure, *HOUSEKEEPING)) and getattr(one, "probe", None) is None for one in operations
+    )
+
+
+def is_query(asked: Operation | Query) -> bool:
+    return isinstance(asked, get_args(Query))
+
+
+def answers_of(store: Store, batch: Sequence[Operation | Query]) -> list[Result]:
+    """Of operations, in one commit, and of queries, asked behind it."""
+    operations = [one for one in batch if not is_query(one)]
+    written = iter(apply_batch(store, cast(list[Operation], operations)))
+    queries = Queries(store._connection, store.path)
+    return [answer_query(queries, cast(Query, one)) if is_query(one) else next(written) for one in batch]
+
+
+def ask(store: Store, batch: Sequence[Operation | Query]) -> list[Any]:
+    """The results of all; raises the first error."""
+    operations = [one for one in batch if not is_query(one)]
+    written = iter(store.apply(cast(list[Operation], operations)))
+    queries = Queries(store._connection, store.path)
+    return [queries.answer(cast(Query, one)) if is_query(one) else next(written) for one in batch]
+
+
+def confirm(events: Sequence[Event], at: int, sink: str = SINK) -> ops.Confirm:
+    """The sink has confirmed these, and all before them."""
+    return ops.Confirm(sink, tuple(event.id for event in events), max((event.id for event in events), default=0), at)
 
 
 class DirectWriter:
-    """The writer without its thread: what was put in one turn is one commit in the next. ``broken``: it can be neither
-    read nor written; ``full``: not written."""
+    """Writer and reader without their threads: what was put in one turn is answered in the next. ``broken``: the file
+    can be neither read nor written; ``full``: not written."""
 
     def __init__(self, clock: Clock, store: Store) -> None:
         self.clock, self.store = clock, store
         self.next_id = store.last_segment_id() + 1
-        self.queue: list[tuple[Operation, Done]] = []
+        self.queue: list[tuple[Operation | Query, Done]] = []
         self.broken = self.full = False
         self.commits = 0
 
@@ -49,18 +77,19 @@ class DirectWriter:
         first, self.next_id = self.next_id, self.next_id + count
         return first
 
-    def put(self, operation: Operation, done: Done) -> None:
+    def put(self, operation: Operation | Query, done: Done) -> None:
         self.queue.append((operation, done))
         if len(self.queue) == 1:
             self.clock.callLater(0, self.commit)
 
     def commit(self) -> None:
         batch, self.queue = self.queue, []
-        operations = [operation for operation, _ in batch]
-        if self.broken or (self.full and not only_reads(operations)):
-            answers: list[Any] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
+        asked = [one for one, _ in batch]
+        writes = [cast(Operation, one) for one in asked if not is_query(one)]
+        if self.broken or (self.full and not only_reads(writes)):
+            answers: list[Result] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
         else:
-            answers = apply_batch(self.store, operations)
+            answers = answers_of(self.store, asked)
             self.commits += 1
         for (_, done), (result, error) in zip(batch, answers, strict=True):
             done(result, error)
@@ -119,24 +148,27 @@ class AgainMixin:
 
 @implementer(IEventSink)
 class FakeSink(Service):
-    """A sink whose broker confirms when the test says so."""
+    """A sink whose broker answers when the test says so."""
 
     connected = True
 
     def __init__(self) -> None:
-        self.batches: list[tuple[list[Event], Deferred[None]]] = []
+        self.batches: list[tuple[list[Event], Settle]] = []
         self.published: list[Event] = []
 
-    def publish(self, events: Sequence[Event]) -> "Deferred[None]":
-        fired: Deferred[None] = Deferred()
-        self.batches.append((list(events), fired))
-        return fired
+    def publish(self, events: Sequence[Event], settle: Settle) -> None:
+        self.batches.append((list(events), settle))
+
+    def answer(self, verdict: EventVerdict, reason: str = "") -> None:
+        """The same for all that is here."""
+        batches, self.batches = self.batches, []
+        for events, settle in batches:
+            if verdict is EventVerdict.CONFIRMED:
+                self.published += events
+            settle(EventOutcome(events, verdict, reason))
 
     def confirm(self) -> None:
-        batches, self.batches = self.batches, []
-        for events, fired in batches:
-            self.published += events
-            fired.callback(None)
+        self.answer(EventVerdict.CONFIRMED)
 
 
 def message(sid: str = "SM1", *segments: str, to: str = "923001234567", at: int = int(EPOCH * 1000)) -> Message:

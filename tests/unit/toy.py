@@ -5,14 +5,13 @@ from random import Random
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from smsconnector.channels import Part, Surroundings
 from smsconnector.channels.types import ChannelType
 from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.sections import ChannelSection, Name, Problem, SinkSection
-from smsconnector.sinks import IEventSink
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, Settle
 from smsconnector.sinks.types import SinkType
 from smsconnector.sms.segmentation import Split, segment
 
@@ -80,9 +79,9 @@ class ToySink(Service):
         self.box = box
         self.events: list[Event] = []
 
-    def publish(self, events: Sequence[Event]) -> "Deferred[None]":
+    def publish(self, events: Sequence[Event], settle: Settle) -> None:
         self.events += events
-        return succeed(None)
+        settle(EventOutcome(events, EventVerdict.CONFIRMED))
 
 
 def make_toy_sink(_reactor: Any, section: ToySinkSection, _dice: Random) -> ToySink:

@@ -1,1 +1,7 @@
-"""Events to a STOMP broker: ``sink`` publishes them, ``failover`` reads ActiveMQ's URIs and paces the attempts."""
+"""Events to a STOMP broker.
+
+``sink``        publishes them: the queue, when and where to connect, who is at fault
+``connection``  one STOMP session
+``frames``      events as frames
+``failover``    ActiveMQ's URIs, and the pace of the attempts
+"""

@@ -1,8 +1,10 @@
 """Does it add up? What was accepted against what became of it, and what was told.
 
-For each channel and hour: accepted = delivered + failed + under way, and reports = confirmed + waiting. And message by
-message: whatever contradicts itself is listed. Reads one consistent view of the database, beside a connector that may
-be running; what retention has dropped is not counted.
+For each channel and hour: accepted = delivered + failed + under way, and reports = confirmed by every sink + waiting.
+And message by message: whatever contradicts itself is listed.
+
+Reads one consistent view of the database, beside a connector that may be running; what
+retention has dropped is not counted.
 """
 
 import sqlite3
@@ -10,7 +12,9 @@ from contextlib import closing
 from typing import NamedTuple
 
 from smsconnector.errors import StoreUnusable
+from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
 from smsconnector.store.database import explain, open_readonly
+from smsconnector.store.outbox import SINKS
 
 HOUR = 3_600_000  # ms
 MOST_FAULTS = 1000  # faults listed
@@ -36,34 +40,43 @@ class Balance(NamedTuple):
     faults: list[tuple[str, str]]
 
 
+# Whether any sink is owed the event o: schema step 7 says how that is kept.
+_IS_OWED = f"""EXISTS (
+    SELECT 1 FROM sink AS k LEFT JOIN confirmation AS c ON c.id = o.id * {SINKS} + k.id
+    LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
+    WHERE p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL))"""
 _LINES = f"""
-SELECT m.channel, m.accepted_at / {HOUR} * {HOUR}, count(*), sum(m.state = 1), sum(m.state = 2), sum(m.state = 0),
-       sum(o.published_at IS NOT NULL), sum(o.id IS NOT NULL AND o.published_at IS NULL)
+SELECT m.channel, m.accepted_at / {HOUR} * {HOUR}, count(*), sum(m.state = {MessageState.DELIVERED:d}),
+       sum(m.state = {MessageState.FAILED:d}), sum(m.state = {MessageState.ACTIVE:d}),
+       sum(o.id IS NOT NULL AND NOT {_IS_OWED}), sum(o.id IS NOT NULL AND {_IS_OWED})
 FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
 WHERE m.accepted_at >= ?1 GROUP BY 1, 2 ORDER BY 2, 1
 """
 
+_ACTIVE, _DELIVERED, _FAILED = (f"{state:d}" for state in MessageState)
+_SEGMENTS = "JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+
 # Each finds (sid) of messages accepted since ?1 that contradict themselves, with what is said of them.
 _FAULTS = {
-    "it is final, but there is no report of it": """
+    "it is final, but there is no report of it": f"""
         SELECT m.sid FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE m.accepted_at >= ?1 AND m.state > 0 AND o.id IS NULL""",
-    "there is a report of it, but it is not final": """
+        WHERE m.accepted_at >= ?1 AND m.state <> {_ACTIVE} AND o.id IS NULL""",
+    "there is a report of it, but it is not final": f"""
         SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE m.accepted_at >= ?1 AND m.state = 0""",
-    "its report says another end than it has": """
+        WHERE m.accepted_at >= ?1 AND m.state = {_ACTIVE}""",
+    "its report says another end than it has": f"""
         SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE m.accepted_at >= ?1 AND m.state > 0 AND o.body <> ''
-        AND json_extract(o.body, '$.DeliveryStatus') <> iif(m.state = 1, 'DELIVERED', 'FAILED')""",
-    "segments of it are missing": """
-        SELECT m.sid FROM message AS m LEFT JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
+        WHERE m.accepted_at >= ?1 AND m.state <> {_ACTIVE} AND o.body <> ''
+        AND json_extract(o.body, '$.DeliveryStatus') <> iif(m.state = {_DELIVERED}, 'DELIVERED', 'FAILED')""",
+    "segments of it are missing": f"""
+        SELECT m.sid FROM message AS m LEFT {_SEGMENTS}
         WHERE m.accepted_at >= ?1 GROUP BY m.id HAVING count(s.id) <> m.segments""",
-    "it is under way, but its segments have ended": """
-        SELECT m.sid FROM message AS m JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
-        WHERE m.accepted_at >= ?1 AND m.state = 0 GROUP BY m.id HAVING max(s.state) = 4 OR min(s.state) = 3""",
-    "it is delivered, but a segment of it is not": """
-        SELECT m.sid FROM message AS m JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1
-        WHERE m.accepted_at >= ?1 AND m.state = 1 AND m.code IS NOT 'NO_FAILURE' AND s.state <> 3 GROUP BY m.id""",
+    "it is under way, but its segments have ended": f"""
+        SELECT m.sid FROM message AS m {_SEGMENTS} WHERE m.accepted_at >= ?1 AND m.state = {_ACTIVE}
+        GROUP BY m.id HAVING max(s.state) = {SegmentState.FAILED:d} OR min(s.state) = {SegmentState.DELIVERED:d}""",
+    "it is delivered, but a segment of it is not": f"""
+        SELECT m.sid FROM message AS m {_SEGMENTS} WHERE m.accepted_at >= ?1 AND m.state = {_DELIVERED}
+        AND m.code IS NOT '{CODE_NO_FAILURE}' AND s.state <> {SegmentState.DELIVERED:d} GROUP BY m.id""",
 }
 
 

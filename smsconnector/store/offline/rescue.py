@@ -26,9 +26,19 @@ from smsconnector.lifecycle import CODE_UNKNOWN, MessageState, SegmentState
 from smsconnector.store.database import Lock, create, open_readonly, steps, upgrade
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
-from smsconnector.store.outbox import Outbox, report_event
+from smsconnector.store.outbox import SINKS, Outbox, report_event
+from smsconnector.store.rows import Counts
 
-TABLES = ("message", "segment", "outbox", "parked_receipt", "incoming_segment")
+TABLES = (
+    "message",
+    "segment",
+    "outbox",
+    "parked_receipt",
+    "incoming_segment",
+    "sink",
+    "confirmation",
+    "parked_event",
+)
 _RANGES = {  # beyond what the types of the columns say
     "message": {"segments": range(1, 256), "state": range(3)},
     "segment": {"number": range(1, 256), "state": range(5)},
@@ -84,7 +94,8 @@ def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, targ
     copy.isolation_level = None
     copy.execute("PRAGMA synchronous=OFF")  # new_file sees to it in the end
     create(copy, source.execute("PRAGMA user_version").fetchone()[0])
-    tables = [_Table(copy, name) for name in TABLES]
+    there = {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    tables = [_Table(copy, name) for name in TABLES if name in there]  # an earlier version had fewer
     copy.execute("BEGIN")
     for table in tables:
         table.copy(source)
@@ -271,7 +282,7 @@ class _Mending(Outbox):
     """What hung together does so again."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self._connection, self._counts, self._sinks = connection, Counts(), {}
 
     def mend(self, has_gaps: bool) -> tuple[int, int, int, int, int, int]:
         """Messages lost and told, ids unused, messages torn and ended, and reports told again, if anything was lost."""
@@ -283,10 +294,23 @@ class _Mending(Outbox):
             " (SELECT sid FROM message)"
         )
         lost = self._drop_orphans()
+        self._mend_progress()
         torn, ended = self._fill(now)
         told_again = self._tell_again(now) - ended if has_gaps or lost or torn else 0
         self._connection.execute("COMMIT")
         return lost, told, unused, torn, ended, told_again
+
+    def _mend_progress(self) -> None:
+        """Ids of events that are lost are given out again: nobody may take the new ones for settled. What is not known
+        to be settled is told again."""
+        for table in ("confirmation", "parked_event"):
+            self._connection.execute(f"DELETE FROM {table} WHERE id / {SINKS} NOT IN (SELECT id FROM outbox)")
+        last = "(SELECT coalesce(max(id), 0) FROM outbox)"
+        self._connection.execute(f"UPDATE sink SET settled_up_to = min(settled_up_to, {last})")
+        self._connection.execute(
+            "INSERT INTO sink SELECT 1, 'stomp', 0 WHERE NOT EXISTS (SELECT 1 FROM sink)"
+            " AND EXISTS (SELECT 1 FROM outbox)"
+        )
 
     def _drop_orphans(self) -> int:
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
@@ -323,7 +347,7 @@ class _Mending(Outbox):
 
     def _tell_again(self, now: int) -> int:
         untold = self._connection.execute(
-            "SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state > 0"
+            f"SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state <> {MessageState.ACTIVE:d}"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
         self._tell(

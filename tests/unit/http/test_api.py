@@ -25,7 +25,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
-from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel, FakeSink
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -73,8 +73,8 @@ class DoorCase(SynchronousTestCase, Gate):
         self.writer = DirectWriter(self.clock, Store(":memory:"))
         self.addCleanup(self.writer.store.close)
         self.channel = FakeChannel()
-        publisher = Publisher(self.clock, self.now, self.writer, FakeSink())
-        receiver = Receiver(self.clock, self.now, self.writer, publisher.wake)
+        publisher = Publisher(self.clock, self.now, self.writer, self.writer, FakeSink())
+        receiver = Receiver(self.writer, publisher.wake)
         backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
         submitter = Submitter(self.clock, self.now, backlog, self.channel, policy=RetryPolicy(), told=publisher.wake)
         self.channel.listener = submitter
@@ -89,7 +89,7 @@ class DoorCase(SynchronousTestCase, Gate):
             default_channel="smpp",
             webhook_channel="smpp",
             receiver=receiver,
-            writer=self.writer,
+            reader=self.writer,
             keys=KeyRing(self.keys),
             base_path="/msg-client",
             gate=self,
@@ -136,7 +136,7 @@ class DoorCase(SynchronousTestCase, Gate):
         return self.request("POST", path, body, Content_Type=content_type)
 
     def events(self) -> list[Any]:
-        (events,) = self.writer.store.apply([ops.LoadEvents(0, 100)])
+        (events,) = ask(self.writer.store, [ops.LoadEvents(SINK, 0, 100)])
         return list(events)
 
 

@@ -21,7 +21,7 @@ from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
-from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, ask
 
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
@@ -183,7 +183,7 @@ class WebhooksCase(HandlerCase):
 
     def setUp(self) -> None:
         super().setUp()
-        receiver = Receiver(self.clock, self.now, self.writer, lambda: None)
+        receiver = Receiver(self.writer, lambda: None)
         self.webhooks = Webhooks(
             wall_clock=self.now,
             channels={"smpp", "twilio"},
@@ -204,7 +204,7 @@ class WebhooksCase(HandlerCase):
             for number, (arguments, channel) in enumerate(cases):
                 received = request(form + b"SM%d" % number, FORM, **arguments)
                 self.assertEqual(self.answer_to(handler, received), Answer(200, (), b""))
-                (event,) = self.writer.store.apply([ops.LoadEvents(0, 100)])[0][-1:]
+                (event,) = ask(self.writer.store, [ops.LoadEvents(SINK, 0, 100)])[0][-1:]
                 self.assertEqual(event.jms_type, channel)
 
     def test_refused(self) -> None:
@@ -237,7 +237,7 @@ class WebhooksCase(HandlerCase):
 class LookupsCase(HandlerCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lookups = Lookups(writer=self.writer, gate=self.gate, details=lambda: {"binds": 2})
+        self.lookups = Lookups(reader=self.writer, gate=self.gate, details=lambda: {"binds": 2})
 
     def test_message(self) -> None:
         """404 if there is none, 200 with the message if there is, 503 if the store can't say."""

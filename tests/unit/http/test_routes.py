@@ -27,7 +27,7 @@ def make_api(*keys: str) -> API:
         default_channel="smpp",
         webhook_channel="smpp",
         receiver=NOTHING,
-        writer=NOTHING,
+        reader=NOTHING,
         keys=KeyRing(keys),
         base_path="/base",
     )

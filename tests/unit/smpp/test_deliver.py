@@ -12,6 +12,7 @@ from smsconnector.smpp.pdu import decode
 from smsconnector.sms import alphabet, udh, user_data
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
+from tests.unit.fakes import SINK, ask
 from tests.unit.smpp import awkward
 from tests.unit.store.test_store import NOW
 
@@ -66,7 +67,7 @@ class PartsCase(SynchronousTestCase):
         for octets in pdus:
             found = reader.read(decode(octets), NOW).item
             store.apply([ops.Incoming((found,))])  # type: ignore[arg-type]
-        (events,) = store.apply([ops.LoadEvents(0, 100)])
+        (events,) = ask(store, [ops.LoadEvents(SINK, 0, 100)])
         return [json.loads(event.body)["Body"] for event in events]
 
     def halves(self, octets: bytes, cut: int, coding: int) -> list[bytes]:

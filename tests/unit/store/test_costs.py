@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.store import PARKED_TIMEOUT, Store
-from tests.unit.fakes import message
+from smsconnector.store.receipts import PARKED_TIMEOUT
+from smsconnector.store.store import Store
+from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_store import ACCOUNT, NOW, receipt
 
 FEW = 20
@@ -34,7 +35,7 @@ class Crowd:
         for tag in ("ended", "told"):
             self.one(ops.Receive(tuple(receipt(f"{tag}{at}") for at in range(count))))
             if tag == "ended":
-                self.one(ops.Published(tuple(event.id for event in self.one(ops.LoadEvents(0, count))), NOW + 10))
+                self.one(confirm(self.one(ops.LoadEvents(SINK, 0, count)), NOW + 10))
         self.record(self.accept("retried", count), Verdict.RETRY, "", NOW + 5000)
         self.one(ops.Claim(tuple(one.id for one in self.accept("claimed", count)), 1))
         self.one(ops.Receive(tuple(receipt(f"parked{at}") for at in range(count))))
@@ -46,17 +47,18 @@ class Crowd:
         self.steps += 1
         return 0
 
-    def one(self, operation: ops.Operation) -> Any:
-        return self.store.apply([operation])[0]
+    def one(self, operation: ops.Operation | ops.Query) -> Any:
+        return ask(self.store, [operation])[0]
 
     def accept(self, tag: str, count: int = FEW, segments: int = 1) -> list[Segment]:
         first = self.next_id
         self.next_id += count * segments
-        self.store.apply(
+        ask(
+            self.store,
             [
                 ops.Accept(message(f"SM{tag}{at}", *["hello"] * segments), first + at * segments, "smpp")
                 for at in range(count)
-            ]
+            ],
         )
         loaded: list[Segment] = self.one(ops.LoadSegments("smpp", first - 1, count * segments))
         return loaded
@@ -64,14 +66,14 @@ class Crowd:
     def record(self, segments: list[Segment], verdict: Verdict, tag: str, due_at: int = 0) -> None:
         self.one(outcomes(segments, verdict, tag, due_at))
 
-    def costs(self) -> Iterator[tuple[ops.Operation, int]]:
+    def costs(self) -> Iterator[tuple[ops.Operation | ops.Query, int]]:
         """Of each operation on a few."""
         for operation in self.operations():
             self.steps = 0
             self.one(operation)
             yield operation, self.steps
 
-    def operations(self) -> Iterator[ops.Operation]:
+    def operations(self) -> Iterator[ops.Operation | ops.Query]:
         mine = self.accept("mine")
         ids = tuple(one.id for one in mine)
         yield ops.Accept(message("SMone"), 10**6, "other")
@@ -86,8 +88,8 @@ class Crowd:
         yield ops.Receive(tuple(receipt(f"half{at + FEW}", Finality.FAILED) for at in range(FEW)))
         yield outcomes(self.accept("late"), Verdict.ACCEPTED, "parked")
         yield outcomes(self.accept("refused"), Verdict.REFUSED, "")
-        yield ops.LoadEvents(0, FEW)
-        yield ops.Published(tuple(event.id for event in self.one(ops.LoadEvents(0, FEW))), NOW + 11)
+        yield ops.LoadEvents(SINK, 0, FEW)
+        yield confirm(self.one(ops.LoadEvents(SINK, 0, FEW)), NOW + 11)
         yield ops.Incoming(tuple(part(at, 2) for at in range(FEW)))
         yield ops.Sweep(NOW - 1, LONG_AGO)
         yield ops.Sweep(NOW - 1, NOW, FEW)

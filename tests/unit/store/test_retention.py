@@ -13,6 +13,7 @@ from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.new_file import new_file
 from smsconnector.store.offline.reconcile import HOUR, reconcile
 from smsconnector.store.store import Store
+from tests.unit.fakes import confirm
 from tests.unit.store.test_store import ACCOUNT, NOW, StoreCase, receipt
 
 
@@ -36,7 +37,7 @@ class FileStoreCase(StoreCase):
 
     def publish(self, at: int) -> None:
         events = self.events()
-        self.one(ops.Published(tuple(event.id for event in events), at))
+        self.one(confirm(events, at))
 
     def rows(self, table: str) -> int:
         return self.store._one(f"SELECT count(*) FROM {table}")
@@ -57,9 +58,9 @@ class PurgeCase(FileStoreCase):
     def test_texts_first(self) -> None:
         """The texts of what has ended go; what became of it stays, and what is under way keeps its text."""
         self.purge(NOW + 100, NOW - 1)
-        self.assertEqual([part[1] for part in self.one(ops.Find("SM2"))["parts"]], ["", ""])
-        self.assertEqual(self.one(ops.Find("SM2"))["code"], "011")
-        self.assertEqual(self.one(ops.Find("SM3"))["parts"][0][1], "hello")
+        self.assertEqual([segment.text for segment in self.one(ops.Find("SM2")).segments], ["", ""])
+        self.assertEqual(self.one(ops.Find("SM2")).code, "011")
+        self.assertEqual(self.one(ops.Find("SM3")).segments[0].text, "hello")
         self.assertEqual(self.store._one("SELECT count(*) FROM outbox WHERE body <> ''"), 0)
 
     def test_all(self) -> None:
@@ -74,7 +75,7 @@ class PurgeCase(FileStoreCase):
 
     def test_clock_steps_back(self) -> None:
         """A report is not dropped before its message, though the clock stepped back between the two."""
-        self.store._connection.execute("UPDATE outbox SET published_at = ?", (NOW - 1_000_000,))
+        self.store._connection.execute("UPDATE confirmation SET at = ?", (NOW - 1_000_000,))
         self.purge(NOW - 1_000, NOW - 1_000)
         self.assertEqual(reconcile(self.path).faults, [])
         self.assertEqual(self.rows("outbox"), 2)

@@ -16,9 +16,10 @@ from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Rec
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
 from smsconnector.store.matching import LEARNED
-from smsconnector.store.store import PARKED_BY_ID_ALONE, PARKED_TIMEOUT, Store
+from smsconnector.store.receipts import PARKED_BY_ID_ALONE, PARKED_TIMEOUT
+from smsconnector.store.store import Store
 from smsconnector.store.writer import apply_batch
-from tests.unit.fakes import EPOCH, message
+from tests.unit.fakes import EPOCH, SINK, ask, message
 
 NOW = int(EPOCH * 1000)
 ACCOUNT = "connector@smsc"
@@ -42,8 +43,8 @@ class StoreCase(SynchronousTestCase):
         self.addCleanup(self.store.close)
         self.next_id = 1
 
-    def one(self, operation: ops.Operation) -> Any:
-        return self.store.apply([operation])[0]
+    def one(self, operation: ops.Operation | ops.Query) -> Any:
+        return ask(self.store, [operation])[0]
 
     def accept(self, sid: str = "SM1", *segments: str, **more: Any) -> list[Segment]:
         """Accept a message; its segments as the submitter would load them."""
@@ -65,11 +66,56 @@ class StoreCase(SynchronousTestCase):
         return received
 
     def events(self) -> list[Event]:
-        events: list[Event] = self.one(ops.LoadEvents(0, 1000))
+        events: list[Event] = self.one(ops.LoadEvents(SINK, 0, 1000))
         return events
 
     def reports(self) -> list[Any]:
         return [json.loads(event.body) for event in self.events()]
+
+
+class NumberCase(StoreCase):
+    """The number in a receipt, by one rule whether the receipt or the response comes first."""
+
+    SAME = (
+        ("12345", "12345"),
+        ("12345", "012345"),
+        ("12345", "+12345"),
+        ("923001234567", "03001234567"),
+        ("923001234567", "+92 3001234567".replace(" ", "")),
+        ("923001234567", "00923001234567"),
+    )
+    OTHERS = (("12345", "12346"), ("923001234567", "923001234568"), ("12345", "54321"))
+
+    def ends(self, to: str, written: str, receipt_first: bool, **more: Any) -> bool:
+        """Whether a receipt with the id in decimal ends a message whose response had it in hexadecimal digits."""
+        self.setUp()
+        (segment,) = self.accept("SM1", to=to)
+        said = replace(receipt("439041101", destination=written), **more)
+        if receipt_first:
+            self.receive(said)
+            self.record(segment, Verdict.ACCEPTED, "1a2b3c4d")
+        else:
+            self.record(segment, Verdict.ACCEPTED, "1a2b3c4d")
+            self.receive(said)
+        return bool(self.reports())
+
+    def test_same_number(self) -> None:
+        """Short codes with a zero or a plus before them, national and international forms."""
+        for to, written in self.SAME:
+            for receipt_first in (False, True):
+                self.assertTrue(self.ends(to, written, receipt_first), (to, written, receipt_first))
+
+    def test_another_number(self) -> None:
+        """An id in another form is no proof when the number is another one."""
+        for to, written in self.OTHERS:
+            for receipt_first in (False, True):
+                self.assertFalse(self.ends(to, written, receipt_first), (to, written, receipt_first))
+
+    def test_addresses_not_swapped(self) -> None:
+        """Some SMSCs leave the handset's number where the submit had it."""
+        for receipt_first in (False, True):
+            self.assertTrue(self.ends("923001234567", "8228", receipt_first, addressee="03001234567"), receipt_first)
+            self.assertFalse(self.ends("923001234567", "8228", receipt_first, addressee="03001234568"), receipt_first)
 
 
 class KinCase(StoreCase):
@@ -126,7 +172,7 @@ class MTCase(StoreCase):
     def test_lifetime_that_was_asked_for(self) -> None:
         """That the request set the lifetime is kept with the message."""
         limited, plain = replace(message("SM1", "a", "b"), is_limited=True), message("SM2")
-        self.store.apply([ops.Accept(limited, 1, "smpp"), ops.Accept(plain, 3, "smpp")])
+        ask(self.store, [ops.Accept(limited, 1, "smpp"), ops.Accept(plain, 3, "smpp")])
         loaded = self.one(ops.LoadSegments("smpp", 0, 9))
         self.assertEqual([bool(one.is_limited) for one in loaded], [True, True, False])
 
@@ -173,7 +219,7 @@ class MTCase(StoreCase):
         """Cause before effect within a batch, whatever the order of asking."""
         (segment,) = self.accept()
         outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "77")
-        self.store.apply([ops.Receive((receipt("77"),)), ops.Record(((outcome, 0),), NOW)])
+        ask(self.store, [ops.Receive((receipt("77"),)), ops.Record(((outcome, 0),), NOW)])
         self.assertEqual(len(self.reports()), 1)
 
     def test_same_id_from_two_accounts(self) -> None:
@@ -194,11 +240,11 @@ class MTCase(StoreCase):
         ]
         for index, (in_response, in_receipt) in enumerate(forms):
             store = Store(":memory:")
-            store.apply([ops.Accept(message(f"SM{index}"), 1, "smpp")])
-            (segment,) = store.apply([ops.LoadSegments("smpp", 0, 1)])[0]
+            ask(store, [ops.Accept(message(f"SM{index}"), 1, "smpp")])
+            (segment,) = ask(store, [ops.LoadSegments("smpp", 0, 1)])[0]
             outcome = Outcome(segment, Verdict.ACCEPTED, ACCOUNT, in_response)
-            store.apply([ops.Record(((outcome, 0),), NOW)])
-            self.assertEqual(store.apply([ops.Receive((receipt(in_receipt),))])[0].matched, 1, in_receipt)
+            ask(store, [ops.Record(((outcome, 0),), NOW)])
+            self.assertEqual(ask(store, [ops.Receive((receipt(in_receipt),))])[0].matched, 1, in_receipt)
             store.close()
 
     def test_forms_of_the_id_when_parked(self) -> None:
@@ -368,7 +414,7 @@ class MTCase(StoreCase):
             ops.Record(((Outcome(one, verdict, ACCOUNT, smsc_id, 8), 0),), NOW)
             for one, verdict, smsc_id in ((first[0], Verdict.ACCEPTED, "77"), (second[0], Verdict.REFUSED, None))
         ]
-        self.assertEqual(self.store.apply(records), [[], [second[0].message_id]])
+        self.assertEqual(ask(self.store, records), [[], [second[0].message_id]])
 
     def test_rest_of_a_failed_message(self) -> None:
         """What is left of a failed message is not sent any more."""
@@ -410,7 +456,7 @@ class MTCase(StoreCase):
         """A message is found by its sid with its parts; an unknown sid is None."""
         self.accept("SM1", "a", "b")
         found = self.one(ops.Find("SM1"))
-        self.assertEqual([part[1] for part in found["parts"]], ["a", "b"])
+        self.assertEqual([segment.text for segment in found.segments], ["a", "b"])
         self.assertIsNone(self.one(ops.Find("SM2")))
 
 
@@ -568,9 +614,9 @@ class OutboxCase(StoreCase):
             (segment,) = self.accept(sid)
             self.record(segment, Verdict.REFUSED, code=11)
         first, second, third = self.events()
-        self.one(ops.Published((second.id,), NOW))
+        self.one(ops.Confirm(SINK, (second.id,), 0, NOW))
         self.assertEqual(self.events(), [first, third])
-        self.assertEqual(self.one(ops.LoadEvents(first.id, 10)), [third])
+        self.assertEqual(self.one(ops.LoadEvents(SINK, first.id, 10)), [third])
 
 
 class FileCase(SynchronousTestCase):
@@ -578,11 +624,11 @@ class FileCase(SynchronousTestCase):
         """Everything committed is there when the file is opened again; ids go on rising."""
         path = self.mktemp()
         store = Store(path)
-        store.apply([ops.Accept(message("SM1", "a", "b"), 1, "smpp")])
+        ask(store, [ops.Accept(message("SM1", "a", "b"), 1, "smpp")])
         store.close()
         store = Store(path)
         self.addCleanup(store.close)
-        self.assertEqual(len(store.apply([ops.LoadSegments("smpp", 0, 10)])[0]), 2)
+        self.assertEqual(len(ask(store, [ops.LoadSegments("smpp", 0, 10)])[0]), 2)
         self.assertEqual(store.last_segment_id(), 2)
 
     def test_one_owner(self) -> None:
@@ -590,7 +636,7 @@ class FileCase(SynchronousTestCase):
         path = self.mktemp()
         store = Store(path)
         self.addCleanup(store.close)
-        store.apply([ops.Accept(message("SM1"), 1, "smpp")])
+        ask(store, [ops.Accept(message("SM1"), 1, "smpp")])
         error = self.assertRaises(StoreUnusable, Store, path)
         self.assertIn("in use by another connector", str(error))
 
@@ -608,40 +654,41 @@ class FileCase(SynchronousTestCase):
         for number in range(1, 26):
             queue = ("a", "gone", "older")[number % 3]
             to = "1" if number % 5 == 0 else f"92300{number:07d}"
-            store.apply([ops.Accept(message(f"SM{number}", to=to), number, queue)])
+            ask(store, [ops.Accept(message(f"SM{number}", to=to), number, queue)])
         left_over: list[str] = []
         after, moved, steps = ("", -1, -1), 0, 0
         while after is not None:
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
-            ((count, unserved, after),) = store.apply([ops.Requeue(("a", "b"), route, after, limit=3)])
+            ((count, unserved, after),) = ask(store, [ops.Requeue(("a", "b"), route, after, limit=3)])
             moved, left_over, steps = moved + count, left_over + unserved, steps + 1
         self.assertEqual((moved, left_over, steps > 5), (13, ["smpp"] * 4, True))
-        left = [len(store.apply([ops.LoadSegments(queue, 0, 100)])[0]) for queue in ("a", "b", "gone", "older")]
+        left = [len(ask(store, [ops.LoadSegments(queue, 0, 100)])[0]) for queue in ("a", "b", "gone", "older")]
         self.assertEqual((sum(left), left[:2]), (25, [8, 13]))
 
     def test_postponed(self) -> None:
         """Tried again when it is due, with no attempt counted; what has ended stays as it is."""
         store = Store(self.mktemp())
         self.addCleanup(store.close)
-        store.apply([ops.Accept(message("SM1"), 1, "smpp"), ops.Accept(message("SM2"), 2, "smpp")])
-        store.apply(
+        ask(store, [ops.Accept(message("SM1"), 1, "smpp"), ops.Accept(message("SM2"), 2, "smpp")])
+        ask(
+            store,
             [
                 ops.Record(
                     (
                         (
                             Outcome(
-                                store.apply([ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT, None, 11
+                                ask(store, [ops.LoadSegments("smpp", 1, 1)])[0][0], Verdict.REFUSED, ACCOUNT, None, 11
                             ),
                             0,
                         ),
                     ),
                     NOW,
                 )
-            ]
+            ],
         )
-        store.apply([ops.Postpone((1, 2), NOW + 1000)])
-        self.assertEqual(store.apply([ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], ([], None)])
-        (((segment,), _),) = store.apply([ops.LoadDue("smpp", NOW + 1000, 9)])
+        ask(store, [ops.Postpone((1, 2), NOW + 1000)])
+        self.assertEqual(ask(store, [ops.LoadSegments("smpp", 0, 9), ops.LoadDue("smpp", NOW, 9)]), [[], ([], None)])
+        (((segment,), _),) = ask(store, [ops.LoadDue("smpp", NOW + 1000, 9)])
         self.assertEqual((segment.id, segment.attempts), (1, 0))
 
     def test_look_amid_many(self) -> None:
@@ -658,18 +705,18 @@ class FileCase(SynchronousTestCase):
         store._connection.set_progress_handler(step, 10)  # instructions of SQLite's machine
         costs = []
         for first in (1, 1001):
-            store.apply([ops.Accept(message(f"SM{at}"), at, "smpp") for at in range(first, first + 1000)])
+            ask(store, [ops.Accept(message(f"SM{at}"), at, "smpp") for at in range(first, first + 1000)])
             for load in (
                 ops.LoadDue("smpp", NOW, 10),
                 ops.LoadSegments("smpp", first + 900, 10),
                 ops.Requeue(("other",), lambda *_: None, ("smpp", 0, first + 900), 10),
             ):
                 steps = 0
-                store.apply([load])
+                ask(store, [load])
                 costs.append(steps)
-            store.apply([ops.Postpone(tuple(range(first, first + 500)), NOW + 1)])
+            ask(store, [ops.Postpone(tuple(range(first, first + 500)), NOW + 1)])
             steps = 0
-            store.apply([ops.LoadDue("smpp", NOW + 1, 10, (NOW + 1, first + 450))])
+            ask(store, [ops.LoadDue("smpp", NOW + 1, 10, (NOW + 1, first + 450))])
             costs.append(steps)
         for few, many in zip(costs[:4], costs[4:], strict=True):
             self.assertLess(many, few + 50)
@@ -679,7 +726,7 @@ class FileCase(SynchronousTestCase):
         path = self.mktemp()
         store = Store(path)
         for first in range(1, 2001, 100):
-            store.apply([ops.Accept(message(f"SM{at}", "x" * 100), at, "smpp") for at in range(first, first + 100)])
+            ask(store, [ops.Accept(message(f"SM{at}", "x" * 100), at, "smpp") for at in range(first, first + 100)])
         store.close()
         whole, told = Path(path).read_bytes(), []
         for page in range(1, len(whole) // 4096, 3):
@@ -690,8 +737,8 @@ class FileCase(SynchronousTestCase):
                 told.append(str(error))
                 continue
             try:
-                store.apply([ops.LoadSegments("smpp", 0, 5000)])
-                store.apply([ops.Sweep(NOW * 2, 0, 5000)])
+                ask(store, [ops.LoadSegments("smpp", 0, 5000)])
+                ask(store, [ops.Sweep(NOW * 2, 0, 5000)])
             except StoreDamaged as error:
                 told.append(str(error))
             store.close()

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,8 +21,10 @@ from smsconnector.store import database
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
-from smsconnector.store.store import PARKED_TIMEOUT, Store
-from tests.unit.fakes import EPOCH
+from smsconnector.store.operations import FoundSegment
+from smsconnector.store.receipts import PARKED_TIMEOUT
+from smsconnector.store.store import Store
+from tests.unit.fakes import EPOCH, SINK, ask, confirm
 
 NOW = int(EPOCH * 1000)
 LATER = NOW + 3_600_000  # when what is under way expires
@@ -155,19 +157,6 @@ def receipt(smsc_id: str, finality: Finality = Finality.DELIVERED) -> Receipt:
     return Receipt(ACCOUNT, smsc_id, finality, "000", finality.name, NOW + 1, NUMBER)
 
 
-class Part(NamedTuple):
-    """A segment, as an application is shown it."""
-
-    number: int
-    text: str
-    state: int
-    attempts: int
-    account: str | None
-    smsc_id: str | None
-    code: int | str | None
-    sent_at: int | None
-
-
 class UpgradeCase(SynchronousTestCase):
     """``store``: the file of one version, opened by this one."""
 
@@ -189,17 +178,17 @@ class UpgradeCase(SynchronousTestCase):
                 yield version
                 self.store.close()
 
-    def one(self, operation: ops.Operation) -> Any:
-        return self.store.apply([operation])[0]
+    def one(self, operation: ops.Operation | ops.Query) -> Any:
+        return ask(self.store, [operation])[0]
 
     def waiting(self) -> list[Event]:
         """The events that the broker has to get."""
-        events: list[Event] = self.one(ops.LoadEvents(0, 1000))
+        events: list[Event] = self.one(ops.LoadEvents(SINK, 0, 1000))
         return events
 
     def confirm(self) -> None:
         """The broker has taken responsibility for all of them."""
-        self.one(ops.Published(tuple(one.id for one in self.waiting()), NOW))
+        self.one(confirm(self.waiting(), NOW))
 
     def reports(self) -> dict[str, tuple[str, Any]]:
         """What is told of each message by the events that wait. Each of them is told once."""
@@ -218,9 +207,9 @@ class UpgradeCase(SynchronousTestCase):
         loaded: list[Segment] = self.one(ops.LoadSegments("smpp", 0, 100))
         return loaded
 
-    def parts(self, sid: str) -> list["Part"]:
+    def parts(self, sid: str) -> list[FoundSegment]:
         """What is known of the segments of a message."""
-        return [Part(*part) for part in self.one(ops.Find(sid))["parts"]]
+        return list(self.one(ops.Find(sid)).segments)
 
     def accept(self, segment: Segment, smsc_id: str) -> None:
         """The SMSC takes it."""
@@ -381,12 +370,14 @@ class EarlierVersionsCase(UpgradeCase):
         """What an application asks about is shown as the version before knew it."""
         for version in self.each():
             found = self.one(ops.Find("SM-FAILED"))
-            self.assertEqual((found["state"], found["code"], found["final_at"]), (MessageState.FAILED, 11, NOW - 10))
+            self.assertEqual((found.state, found.code, found.final_at), (MessageState.FAILED, 11, NOW - 10))
             first, second = self.parts("SM-FAILED")
-            self.assertEqual(first, Part(1, "text 1 of SM-FAILED", SegmentState.FAILED, 0, ACCOUNT, None, 11, NOW))
+            self.assertEqual(
+                first, FoundSegment(1, "text 1 of SM-FAILED", SegmentState.FAILED, 0, ACCOUNT, None, 11, NOW)
+            )
             self.assertEqual((second.account, second.smsc_id, second.code, second.sent_at), (None, None, None, None))
             self.assertEqual(self.parts(LONG_SID)[0].smsc_id, UUID, version)
-            self.assertIsNone(self.one(ops.Find("SM-DELIVERED"))["code"])
+            self.assertIsNone(self.one(ops.Find("SM-DELIVERED")).code)
 
     def test_texts_are_dropped(self) -> None:
         """Retention goes on where it was: it drops the texts of what has ended and of what the broker has, once."""

@@ -36,7 +36,7 @@ class AdmissionCase(SynchronousTestCase):
         self.addCleanup(self.admission.stopService)
 
     def answer(self, queued: int = 0, free: int = 1 << 30, error: Any = None) -> str:
-        measures = ops.Measures(queued, 0, 0, free) if error is None else None
+        measures = ops.Measures(queued, 0, 0, 0, free) if error is None else None
         self.writer.asked.pop()(measures, error)
         self.clock.advance(1.0)
         return self.admission.refusal()

@@ -6,10 +6,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.store import operations as ops
-from smsconnector.store.operations import Operation
+from smsconnector.store.operations import Query
+from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done
-from smsconnector.walks.backlog import IReader, StoreBacklog
+from smsconnector.walks.backlog import StoreBacklog
 from tests.unit.fakes import EPOCH, DirectWriter
 from tests.unit.walks.backlog_contract import BacklogContract
 
@@ -73,13 +74,13 @@ class Reader:
     def __init__(self, case: StoreBacklogCase) -> None:
         self._case = case
 
-    def put(self, operation: Operation, done: Done) -> None:
-        assert isinstance(operation, ops.LoadSegments | ops.LoadDue | ops.LoadRetries)
+    def put(self, query: Query, done: Done) -> None:
+        assert isinstance(query, ops.LoadSegments | ops.LoadDue | ops.LoadRetries)
         reader = DirectWriter(self._case.clock, self._case.writer.store)
         reader.broken = self._case.writer.broken
 
         def answered(*answer: Any) -> None:
             self._case.clock.callLater(0, done, *answer)
 
-        reader.queue.append((operation, answered))
+        reader.queue.append((query, answered))
         reader.commit()

@@ -8,12 +8,12 @@ from twisted.internet.task import Clock
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import Finality, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
-from smsconnector.store.operations import Operation
+from smsconnector.store.operations import Query
+from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Answer, Done, apply_batch
+from smsconnector.store.writer import Done, Result
 from smsconnector.walks import ready, throttled
-from smsconnector.walks.backlog import IReader
-from tests.unit.fakes import DirectWriter, message
+from tests.unit.fakes import DirectWriter, answers_of, message
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase
 
 
@@ -22,26 +22,26 @@ class LateReader:
 
     def __init__(self, writer: DirectWriter, held: tuple[type[Any], ...]) -> None:
         self.writer, self.held = writer, held
-        self.waiting: list[tuple[Operation, Done, Answer]] = []
+        self.waiting: list[tuple[Query, Done, Result]] = []
 
-    def put(self, operation: Operation, done: Done) -> None:
-        answer = self._read(operation)
-        if isinstance(operation, self.held):
-            self.waiting.append((operation, done, answer))
+    def put(self, query: Query, done: Done) -> None:
+        answer = self._read(query)
+        if isinstance(query, self.held):
+            self.waiting.append((query, done, answer))
         else:
             self.writer.clock.callLater(0, done, *answer)
 
     def read_again(self) -> None:
         """What was not answered yet is read only now."""
-        self.waiting = [(operation, done, self._read(operation)) for operation, done, _ in self.waiting]
+        self.waiting = [(query, done, self._read(query)) for query, done, _ in self.waiting]
 
     def answer(self, error: StoreError | None = None) -> None:
         waiting, self.waiting = self.waiting, []
         for _, done, answer in waiting:
             done(*((None, error) if error else answer))
 
-    def _read(self, operation: Operation) -> Answer:
-        return apply_batch(self.writer.store, [operation])[0]
+    def _read(self, query: Query) -> Result:
+        return answers_of(self.writer.store, [query])[0]
 
 
 class StallingWriter(DirectWriter):

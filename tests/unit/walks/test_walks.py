@@ -13,16 +13,18 @@ from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
+from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
 from smsconnector.walks import publisher as publishing
 from smsconnector.walks import ready, strict_order, throttled
 from smsconnector.walks import submitter as submitting
-from smsconnector.walks.backlog import IReader, StoreBacklog
+from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
-from tests.unit.fakes import EPOCH, DirectWriter, FakeChannel, FakeSink, message
+from smsconnector.walks.sweeper import Sweeper
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask, message
 
 ACCOUNT = "connector@smsc"
 
@@ -44,9 +46,10 @@ class WalkCase(SynchronousTestCase):
         self.writer = self.make_writer(self.clock, Store(self.path))
         self.writer.broken = broken
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
-        self.publisher = Publisher(self.clock, self.now, self.writer, self.sink)
+        self.publisher = Publisher(self.clock, self.now, self.writer, self.writer, self.sink)
         self.life += 1
-        self.receiver = Receiver(self.clock, self.now, self.writer, self.publisher.wake, process=self.life)
+        self.receiver = Receiver(self.writer, self.publisher.wake)
+        self.sweeper = Sweeper(self.clock, self.now, self.writer, self.publisher.wake, process=self.life)
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
@@ -57,7 +60,7 @@ class WalkCase(SynchronousTestCase):
             self.clock, self.now, self.backlog, self.channel, policy=policy, told=self.publisher.wake
         )
         self.channel.listener = self.submitter
-        for service in (self.publisher, self.receiver, self.submitter):
+        for service in (self.publisher, self.sweeper, self.submitter):
             service.startService()
         self.settle()
 
@@ -410,7 +413,7 @@ class SubmitterCase(WalkCase):
         self.patch(ready, "MEMORY", 20)
         self.accept(*(f"SM{number}" for number in range(200)), to="111")
         self.settle()
-        self.writer.store.apply([ops.Postpone(tuple(range(2, 201)), int(self.now() * 1000) + 1000)])
+        ask(self.writer.store, [ops.Postpone(tuple(range(2, 201)), int(self.now() * 1000) + 1000)])
         self.kill()
         most = 0
         for second in range(200):
@@ -760,7 +763,7 @@ class PublisherCase(WalkCase):
         self.settle()
 
     def waiting(self) -> int:
-        return len(self.writer.store.apply([ops.LoadEvents(0, 100)])[0])
+        return len(ask(self.writer.store, [ops.LoadEvents(SINK, 0, 100)])[0])
 
     def test_leaves_the_outbox_after_the_confirmation(self) -> None:
         """Law 1: an event is marked only when the broker has confirmed it."""

@@ -1,0 +1,93 @@
+"""Events as the frames of STOMP, and how many of them one receipt confirms.
+
+Why the frames look as they do: without ``content-length`` ActiveMQ makes a TextMessage of a SEND (with it, a
+BytesMessage); ``type`` becomes JMSType; ``persistent:true`` makes it outlive the broker; other headers become
+JMS string properties under their own names. (STOMP 1.2, and ActiveMQ's "Stomp" page.)
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from stompest.protocol import StompFrame, StompSpec
+
+from smsconnector.messages import Event
+from smsconnector.sinks import Settle
+
+FRAME_OVERHEAD = 256  # octets of a SEND frame beside event id and body, roughly
+
+# Header texts that need no escaping in any STOMP version.
+_PLAIN = re.compile(r"[A-Za-z0-9 ._/|@=+,;*()#~-]*").fullmatch
+# What a version can't express in a header: 1.0 has no escapes at all, 1.1 none for the carriage return.
+_INEXPRESSIBLE = {
+    StompSpec.VERSION_1_0: re.compile(r"[\x00\r\n]|[^\x00-\x7f]"),
+    StompSpec.VERSION_1_1: re.compile(r"[\x00\r\ud800-\udfff]"),
+    StompSpec.VERSION_1_2: re.compile(r"[\x00\ud800-\udfff]"),
+}
+
+
+class Part(NamedTuple):
+    """Some consecutive events of a batch: what one receipt confirms. ``settle`` is the batch's."""
+
+    events: Sequence[Event]
+    settle: Settle
+
+    @property
+    def octets(self) -> int:
+        """About how many it has on the wire."""
+        return sum(octets_of(event) for event in self.events)
+
+    def cut(self, most: int, octets: int) -> "tuple[Part, Part | None]":
+        """At most ``most`` events and ``octets`` of it, but one at least; and the rest, if there is any."""
+        count = size = 0
+        for event in self.events[:most]:
+            size += octets_of(event)
+            if count and size > octets:
+                break
+            count += 1
+        if count == len(self.events):
+            return self, None
+        return Part(self.events[:count], self.settle), Part(self.events[count:], self.settle)
+
+
+def octets_of(event: Event) -> int:
+    """About how many it takes on the wire; the body is ASCII."""
+    return len(event.body) + len(event.event_id) + FRAME_OVERHEAD
+
+
+class FrameRenderer:
+    """Events as SEND frames of one STOMP version. Header blocks are rendered once per (kind, JMS type)."""
+
+    def __init__(self, destinations: Mapping[str, str], version: str) -> None:
+        self._destinations, self._version = destinations, version
+        self._heads: dict[tuple[str, str], str] = {}
+
+    def frame(self, command: str, *headers: tuple[str, str]) -> str:
+        """A frame without a body."""
+        inexpressible = _INEXPRESSIBLE[self._version]
+        raw = [(name, inexpressible.sub("?", value)) for name, value in headers]
+        return bytes(StompFrame(command, rawHeaders=raw, version=self._version)).decode()
+
+    def part(self, events: Sequence[Event], number: int) -> bytes:
+        """All events of a part; its receipt, and its transaction if it has one, is called by ``number``."""
+        if len(events) == 1:
+            return self._send(events[0], f"receipt:{number}\n").encode()
+        transaction = ("transaction", str(number))
+        inside = f"transaction:{number}\n"
+        frames = [self.frame(StompSpec.BEGIN, transaction)]
+        frames += [self._send(event, inside) for event in events]
+        frames.append(self.frame(StompSpec.COMMIT, transaction, ("receipt", str(number))))
+        return "".join(frames).encode()
+
+    def _send(self, event: Event, extra: str) -> str:
+        key = (event.kind, event.jms_type)
+        head = self._heads.get(key) or self._heads.setdefault(key, self._head(*key))
+        event_id = event.event_id
+        if not _PLAIN(event_id):
+            event_id = self.frame(StompSpec.SEND, ("event-id", event_id))[len("SEND\nevent-id:") : -len("\n\n\0")]
+        return f"{head}event-id:{event_id}\n{extra}\n{event.body}\0"
+
+    def _head(self, kind: str, jms_type: str) -> str:
+        """The constant headers, up to and without the empty line."""
+        headers = (("destination", self._destinations[kind]), ("type", jms_type), ("persistent", "true"))
+        return self.frame(StompSpec.SEND, *headers)[: -len("\n\0")]

@@ -1,0 +1,178 @@
+"""The ends of segments and messages: decided by the table of ``lifecycle``, told once.
+
+Whatever may end something (an outcome, a receipt, the lifetime) takes its steps on ``Known``, writes them with
+``_write_ends``, and lets ``_conclude`` see which messages have ended with them: each of these gets its report here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from smsconnector.lifecycle import (
+    CODE_EXPIRED,
+    CODE_NO_FAILURE,
+    CODE_NO_RECEIPT,
+    MessageState,
+    SegmentState,
+    may_step,
+    message_state,
+)
+from smsconnector.store import operations as ops
+from smsconnector.store.outbox import Outbox, report_event
+
+Code = int | str | None
+_TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
+KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # what Known is made of
+
+
+class KnownMessage(NamedTuple):
+    """What a batch has to know of a message."""
+
+    sid: str
+    channel: str
+    segments: int  # how many it has
+    state: int  # lifecycle.MessageState
+
+
+class EndedMessage(NamedTuple):
+    """A message that has just ended, and what its report says."""
+
+    message_id: int
+    state: MessageState
+    code: Code
+    now: int  # ms
+    sid: str
+    channel: str
+
+
+class Known:
+    """The segments a batch is about and their messages, as they are after what the batch has decided so far. ``rows``
+    have KNOWN_COLUMNS."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
+        self.states: dict[int, SegmentState] = {}
+        self.messages: dict[int, KnownMessage] = {}
+        self.message_of: dict[int, int] = {}
+        self.left_queue = 0  # segments that need not be submitted any more
+        for segment_id, state, message_id, sid, channel, segments, final in rows:
+            self.states.setdefault(segment_id, SegmentState(state))
+            self.messages.setdefault(message_id, KnownMessage(sid, channel, segments, final))
+            self.message_of[segment_id] = message_id
+
+    def step(self, segment_id: int, wanted: SegmentState) -> bool:
+        """Take the step if the table allows it."""
+        current = self.states.get(segment_id)
+        if current is None or not may_step(current, wanted):
+            return False
+        self.states[segment_id] = wanted
+        self.left_queue += current in _TO_SUBMIT and wanted not in _TO_SUBMIT
+        return True
+
+
+class Ends(Outbox):
+    """What ends segments and messages, and reports it."""
+
+    def _know(self, segment_ids: list[int]) -> Known:
+        return Known(
+            self._run(
+                f"SELECT {KNOWN_COLUMNS} FROM json_each(?) AS j"
+                " JOIN segment AS s ON s.id = j.value JOIN message AS m ON m.id = s.id - s.number + 1",
+                segment_ids,
+            )
+        )
+
+    def _write_ends(self, known: Known, codes: dict[int, Code]) -> None:
+        self._run(
+            "UPDATE segment SET state = j.value->>1, code = j.value->>2 FROM json_each(?) AS j"
+            " WHERE segment.id = j.value->>0",
+            [(segment_id, known.states[segment_id], code) for segment_id, code in codes.items()],
+        )
+
+    def _conclude(self, known: Known, codes: dict[int, Code], now: int) -> list[EndedMessage]:
+        """End the messages whose segments have all ended well, or one of them badly; tell of each, once."""
+        touched = {known.message_of[segment_id] for segment_id in known.states}
+        active = [one for one in touched if known.messages[one].state == MessageState.ACTIVE]
+        ended = []
+        for message_id, segments in self._states_by_message(known, active).items():
+            state = message_state(list(segments.values()))
+            if state is MessageState.ACTIVE:
+                continue
+            message = known.messages[message_id]
+            decisive = next(
+                (one for one in segments if segments[one] is SegmentState.FAILED and one in codes),
+                max((one for one in segments if one in codes), default=None),
+            )
+            code = codes.get(decisive) if decisive is not None else None
+            code = code if code is not None else state.name
+            ended.append(EndedMessage(message_id, state, code, now, message.sid, message.channel))
+        self._end_messages(ended)
+        self._counts.queued -= known.left_queue
+        known.left_queue = 0
+        return ended
+
+    def _states_by_message(self, known: Known, message_ids: list[int]) -> dict[int, dict[int, SegmentState]]:
+        """The states of all segments of these messages, with what the batch has decided on top."""
+        states: dict[int, dict[int, SegmentState]] = {message_id: {} for message_id in message_ids}
+        for segment_id, state in known.states.items():
+            message_id = known.message_of[segment_id]
+            if message_id in states:
+                states[message_id][segment_id] = state
+        longer = [one for one in message_ids if known.messages[one].segments > len(states[one])]
+        if longer:
+            for segment_id, state, message_id in self._run(
+                "SELECT s.id, s.state, m.id FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+                " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
+                longer,
+            ):
+                states[message_id].setdefault(segment_id, SegmentState(state))
+        return states
+
+    def _end_messages(self, ended: list[EndedMessage]) -> None:
+        """Write the ends and their reports; what is left of a failed message is not sent any more."""
+        if not ended:
+            return
+        self._run(
+            "UPDATE message SET state = j.value->>1, code = j.value->>2, final_at = j.value->>3"
+            " FROM json_each(?) AS j WHERE message.id = j.value->>0",
+            ended,
+        )
+        failed = [one.message_id for one in ended if one.state is MessageState.FAILED]
+        if failed:
+            self._counts.queued -= self._run(
+                f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE state IN"
+                f" ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND id IN (SELECT s.id FROM json_each(?) AS j"
+                " JOIN message AS m ON m.id = j.value"
+                " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
+                failed,
+            ).rowcount
+        self._tell(
+            [
+                report_event(one.sid, one.channel, one.state is MessageState.DELIVERED, one.code, one.now)
+                for one in ended
+            ]
+        )
+
+    def _expire(self, sweep: ops.Sweep) -> int:
+        """End the messages whose lifetime is over; how many."""
+        rows = self._connection.execute(
+            "SELECT m.id, m.sid, m.channel, max(s.state),"
+            f"   min(s.state = {SegmentState.DELIVERED:d}"
+            f"       OR (s.state = {SegmentState.SENT:d} AND coalesce(s.code, '') = ?))"
+            " FROM (SELECT id, sid, channel, segments FROM message"
+            f"       WHERE state = {MessageState.ACTIVE:d} AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS m"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id",
+            (CODE_NO_FAILURE, sweep.now, sweep.limit),
+        ).fetchall()
+        self._end_messages(
+            [
+                EndedMessage(message_id, *_end_by_expiry(furthest, no_failure), sweep.now, sid, channel)
+                for message_id, sid, channel, furthest, no_failure in rows
+            ]
+        )
+        return len(rows)
+
+
+def _end_by_expiry(furthest: int, no_failure: int) -> tuple[MessageState, str]:
+    """The state and code of a message whose lifetime is over."""
+    if no_failure:
+        return MessageState.DELIVERED, CODE_NO_FAILURE
+    return MessageState.FAILED, CODE_NO_RECEIPT if furthest >= SegmentState.SENT else CODE_EXPIRED

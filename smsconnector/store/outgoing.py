@@ -1,0 +1,156 @@
+"""Texts on their way out: accepted, claimed, given back, recorded; and moved to the queues of another configuration."""
+
+from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
+from smsconnector.messages import Verdict
+from smsconnector.smpp.message_ids import id_key
+from smsconnector.store import operations as ops
+from smsconnector.store.ends import Code
+from smsconnector.store.queries import FOR_EVER, queued_behind
+from smsconnector.store.receipts import AcceptedSegment, Receipts
+from smsconnector.store.rows import columns
+
+_AFTER_SUBMIT = {
+    Verdict.ACCEPTED: SegmentState.SENT,
+    Verdict.RETRY: SegmentState.QUEUED,
+    Verdict.REFUSED: SegmentState.FAILED,
+    Verdict.DONE: SegmentState.DELIVERED,
+}
+
+
+class OutgoingTexts(Receipts):
+    """Messages and their segments, from the door to the network."""
+
+    def _accept(self, batch: list[ops.Accept]) -> list[None]:
+        messages, segments = [], []
+        for accept in batch:
+            message, first_id = accept.message, accept.first_id
+            messages.append(
+                (
+                    first_id,
+                    message.sid,
+                    message.channel,
+                    message.source,
+                    message.destination,
+                    message.alphabet,
+                    len(message.segments),
+                    message.accepted_at,
+                    message.expires_at,
+                    message.is_limited,
+                )
+            )
+            for number, text in enumerate(message.segments, 1):
+                segments.append((first_id + number - 1, accept.queue, number, text))
+        self._run(
+            "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
+            f" is_limited) SELECT {columns(10)} FROM json_each(?)",
+            messages,
+        )
+        self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)
+        self._counts.queued += len(segments)
+        return [None] * len(batch)
+
+    def _settle(self, batch: list[ops.Settle]) -> list[int]:
+        claimed = self._connection.execute(
+            f"SELECT id FROM segment WHERE state = {SegmentState.CLAIMED:d} AND due_at <> ?", (batch[-1].process,)
+        ).fetchall()
+        known = self._know([segment_id for (segment_id,) in claimed])
+        failed = [one for one in list(known.states) if known.step(one, SegmentState.FAILED)]
+        codes: dict[int, Code] = dict.fromkeys(failed, CODE_UNKNOWN)
+        self._write_ends(known, codes)
+        self._conclude(known, codes, batch[-1].now)
+        return [len(codes)] * len(batch)
+
+    def _requeue(self, batch: list[ops.Requeue]) -> list[ops.Requeued]:
+        return [self._requeue_some(requeue) for requeue in batch]
+
+    def _requeue_some(self, requeue: ops.Requeue) -> ops.Requeued:
+        queue, due_at, after = requeue.after
+        while (found := self._first_queue(queue)) in requeue.queues:
+            queue = f"{found}\0"
+        if found is None:
+            return ops.Requeued(0, [], None)
+        if found != requeue.after[0]:
+            queue, due_at, after = found, -1, -1
+        rows = queued_behind(
+            self._connection,
+            "m.channel, m.destination",
+            queue=queue,
+            place=(due_at, after),
+            until=FOR_EVER,
+            limit=requeue.limit,
+        )
+        if not rows:
+            return ops.Requeued(0, [], (queue + "\0", -1, -1))
+        routes = [(segment_id, channel, requeue.route(channel, number)) for _, segment_id, channel, number in rows]
+        moves = [(segment_id, new) for segment_id, _, new in routes if new is not None]
+        self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
+        return ops.Requeued(len(moves), [channel for _, channel, new in routes if new is None], (queue, *rows[-1][:2]))
+
+    def _first_queue(self, begin: str) -> str | None:
+        """The name of the first one, from there on, that has something in it."""
+        sql = f"SELECT min(queue) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue >= ?"
+        found: str | None = self._connection.execute(sql, (begin,)).fetchone()[0]
+        return found
+
+    def _claim(self, batch: list[ops.Claim]) -> list[list[int]]:
+        known = self._know([segment_id for claim in batch for segment_id in claim.ids])
+        claimed = [
+            [segment_id for segment_id in claim.ids if known.step(segment_id, SegmentState.CLAIMED)] for claim in batch
+        ]
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.CLAIMED:d}, due_at = j.value->>1 FROM json_each(?) AS j"
+            " WHERE segment.id = j.value->>0",
+            [(segment_id, claim.process) for claim, ids in zip(batch, claimed, strict=True) for segment_id in ids],
+        )
+        return claimed
+
+    def _unclaim(self, batch: list[ops.Unclaim]) -> list[None]:
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.QUEUED:d}, due_at = 0 WHERE state = {SegmentState.CLAIMED:d}"
+            " AND id IN (SELECT value FROM json_each(?))",
+            [segment_id for unclaim in batch for segment_id in unclaim.ids],
+        )
+        return [None] * len(batch)
+
+    def _postpone(self, batch: list[ops.Postpone]) -> list[None]:
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.QUEUED:d}, due_at = j.value->>1 FROM json_each(?) AS j"
+            f" WHERE segment.id = j.value->>0 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d})",
+            [(segment_id, postpone.due_at) for postpone in batch for segment_id in postpone.ids],
+        )
+        return [None] * len(batch)
+
+    def _record(self, batch: list[ops.Record]) -> list[list[int]]:
+        pairs = [pair for record in batch for pair in record.outcomes]
+        known = self._know([outcome.segment.id for outcome, _ in pairs])
+        codes: dict[int, Code] = {}
+        updates = []
+        accepted: list[AcceptedSegment] = []
+        now = batch[-1].now
+        for outcome, due_at in pairs:
+            segment = outcome.segment
+            state = _AFTER_SUBMIT[outcome.verdict]
+            if not known.step(segment.id, state):
+                continue
+            key = id_key(outcome.smsc_id) if outcome.smsc_id else None
+            if outcome.verdict is Verdict.ACCEPTED and outcome.smsc_id:
+                accepted.append(AcceptedSegment(segment.id, outcome.account, outcome.smsc_id))
+            elif state in (SegmentState.FAILED, SegmentState.DELIVERED):
+                codes[segment.id] = outcome.code
+            attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
+            updates.append(
+                (segment.id, state, due_at, attempts, outcome.account, outcome.smsc_id, key, outcome.code, now)
+            )
+        self._run(
+            "UPDATE segment SET state = j.value->>1, due_at = j.value->>2, attempts = j.value->>3,"
+            " account = j.value->>4, smsc_id = j.value->>5, smsc_key = j.value->>6, code = j.value->>7,"
+            " sent_at = j.value->>8 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
+            updates,
+        )
+        if self._counts.parked_receipts and accepted:
+            unparked, latest = self._unpark(known, accepted, now)
+            codes |= unparked
+            now = max(now, latest)
+        ended = self._conclude(known, codes, now)
+        final = {one.message_id for one in ended}
+        return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]

@@ -1,0 +1,152 @@
+"""What is read: each query on a connection that need not be the writer's, for nothing is written here."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from smsconnector.errors import StoreDamaged, StoreUnavailable
+from smsconnector.lifecycle import SegmentState
+from smsconnector.messages import Event, Segment
+from smsconnector.store import operations as ops
+from smsconnector.store.database import explain, is_damaged
+from smsconnector.store.outbox import SINKS
+
+FOR_EVER = (1 << 63) - 1  # ms
+_LOADED = (
+    "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited"
+)
+_EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body"
+
+
+def queued_behind(
+    connection: sqlite3.Connection, columns: str, *, queue: str, place: tuple[int, int], until: int, limit: int
+) -> list[Any]:
+    """(due_at, id, ``columns``...) of what is queued behind the place (due_at, id) and due at ``until`` (ms) at the
+    latest; at most ``limit``.
+
+    In two searches: of ``(due_at, id) > (?, ?)`` SQLite would search only for the first half, and read through all that
+    has the same ``due_at``: 0 is that of the whole backlog."""
+    sql = (
+        f"SELECT s.due_at, s.id, {columns} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+        f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND "
+    )
+    at_once, later = "s.due_at = ? AND s.id > ?", "s.due_at > ? AND s.due_at <= ?"
+    run, order = connection.execute, " ORDER BY s.due_at, s.id LIMIT ?"
+    rows = run(sql + at_once + order, (queue, *place, limit)).fetchall()
+    if len(rows) < limit:
+        rows += run(sql + later + order, (queue, place[0], until, limit - len(rows))).fetchall()
+    return rows
+
+
+class Queries:
+    """The queries on one connection. ``answer`` raises StoreUnavailable when the file can't be read for now, and
+    StoreDamaged when it is not what it should be."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection, self._path = connection, path
+        self._handlers: dict[type, Callable[[Any], Any]] = {
+            ops.LoadSegments: self._load_segments,
+            ops.LoadDue: self._load_due,
+            ops.LoadRetries: self._load_retries,
+            ops.LoadEvents: self._load_events,
+            ops.LoadParkedEvents: self._load_parked_events,
+            ops.LoadProgress: self._load_progress,
+            ops.Find: self._find,
+        }
+
+    def answer(self, query: ops.Query) -> Any:
+        """Its result, as its class says."""
+        try:
+            return self._handlers[type(query)](query)
+        except sqlite3.DatabaseError as error:
+            if is_damaged(error):
+                raise StoreDamaged(explain(error, self._path)) from error
+            raise StoreUnavailable(f"the database can't be read: {error}") from error
+
+    def _load_segments(self, load: ops.LoadSegments) -> list[Segment]:
+        rows = self._connection.execute(
+            f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND s.due_at = 0 AND s.id > ?"
+            " ORDER BY s.id LIMIT ?",
+            (load.queue, load.after, load.limit),
+        )
+        return [Segment(*row) for row in rows]
+
+    def _load_due(self, load: ops.LoadDue) -> tuple[list[Segment], tuple[int, int] | None]:
+        rows = queued_behind(
+            self._connection, _LOADED, queue=load.queue, place=load.after, until=load.now, limit=load.limit
+        )
+        after = rows[-1][:2] if len(rows) == load.limit else None
+        return [Segment(*row[2:]) for row in rows], after
+
+    def _load_retries(self, load: ops.LoadRetries) -> list[tuple[str, int, int, int]]:
+        return self._connection.execute(
+            "SELECT m.destination, m.id, count(*), m.expires_at FROM segment AS s"
+            " JOIN message AS m ON m.id = s.id - s.number + 1"
+            f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND s.due_at > 0"
+            " GROUP BY m.id ORDER BY m.id LIMIT ?",
+            (load.queue, load.limit),
+        ).fetchall()
+
+    # --- events ---------------------------------------------------------------------------------------------
+
+    def _sink(self, name: str) -> tuple[int, int]:
+        """Its id, and up to which event all is settled there."""
+        found: tuple[int, int] = self._connection.execute(
+            "SELECT id, settled_up_to FROM sink WHERE name = ?", (name,)
+        ).fetchone()
+        return found
+
+    def _load_events(self, load: ops.LoadEvents) -> list[Event]:
+        if not load.may_be_settled:
+            rows = self._connection.execute(
+                f"SELECT {_EVENT} FROM outbox AS o WHERE o.id > ? ORDER BY o.id LIMIT ?", (load.after, load.limit)
+            )
+            return [Event(*row) for row in rows]
+        sink, settled_up_to = self._sink(load.sink)
+        rows = self._connection.execute(
+            f"SELECT {_EVENT} FROM outbox AS o WHERE o.id > ?1"
+            " AND NOT EXISTS (SELECT 1 FROM confirmation AS c WHERE c.id = o.id * ?3 + ?4)"
+            " AND NOT EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id = o.id * ?3 + ?4)"
+            " ORDER BY o.id LIMIT ?2",
+            (max(load.after, settled_up_to), load.limit, SINKS, sink),
+        )
+        return [Event(*row) for row in rows]
+
+    def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[tuple[Event, int]]:
+        sink, _ = self._sink(load.sink)
+        rows = self._connection.execute(
+            f"SELECT p.attempts, {_EVENT} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?3"
+            " WHERE p.due_at <= ?1 AND p.id % ?3 = ?4 ORDER BY p.due_at LIMIT ?2",
+            (load.now, load.limit, SINKS, sink),
+        )
+        return [(Event(*event), attempts) for attempts, *event in rows]
+
+    def _load_progress(self, load: ops.LoadProgress) -> ops.SinkProgress:
+        sink, settled_up_to = self._sink(load.sink)
+        furthest = [
+            self._connection.execute(
+                f"SELECT coalesce(max(id), 0) / ?1 FROM {table} WHERE id >= ?2 AND id % ?1 = ?3",
+                (SINKS, settled_up_to * SINKS, sink),
+            ).fetchone()[0]
+            for table in ("confirmation", "parked_event")
+        ]
+        parked = self._connection.execute("SELECT count(*) FROM parked_event WHERE id % ? = ?", (SINKS, sink))
+        return ops.SinkProgress(settled_up_to, max(settled_up_to, *furthest), parked.fetchone()[0])
+
+    # --- messages -------------------------------------------------------------------------------------------
+
+    def _find(self, find: ops.Find) -> ops.FoundMessage | None:
+        row = self._connection.execute(
+            "SELECT id, sid, channel, source, destination, alphabet, accepted_at, expires_at, state, code, final_at,"
+            " segments FROM message WHERE sid = ?",
+            (find.sid,),
+        ).fetchone()
+        if row is None:
+            return None
+        segments = self._connection.execute(
+            "SELECT number, text, state, attempts, account, smsc_id, code, sent_at FROM segment"
+            " WHERE id BETWEEN ? AND ? ORDER BY id",
+            (row[0], row[0] + row[-1] - 1),
+        )
+        return ops.FoundMessage._make((*row[:-1], tuple(ops.FoundSegment(*segment) for segment in segments)))

@@ -1,0 +1,111 @@
+"""The one thread that reads: queries are answered from what is committed, on a read-only connection of their own.
+
+1. ``put`` appends a query and its callback; nothing else happens in the reactor's thread.
+2. The thread answers every query that came since, each from what was committed when it began.
+3. One call into the reactor's thread hands the answers to their callbacks, in the order of ``put``.
+
+A slow query delays no commit, and a slow commit no query. So an answer has no place in the order of the commits: what
+was committed and told while the query was under way may be missing in it. Who asks has to allow for that.
+
+A callback is called exactly once, as ``done(result, None)`` or ``done(None, error)``.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
+from smsconnector.store.database import open_readonly
+from smsconnector.store.operations import Query
+from smsconnector.store.queries import Queries
+from smsconnector.store.writer import Done, IReactorThreads, Result
+
+MAXIMUM_BATCH = 100  # queries that are answered before their callbacks are called
+
+
+class IReader(Protocol):
+    """What the walks need of the reader."""
+
+    def put(self, query: Query, done: Done) -> None: ...
+
+
+class Reader:
+    """Reads a database from ``start`` to ``stop``. ``damaged`` is called, in the reactor's thread, when the file turns
+    out to be."""
+
+    log = Logger()
+
+    def __init__(self, reactor: IReactorThreads, damaged: Callable[[StoreError], None] = lambda error: None) -> None:
+        self._reactor, self._damaged = reactor, damaged
+        self._queue: deque[tuple[Query, Done]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._stopped: Deferred[None] = Deferred()
+        self._connection: sqlite3.Connection
+        self._queries: Queries
+        self._thread = threading.Thread(target=self._work, name="store-reader", daemon=True)
+
+    def start(self, path: str) -> None:
+        """The file has to be there, with the newest schema: a store has opened it. Raises StoreUnusable."""
+        self._connection = open_readonly(path)
+        self._queries = Queries(self._connection, path)
+        self._thread.start()
+
+    def stop(self) -> "Deferred[None]":
+        """Result what is queued, close the connection; fires in the reactor's thread."""
+        self._stopping = True
+        self._wake.set()
+        return self._stopped
+
+    def put(self, query: Query, done: Done) -> None:
+        """Queue a query; from the reactor's thread only."""
+        if self._stopping:
+            done(None, StoreUnavailable("the connector is stopping"))
+            return
+        self._queue.append((query, done))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    # --- in the thread --------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            stopping = self._stopping  # read before the queue is emptied: nothing is put after it was set
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAXIMUM_BATCH))]
+                answers = [answer_query(self._queries, query) for query, _ in batch]
+                self._reactor.callFromThread(self._finish, batch, answers)
+            if stopping:
+                self._connection.close()
+                self._reactor.callFromThread(self._stopped.callback, None)
+                return
+
+    # --- in the reactor's thread ----------------------------------------------------------------------------
+
+    def _finish(self, batch: list[tuple[Query, Done]], answers: list[Result]) -> None:
+        damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
+        if damaged is not None:
+            self._damaged(damaged)
+        for (query, done), (result, error) in zip(batch, answers, strict=True):
+            try:
+                done(result, error)
+            except Exception:  # noqa: BLE001 — the edge of the loop: one callback's fault is not the others'
+                self.log.failure("the callback of {query} failed", query=type(query).__name__)
+
+
+def answer_query(queries: Queries, query: Query) -> Result:
+    """Its result, or the error."""
+    try:
+        return queries.answer(query), None
+    except StoreError as error:
+        return None, error
+    except Exception as fault:  # noqa: BLE001 — whatever a query can bring about must not end the thread
+        Reader.log.failure("a query failed: {kind}", kind=type(query).__name__)
+        return None, StoreError(f"the query can't be answered: {fault}")

@@ -1,0 +1,252 @@
+"""Receipts: each is matched with the segment that it is about, or parked until that is known.
+
+1. ``_receive`` looks each receipt up under every form of its id (``matching``) and lets its segment take the step.
+2. One that fits nothing is parked: the response to its submit may still be on its way. ``_unpark`` looks for it when
+   the response has come.
+3. One that has waited for too long is dropped, or, if it was not marked as a receipt, it was a text after all.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from smsconnector.lifecycle import SegmentState
+from smsconnector.messages import Finality, IncomingSegment, Receipt
+from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
+from smsconnector.store import operations as ops
+from smsconnector.store.ends import KNOWN_COLUMNS, Code, Ends, Known
+from smsconnector.store.incoming import IncomingTexts
+from smsconnector.store.matching import Candidate, Matcher, is_long
+from smsconnector.store.outbox import report_event
+from smsconnector.store.rows import columns
+
+AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
+PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; ids come again in time
+PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the message's
+
+
+class AcceptedSegment(NamedTuple):
+    """A segment that the SMSC of ``account`` has just taken under that id."""
+
+    segment_id: int
+    account: str
+    smsc_id: str
+
+
+def _parked_text(incoming: IncomingSegment | None) -> str | None:
+    one = incoming
+    if one is None:
+        return None
+    return json.dumps(
+        [one.channel, one.destination, one.text, one.reference, one.number, one.count, one.is_binary, one.written_in]
+    )
+
+
+def _text_of_parked(account: str, source: str, received_at: int, parked: str) -> IncomingSegment:
+    channel, destination, text, *place = json.loads(parked)
+    reference, number, count, is_binary, written_in = (*place, None)[:5] if place else (0, 1, 1, False, None)
+    return IncomingSegment(
+        channel,
+        account,
+        source,
+        destination,
+        text,
+        received_at,
+        reference,
+        number,
+        count,
+        is_binary=is_binary,
+        written_in=written_in,
+    )
+
+
+class Receipts(Ends, IncomingTexts):
+    """``_kin``: for an account all those, itself included, over which its receipts with long ids may come."""
+
+    _kin: Mapping[str, tuple[str, ...]]
+    _matcher: Matcher
+
+    def _receive(self, batch: list[ops.Receive]) -> list[ops.Received]:
+        flat = [
+            (index, receipt)
+            for index, receive in enumerate(batch)
+            for receipt in receive.receipts
+            if receipt.finality is not Finality.PROGRESS
+        ]
+        self._read_as_texts([one for receive in batch for one in receive.receipts])
+        candidates, known = self._candidates([receipt for _, receipt in flat])
+        matched, waiting, repeated = Counter[int](), Counter[int](), Counter[int]()
+        codes: dict[int, Code] = {}
+        parked: list[Receipt] = []
+        unknown: list[tuple[str, Receipt]] = []
+        now = 0
+        for position, (index, receipt) in enumerate(flat):
+            now = receipt.received_at
+            found = self._matcher.pick(receipt, candidates[position])
+            if found is None and batch[index].report_unknown:
+                unknown.append((batch[index].channel, receipt))
+                matched[index] += 1
+            elif found is None:
+                parked.append(receipt)
+                waiting[index] += 1
+            elif known.step(found.segment_id, AFTER_RECEIPT[receipt.finality]):
+                codes[found.segment_id] = receipt.code
+                matched[index] += 1
+            else:
+                repeated[index] += 1
+        self._write_ends(known, codes)
+        concluded = self._conclude(known, codes, now)
+        ended = tuple(one.message_id for one in concluded if known.messages[one.message_id].segments > 1)
+        self._park(parked)
+        self._report_unknown(unknown)
+        return [
+            ops.Received(matched[index], waiting[index], repeated[index], () if index else ended)
+            for index in range(len(batch))
+        ]
+
+    def _read_as_texts(self, receipts: list[Receipt]) -> None:
+        """What is not marked as a receipt, reads as one that tells of progress, and fits no message, is a text."""
+        doubtful = [one for one in receipts if one.finality is Finality.PROGRESS and one.incoming is not None]
+        candidates = self._candidates(doubtful)[0] if doubtful else []
+        texts = [
+            one.incoming
+            for one, found in zip(doubtful, candidates, strict=True)
+            if one.incoming is not None and self._matcher.pick(one, found) is None
+        ]
+        if texts:
+            self._incoming([ops.Incoming(tuple(texts))])
+
+    def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
+        """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""
+        wanted = [
+            (position, account, key, form)
+            for position, receipt in enumerate(receipts)
+            for account in self._family(receipt.account, receipt.smsc_id)
+            for form, key in id_candidates(receipt.smsc_id)
+        ]
+        rows = self._run(
+            f"SELECT j.value->>0, j.value->>1, j.value->>3, m.destination, {KNOWN_COLUMNS} FROM json_each(?) AS j"
+            " JOIN segment AS s ON s.account = j.value->>1 AND s.smsc_key = j.value->>2"
+            " JOIN message AS m ON m.id = s.id - s.number + 1",
+            wanted,
+        ).fetchall()
+        rows += self._own_sids(receipts)
+        found: list[list[Candidate]] = [[] for _ in receipts]
+        for position, account, form, destination, segment_id, state, *_ in rows:
+            found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
+        return found, Known(row[4:] for row in rows)
+
+    def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
+        """The accounts over which this id may be told."""
+        kin = self._kin.get(account)
+        return kin if kin and is_long(smsc_id) else (account,)
+
+    def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
+        """Providers may name our own MessageSID; it stands for all segments, the first is the one that tells."""
+        ours = [
+            (position, one.smsc_id, one.account)
+            for position, one in enumerate(receipts)
+            if one.smsc_id.startswith("SM")
+        ]
+        if not ours:
+            return []
+        return self._run(
+            f"SELECT j.value->>0, j.value->>2, ?2, m.destination, {KNOWN_COLUMNS}"
+            " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1 JOIN segment AS s ON s.id = m.id",
+            ours,
+            RAW,
+        ).fetchall()
+
+    def _park(self, receipts: list[Receipt]) -> None:
+        if not receipts:
+            return
+        self._run(
+            "INSERT INTO parked_receipt"
+            " (account, smsc_key, smsc_id, finality, code, status, destination, addressee, received_at,"
+            f" incoming) SELECT {columns(10)} FROM json_each(?)",
+            [
+                (
+                    one.account,
+                    id_key(one.smsc_id),
+                    one.smsc_id,
+                    one.finality,
+                    one.code,
+                    one.status,
+                    one.destination,
+                    one.addressee,
+                    one.received_at,
+                    _parked_text(one.incoming),
+                )
+                for one in receipts
+            ],
+        )
+        self._counts.parked_receipts += len(receipts)
+
+    def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
+        self._tell(
+            [
+                report_event(
+                    receipt.smsc_id,
+                    channel,
+                    AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
+                    receipt.code,
+                    receipt.received_at,
+                )
+                for channel, receipt in receipts
+            ]
+        )
+
+    def _unpark(self, known: Known, accepted: Sequence[AcceptedSegment], now: int) -> tuple[dict[int, Code], int]:
+        """Receipts that came before the response: give each to the segment whose id has just become known. The codes of
+        what has ended so, and when the latest of them came."""
+        wanted = [
+            (segment_id, account, key, account == own)
+            for segment_id, own, smsc_id in accepted
+            for account in self._family(own, smsc_id)
+            for form, key in id_candidates(smsc_id)
+            if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
+        ]
+        found = self._run(
+            "SELECT j.value->>0, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
+            " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
+            " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
+            " WHERE p.received_at > ?2 AND (same_number(p.destination, m.destination)"
+            "    OR (p.incoming IS NULL AND same_number(p.addressee, m.destination))"
+            "    OR (j.value->>3 AND p.smsc_key = s.smsc_key AND p.incoming IS NULL"
+            "        AND (p.destination = '' OR p.received_at > ?3)))"
+            " ORDER BY p.id",
+            wanted,
+            now - PARKED_TIMEOUT,
+            now - PARKED_BY_ID_ALONE,
+        ).fetchall()
+        codes: dict[int, Code] = {}
+        taken: set[int] = set()
+        latest = 0
+        for segment_id, parked_id, finality, code, received_at in found:
+            taken.add(parked_id)
+            if known.step(segment_id, AFTER_RECEIPT[Finality(finality)]):
+                codes[segment_id] = code
+                latest = max(latest, received_at)
+        self._write_ends(known, codes)
+        self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", list(taken))
+        self._counts.parked_receipts -= len(taken)
+        return codes, latest
+
+    def _give_up_parked(self, sweep: ops.Sweep) -> int:
+        """Receipts that fitted no message in good time: those that only looked like one are texts."""
+        rows = self._connection.execute(
+            "SELECT id, account, destination, received_at, incoming FROM parked_receipt WHERE received_at <= ? LIMIT ?",
+            (sweep.now - PARKED_TIMEOUT, sweep.limit),
+        ).fetchall()
+        if not rows:
+            return 0
+        texts = [
+            _text_of_parked(account, source, received_at, incoming)
+            for _, account, source, received_at, incoming in rows
+            if incoming is not None
+        ]
+        self._incoming([ops.Incoming(tuple(texts))])
+        self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
+        self._counts.parked_receipts -= len(rows)
+        return len(rows)

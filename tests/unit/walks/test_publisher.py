@@ -1,0 +1,182 @@
+"""The publisher: what a sink refuses or wants later is parked alone, tried again, and holds up nothing."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.messages import Event, IncomingSegment
+from smsconnector.sinks import EventOutcome, EventVerdict
+from smsconnector.store import operations as ops
+from smsconnector.store.store import Store
+from smsconnector.walks.publisher import FIRST_DELAY, FIRST_PAUSE, LONGEST_PAUSE, TOLD_AGAIN, TOLD_AT_ONCE, Publisher
+from tests.recorded_log import RecordedLog
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
+
+
+class ParkingCase(SynchronousTestCase):
+    """A store in a file, one sink; ``tell`` writes events, ``sink`` answers."""
+
+    def setUp(self) -> None:
+        self.clock, self.path = Clock(), self.mktemp()
+        self.log = RecordedLog(self)
+        self.start()
+
+    def tearDown(self) -> None:
+        self.writer.store.close()
+
+    def start(self) -> None:
+        self.writer, self.sink = DirectWriter(self.clock, Store(self.path)), FakeSink()
+        self.publisher = Publisher(self.clock, self.now, self.writer, self.writer, self.sink, SINK)
+        self.publisher.startService()
+        self.settle()
+
+    def kill(self) -> None:
+        self.writer.store.close()
+        self.clock.calls.clear()
+        self.start()
+
+    def now(self) -> float:
+        return EPOCH + self.clock.seconds()
+
+    def settle(self) -> None:
+        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+            self.clock.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(int(seconds * 2)):
+            self.clock.advance(0.5)
+            self.settle()
+
+    def tell(self, *texts: str) -> None:
+        now = int(self.now() * 1000)
+        parts = tuple(IncomingSegment("smpp", "a", "1", "2", text, now, sid=text) for text in texts)
+        self.writer.put(ops.Incoming(parts), lambda *_: self.publisher.wake())
+        self.settle()
+
+    def answer(self, refused: set[str], verdict: EventVerdict = EventVerdict.REFUSED) -> None:
+        """The sink does not take those of that id, and confirms the others."""
+        batches, self.sink.batches = self.sink.batches, []
+        for events, settle in batches:
+            for event in events:
+                is_bad = event.event_id.rpartition("-")[2] in refused
+                self.sink.published += [] if is_bad else [event]
+                settle(EventOutcome([event], verdict if is_bad else EventVerdict.CONFIRMED, "not this one"))
+        self.settle()
+
+    def ids(self, events: list[Event]) -> list[str]:
+        return [event.event_id.rpartition("-")[2] for event in events]
+
+    def at_sink(self) -> list[list[str]]:
+        return [self.ids(events) for events, _ in self.sink.batches]
+
+    def measures(self) -> tuple[int, int]:
+        measures = ask(self.writer.store, [ops.Measure()])[0]
+        return measures.waiting_events, measures.parked_events
+
+    def refusals_said(self) -> list[str]:
+        return [line for line in self.log.lines if "refused" in line]
+
+    def test_parked_alone(self) -> None:
+        """The refused one is parked, counted and told once; the others are published."""
+        self.tell("a", "b", "c")
+        self.answer({"b"})
+        self.assertEqual(self.ids(self.sink.published), ["a", "c"])
+        self.assertEqual(self.measures(), (0, 1))
+        (line,) = self.refusals_said()
+        self.assertIn("stomp refused the event in-smpp-b: not this one", line)
+        self.tell("d")
+        self.answer({"b"})
+        self.assertEqual(self.ids(self.sink.published), ["a", "c", "d"])
+
+    def test_tried_again(self) -> None:
+        """After a pause that doubles, up to an hour, alone; told no more; taken in the end, it is gone."""
+        self.tell("a")
+        self.answer({"a"})
+        pauses: list[float] = []
+        since = self.clock.seconds()
+        while len(pauses) < 8:
+            self.advance(1)
+            if self.sink.batches:
+                pauses.append(self.clock.seconds() - since)
+                since = self.clock.seconds()
+                self.answer({"a"})
+        for pause, wanted in zip(pauses, (60, 120, 240, 480, 960, 1920, 3600, 3600), strict=True):
+            self.assertTrue(wanted <= pause <= wanted + 3, pauses)
+        self.assertEqual((FIRST_PAUSE, LONGEST_PAUSE, len(self.refusals_said())), (60.0, 3600.0, 1))
+        self.advance(LONGEST_PAUSE + 5)
+        self.answer(set())
+        self.assertEqual((self.ids(self.sink.published), self.measures()), (["a"], (0, 0)))
+        self.advance(2 * LONGEST_PAUSE)
+        self.assertEqual(self.sink.batches, [])
+
+    def test_wanted_later(self) -> None:
+        """The first pause is short, and it is no error."""
+        self.tell("a", "b")
+        self.answer({"a"}, EventVerdict.LATER)
+        self.assertEqual((self.measures(), self.refusals_said()), ((0, 1), []))
+        self.advance(FIRST_DELAY + 4)
+        self.assertEqual(self.at_sink(), [["a"]])
+
+    def test_each_parked_one_alone(self) -> None:
+        """One that is refused again holds up none of those that are due with it."""
+        self.tell("a", "b", "c")
+        self.answer({"a", "b", "c"})
+        self.advance(FIRST_PAUSE + 5)
+        self.assertEqual(self.at_sink(), [["a"], ["b"], ["c"]])
+        self.answer({"b"})
+        self.assertEqual((self.ids(self.sink.published), self.measures()), (["a", "c"], (0, 1)))
+
+    def test_kill(self) -> None:
+        """What was parked stays so; what was being parked when the process died is published again."""
+        self.tell("a", "b")
+        self.answer({"a"})
+        self.kill()
+        self.assertEqual((self.sink.batches, self.measures()), ([], (0, 1)))
+        self.advance(FIRST_PAUSE + 5)
+        self.assertEqual(self.at_sink(), [["a"]])
+        self.tell("c", "d")
+        self.writer.full = True
+        batches, self.sink.batches = self.sink.batches, []
+        for events, settle in batches:
+            settle(EventOutcome(events, EventVerdict.REFUSED, "no"))
+        self.advance(3)
+        self.kill()
+        self.assertIn(["c", "d"], self.at_sink())
+        self.advance(FIRST_PAUSE + 5)
+        self.assertIn(["a"], self.at_sink())
+
+    def test_full_disk(self) -> None:
+        """While it can't be written that an event is parked, nothing says that it is settled."""
+        self.tell("a", "b")
+        (batch, settle) = self.sink.batches.pop()
+        self.writer.full = True
+        settle(EventOutcome(batch[:1], EventVerdict.REFUSED, "no"))
+        self.settle()
+        self.writer.full = False
+        settle(EventOutcome(batch[1:], EventVerdict.CONFIRMED))
+        self.settle()
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0].settled_up_to, 0)
+        self.advance(3)
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (0, 2, 1))
+        self.tell("c")
+        self.answer(set())
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (3, 3, 1))
+
+    def test_flood_of_refusals(self) -> None:
+        """The log has a line for each of some, then how many there were."""
+        self.tell(*(f"x{number}" for number in range(TOLD_AT_ONCE + 30)))
+        self.answer({f"x{number}" for number in range(TOLD_AT_ONCE + 30)})
+        self.assertEqual(len(self.refusals_said()), TOLD_AT_ONCE)
+        self.advance(TOLD_AGAIN + 5)
+        self.assertIn("stomp refused 30 more events", self.refusals_said()[-1])
+
+    def test_memory_is_bounded(self) -> None:
+        """However many are parked and due, the sink holds a chunk of them."""
+        numbers: list[Any] = [f"x{number}" for number in range(1200)]
+        self.tell(*numbers)
+        while self.sink.batches:
+            self.answer(set(numbers))
+        self.assertEqual(self.measures(), (0, 1200))
+        self.advance(FIRST_PAUSE + 5)
+        self.assertEqual(len(self.sink.batches), 500)
