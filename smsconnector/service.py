@@ -25,7 +25,6 @@ from smsconnector.health import Health
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.door import Door
-from smsconnector.http.site import Routes, make_site
 from smsconnector.sections import ChannelSection
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.store.reader import Reader
@@ -39,9 +38,6 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
-
-# Makes the writer or the reader, from the reactor and from what is to be called when the database is damaged.
-MakeThread = Callable[[Any, Callable[[StoreError], None]], Any]
 
 
 class Options(usage.Options):
@@ -69,7 +65,7 @@ class Connector(MultiService):
     """The whole daemon. Making it opens nothing: twistd makes it before it becomes a daemon and another user.
 
     The wall clock (seconds since the epoch), the two threads of the store and the dice are the real ones
-    unless they are given."""
+    unless they are given. The threads are made from the reactor, and from what to call when the database is damaged."""
 
     log = Logger()
 
@@ -78,8 +74,8 @@ class Connector(MultiService):
         reactor: Any,
         configuration: Configuration,
         wall_clock: Callable[[], float] = time.time,
-        make_writer: MakeThread = Writer,
-        make_reader: MakeThread = Reader,
+        make_writer: Callable[..., Any] = Writer,
+        make_reader: Callable[..., Any] = Reader,
         dice: Random | None = None,
     ) -> None:
         super().__init__()
@@ -104,11 +100,11 @@ class Connector(MultiService):
             process=process,
         )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        maker = SubmitterMaker(
-            reactor, wall_clock, self.writer, self.reader, told=self._wake_publishers, process=process
+        submitters = SubmitterMaker(
+            reactor, wall_clock, writer=self.writer, reader=self.reader, told=self._wake_publishers, process=process
         )
         self.outlets = {
-            name: make_outlet(name, section, partial(self._channel, name, section), maker, self._dice)
+            name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
             for name, section in configuration.channels.items()
         }
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
@@ -133,15 +129,7 @@ class Connector(MultiService):
             gate=self.admission,
             health=Health(self.outlets, self.sinks, self.admission, self.rerouting).report,
         )
-        site = make_site(
-            Routes(api),
-            self._reactor,
-            http.maximum_body,
-            http.idle_timeout,
-            request_timeout=http.request_timeout,
-            maximum_connections=http.maximum_connections,
-        )
-        return Door(self._reactor, http.endpoints, site, http.maximum_connections)
+        return Door(self._reactor, api, http)
 
     def _damaged(self, error: StoreError) -> None:
         self.admission.failed(error)

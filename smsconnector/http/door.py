@@ -1,36 +1,53 @@
 """The ports that the HTTP door listens on, from when it opens until it closes."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smsconnector.http.api import API
 from smsconnector.http.connections import allow_files
-from smsconnector.http.site import with_backlog
+from smsconnector.http.site import Routes, make_site, with_backlog
+
+
+class DoorSettings(Protocol):
+    """What the configuration says of the door: endpoints as Twisted describes them, sizes in octets, times in seconds;
+    ``maximum_connections`` 0 for no limit."""
+
+    endpoints: list[str]
+    maximum_body: int
+    idle_timeout: float
+    request_timeout: float
+    maximum_connections: int
 
 
 class Door:
-    """``endpoints`` are descriptions of server endpoints, as Twisted reads them; ``maximum_connections`` is how many
-    connections the operating system is asked to allow, 0 for no limit."""
+    """Serves the routes of ``api``."""
 
     log = Logger()
 
-    def __init__(self, reactor: Any, endpoints: Sequence[str], site: Any, maximum_connections: int) -> None:
-        self._reactor, self._endpoints, self._site = reactor, endpoints, site
-        self._maximum_connections = maximum_connections
+    def __init__(self, reactor: Any, api: API, settings: DoorSettings) -> None:
+        self._reactor, self._settings = reactor, settings
         self._ports: list[Any] = []
+        self._site = make_site(
+            Routes(api),
+            reactor,
+            settings.maximum_body,
+            settings.idle_timeout,
+            request_timeout=settings.request_timeout,
+            maximum_connections=settings.maximum_connections,
+        )
 
     def open(self) -> str:
         """Listen at all endpoints; why that is not possible, or "". Every kind of endpoint that Twisted has says at
         once whether it can be listened on."""
-        warning = allow_files(self._maximum_connections)
+        warning = allow_files(self._settings.maximum_connections)
         if warning:
             self.log.warn("{warning}", warning=warning)
         failures: list[Failure] = []
-        for description in self._endpoints:
+        for description in self._settings.endpoints:
             listening = serverFromString(self._reactor, with_backlog(description)).listen(self._site)
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:

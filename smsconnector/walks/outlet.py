@@ -22,6 +22,8 @@ from smsconnector.store.writer import IWriter
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 
+MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
+
 
 @dataclass(frozen=True, slots=True)
 class SubmitterMaker:
@@ -85,7 +87,7 @@ def make_outlet(
     name: str,
     section: ChannelSection,
     make_channel: Callable[[ListenerOf], IChannel],
-    maker: SubmitterMaker,
+    make_submitter: MakeSubmitter,
     dice: Random,
 ) -> Outlet:
     """The channel ``name`` and, for each of its routes, a submitter. The queue of a route on disk is called by the
@@ -101,7 +103,7 @@ def make_outlet(
     submitters: dict[str, Submitter] = {}
 
     def listener_of(prefix: str, route: IRoute) -> Submitter:
-        submitters[prefix] = maker.make(route, f"{name}/{prefix}" if prefix else name, policy)
+        submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
         return submitters[prefix]
 
     return Outlet(make_channel(listener_of), submitters, section.lifetime)

@@ -15,7 +15,9 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.messages import DELIVERY_REPORT
 from smsconnector.service import Connector
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.store.operations import Query
 from smsconnector.store.store import Store
+from smsconnector.store.writer import Done
 from tests.unit.fakes import EPOCH, DirectWriter
 from tests.unit.toy import TOY_CHANNEL, TOY_SINK, ToyChannel, ToyChannelSection, ToySink
 
@@ -39,6 +41,22 @@ class StartedWriter(DirectWriter):
 
     def stop(self) -> "Deferred[None]":
         self.store.close()
+        return succeed(None)
+
+
+class StartedReader:
+    """Reads by way of the writer."""
+
+    def __init__(self, case: "DaemonCase") -> None:
+        self._case = case
+
+    def start(self, path: str) -> None:
+        """The store is open."""
+
+    def put(self, query: Query, done: Done) -> None:
+        self._case.connector.writer.put(query, done)
+
+    def stop(self) -> "Deferred[None]":
         return succeed(None)
 
 
@@ -95,6 +113,7 @@ class DaemonCase(TypesCase):
             parse(CONFIGURATION % self.path),
             lambda: EPOCH + self.reactor.seconds(),
             lambda reactor, damaged: StartedWriter(reactor),
+            lambda reactor, damaged: StartedReader(self),
         )
         self.channel, self.sink = self.connector.outlets["play"].channel, self.connector.sinks["toy"]
 
