@@ -11,7 +11,7 @@ At most ``AT_SINK`` events are at the sink at once: a broker that is away costs 
 up to ``settled_up_to`` is confirmed or parked; a start goes on from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from twisted.application.service import Service
@@ -57,7 +57,8 @@ class Publisher(Service):
         self._furthest: int | None = None  # no event behind it is settled; None: that is not known yet
         self._loading = False
         self._more = False
-        self._unsettled: dict[int, None] = {}  # events that are at the sink or being parked, in order
+        self._unsettled: dict[int, None] = {}  # events that were read, until what became of them is on disk; in order
+        self._at_sink = 0  # how many of them the sink has not answered for
         self._attempts: dict[int, int] = {}  # parked events that are at the sink again: how often before
         self._parked = 0
         self._retry: IDelayedCall | None = None
@@ -101,8 +102,8 @@ class Publisher(Service):
         self._load()
 
     def _load(self) -> None:
-        room = len(self._unsettled) <= (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
-        if not self._more or self._loading or not room or not self.running:
+        is_full = self._at_sink > (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
+        if not self._more or self._loading or is_full or not self.running:
             return
         self._loading = True
         if self._furthest is None:
@@ -130,8 +131,9 @@ class Publisher(Service):
             self._read_up_to = events[-1].id
             self._more = self._more or len(events) == EVENTS_AT_ONCE
             self._unsettled.update((event.id, None) for event in events)
+            self._at_sink += len(events)
             self.sink.publish(events, self._settle)
-        elif self._drained is not None and not self._unsettled and not self._more:
+        elif self._drained is not None and not self._at_sink and not self._more:
             self._drained.callback(None)
             self._drained = None
         self._load()
@@ -148,6 +150,7 @@ class Publisher(Service):
     # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
 
     def _settle(self, outcome: EventOutcome) -> None:
+        self._at_sink -= sum(event.id not in self._attempts for event in outcome.events)
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:
@@ -155,12 +158,11 @@ class Publisher(Service):
         self._load()
 
     def _confirmed(self, outcome: EventOutcome) -> None:
-        """The far side has them, whether or not that can be written now: nothing before them is owed for their sake."""
         ids = tuple(event.id for event in outcome.events)
-        for event_id in ids:
-            self._unsettled.pop(event_id, None)
 
         def marked(_result: None, error: StoreError | None) -> None:
+            for event_id in ids:
+                self._unsettled.pop(event_id, None)
             if self._attempts:
                 self._parked -= sum(1 for event_id in ids if self._attempts.pop(event_id, None) is not None)
             if self._drained is not None:
@@ -169,18 +171,19 @@ class Publisher(Service):
         self._retrying.put(partial(self._confirm, ids), marked)
 
     def _confirm(self, ids: tuple[int, ...]) -> ops.Confirm:
-        return ops.Confirm(self.sink_name, ids, self._settled_up_to(), self._now())
+        return ops.Confirm(self.sink_name, ids, self._settled_up_to(ids), self._now())
 
-    def _settled_up_to(self) -> int:
-        """The last event before the first that is neither confirmed nor parked on disk."""
-        first = next(iter(self._unsettled), None)
+    def _settled_up_to(self, settling: Sequence[int]) -> int:
+        """The last event before the first that is neither confirmed nor parked on disk, when these will be."""
+        among = frozenset(settling)
+        first = next((event_id for event_id in self._unsettled if event_id not in among), None)
         return self._read_up_to if first is None else first - 1
 
     # --- 4: what is parked ----------------------------------------------------------------------------------
 
     def _park(self, outcome: EventOutcome) -> None:
         refused = outcome.verdict is EventVerdict.REFUSED
-        rows = []
+        rows, ids = [], tuple(event.id for event in outcome.events)
         for event in outcome.events:
             attempts = self._attempts.get(event.id, 0)
             if refused and not attempts:
@@ -191,15 +194,15 @@ class Publisher(Service):
 
         def parked(_result: None, error: StoreError | None) -> None:
             self._parked += sum(1 for row in rows if row.event not in self._attempts)
-            for row in rows:
-                self._unsettled.pop(row.event, None)
-                self._attempts.pop(row.event, None)
+            for event_id in ids:
+                self._unsettled.pop(event_id, None)
+                self._attempts.pop(event_id, None)
             self._load()
             if self._drained is not None:
                 self.wake()
 
         self._retrying.put(
-            lambda: ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(), self._now()), parked
+            lambda: ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(ids), self._now()), parked
         )
 
     def _look_for_parked(self) -> None:

@@ -158,7 +158,7 @@ class ParkingCase(SynchronousTestCase):
         self.settle()
         self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0].settled_up_to, 0)
         self.advance(3)
-        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (0, 2, 1))
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (2, 2, 1))
         self.tell("c")
         self.answer(set())
         self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (3, 3, 1))
