@@ -85,10 +85,8 @@ class Connector(MultiService):
         store, events = configuration.store, configuration.events
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
-        self.publishers = {
-            name: Publisher(reactor, wall_clock, self.writer, self.reader, sink, name)
-            for name, sink in self.sinks.items()
-        }
+        publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)
+        self.publishers = {name: publisher(sink, name) for name, sink in self.sinks.items()}
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended)
         self.sweeper = Sweeper(
             reactor,
