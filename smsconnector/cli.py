@@ -209,14 +209,14 @@ def run_doctor(options: argparse.Namespace) -> int:
     from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
 
     from smsconnector.doctor.plan import make_plan  # noqa: PLC0415 — the whole daemon, which the others don't need
-    from smsconnector.doctor.session import run  # noqa: PLC0415 — as above
+    from smsconnector.doctor.session import run_visit  # noqa: PLC0415 — as above
 
     try:
         plan = make_plan(options)
     except (ConfigurationError, ValueError) as error:
         print(f"doctor: {error}", file=sys.stderr)
         return 1 if isinstance(error, ConfigurationError) else 2
-    return run(reactor, plan, _say)
+    return run_visit(reactor, plan, _say)
 
 
 def _say(line: str) -> None:

@@ -304,7 +304,7 @@ class Visit:
             decision.origin.flush()
 
 
-def run(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
+def run_visit(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
     """Run ``reactor`` for one visit, and ``say`` its report. Gives the exit status: 0 if the bind came up, else 1."""
     scheme, host, port = plan.bind.address
     tls = TLS(**plan.bind.tls.model_dump()) if scheme == "tls" else None

@@ -71,7 +71,7 @@ HANDSET_TEXTS = (
 )
 
 
-class KnownMessage(NamedTuple):
+class RememberedMessage(NamedTuple):
     """What query_sm is told from ``final_at`` (seconds) on; before that the message is on its way."""
 
     final_at: float
@@ -114,7 +114,7 @@ class SMSC(Factory):
         self._numbers = itertools.count(behaviour.first_id)
         self._fail_ending = behaviour.fail_suffix.encode() + b"\0" if behaviour.fail_suffix else None
         self._submitted, self._done = Minute(), Minute()
-        self._known: dict[str, KnownMessage] = {}  # by the id in the response
+        self._known: dict[str, RememberedMessage] = {}  # by the id in the response
         self._heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self._order = itertools.count()
         self._written: list[SMSCProtocol] = []  # connections with something to write in this turn
@@ -233,7 +233,7 @@ class SMSC(Factory):
             final = UNDELIVERABLE
         now = self.clock.seconds()
         delay = 0.0 if fate.receipt_first else self.behaviour.response_delay + self.behaviour.receipt_delay
-        self._known[ids.in_response] = KnownMessage(now + delay, final)
+        self._known[ids.in_response] = RememberedMessage(now + delay, final)
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
         if self.verbose:

@@ -36,7 +36,7 @@ class EventOutcome(NamedTuple):
     reason: str = ""
 
 
-Settle = Callable[[EventOutcome], None]
+TellOutcome = Callable[[EventOutcome], None]
 
 
 class IEventSink(IService):
@@ -44,5 +44,5 @@ class IEventSink(IService):
 
     connected = Attribute("Whether somebody is there now who can confirm: a bool.")
 
-    def publish(events: Sequence[Event], settle: Settle) -> None:
+    def publish(events: Sequence[Event], settle: TellOutcome) -> None:
         """Send all, in order; call ``settle`` as the answers come, for each event once."""

@@ -16,7 +16,7 @@ from smsconnector.sms import alphabet, udh
 
 PACKED = "gsm7-packed"
 Elements = list[tuple[int, bytes]]
-Part = tuple[str | None, str]  # an alphabet and octets as hexadecimal digits; or None and a text
+TextPart = tuple[str | None, str]  # an alphabet and octets as hexadecimal digits; or None and a text
 
 
 class UserData(NamedTuple):
@@ -44,7 +44,7 @@ def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: 
     return UserData(octets, written_in, elements)
 
 
-def join(parts: Iterable[Part]) -> str:
+def join(parts: Iterable[TextPart]) -> str:
     """The text of parts in their order: what is written in one alphabet is decoded in one piece. Never raises."""
     runs = ((name, "".join(text for _, text in run)) for name, run in groupby(parts, key=lambda part: part[0]))
     return "".join(run if name is None else alphabet.decode_text(bytes.fromhex(run), name) for name, run in runs)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
-from smsconnector.sms.user_data import Part, join
+from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
 from smsconnector.store.outbox import EventRow, Outbox, incoming_event
 from smsconnector.store.rows import columns
@@ -17,7 +17,7 @@ def _text_key(one: IncomingSegment) -> TextKey:
     return one.account, one.source, one.destination, one.reference, one.count
 
 
-def _part(one: IncomingSegment) -> Part:
+def _part(one: IncomingSegment) -> TextPart:
     return one.written_in, one.text
 
 
@@ -25,10 +25,10 @@ class PartialText:
     """What has come of a text in several parts; ``echo`` is what came again after it was complete, which on disk has
     negative numbers. ``received_at`` is the time of the last part."""
 
-    def __init__(self, first: IncomingSegment, parts: dict[int, Part]) -> None:
+    def __init__(self, first: IncomingSegment, parts: dict[int, TextPart]) -> None:
         self.first = first
-        self.parts: dict[int, Part] = dict(parts)
-        self.echo: dict[int, Part] = {}
+        self.parts: dict[int, TextPart] = dict(parts)
+        self.echo: dict[int, TextPart] = {}
         self.received_at = first.received_at
 
     def add(self, one: IncomingSegment) -> None:
@@ -38,7 +38,7 @@ class PartialText:
             self.parts[one.number] = _part(one)
         self.received_at = max(self.received_at, one.received_at)
 
-    def numbered(self) -> list[tuple[int, Part]]:
+    def numbered(self) -> list[tuple[int, TextPart]]:
         """As it is on disk."""
         return [*self.parts.items(), *((-number, part) for number, part in self.echo.items())]
 

@@ -25,7 +25,7 @@ from smsconnector.store.operations import Query
 from smsconnector.store.queries import Queries
 from smsconnector.store.writer import Done, IReactorThreads, Result
 
-MAXIMUM_BATCH = 100  # queries that are answered before their callbacks are called
+MOST_QUERIES = 100  # queries that are answered before their callbacks are called
 
 
 class IReader(Protocol):
@@ -79,7 +79,7 @@ class Reader:
             self._wake.clear()
             stopping = self._stopping  # read before the queue is emptied: nothing is put after it was set
             while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAXIMUM_BATCH))]
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_QUERIES))]
                 answers = [answer_query(self._queries, query) for query, _ in batch]
                 self._reactor.callFromThread(self._finish, batch, answers)
             if stopping:

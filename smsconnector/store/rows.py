@@ -13,7 +13,7 @@ def columns(count: int) -> str:
 
 
 @dataclass(slots=True)
-class Counts:
+class StoreCounts:
     """How many there are, kept beside the tables, for to count rows takes time."""
 
     queued: int = 0  # segments that the network has not taken
@@ -26,7 +26,7 @@ class Rows:
     """One connection, and what was counted on it."""
 
     _connection: sqlite3.Connection
-    _counts: Counts
+    _counts: StoreCounts
 
     def _one(self, sql: str, *parameters: Any) -> int:
         return int(self._connection.execute(sql, parameters).fetchone()[0])

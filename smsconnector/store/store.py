@@ -24,7 +24,7 @@ from smsconnector.store.database import Lock, explain, free_octets, is_damaged, 
 from smsconnector.store.matching import Matcher
 from smsconnector.store.outgoing import OutgoingTexts
 from smsconnector.store.retention import Retention
-from smsconnector.store.rows import Counts
+from smsconnector.store.rows import StoreCounts
 
 
 class Store(OutgoingTexts, Retention):
@@ -47,7 +47,7 @@ class Store(OutgoingTexts, Retention):
         self._connection.create_function("same_number", 2, same_number, deterministic=True)
         self._matcher = Matcher()
         try:
-            self._counts = Counts(
+            self._counts = StoreCounts(
                 queued=sum(self._one(f"SELECT count(*) FROM segment WHERE state = {state:d}") for state in _TO_SUBMIT),
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )

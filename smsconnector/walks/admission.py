@@ -23,7 +23,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 
-LOOK_INTERVAL = 1.0  # seconds
+MEASURE_INTERVAL = 1.0  # seconds
 PROBE_EVERY = 10  # so many times asked, it has to write once, while all is well
 SMALL, LARGE = 0, 262_144  # octets that the store has to write to show that it can
 STORE_TIMEOUT = 10.0  # seconds without an answer of the store, after which nothing is accepted
@@ -72,7 +72,7 @@ class Admission(Service, Gate):
 
     def startService(self) -> None:
         super().startService()
-        self._timer.start(LOOK_INTERVAL)
+        self._timer.start(MEASURE_INTERVAL)
 
     def stopService(self) -> None:
         super().stopService()

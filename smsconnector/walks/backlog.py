@@ -34,7 +34,7 @@ from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
 
 T = TypeVar("T")
-Answered = Callable[[T | None, StoreError | None], None]
+BacklogDone = Callable[[T | None, StoreError | None], None]
 Decided = tuple[Outcome, int]  # what became of a submit; with the verdict RETRY, when to try again (ms)
 
 
@@ -52,28 +52,28 @@ class IBacklog(Protocol):
         again. Nothing more should be submitted until it is written."""
         ...
 
-    def accept(self, message: Message, done: Answered[None]) -> int:
+    def accept(self, message: Message, done: BacklogDone[None]) -> int:
         """Write a message. Gives the id of its first segment at once; the others have the ids after it. With an error
         nothing was written."""
         ...
 
-    def load_untried(self, after: int, limit: int, done: Answered[list[Segment]]) -> None:
+    def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
         """Segments that were never tried, with an id above ``after``, in the order of their ids; at most ``limit``.
         Fewer than ``limit`` means that there were no more."""
         ...
 
-    def load_due(self, limit: int, done: Answered[list[Segment]]) -> None:
+    def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
         """Segments whose next attempt is due now, the longest due first; at most ``limit``. The next call goes on
         behind them. When the end was reached, it begins anew. One call at a time."""
         ...
 
-    def load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+    def load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
         """The messages with segments that wait for another attempt, due or not, in the order of their ids; at most
         ``limit``. This load sees all outcomes that were given to ``record`` before, written or not: it waits until
         they are written."""
         ...
 
-    def claim(self, ids: Sequence[int], done: Answered[list[int]]) -> None:
+    def claim(self, ids: Sequence[int], done: BacklogDone[list[int]]) -> None:
         """Mark segments as about to be submitted: if the process is killed now, they are not sent again. The answer
         has the ids of those that may be submitted; the others have ended."""
         ...
@@ -83,12 +83,12 @@ class IBacklog(Protocol):
         is written."""
         ...
 
-    def postpone(self, ids: Sequence[int], seconds: float, done: Answered[None]) -> None:
+    def postpone(self, ids: Sequence[int], seconds: float, done: BacklogDone[None]) -> None:
         """Segments that are due in so many seconds from now, and not before; no attempt is counted. Tried again until
         it is written."""
         ...
 
-    def record(self, decided: Sequence[Decided], done: Answered[list[int]]) -> None:
+    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]]) -> None:
         """What became of submits. The answer has the ids of their messages that have ended by it. Tried again until it
         is written."""
         ...
@@ -128,17 +128,17 @@ class StoreBacklog:
     def failing(self) -> bool:
         return self._retrying.failing
 
-    def accept(self, message: Message, done: Answered[None]) -> int:
+    def accept(self, message: Message, done: BacklogDone[None]) -> int:
         first_id = self._writer.allocate(len(message.segments))
         self._writer.put(ops.Accept(message, first_id, self.queue), done)
         return first_id
 
     # --- loads ----------------------------------------------------------------------------------------------
 
-    def load_untried(self, after: int, limit: int, done: Answered[list[Segment]]) -> None:
+    def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
         self._reader.put(ops.LoadSegments(self.queue, after, limit), done)
 
-    def load_due(self, limit: int, done: Answered[list[Segment]]) -> None:
+    def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
         def loaded(found: tuple[list[Segment], tuple[int, int] | None] | None, error: StoreError | None) -> None:
             if found is None:
                 done(None, error)
@@ -149,11 +149,11 @@ class StoreBacklog:
 
         self._reader.put(ops.LoadDue(self.queue, self._now_ms(), limit, self._place), loaded)
 
-    def load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+    def load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
         self._loads.append((set(self._unwritten), partial(self._load_retries, limit, done)))
         self._load_what_is_written()
 
-    def _load_retries(self, limit: int, done: Answered[list[Waiting]]) -> None:
+    def _load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
         def loaded(rows: Sequence[tuple[str, int, int, int]] | None, error: StoreError | None) -> None:
             done(None if rows is None else [Waiting(*row) for row in rows], error)
 
@@ -170,17 +170,17 @@ class StoreBacklog:
 
     # --- writes ---------------------------------------------------------------------------------------------
 
-    def claim(self, ids: Sequence[int], done: Answered[list[int]]) -> None:
+    def claim(self, ids: Sequence[int], done: BacklogDone[list[int]]) -> None:
         self._writer.put(ops.Claim(tuple(ids), self._process), done)
 
     def unclaim(self, ids: Sequence[int]) -> None:
         self._retrying.put(lambda: ops.Unclaim(tuple(ids)), lambda *_: None)
 
-    def postpone(self, ids: Sequence[int], seconds: float, done: Answered[None]) -> None:
+    def postpone(self, ids: Sequence[int], seconds: float, done: BacklogDone[None]) -> None:
         due_at = self._now_ms() + int(seconds * 1000)
         self._retrying.put(lambda: ops.Postpone(tuple(ids), due_at), done)
 
-    def record(self, decided: Sequence[Decided], done: Answered[list[int]]) -> None:
+    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]]) -> None:
         self._records += 1
         number = self._records
         self._unwritten.add(number)

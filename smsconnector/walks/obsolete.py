@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from smsconnector.messages import Segment
 
-REMEMBERED = 10_000  # messages that have ended, and segments that were taken late, at most
+MOST_REMEMBERED = 10_000  # messages that have ended, and segments that were taken late, at most
 
 
 class Obsolete:
@@ -23,12 +23,12 @@ class Obsolete:
         self.taken: set[int] = set()
 
     def add_messages(self, message_ids: Iterable[int]) -> None:
-        if len(self.messages) > REMEMBERED:
+        if len(self.messages) > MOST_REMEMBERED:
             self.messages.clear()
         self.messages.update(message_ids)
 
     def add_taken(self, segment_id: int) -> None:
-        if len(self.taken) > REMEMBERED:
+        if len(self.taken) > MOST_REMEMBERED:
             self.taken.clear()
         self.taken.add(segment_id)
 

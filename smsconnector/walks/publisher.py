@@ -31,7 +31,7 @@ from smsconnector.store.writer import IWriter
 EVENTS_AT_ONCE = 500  # read from disk in one go
 CHUNKS_AT_SINK = 2
 LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due
-FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0  # seconds until a refused event is tried again, doubled each time
+FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again, doubled each time
 FIRST_DELAY = 1.0  # seconds, the same for one that the sink wants later
 TOLD_AT_ONCE, TOLD_AGAIN = 20, 60.0  # lines about refused events in the log, in so many seconds
 
@@ -188,8 +188,8 @@ class Publisher(Service):
             attempts = self._attempts.get(event.id, 0)
             if refused and not attempts:
                 self._say_refused(event, outcome.reason)
-            first = FIRST_PAUSE if refused else FIRST_DELAY
-            pause = min(first * 2.0 ** min(attempts, 30), LONGEST_PAUSE)
+            first = FIRST_RETRY if refused else FIRST_DELAY
+            pause = min(first * 2.0 ** min(attempts, 30), LONGEST_RETRY)
             rows.append(ops.ParkedEvent(event.id, attempts + 1, self._now() + int(pause * 1000), outcome.reason))
 
         def parked(_result: None, error: StoreError | None) -> None:

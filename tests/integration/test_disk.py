@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from smsconnector.store.offline.reconcile import reconcile
-from smsconnector.walks.admission import LOOK_INTERVAL
+from smsconnector.walks.admission import MEASURE_INTERVAL
 from tests.integration.activemq import free_port
 from tests.integration.stack import Connector, Load, Network, until
 
@@ -127,7 +127,7 @@ class DiskCase(TestCase):
         for count in (2000, 100, 100, 100):
             load = yield self.send(count)
             self.assertGreater(len(load.refused), 0)
-            yield deferLater(reactor, LOOK_INTERVAL)
+            yield deferLater(reactor, MEASURE_INTERVAL)
         _, health = yield self.get("/health")
         self.assertEqual((health["accepting"], health["store"]["free_octets"]), (False, 0))
         said = self.connector.said()

@@ -319,8 +319,8 @@ class World:
     def run(self) -> None:
         """With chance and sizes in place of the real ones as long as it lasts."""
         there: list[tuple[Any, str, Any]] = [
-            (publisher, "FIRST_PAUSE", 1.0),
-            (publisher, "LONGEST_PAUSE", 8.0),
+            (publisher, "FIRST_RETRY", 1.0),
+            (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),
             (messages, "_sid_counter", 0),
             (messages, "os", _Octets(self._dice("sids"))),

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from smsconnector.channels import IRoute, Listener, Part
 from smsconnector.errors import StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
-from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, Settle
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
 from smsconnector.store.operations import Operation, Query
@@ -153,10 +153,10 @@ class FakeSink(Service):
     connected = True
 
     def __init__(self) -> None:
-        self.batches: list[tuple[list[Event], Settle]] = []
+        self.batches: list[tuple[list[Event], TellOutcome]] = []
         self.published: list[Event] = []
 
-    def publish(self, events: Sequence[Event], settle: Settle) -> None:
+    def publish(self, events: Sequence[Event], settle: TellOutcome) -> None:
         self.batches.append((list(events), settle))
 
     def answer(self, verdict: EventVerdict, reason: str = "") -> None:

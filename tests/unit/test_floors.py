@@ -1,4 +1,5 @@
-"""The floors of the house: an import goes down only. Read from the source, nothing is imported."""
+"""The floors of the house: an import goes down only, and nothing grows too large to read. Read from the source, nothing
+is imported."""
 
 import ast
 from pathlib import Path
@@ -6,53 +7,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector
+from tests.floors import FLOOR_OF, FLOORS, SIBLINGS, drawing
 
 ROOT = Path(smsconnector.__file__).parent
 
-# Which floor a room stands on. Rooms on one floor don't import each other unless ALLOWED says so.
-FLOORS = {
-    "errors": 0,
-    "messages": 0,
-    "lifecycle": 0,
-    "sms": 1,
-    "smpp": 1,
-    "store": 2,
-    "net": 3,
-    "sections": 3,
-    "channels": 3,
-    "sinks": 3,
-    "walks": 4,
-    "http": 5,
-    "config": 5,
-    "cli": 5,
-    "service": 5,
-    "systemd": 5,
-    "demo": 5,
-    "deadline": 5,
-    "health": 5,
-    "doctor": 5,
-    "simulator": 5,
-}
-ALLOWED = {
-    ("messages", "errors"),
-    ("lifecycle", "errors"),
-    ("smpp", "sms"),  # a segment is rendered as submit_sm
-    ("sections", "net"),  # whether PEM files can be used
-    ("channels", "net"),
-    ("channels", "sections"),
-    ("sinks", "net"),
-    ("sinks", "sections"),
-    ("cli", "config"),
-    ("cli", "demo"),
-    ("demo", "config"),
-    ("cli", "doctor"),
-    ("doctor", "config"),
-    ("service", "config"),
-    ("service", "deadline"),
-    ("service", "health"),
-    ("service", "http"),
-    ("service", "systemd"),
-}
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}
 
 
@@ -73,28 +31,83 @@ def imports() -> list[tuple[str, str, str]]:
     return found
 
 
+def modules() -> dict[str, ast.Module]:
+    """Every module of the package by its path."""
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imported_at_once(tree: ast.Module, known: set[str]) -> set[str]:
+    """The modules of the package, by path, that are imported when this one is."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("smsconnector"):
+            place = (node.module or "").removeprefix("smsconnector").removeprefix(".").replace(".", "/")
+            names = [f"{place}/{alias.name}.py".lstrip("/") for alias in node.names]
+            found |= {name for name in names if name in known} or {
+                one for one in (f"{place}.py", f"{place}/__init__.py") if one in known
+            }
+    return found
+
+
 class FloorsCase(SynchronousTestCase):
     def test_imports_go_down(self) -> None:
-        """No room imports one above it, or beside it unless that is said here."""
+        """No room imports one above it, or beside it unless that is said in the table."""
         for module, room, target in imports():
             if room == "__init__" or not target.startswith("smsconnector."):
                 continue
             other = target.split(".")[1]
             if other == room or other.startswith("__"):
                 continue
-            self.assertIn(other, FLOORS, f"{module} imports {target}: which floor is it on?")
-            below = FLOORS[other] < FLOORS[room]
-            self.assertTrue(below or (room, other) in ALLOWED, f"{module} imports {target}")
+            self.assertIn(other, FLOOR_OF, f"{module} imports {target}: which floor is it on?")
+            below = FLOOR_OF[other] < FLOOR_OF[room]
+            self.assertTrue(below or (room, other) in SIBLINGS, f"{module} imports {target}")
 
     def test_every_room_has_its_floor(self) -> None:
-        """A new room is put on a floor."""
+        """A new room is put on a floor, one that is gone is taken off; and there are not too many floors."""
         rooms = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
-        self.assertEqual({room for room in rooms if not room.startswith("__")} - set(FLOORS), set())
+        self.assertEqual({room for room in rooms if not room.startswith("__")}, set(FLOOR_OF))
+        self.assertLessEqual(len(FLOORS), 8)
+
+    def test_no_circle(self) -> None:
+        """No module imports itself by way of others."""
+        trees = modules()
+        imported = {module: imported_at_once(tree, set(trees)) for module, tree in trees.items()}
+        done: set[str] = set()
+
+        def walk(module: str, way: tuple[str, ...]) -> None:
+            self.assertNotIn(module, way, " -> ".join((*way, module)))
+            if module not in done:
+                for other in imported[module]:
+                    walk(other, (*way, module))
+                done.add(module)
+
+        for module in trees:
+            walk(module, ())
+        self.assertGreater(sum(map(len, imported.values())), 200, "the imports are not found any more")
+
+    def test_the_page_shows_the_table(self) -> None:
+        """docs/architecture.rst is read by newcomers, who can't run it."""
+        page = ROOT.parent / "docs" / "architecture.rst"
+        if page.exists():  # an installed package has no docs
+            self.assertIn(drawing(), page.read_text("utf-8"))
+
+    def test_nothing_is_too_large(self) -> None:
+        """A module fits a sitting, a class and a function fit what one can hold in mind, the wiring fits a page. Tables
+        of constants may be longer."""
+        for module, tree in modules().items():
+            length = (ROOT / module).read_text("utf-8").count("\n")
+            self.assertLessEqual(length, 200 if module == "service.py" else 450, module)
+            for node in ast.walk(tree):
+                limit = {ast.ClassDef: 300, ast.FunctionDef: 50, ast.AsyncFunctionDef: 50}.get(type(node))
+                if limit is not None:
+                    assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                    lines = (node.end_lineno or 0) - node.lineno + 1
+                    self.assertLessEqual(lines, limit, f"{module}: {node.name}")
 
     def test_cores_know_no_twisted(self) -> None:
         """Words and cores are of the standard library: no reactor, no clock, no I/O."""
         for module, room, target in imports():
-            if FLOORS.get(room, 9) <= 1:
+            if FLOOR_OF.get(room, 9) <= 1:
                 self.assertNotIn(
                     target.split(".")[0], OUTSIDE_STDLIB | {"socket", "time", "threading", "asyncio"}, module
                 )
@@ -103,7 +116,7 @@ class FloorsCase(SynchronousTestCase):
         """Channels and sinks never see the store; the simulator sees words and cores only."""
         for module, room, target in imports():
             other = target.split(".")[1] if target.startswith("smsconnector.") else ""
-            if room in ("channels", "sinks", "net"):
+            if room in ("channels", "sinks", "net", "sections"):
                 self.assertNotEqual(other, "store", module)
             if room == "simulator":
                 self.assertIn(other or "errors", {"errors", "messages", "sms", "smpp", "simulator"}, module)

@@ -11,7 +11,7 @@ from smsconnector.channels import Part, Surroundings
 from smsconnector.channels.types import ChannelType
 from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.sections import ChannelSection, Name, Problem, SinkSection
-from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, Settle
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sinks.types import SinkType
 from smsconnector.sms.segmentation import Split, segment
 
@@ -79,7 +79,7 @@ class ToySink(Service):
         self.box = box
         self.events: list[Event] = []
 
-    def publish(self, events: Sequence[Event], settle: Settle) -> None:
+    def publish(self, events: Sequence[Event], settle: TellOutcome) -> None:
         self.events += events
         settle(EventOutcome(events, EventVerdict.CONFIRMED))
 

@@ -21,19 +21,19 @@ from twisted.python.failure import Failure
 
 from smsconnector.net.tls import explain_failure
 from smsconnector.sinks.stomp.failover import Broker
-from smsconnector.sinks.stomp.frames import FrameRenderer, Part
+from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer
 
 # All in seconds.
 HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
 RECEIPT_TIMEOUT = 30.0  # with parts outstanding and not one of them confirmed
 PROVED_AFTER = 10.0  # a session that lasts so long is a good one, even if nothing was published on it
-TICK = 1.0
+CONNECTION_TICK = 1.0
 
 GRACE = 2  # a broker's beat may come nearly twice as late as agreed
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
 
 
-class ConnectionOwner(Protocol):
+class SessionKeeper(Protocol):
     """Who decides when to connect, and what to send."""
 
     reactor: Any
@@ -46,7 +46,7 @@ class ConnectionOwner(Protocol):
 
     def opened(self, connection: "StompConnection") -> bool: ...
     def agreed(self, connection: "StompConnection", what: str) -> None: ...
-    def confirmed(self, connection: "StompConnection", part: Part) -> None: ...
+    def confirmed(self, connection: "StompConnection", part: BatchPart) -> None: ...
     def proved(self, connection: "StompConnection") -> None: ...
     def lost(self, connection: "StompConnection") -> None: ...
 
@@ -56,19 +56,19 @@ class StompConnection(net.Protocol):
 
     transport: Any
 
-    def __init__(self, sink: ConnectionOwner, broker: Broker) -> None:
+    def __init__(self, sink: SessionKeeper, broker: Broker) -> None:
         self.sink, self.broker = sink, broker
         self.reactor = sink.reactor
         self.session = StompSession(StompSpec.VERSION_1_2)
         self.parser = StompParser(StompSpec.VERSION_1_0)  # no unescaping before the version is agreed
-        self.in_flight: dict[str, Part] = {}  # by receipt id, in the order sent
+        self.in_flight: dict[str, BatchPart] = {}  # by receipt id, in the order sent
         self.octets_in_flight = 0
         self.ready = False  # CONNECTED, and neither dropped nor stopping
         self.stopping = False
         self.refused = False
         self.why: str | None = None  # set when it is dropped, by us or by an ERROR frame
         self.said = ""  # the words of the ERROR frame
-        self.blamed: Part | None = None  # what the ERROR is about, if that can be told
+        self.blamed: BatchPart | None = None  # what the ERROR is about, if that can be told
         self._renderer: FrameRenderer | None = None
         self._unparsed = 0  # octets fed since the last frame
         self._sends_every = self._beats_every = 0.0  # s; 0: no heart-beats in that direction
@@ -127,7 +127,7 @@ class StompConnection(net.Protocol):
         """Octets that may be sent now; one part may be longer if nothing is under way."""
         return self.sink.window - self.octets_in_flight if self.ready else 0
 
-    def send(self, part: Part, number: int) -> None:
+    def send(self, part: BatchPart, number: int) -> None:
         """Write a part in one go; ``number`` was never used before."""
         assert self._renderer is not None
         if not self.in_flight:
@@ -219,7 +219,7 @@ class StompConnection(net.Protocol):
             if self.ready and now - self._opened >= PROVED_AFTER:
                 self.sink.proved(self)
             agreed = [every / 4 for every in (self._sends_every, beats) if every]
-            self._timer = self.reactor.callLater(min([TICK, *agreed]), self._tick)
+            self._timer = self.reactor.callLater(min([CONNECTION_TICK, *agreed]), self._tick)
 
     def _cancel_tick(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stompest.protocol import StompFrame, StompSpec
 
 from smsconnector.messages import Event
-from smsconnector.sinks import Settle
+from smsconnector.sinks import TellOutcome
 
 FRAME_OVERHEAD = 256  # octets of a SEND frame beside event id and body, roughly
 
@@ -26,31 +26,31 @@ _INEXPRESSIBLE = {
 }
 
 
-class Part(NamedTuple):
+class BatchPart(NamedTuple):
     """Some consecutive events of a batch: what one receipt confirms. ``settle`` is the batch's."""
 
     events: Sequence[Event]
-    settle: Settle
+    settle: TellOutcome
 
     @property
     def octets(self) -> int:
         """About how many it has on the wire."""
-        return sum(octets_of(event) for event in self.events)
+        return sum(event_octets(event) for event in self.events)
 
-    def cut(self, most: int, octets: int) -> "tuple[Part, Part | None]":
+    def cut(self, most: int, octets: int) -> "tuple[BatchPart, BatchPart | None]":
         """At most ``most`` events and ``octets`` of it, but one at least; and the rest, if there is any."""
         count = size = 0
         for event in self.events[:most]:
-            size += octets_of(event)
+            size += event_octets(event)
             if count and size > octets:
                 break
             count += 1
         if count == len(self.events):
             return self, None
-        return Part(self.events[:count], self.settle), Part(self.events[count:], self.settle)
+        return BatchPart(self.events[:count], self.settle), BatchPart(self.events[count:], self.settle)
 
 
-def octets_of(event: Event) -> int:
+def event_octets(event: Event) -> int:
     """About how many it takes on the wire; the body is ASCII."""
     return len(event.body) + len(event.event_id) + FRAME_OVERHEAD
 

@@ -34,10 +34,10 @@ from zope.interface import implementer
 from smsconnector.messages import Event
 from smsconnector.net.endpoints import client_endpoint
 from smsconnector.net.tls import TLS
-from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, Settle
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sinks.stomp.connection import StompConnection, shown
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI, ReconnectSchedule
-from smsconnector.sinks.stomp.frames import Part
+from smsconnector.sinks.stomp.frames import BatchPart
 
 STOP_TIMEOUT = 2.0  # seconds
 WINDOW = 1 << 20  # octets sent and not yet confirmed
@@ -96,7 +96,7 @@ class StompSink(Service):
         }
         self._tls, self._endpoint = tls, endpoint
         self._schedule = ReconnectSchedule(self.uri, random or Random())
-        self._waiting: deque[Part] = deque()
+        self._waiting: deque[BatchPart] = deque()
         self._longest = LONGEST_PART  # events of a part, for now
         self._is_careful = False  # one part at a time
         self._refused_in_a_row = 0
@@ -143,14 +143,14 @@ class StompSink(Service):
             self._connection.stop()
         return stopped
 
-    def publish(self, events: Sequence[Event], settle: Settle) -> None:
+    def publish(self, events: Sequence[Event], settle: TellOutcome) -> None:
         """Send all, in order; ``settle`` hears of each once. Before the start they wait."""
         good = [event for event in events if self._can_carry(event)]
         if len(good) < len(events):
             bad = [event for event in events if not self._can_carry(event)]
             settle(EventOutcome(bad, EventVerdict.REFUSED, "STOMP can't carry it: its body is not JSON in ASCII"))
         if good and not self._stopped:
-            self._waiting.append(Part(good, settle))
+            self._waiting.append(BatchPart(good, settle))
             self._pump()
 
     def _can_carry(self, event: Event) -> bool:
@@ -173,7 +173,7 @@ class StompSink(Service):
             self._number += 1
             connection.send(part, self._number)
 
-    def confirmed(self, connection: StompConnection, part: Part) -> None:
+    def confirmed(self, connection: StompConnection, part: BatchPart) -> None:
         """A receipt: parts may grow again."""
         self.proved(connection)
         self._refused_in_a_row = 0
@@ -183,7 +183,7 @@ class StompSink(Service):
         part.settle(EventOutcome(part.events, EventVerdict.CONFIRMED))
         self._pump()
 
-    def _find_fault(self, connection: StompConnection) -> list[Part]:
+    def _find_fault(self, connection: StompConnection) -> list[BatchPart]:
         """An ERROR while parts were under way: find the event that it is about. The parts that are to be sent again."""
         parts, blamed = list(connection.in_flight.values()), connection.blamed
         if not parts or not connection.said:

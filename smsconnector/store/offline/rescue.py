@@ -27,7 +27,7 @@ from smsconnector.store.database import Lock, create, open_readonly, steps, upgr
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
 from smsconnector.store.outbox import SINKS, Outbox, report_event
-from smsconnector.store.rows import Counts
+from smsconnector.store.rows import StoreCounts
 
 TABLES = (
     "message",
@@ -282,7 +282,7 @@ class _Mending(Outbox):
     """What hung together does so again."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection, self._counts, self._sinks = connection, Counts(), {}
+        self._connection, self._counts, self._sinks = connection, StoreCounts(), {}
 
     def mend(self, has_gaps: bool) -> tuple[int, int, int, int, int, int]:
         """Messages lost and told, ids unused, messages torn and ended, and reports told again, if anything was lost."""

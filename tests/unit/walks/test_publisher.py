@@ -9,7 +9,7 @@ from smsconnector.messages import Event, IncomingSegment
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
-from smsconnector.walks.publisher import FIRST_DELAY, FIRST_PAUSE, LONGEST_PAUSE, TOLD_AGAIN, TOLD_AT_ONCE, Publisher
+from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, TOLD_AGAIN, TOLD_AT_ONCE, Publisher
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
 
@@ -103,11 +103,11 @@ class ParkingCase(SynchronousTestCase):
                 self.answer({"a"})
         for pause, wanted in zip(pauses, (60, 120, 240, 480, 960, 1920, 3600, 3600), strict=True):
             self.assertTrue(wanted <= pause <= wanted + 3, pauses)
-        self.assertEqual((FIRST_PAUSE, LONGEST_PAUSE, len(self.refusals_said())), (60.0, 3600.0, 1))
-        self.advance(LONGEST_PAUSE + 5)
+        self.assertEqual((FIRST_RETRY, LONGEST_RETRY, len(self.refusals_said())), (60.0, 3600.0, 1))
+        self.advance(LONGEST_RETRY + 5)
         self.answer(set())
         self.assertEqual((self.ids(self.sink.published), self.measures()), (["a"], (0, 0)))
-        self.advance(2 * LONGEST_PAUSE)
+        self.advance(2 * LONGEST_RETRY)
         self.assertEqual(self.sink.batches, [])
 
     def test_wanted_later(self) -> None:
@@ -122,7 +122,7 @@ class ParkingCase(SynchronousTestCase):
         """One that is refused again holds up none of those that are due with it."""
         self.tell("a", "b", "c")
         self.answer({"a", "b", "c"})
-        self.advance(FIRST_PAUSE + 5)
+        self.advance(FIRST_RETRY + 5)
         self.assertEqual(self.at_sink(), [["a"], ["b"], ["c"]])
         self.answer({"b"})
         self.assertEqual((self.ids(self.sink.published), self.measures()), (["a", "c"], (0, 1)))
@@ -133,7 +133,7 @@ class ParkingCase(SynchronousTestCase):
         self.answer({"a"})
         self.kill()
         self.assertEqual((self.sink.batches, self.measures()), ([], (0, 1)))
-        self.advance(FIRST_PAUSE + 5)
+        self.advance(FIRST_RETRY + 5)
         self.assertEqual(self.at_sink(), [["a"]])
         self.tell("c", "d")
         self.writer.full = True
@@ -143,7 +143,7 @@ class ParkingCase(SynchronousTestCase):
         self.advance(3)
         self.kill()
         self.assertIn(["c", "d"], self.at_sink())
-        self.advance(FIRST_PAUSE + 5)
+        self.advance(FIRST_RETRY + 5)
         self.assertIn(["a"], self.at_sink())
 
     def test_full_disk(self) -> None:
@@ -178,5 +178,5 @@ class ParkingCase(SynchronousTestCase):
         while self.sink.batches:
             self.answer(set(numbers))
         self.assertEqual(self.measures(), (0, 1200))
-        self.advance(FIRST_PAUSE + 5)
+        self.advance(FIRST_RETRY + 5)
         self.assertEqual(len(self.sink.batches), 500)

@@ -1,0 +1,90 @@
+"""The floors of the house, as one table: an import goes to a lower floor only.
+
+``tests/unit/test_floors.py`` holds the code against it, and ``docs/architecture.rst`` shows it. ``python -m
+tests.floors`` prints what that page has to show.
+"""
+
+from typing import NamedTuple
+
+
+class Floor(NamedTuple):
+    """``rooms`` are folders and modules of the package, each with what it is for."""
+
+    name: str
+    rooms: dict[str, str]
+
+
+FLOORS = (
+    Floor(
+        "words",
+        {
+            "errors": "every exception, as one tree",
+            "messages": "the records that the rooms exchange",
+            "lifecycle": "which states follow which",
+        },
+    ),
+    Floor(
+        "cores",
+        {
+            "sms": "text <-> segments, alphabets, numbers",
+            "smpp": "octets <-> PDUs, the session, receipts, pace, policy",
+        },
+    ),
+    Floor(
+        "ground",
+        {
+            "store": "all that is on disk, all SQL",
+            "net": "connections that are kept, endpoints, TLS",
+            "systemd": "READY, STOPPING, the watchdog",
+            "deadline": "a bound in time for a stop",
+        },
+    ),
+    Floor("sections", {"sections": "what sections of the configuration are made of"}),
+    Floor(
+        "wires",
+        {
+            "channels": "ways out to the networks, by type",
+            "sinks": "ways out for events, by type",
+            "simulator": "an SMSC to try and test against",
+        },
+    ),
+    Floor(
+        "walks",
+        {
+            "walks": "a message's way between store and wires",
+            "config": "the configuration file, checked",
+        },
+    ),
+    Floor(
+        "doors",
+        {
+            "http": "what applications and providers call",
+            "health": "what an operator wants to see first",
+            "doctor": "how an SMSC behaves, and what to configure",
+            "demo": "the whole walk, to look at",
+        },
+    ),
+    Floor(
+        "roof",
+        {
+            "service": "the wiring, on one page",
+            "cli": "the command line",
+        },
+    ),
+)
+SIBLINGS = {("smpp", "sms")}  # rooms of one floor of which the first may import the second: a segment is a submit_sm
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
+
+
+def drawing() -> str:
+    """The table as docs/architecture.rst shows it, the highest floor first."""
+    lines = []
+    for number, floor in reversed(list(enumerate(FLOORS))):
+        for place, (room, purpose) in enumerate(floor.rooms.items()):
+            title = f"F{number} {floor.name}" if place == 0 else ""
+            lines.append(f"    {title:<12}  {room:<10}  {purpose}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(drawing(), end="")
