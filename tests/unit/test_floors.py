@@ -2,6 +2,7 @@
 is imported."""
 
 import ast
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,6 +12,7 @@ from tests.floors import FLOOR_OF, FLOORS, SIBLINGS, drawing
 
 ROOT = Path(smsconnector.__file__).parent
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.rst"
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}
 
 
@@ -87,9 +89,13 @@ class FloorsCase(SynchronousTestCase):
 
     def test_the_page_shows_the_table(self) -> None:
         """docs/architecture.rst is read by newcomers, who can't run it."""
-        page = ROOT.parent / "docs" / "architecture.rst"
-        if page.exists():  # an installed package has no docs
-            self.assertIn(drawing(), page.read_text("utf-8"))
+        self.assertIn(drawing(), PAGE.read_text("utf-8"))
+
+    def test_the_page_names_what_is_there(self) -> None:
+        """Every file that it names exists."""
+        for name in re.findall(r"(?:\w+/)*\w+\.(?:py|sql)", PAGE.read_text("utf-8")):
+            found = [folder for folder in (ROOT, ROOT / "store", PAGE.parents[1]) if (folder / name).exists()]
+            self.assertTrue(found, f"{name} is not there")
 
     def test_nothing_is_too_large(self) -> None:
         """A module fits a sitting, a class and a function fit what one can hold in mind, the wiring fits a page. Tables
