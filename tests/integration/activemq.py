@@ -28,15 +28,26 @@ _XML = """\
     http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
   <broker xmlns="http://activemq.apache.org/schema/core" useJmx="false" persistent="{persistent}" brokerName="test"
       dataDirectory="{folder}" advisorySupport="false">
-    <plugins><simpleAuthenticationPlugin><users>
-      <authenticationUser username="{login}" password="{passcode}" groups="users"/>
-    </users></simpleAuthenticationPlugin></plugins>
+    <plugins>
+      <simpleAuthenticationPlugin anonymousAccessAllowed="{anonymous}" anonymousGroup="users"><users>
+        <authenticationUser username="{login}" password="{passcode}" groups="users"/>
+      </users></simpleAuthenticationPlugin>
+      {authorization}
+    </plugins>
     <transportConnectors>
       <transportConnector uri="stomp://127.0.0.1:{stomp}"/>
       <transportConnector uri="tcp://127.0.0.1:{openwire}"/>
     </transportConnectors>
   </broker>
 </beans>
+"""
+
+_AUTHORIZATION = """\
+<authorizationPlugin><map><authorizationMap><authorizationEntries>
+        <authorizationEntry queue="delivery-report" read="users" write="users" admin="users"/>
+        <authorizationEntry queue="incoming-message" read="users" write="{writers}" admin="users"/>
+        <authorizationEntry topic="ActiveMQ.Advisory.>" read="users" write="users" admin="users"/>
+      </authorizationEntries></authorizationMap></map></authorizationPlugin>
 """
 
 
@@ -61,10 +72,14 @@ def free_port() -> int:
 
 class ActiveMQ:
     """One broker. ``start`` blocks until it answers (about a second); it can be stopped and started again on the
-    same ports, and with ``persistent`` its messages are then still there."""
+    same ports, and with ``persistent`` its messages are then still there. With ``guarded`` only those whom ``writers``
+    names may write to the queue of incoming texts: "users" or nobody."""
 
-    def __init__(self, persistent: bool = False, login: str | None = None, passcode: str = "") -> None:
-        self.persistent, self.login, self.passcode = persistent, login, passcode
+    def __init__(
+        self, persistent: bool = False, login: str | None = None, passcode: str = "", guarded: bool = False
+    ) -> None:
+        self.persistent, self.login, self.passcode, self.guarded = persistent, login, passcode, guarded
+        self.writers = "users"
         self.stomp_port, self.openwire_port = free_port(), free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="activemq-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +130,7 @@ class ActiveMQ:
 
     def _configuration(self) -> str:
         persistent = "true" if self.persistent else "false"
-        if self.login is None:
+        if self.login is None and not self.guarded:
             connectors = f"stomp://127.0.0.1:{self.stomp_port},tcp://127.0.0.1:{self.openwire_port}"
             options = f"persistent={persistent}&useJmx=false&advisorySupport=false&dataDirectory={self.folder}"
             return f"broker:({connectors})?{options}"
@@ -124,6 +139,8 @@ class ActiveMQ:
             _XML.format(
                 persistent=persistent,
                 folder=self.folder,
+                anonymous="true" if self.guarded else "false",
+                authorization=_AUTHORIZATION.format(writers=self.writers) if self.guarded else "",
                 login=self.login,
                 passcode=self.passcode,
                 stomp=self.stomp_port,
