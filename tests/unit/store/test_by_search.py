@@ -113,6 +113,24 @@ class LifeOfTheStore(RuleBasedStateMachine):
         events = self.events()[:limit]
         self.one(confirm(events, self.now))
 
+    @rule(data=st.data(), limit=st.integers(1, 3), refused=st.booleans())
+    def park(self, data: Any, limit: int, refused: bool) -> None:
+        """The broker does not take some of those that it has, in whatever order."""
+        events = data.draw(st.permutations(self.events()[:5]))[:limit]
+        parked = tuple(ops.ParkedEvent(event.id, 1, self.now + 1_000, "no") for event in events)
+        self.one(ops.ParkEvents(SINK, parked, refused, 0, self.now))
+
+    @rule(limit=st.integers(0, 3), taken=st.booleans())
+    def try_parked(self, limit: int, taken: bool) -> None:
+        """Some are due: they are taken at last, or parked again."""
+        for event, attempts in self.one(ops.LoadParkedEvents(SINK, self.now, 10))[:limit]:
+            assert self.told.setdefault(event.event_id, event.body) == event.body, "one id, two contents"
+            if taken:
+                self.one(ops.Confirm(SINK, (event.id,), 0, self.now))
+            else:
+                again = ops.ParkedEvent(event.id, attempts + 1, self.now + 60_000, "still no")
+                self.one(ops.ParkEvents(SINK, (again,), True, 0, self.now))
+
     @rule(texts=st.sampled_from([0, HOUR]), limit=st.integers(1, 3))
     def purge(self, texts: int, limit: int) -> None:
         self.events()
@@ -170,11 +188,12 @@ class LifeOfTheStore(RuleBasedStateMachine):
         connection = self.store._connection
         queued = connection.execute("SELECT count(*) FROM segment WHERE state IN (0, 1)").fetchone()[0]
         parked = connection.execute("SELECT count(*) FROM parked_receipt").fetchone()[0]
-        events = connection.execute(
-            "SELECT count(*) FROM outbox WHERE id * 64 + 1 NOT IN (SELECT id FROM confirmation)"
-        ).fetchone()[0]
-        measures = self.one(ops.Measure())
-        assert (measures.queued, measures.parked, measures.waiting_events) == (queued, parked, events)
+        settled = "(SELECT id / 64 FROM confirmation UNION SELECT id / 64 FROM parked_event)"
+        events = connection.execute(f"SELECT count(*) FROM outbox WHERE id NOT IN {settled}").fetchone()[0]
+        aside = connection.execute("SELECT count(*) FROM parked_event").fetchone()[0]
+        found = self.one(ops.Measure())
+        counted = (found.queued, found.parked, found.waiting_events, found.parked_events)
+        assert counted == (queued, parked, events, aside)
 
 
 class SearchCase(SynchronousTestCase):
