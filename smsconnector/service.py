@@ -1,7 +1,8 @@
 """The wiring: which parts there are, who knows whom, in which order they start and stop. On one page.
 
 Start: store, walks, channels and sinks, and the HTTP door last: READY is said when it listens. Stop: the door first,
-then the channels drain, then what is in flight is written, then the sinks; all of it within ``stop_timeout``.
+then the channels drain, then the publishers; the sinks end, and what is in flight is written. All of it within
+``stop_timeout``.
 """
 
 import os

@@ -343,7 +343,7 @@ def make_site(
         requestFactory=ConfiguredRequest,
         timeout=idle_timeout,
         reactor=clock,
-        parsePOSTFormSubmission=False,  # requests.py does, and says what is wrong
+        parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
     )
     site.displayTracebacks = False
     return Connections(site, clock, maximum_connections, request_timeout)

@@ -57,7 +57,7 @@ class Reader:
         self._thread.start()
 
     def stop(self) -> "Deferred[None]":
-        """Result what is queued, close the connection; fires in the reactor's thread."""
+        """Answer what is queued, close the connection; fires in the reactor's thread."""
         self._stopping = True
         self._wake.set()
         return self._stopped
