@@ -5,7 +5,6 @@ then the channels drain, then the publishers; the sinks end, and what is in flig
 ``stop_timeout``.
 """
 
-import os
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -146,14 +145,13 @@ class Connector(MultiService):
         path = self._configuration.store.path
         try:
             store = Store(path, self._configuration.kin, tuple(self.sinks))
+            self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))
-        what = "a new database" if store.is_new else "the database"
-        self.log.info("{what}, {path}: {counts}", what=what, path=os.path.abspath(path), counts=store.counts())
+        self.log.info("{described}", described=store.described())
         for name, count in store.forgotten_sinks().items():
             self.log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)
         self.writer.start(store)
-        self.reader.start(path)
         walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.admission)
         wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
         for part in (*walks, *wires, self._notifier):
@@ -196,6 +194,7 @@ class Connector(MultiService):
         yield wait(*(keeper.settled() for keeper in keepers))
         for keeper in keepers:
             keeper.close()
-        yield wait(self.reader.stop(), self.writer.stop())
+        yield wait(self.reader.stop())  # the last who closes the file leaves it whole
+        yield wait(self.writer.stop())
         self._notifier.stopService()
         self.log.info("stopped")

@@ -105,9 +105,11 @@ class Confirm:
 
 
 class ParkedEvent(NamedTuple):
-    """``event``: its id in the outbox; ``attempts`` that ended so; ``due_at`` (ms): when it is tried again."""
+    """``event``: its id in the outbox; ``kind`` as it is there; ``attempts`` that ended so; ``due_at`` (ms): when it is
+    tried again."""
 
     event: int
+    kind: str
     attempts: int
     due_at: int
     reason: str
@@ -273,10 +275,11 @@ class LoadEvents:
 
 @dataclass(frozen=True, slots=True)
 class LoadParkedEvents:
-    """Result: at most ``limit`` of the events that are parked at the sink and due at ``now`` (ms), longest due first,
-    each as (event, attempts)."""
+    """Result: at most ``limit`` of the events of that kind that are parked at the sink and due at ``now`` (ms), longest
+    due first, each as (event, attempts)."""
 
     sink: str
+    kind: str
     now: int
     limit: int
 
@@ -289,11 +292,10 @@ class LoadProgress:
 
 
 class SinkProgress(NamedTuple):
-    """Every event up to ``settled_up_to`` is confirmed or parked; none behind ``furthest`` is. ``parked``: how many."""
+    """Every event up to ``settled_up_to`` is confirmed or parked; none behind ``furthest`` is."""
 
     settled_up_to: int
     furthest: int
-    parked: int
 
 
 @dataclass(frozen=True, slots=True)

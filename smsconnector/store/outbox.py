@@ -5,7 +5,8 @@
 3. ``settled_up_to`` of a sink says up to which event all is confirmed or parked; the publisher knows it, for it has
    what lies behind in memory. So nothing has to be searched for, however far a sink is behind.
 
-A sink that is no longer configured keeps its row: it goes on from there if it is configured again. It holds up nothing.
+A sink that is no longer configured keeps its row, and holds up nothing. If it is configured again, it goes on from
+there, but for what retention has dropped meanwhile.
 """
 
 import json
@@ -42,6 +43,12 @@ class Outbox(Rows):
             if name not in known:
                 run("INSERT INTO sink (name, settled_up_to) SELECT ?, coalesce(max(id), 0) FROM outbox", (name,))
         rows = run("SELECT name, id FROM sink").fetchall()
+        # A sink that comes back is not owed events whose texts were dropped while it was away.
+        run(
+            "UPDATE sink SET settled_up_to = max(settled_up_to, (SELECT emptied FROM outbox_progress))"
+            " WHERE name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(names)),),
+        )
         self._sinks = {name: sink_id for name, sink_id in rows if name in names}
         self._counts.waiting_events = sum(self._count_owed(one) for one in self._sinks.values())
         self._counts.parked_events = sum(self._count_parked(one) for one in self._sinks.values())
@@ -92,13 +99,16 @@ class Outbox(Rows):
         return [None] * len(batch)
 
     def _unpark_events(self, keys: list[int], events: Sequence[int]) -> int:
-        """Those that were parked: how many. What retention has left of them until now goes with their confirmation."""
+        """Those that were parked: how many. A body that was kept for their sake goes with the last of them."""
         unparked = self._run("DELETE FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", keys).rowcount
         if unparked:
             self._run(
                 "UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))"
-                " AND id <= (SELECT emptied FROM outbox_progress)",
+                " AND id <= (SELECT emptied FROM outbox_progress)"
+                " AND NOT EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id BETWEEN outbox.id * ?2"
+                "   AND outbox.id * ?2 + ?2 - 1)",
                 list(events),
+                SINKS,
             )
         self._counts.parked_events -= unparked
         return unparked
@@ -106,13 +116,13 @@ class Outbox(Rows):
     def _park_events(self, batch: list[ops.ParkEvents]) -> list[None]:
         for park in batch:
             sink = self._sinks[park.sink]
-            rows = [(one.event * SINKS + sink, one.attempts, one.due_at, one.reason) for one in park.events]
+            rows = [(one.event * SINKS + sink, *one[1:]) for one in park.events]
             keys = {row[0] for row in rows}
             known = self._run("SELECT count(*) FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", [*keys])
             new = len(keys) - known.fetchone()[0]
             self._run(
-                "INSERT INTO parked_event (id, refused, attempts, since, due_at, reason)"
-                " SELECT value->>0, ?2, value->>1, ?3, value->>2, value->>3 FROM json_each(?1) WHERE true"
+                "INSERT INTO parked_event (id, refused, since, kind, attempts, due_at, reason)"
+                " SELECT value->>0, ?2, ?3, value->>1, value->>2, value->>3, value->>4 FROM json_each(?1) WHERE true"
                 " ON CONFLICT (id) DO UPDATE SET refused = excluded.refused, attempts = excluded.attempts,"
                 " due_at = excluded.due_at, reason = excluded.reason",
                 rows,

@@ -116,9 +116,9 @@ class Queries:
     def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[tuple[Event, int]]:
         sink, _ = self._sink(load.sink)
         rows = self._connection.execute(
-            f"SELECT p.attempts, {_EVENT} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?3"
-            " WHERE p.due_at <= ?1 AND p.id % ?3 = ?4 ORDER BY p.due_at LIMIT ?2",
-            (load.now, load.limit, SINKS, sink),
+            f"SELECT p.attempts, {_EVENT} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
+            " WHERE p.kind = ?1 AND p.due_at <= ?2 AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3",
+            (load.kind, load.now, load.limit, SINKS, sink),
         )
         return [(Event(*event), attempts) for attempts, *event in rows]
 
@@ -131,8 +131,7 @@ class Queries:
             ).fetchone()[0]
             for table in ("confirmation", "parked_event")
         ]
-        parked = self._connection.execute("SELECT count(*) FROM parked_event WHERE id % ? = ?", (SINKS, sink))
-        return ops.SinkProgress(settled_up_to, max(settled_up_to, *furthest), parked.fetchone()[0])
+        return ops.SinkProgress(settled_up_to, max(settled_up_to, *furthest))
 
     # --- messages -------------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from smsconnector.store.outbox import SINKS, Outbox
 class Retention(Outbox):
     """Drops what has been kept long enough."""
 
+    _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
+
     def _purge(self, batch: list[ops.Purge]) -> list[int]:
         return [
             self._drop_texts(purge) + self._drop_messages(purge) + self._drop_bodies(purge) + self._drop_events(purge)
@@ -51,45 +53,53 @@ class Retention(Outbox):
 
     def _drop_bodies(self, purge: ops.Purge) -> int:
         """The bodies of events that no sink is owed; their ids stay, by which a repeat is known."""
-        ids = self._settled_events(self._one("SELECT emptied FROM outbox_progress"), purge.texts_before, purge.limit)
+        emptied = self._one("SELECT emptied FROM outbox_progress")
+        ids, examined = self._settled_events(emptied, purge.texts_before, purge.limit)
         if ids:
             self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
-            self._connection.execute("UPDATE outbox_progress SET emptied = ?", (ids[-1],))
+        if examined > emptied:
+            self._connection.execute("UPDATE outbox_progress SET emptied = ?", (examined,))
         return len(ids)
 
     def _drop_events(self, purge: ops.Purge) -> int:
-        """A report stays as long as its message, so that both add up whatever the clock did in between."""
-        ids = self._settled_events(0, purge.messages_before, purge.limit)
+        """A report stays as long as its message, so that both add up whatever the clock did in between. Parked events
+        may stand before all others: a step looks at so many, and the next one goes on behind them."""
+        ids, examined = self._settled_events(self._dropped_up_to, purge.messages_before, purge.limit)
         if ids:
             kept = self._run(
                 "SELECT min(o.id) FROM json_each(?) AS j JOIN outbox AS o ON o.id = j.value"
                 " JOIN message AS m ON m.sid = substr(o.event_id, 4) WHERE o.event_id LIKE 'dr-%'",
                 ids,
             ).fetchone()[0]
-            ids = ids if kept is None else [one for one in ids if one < kept]
+            if kept is not None:
+                ids, examined = [one for one in ids if one < kept], kept - 1
+        self._dropped_up_to = examined if examined > self._dropped_up_to else 0
         if ids:
             self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
-            self._run(
-                "DELETE FROM confirmation WHERE id IN (SELECT c.id FROM json_each(?1) AS j JOIN confirmation AS c"
-                " ON c.id BETWEEN j.value * ?2 AND j.value * ?2 + ?2 - 1)",
-                ids,
-                SINKS,
-            )
+            for table in ("confirmation", "parked_event"):  # parked at sinks that are not configured any more
+                self._run(
+                    f"DELETE FROM {table} WHERE id IN (SELECT t.id FROM json_each(?1) AS j JOIN {table} AS t"
+                    " ON t.id BETWEEN j.value * ?2 AND j.value * ?2 + ?2 - 1)",
+                    ids,
+                    SINKS,
+                )
         return len(ids)
 
-    def _settled_events(self, after: int, before: int, limit: int) -> list[int]:
-        """The next ones in the order of their ids that every configured sink has confirmed, the last one until
-        ``before`` (ms). It ends at the first that is owed or too young; those that are parked are passed over."""
+    def _settled_events(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
+        """Of the next ``limit`` events those that no configured sink is owed, written until ``before`` (ms); and the
+        last that was looked at. It ends at the first that is owed or too young; those that are parked are passed over.
+        """
         owed_from = min((self._settled_up_to(one) for one in self._sinks.values()), default=0)
-        found = []
-        for event_id, settled_at in self._connection.execute(
-            "SELECT o.id, coalesce((SELECT max(c.at) FROM confirmation AS c"
-            "   WHERE c.id BETWEEN o.id * ?4 AND o.id * ?4 + ?4 - 1), o.created_at)"
-            " FROM outbox AS o WHERE o.id > ?1 AND o.id <= ?2 AND NOT EXISTS (SELECT 1 FROM parked_event AS p"
-            "   WHERE p.id BETWEEN o.id * ?4 AND o.id * ?4 + ?4 - 1) ORDER BY o.id LIMIT ?3",
-            (after, owed_from, limit, SINKS),
+        parked_at = ", ".join(f"o.id * {SINKS} + {sink}" for sink in self._sinks.values())
+        found, examined = [], after
+        for event_id, created_at, is_parked in self._connection.execute(
+            f"SELECT o.id, o.created_at, EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id IN ({parked_at}))"
+            " FROM outbox AS o WHERE o.id > ?1 AND o.id <= ?2 ORDER BY o.id LIMIT ?3",
+            (after, owed_from, limit),
         ):
-            if settled_at > before:
+            if created_at > before:
                 break
-            found.append(event_id)
-        return found
+            examined = event_id
+            if not is_parked:
+                found.append(event_id)
+        return found, examined

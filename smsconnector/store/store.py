@@ -92,6 +92,11 @@ class Store(OutgoingTexts, Retention):
             "parked": self._counts.parked_receipts,
         }
 
+    def described(self) -> str:
+        """What it is and what is in it, for the log at the start."""
+        kind = "a new database" if self.is_new else "the database"
+        return f"{kind}, {os.path.abspath(self.path)}: {self.counts()}"
+
     def close(self) -> None:
         self._connection.close()
         self._lock.release()

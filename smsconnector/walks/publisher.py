@@ -1,14 +1,14 @@
 """The walk of an event: outbox -> sink -> settled. One publisher per sink, each with its own progress.
 
-1. Somebody wrote events and calls ``wake``; the next chunk is read from the outbox, in order.
-2. The sink gets it, and answers for each event when the far side has: that may take as long as that side is away.
-3. What is confirmed is marked in one statement. An event that is confirmed but not yet marked when we are killed is
-   published again, with the same event id.
-4. What is refused, or wanted later, is parked on disk. It is tried again alone, after a pause that grows each time, and
-   it holds up no other.
+1. Somebody wrote events and calls ``wake``. The next chunk is read from the outbox, in order.
+2. The sink gets it, and answers for each event when the far side has. That may take as long as that side is away.
+3. What is confirmed is marked in one statement. An event that is confirmed, but not yet marked when the process is
+   killed, is published again, with the same event id.
+4. What is refused, or wanted later, is parked on disk. It is tried again after a pause that grows each time, and it
+   holds up no other (``parked_events``).
 
-At most ``AT_SINK`` events are at the sink at once: a broker that is away costs nothing but time and disk. Every event
-up to ``settled_up_to`` is confirmed or parked; a start goes on from there.
+At most ``CHUNKS_AT_SINK`` chunks are at the sink at once: a broker that is away costs nothing but time and disk. Every
+event up to ``settled_up_to`` is confirmed or parked on disk; a start goes on from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +21,13 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import Event
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
+from smsconnector.walks.parked_events import KindsOfEvents
 
 EVENTS_AT_ONCE = 500  # read from disk in one go
 CHUNKS_AT_SINK = 2
@@ -59,10 +60,11 @@ class Publisher(Service):
         self._more = False
         self._unsettled: dict[int, None] = {}  # events that were read, until what became of them is on disk; in order
         self._at_sink = 0  # how many of them the sink has not answered for
-        self._attempts: dict[int, int] = {}  # parked events that are at the sink again: how often before
-        self._parked = 0
         self._retry: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
+        self._attempts: dict[int, int] = {}  # parked events that are tried again: how often they were before
+        self._kinds = KindsOfEvents()
+        self._looks = 0  # looks for parked events that are not answered yet
         self._told: list[float] = []  # when the last lines about refused events were logged
         self._untold = 0  # refused events that were not logged
         self._parked_timer = LoopingCall(self._look_for_parked)
@@ -119,7 +121,7 @@ class Publisher(Service):
         if progress is None:
             self._again_later()
             return
-        self._read_up_to, self._furthest, self._parked = progress
+        self._read_up_to, self._furthest = progress
         self._load()
 
     def _loaded(self, events: list[Event] | None, _error: StoreError | None) -> None:
@@ -150,7 +152,7 @@ class Publisher(Service):
     # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
 
     def _settle(self, outcome: EventOutcome) -> None:
-        self._at_sink -= sum(event.id not in self._attempts for event in outcome.events)
+        self._at_sink -= len(outcome.events)
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:
@@ -159,16 +161,7 @@ class Publisher(Service):
 
     def _confirmed(self, outcome: EventOutcome) -> None:
         ids = tuple(event.id for event in outcome.events)
-
-        def marked(_result: None, error: StoreError | None) -> None:
-            for event_id in ids:
-                self._unsettled.pop(event_id, None)
-            if self._attempts:
-                self._parked -= sum(1 for event_id in ids if self._attempts.pop(event_id, None) is not None)
-            if self._drained is not None:
-                self.wake()
-
-        self._retrying.put(partial(self._confirm, ids), marked)
+        self._retrying.put(partial(self._confirm, ids), partial(self._written, ids))
 
     def _confirm(self, ids: tuple[int, ...]) -> ops.Confirm:
         return ops.Confirm(self.sink_name, ids, self._settled_up_to(ids), self._now())
@@ -179,6 +172,18 @@ class Publisher(Service):
         first = next((event_id for event_id in self._unsettled if event_id not in among), None)
         return self._read_up_to if first is None else first - 1
 
+    def _written(self, ids: Sequence[int], _result: None, error: StoreError | None) -> None:
+        """What became of these is on disk. If it can't be written, ever, they stay unsettled, for the next start."""
+        if error is not None:
+            self.log.error("what became of {count} events can't be written: {error}", count=len(ids), error=error)
+        retried = [event_id for event_id in ids if self._attempts.pop(event_id, None) is not None]
+        for event_id in ids if error is None else ():
+            self._unsettled.pop(event_id, None)
+        if retried and not self._attempts:
+            self._look_for_parked()
+        if self._drained is not None:
+            self.wake()
+
     # --- 4: what is parked ----------------------------------------------------------------------------------
 
     def _park(self, outcome: EventOutcome) -> None:
@@ -186,38 +191,49 @@ class Publisher(Service):
         rows, ids = [], tuple(event.id for event in outcome.events)
         for event in outcome.events:
             attempts = self._attempts.get(event.id, 0)
-            if refused and not attempts:
+            if attempts:
+                self._kinds[event.kind].refused(self._clock.seconds())
+            elif refused:
                 self._say_refused(event, outcome.reason)
             first = FIRST_RETRY if refused else FIRST_DELAY
             pause = min(first * 2.0 ** min(attempts, 30), LONGEST_RETRY)
-            rows.append(ops.ParkedEvent(event.id, attempts + 1, self._now() + int(pause * 1000), outcome.reason))
+            due_at = self._now() + int(pause * 1000)
+            rows.append(ops.ParkedEvent(event.id, event.kind, attempts + 1, due_at, outcome.reason))
 
-        def parked(_result: None, error: StoreError | None) -> None:
-            self._parked += sum(1 for row in rows if row.event not in self._attempts)
-            for event_id in ids:
-                self._unsettled.pop(event_id, None)
-                self._attempts.pop(event_id, None)
-            self._load()
-            if self._drained is not None:
-                self.wake()
+        def make() -> ops.ParkEvents:
+            return ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(ids), self._now())
 
-        self._retrying.put(
-            lambda: ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(ids), self._now()), parked
-        )
+        self._retrying.put(make, partial(self._written, ids))
 
     def _look_for_parked(self) -> None:
         """Some are due, by their pause or because somebody has asked for it."""
-        if self._parked and not self._attempts:
-            self._reader.put(ops.LoadParkedEvents(self.sink_name, self._now(), EVENTS_AT_ONCE), self._loaded_parked)
         if self._untold and self._clock.seconds() - self._told[-1] >= TOLD_AGAIN:
             self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._untold)
             self._untold = 0
+        if self._looks or self._attempts or not self.running or not self.sink.connected:
+            return
+        now = self._clock.seconds()
+        for kind in (DELIVERY_REPORT, INCOMING_MESSAGE):
+            limit = self._kinds[kind].may_be_tried(now)
+            if limit:
+                self._looks += 1
+                self._reader.put(ops.LoadParkedEvents(self.sink_name, kind, self._now(), limit), self._loaded_parked)
 
     def _loaded_parked(self, found: "list[tuple[Event, int]] | None", _error: StoreError | None) -> None:
-        if found and self.running and not self._attempts:
-            self._attempts = {event.id: attempts for event, attempts in found}
-            for event, _ in found:  # alone, so that one that is refused again holds up no other
-                self.sink.publish([event], self._settle)
+        self._looks -= 1
+        if not self.running:
+            return
+        for event, attempts in found or ():  # each alone, so that one that is refused again holds up no other
+            if event.id not in self._attempts and event.id not in self._unsettled:
+                self._attempts[event.id] = attempts
+                self._at_sink += 1
+                self.sink.publish([event], self._settle_parked)
+
+    def _settle_parked(self, outcome: EventOutcome) -> None:
+        if outcome.verdict is EventVerdict.CONFIRMED:
+            for event in outcome.events:
+                self._kinds[event.kind].taken()
+        self._settle(outcome)
 
     def _say_refused(self, event: Event, reason: str) -> None:
         """Once for each event, but for a flood of them."""

@@ -18,8 +18,9 @@ from werkzeug.routing.rules import Rule
 
 from smsconnector import messages, service
 from smsconnector.config import Configuration, StoreSection, parse
+from smsconnector.sinks.stomp import suspicion
 from smsconnector.store.store import Store
-from smsconnector.walks import publisher, ready, strict_order, submitter, throttled
+from smsconnector.walks import parked_events, publisher, ready, strict_order, submitter, throttled
 from tests.simulation import disk
 from tests.simulation.application import Application
 from tests.simulation.broker import Broker
@@ -319,6 +320,9 @@ class World:
     def run(self) -> None:
         """With chance and sizes in place of the real ones as long as it lasts."""
         there: list[tuple[Any, str, Any]] = [
+            (parked_events, "FIRST_PAUSE_S", 0.5),
+            (parked_events, "LONGEST_PAUSE_S", 4.0),
+            (suspicion, "CLOSED_S", 3.0),
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),

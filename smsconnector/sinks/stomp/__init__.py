@@ -1,7 +1,8 @@
 """Events to a STOMP broker.
 
-``sink``        publishes them: the queue, when and where to connect, who is at fault
+``sink``        publishes them: the queue, when and where to connect
 ``connection``  one STOMP session
 ``frames``      events as frames
+``suspicion``   which event the broker refuses
 ``failover``    ActiveMQ's URIs, and the pace of the attempts
 """

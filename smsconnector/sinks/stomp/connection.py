@@ -3,8 +3,7 @@
 1. CONNECT goes out at once. CONNECTED agrees on the version and on the beats; from then on parts may be sent.
 2. A part of one event is a SEND with a receipt; one of several is BEGIN, SENDs, and COMMIT with a receipt, written in
    one go. At most ``window`` octets are on the wire unconfirmed, so that the send buffer never grows.
-3. ERROR ends the session. If it can be told which part is at fault, that is ``blamed``: the one that the frame's
-   receipt-id names, or the only one under way.
+3. ERROR ends the session. If its receipt-id names a part, that is the one at fault (``named``).
 4. A broker that is silent, or owes a receipt for too long, is dropped. One timer, ``_tick``, looks after all that.
 
 stompest does the protocol: frames, parser, session, negotiation.
@@ -67,8 +66,9 @@ class StompConnection(net.Protocol):
         self.stopping = False
         self.refused = False
         self.why: str | None = None  # set when it is dropped, by us or by an ERROR frame
-        self.said = ""  # the words of the ERROR frame
-        self.blamed: BatchPart | None = None  # what the ERROR is about, if that can be told
+        self.said = ""  # the words of the ERROR frame, if there was one
+        self.hung_up = False  # by the broker, without a word, when the session stood
+        self.named: BatchPart | None = None  # the part that the ERROR frame names
         self._renderer: FrameRenderer | None = None
         self._unparsed = 0  # octets fed since the last frame
         self._sends_every = self._beats_every = 0.0  # s; 0: no heart-beats in that direction
@@ -118,6 +118,7 @@ class StompConnection(net.Protocol):
         if self.why is None:
             ended = "the broker closed the connection" if reason.check(ConnectionDone) else shown(reason)
             self.why = ended if self._renderer else f"{ended} before it answered CONNECT"
+            self.hung_up = self._renderer is not None
         self.sink.lost(self)
 
     # -- the sink calls these
@@ -193,10 +194,8 @@ class StompConnection(net.Protocol):
         self.refused = self._renderer is None
         if self.sink.passcode:
             said = said.replace(self.sink.passcode, "***")
-        self.said = shortened(said)
-        self.blamed = self.in_flight.get(frame.headers.get(StompSpec.RECEIPT_ID_HEADER, ""))
-        if self.blamed is None and len(self.in_flight) == 1:
-            (self.blamed,) = self.in_flight.values()
+        self.said = shortened(said) or "no reason given"
+        self.named = self.in_flight.get(frame.headers.get(StompSpec.RECEIPT_ID_HEADER, ""))
         self.drop(f"the broker {'refused CONNECT' if self.refused else 'reported an error'}: {self.said}")
 
     # -- time

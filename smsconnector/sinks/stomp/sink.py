@@ -7,9 +7,8 @@
 4. A connection that is lost, falls silent or owes a receipt for too long gives its unconfirmed parts back, in order;
    the next broker of the failover list gets them again, with new transaction ids and the *same* ``event-id`` headers,
    by which a consumer drops a repeat.
-5. An ERROR of the broker may be about one event. From then on one part is under way at a time, so that it is known
-   which one is at fault; that one is halved, until it is a single event. This is refused with the broker's words, and
-   the others go on: parts grow again with each that is confirmed.
+5. When the broker ends a connection while parts are under way, one event may be at fault. ``suspicion`` finds out
+   which: parts become smaller until it is known. That event is refused with the broker's words, and the others go on.
 6. ``stopService`` says DISCONNECT, takes the receipts that still come, and closes within 2 s. What has no receipt is
    still owed.
 
@@ -38,11 +37,10 @@ from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutco
 from smsconnector.sinks.stomp.connection import StompConnection, shown
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI, ReconnectSchedule
 from smsconnector.sinks.stomp.frames import BatchPart
+from smsconnector.sinks.stomp.suspicion import Suspicion
 
 STOP_TIMEOUT = 2.0  # seconds
 WINDOW = 1 << 20  # octets sent and not yet confirmed
-LONGEST_PART = 1000  # events
-REFUSED_IN_A_ROW = 3  # events, with none confirmed in between, after which it may be the broker that is at fault
 
 EndpointFactory = Callable[[Any, Broker, TLS], Any]  # an IStreamClientEndpoint
 
@@ -97,9 +95,7 @@ class StompSink(Service):
         self._tls, self._endpoint = tls, endpoint
         self._schedule = ReconnectSchedule(self.uri, random or Random())
         self._waiting: deque[BatchPart] = deque()
-        self._longest = LONGEST_PART  # events of a part, for now
-        self._is_careful = False  # one part at a time
-        self._refused_in_a_row = 0
+        self._suspicion = Suspicion()
         self._number = 0  # of the last receipt and transaction
         self._connection: StompConnection | None = None
         self._attempt: Deferred[Any] | None = None
@@ -150,7 +146,7 @@ class StompSink(Service):
             bad = [event for event in events if not self._can_carry(event)]
             settle(EventOutcome(bad, EventVerdict.REFUSED, "STOMP can't carry it: its body is not JSON in ASCII"))
         if good and not self._stopped:
-            self._waiting.append(BatchPart(good, settle))
+            self._take_in(BatchPart(good, settle))
             self._pump()
 
     def _can_carry(self, event: Event) -> bool:
@@ -162,9 +158,9 @@ class StompSink(Service):
         """Send whatever there is room for."""
         connection, waiting = self._connection, self._waiting
         while connection is not None and waiting and connection.room > 0:
-            if self._is_careful and connection.in_flight:
+            if self._suspicion.one_at_a_time and connection.in_flight:
                 return
-            part, rest = waiting[0].cut(self._longest, self.window)
+            part, rest = waiting[0].cut(self._suspicion.longest, self.window)
             if connection.in_flight and part.octets > connection.room:
                 return
             waiting.popleft()
@@ -176,30 +172,34 @@ class StompSink(Service):
     def confirmed(self, connection: StompConnection, part: BatchPart) -> None:
         """A receipt: parts may grow again."""
         self.proved(connection)
-        self._refused_in_a_row = 0
-        self._longest = min(self._longest * 2, LONGEST_PART)
-        if self._longest == LONGEST_PART:
-            self._is_careful = False
+        self._suspicion.confirmed(part)
         part.settle(EventOutcome(part.events, EventVerdict.CONFIRMED))
         self._pump()
 
-    def _find_fault(self, connection: StompConnection) -> list[BatchPart]:
-        """An ERROR while parts were under way: find the event that it is about. The parts that are to be sent again."""
-        parts, blamed = list(connection.in_flight.values()), connection.blamed
-        if not parts or not connection.said:
-            return parts
-        self._is_careful = True
-        suspect = blamed or parts[0]
-        if len(suspect.events) > 1:
-            self._longest = len(suspect.events) // 2
+    def _find_fault(self, connection: StompConnection) -> None:
+        """A connection has ended while parts were under way. They are to be sent again, but for an event that is found
+        to be refused. If it is its destination that refuses everything, so is all that waits for it."""
+        parts = list(connection.in_flight.values())
+        verdict = self._suspicion.ended(connection, parts, self.reactor.seconds())
+        if verdict.is_about_events:
             self._schedule.succeeded()
-        elif blamed is not None:
-            parts.remove(blamed)
-            self._refused_in_a_row += 1
-            if self._refused_in_a_row < REFUSED_IN_A_ROW:
-                self._schedule.succeeded()
-            blamed.settle(EventOutcome(blamed.events, EventVerdict.REFUSED, connection.said))
-        return parts
+        self._waiting.extendleft(part for part in reversed(parts) if part is not verdict.refused)
+        if verdict.refused is not None:
+            verdict.refused.settle(EventOutcome(verdict.refused.events, EventVerdict.REFUSED, verdict.reason))
+        if verdict.closed_kind is not None:
+            waiting, self._waiting = self._waiting, deque()
+            for part in waiting:
+                self._take_in(part)
+
+    def _take_in(self, part: BatchPart) -> None:
+        """Into the queue, but for events of a kind that is refused for now: these are told so at once."""
+        for kind, reason in self._suspicion.closed(self.reactor.seconds()).items():
+            refused = [event for event in part.events if event.kind == kind]
+            if refused:
+                part.settle(EventOutcome(refused, EventVerdict.REFUSED, reason))
+                part = BatchPart([event for event in part.events if event.kind != kind], part.settle)
+        if part.events:
+            self._waiting.append(part)
 
     # -- connections come and go
 
@@ -262,7 +262,7 @@ class StompSink(Service):
         if self._stopped:
             self._finish_stop()
             return
-        self._waiting.extendleft(reversed(self._find_fault(connection)))
+        self._find_fault(connection)
         if connection.refused:
             self._schedule.refused()
         self._connect_next(connection.why or "lost", connection.broker, connection.refused)

@@ -294,19 +294,27 @@ class _Mending(Outbox):
             " (SELECT sid FROM message)"
         )
         lost = self._drop_orphans()
-        self._mend_progress()
+        self._mend_progress(has_gaps)
         torn, ended = self._fill(now)
         told_again = self._tell_again(now) - ended if has_gaps or lost or torn else 0
         self._connection.execute("COMMIT")
         return lost, told, unused, torn, ended, told_again
 
-    def _mend_progress(self) -> None:
+    def _mend_progress(self, has_gaps: bool) -> None:
         """Ids of events that are lost are given out again: nobody may take the new ones for settled. What is not known
         to be settled is told again."""
         for table in ("confirmation", "parked_event"):
             self._connection.execute(f"DELETE FROM {table} WHERE id / {SINKS} NOT IN (SELECT id FROM outbox)")
         last = "(SELECT coalesce(max(id), 0) FROM outbox)"
         self._connection.execute(f"UPDATE sink SET settled_up_to = min(settled_up_to, {last})")
+        if has_gaps:  # which may be those of parked events: what has no confirmation is told again
+            confirmed = "SELECT c.id FROM confirmation AS c WHERE c.id"
+            self._connection.execute(
+                f"UPDATE sink SET settled_up_to = min(settled_up_to, coalesce((SELECT min(o.id) - 1 FROM outbox AS o"
+                f" WHERE o.body <> '' AND o.id > (SELECT min(c.id) / {SINKS} FROM confirmation AS c"
+                f"   WHERE c.id % {SINKS} = sink.id)"
+                f" AND NOT EXISTS ({confirmed} = o.id * {SINKS} + sink.id)), settled_up_to))"
+            )
         self._connection.execute(
             "INSERT INTO sink SELECT 1, 'stomp', 0 WHERE NOT EXISTS (SELECT 1 FROM sink)"
             " AND EXISTS (SELECT 1 FROM outbox)"

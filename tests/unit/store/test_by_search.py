@@ -16,7 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.lifecycle import MessageState, SegmentState
-from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import (
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Event,
+    Finality,
+    IncomingSegment,
+    Outcome,
+    Receipt,
+    Segment,
+    Verdict,
+)
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.store import Store
@@ -117,18 +127,18 @@ class LifeOfTheStore(RuleBasedStateMachine):
     def park(self, data: Any, limit: int, refused: bool) -> None:
         """The broker does not take some of those that it has, in whatever order."""
         events = data.draw(st.permutations(self.events()[:5]))[:limit]
-        parked = tuple(ops.ParkedEvent(event.id, 1, self.now + 1_000, "no") for event in events)
+        parked = tuple(ops.ParkedEvent(event.id, event.kind, 1, self.now + 1_000, "no") for event in events)
         self.one(ops.ParkEvents(SINK, parked, refused, 0, self.now))
 
-    @rule(limit=st.integers(0, 3), taken=st.booleans())
-    def try_parked(self, limit: int, taken: bool) -> None:
+    @rule(kind=st.sampled_from([DELIVERY_REPORT, INCOMING_MESSAGE]), limit=st.integers(0, 3), taken=st.booleans())
+    def try_parked(self, kind: str, limit: int, taken: bool) -> None:
         """Some are due: they are taken at last, or parked again."""
-        for event, attempts in self.one(ops.LoadParkedEvents(SINK, self.now, 10))[:limit]:
+        for event, attempts in self.one(ops.LoadParkedEvents(SINK, kind, self.now, 10))[:limit]:
             assert self.told.setdefault(event.event_id, event.body) == event.body, "one id, two contents"
             if taken:
                 self.one(ops.Confirm(SINK, (event.id,), 0, self.now))
             else:
-                again = ops.ParkedEvent(event.id, attempts + 1, self.now + 60_000, "still no")
+                again = ops.ParkedEvent(event.id, event.kind, attempts + 1, self.now + 60_000, "still no")
                 self.one(ops.ParkEvents(SINK, (again,), True, 0, self.now))
 
     @rule(texts=st.sampled_from([0, HOUR]), limit=st.integers(1, 3))

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import Finality, IncomingSegment, Outcome, Segment, Verdict
+from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
@@ -37,7 +37,7 @@ class Crowd:
             if tag == "ended":
                 self.one(confirm(self.one(ops.LoadEvents(SINK, 0, count)), NOW + 10))
         crowd = self.one(ops.LoadEvents(SINK, 0, count // 2))
-        rows = tuple(ops.ParkedEvent(event.id, 1, MUCH_LATER, "no") for event in crowd)
+        rows = tuple(ops.ParkedEvent(event.id, event.kind, 1, MUCH_LATER, "no") for event in crowd)
         self.one(ops.ParkEvents(SINK, rows, True, crowd[-1].id, NOW))
         self.record(self.accept("retried", count), Verdict.RETRY, "", NOW + 5000)
         self.one(ops.Claim(tuple(one.id for one in self.accept("claimed", count)), 1))
@@ -94,9 +94,9 @@ class Crowd:
         yield ops.LoadEvents(SINK, 0, FEW)
         yield confirm(self.one(ops.LoadEvents(SINK, 0, FEW)), NOW + 11)
         owed = self.one(ops.LoadEvents(SINK, 0, FEW))
-        parked = tuple(ops.ParkedEvent(event.id, 1, NOW - 1, "no") for event in owed)
+        parked = tuple(ops.ParkedEvent(event.id, event.kind, 1, NOW - 1, "no") for event in owed)
         yield ops.ParkEvents(SINK, parked, True, 0, NOW)
-        yield ops.LoadParkedEvents(SINK, NOW - 1, FEW)
+        yield ops.LoadParkedEvents(SINK, DELIVERY_REPORT, NOW - 1, FEW)
         yield ops.Confirm(SINK, tuple(event.id for event in owed), 0, NOW)
         yield ops.Incoming(tuple(part(at, 2) for at in range(FEW)))
         yield ops.Sweep(NOW - 1, LONG_AGO)

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 from smsconnector.errors import StoreUnusable
-from smsconnector.messages import Event, IncomingSegment, Verdict
+from smsconnector.messages import INCOMING_MESSAGE, Event, IncomingSegment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import reconcile
@@ -16,7 +16,7 @@ OTHER = "toy"
 
 
 def parked(event: Event, attempts: int = 1, due_at: int = NOW + 1000, reason: str = "no") -> ops.ParkedEvent:
-    return ops.ParkedEvent(event.id, attempts, due_at, reason)
+    return ops.ParkedEvent(event.id, event.kind, attempts, due_at, reason)
 
 
 class SinkCase(StoreCase):
@@ -86,8 +86,8 @@ class ProgressCase(SinkCase):
         """From the last event before the first that is owed; nothing behind ``furthest`` has to be looked at."""
         events = self.told("a", "b", "c", "d")
         self.confirm(SINK, [events[0], events[2]], up_to=1)
-        self.assertEqual(self.one(ops.LoadProgress(SINK)), (1, 3, 0))
-        self.assertEqual(self.one(ops.LoadProgress(OTHER)), (0, 0, 0))
+        self.assertEqual(self.one(ops.LoadProgress(SINK)), (1, 3))
+        self.assertEqual(self.one(ops.LoadProgress(OTHER)), (0, 0))
         self.assertEqual(self.owed(SINK), [events[1], events[3]])
         self.assertEqual(self.one(ops.LoadEvents(SINK, 3, 100, may_be_settled=False)), [events[3]])
 
@@ -124,9 +124,9 @@ class ParkedCase(SinkCase):
         self.assertEqual(self.owed(SINK), [first, third])
         self.assertEqual(self.counts(), (5, 1))
         self.check_counts()
-        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, NOW + 999, 10)), [])
-        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, NOW + 1000, 10)), [(second, 1)])
-        self.assertEqual(self.one(ops.LoadParkedEvents(OTHER, NOW + 1000, 10)), [])
+        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW + 999, 10)), [])
+        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW + 1000, 10)), [(second, 1)])
+        self.assertEqual(self.one(ops.LoadParkedEvents(OTHER, INCOMING_MESSAGE, NOW + 1000, 10)), [])
 
     def test_parked_again(self) -> None:
         """The pause and the attempts change, since when it waits does not."""
@@ -169,9 +169,9 @@ class ParkedCase(SinkCase):
         first, second = self.told("a", "b")
         self.park(SINK, parked(first), parked(second, due_at=NOW + 2000))
         self.assertEqual(retry_parked(self.path, ["in-smpp-in-b"]), 1)
-        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, NOW, 10)), [(second, 1)])
+        self.assertEqual(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW, 10)), [(second, 1)])
         self.assertEqual((retry_parked(self.path, ["x"]), retry_parked(self.path, [])), (0, 2))
-        self.assertEqual(len(self.one(ops.LoadParkedEvents(SINK, NOW, 10))), 2)
+        self.assertEqual(len(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW, 10))), 2)
         self.assertRaises(StoreUnusable, retry_parked, self.mktemp(), [])
         self.assertRaises(StoreUnusable, parked_events, self.mktemp())
 

@@ -75,7 +75,7 @@ class PurgeCase(FileStoreCase):
 
     def test_clock_steps_back(self) -> None:
         """A report is not dropped before its message, though the clock stepped back between the two."""
-        self.store._connection.execute("UPDATE confirmation SET at = ?", (NOW - 1_000_000,))
+        self.store._connection.execute("UPDATE outbox SET created_at = ?", (NOW - 1_000_000,))
         self.purge(NOW - 1_000, NOW - 1_000)
         self.assertEqual(reconcile(self.path).faults, [])
         self.assertEqual(self.rows("outbox"), 2)

@@ -5,10 +5,11 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import Event, IncomingSegment
+from smsconnector.messages import Event, Finality, IncomingSegment, Receipt
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
+from smsconnector.walks.parked_events import MOST
 from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, TOLD_AGAIN, TOLD_AT_ONCE, Publisher
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
@@ -118,14 +119,69 @@ class ParkingCase(SynchronousTestCase):
         self.advance(FIRST_DELAY + 4)
         self.assertEqual(self.at_sink(), [["a"]])
 
-    def test_each_parked_one_alone(self) -> None:
-        """One that is refused again holds up none of those that are due with it."""
-        self.tell("a", "b", "c")
-        self.answer({"a", "b", "c"})
+    def test_one_is_tried_first(self) -> None:
+        """Of those that are due one is tried alone, and the others only when it has been taken: more each time."""
+        self.tell(*"abcdefgh")
+        self.answer(set("abcdefgh"))
         self.advance(FIRST_RETRY + 5)
-        self.assertEqual(self.at_sink(), [["a"], ["b"], ["c"]])
-        self.answer({"b"})
-        self.assertEqual((self.ids(self.sink.published), self.measures()), (["a", "c"], (0, 1)))
+        self.assertEqual(self.at_sink(), [["a"]])
+        self.answer({"a"})
+        self.advance(3)
+        self.assertEqual(self.at_sink(), [], "its kind rests for a while")
+        sizes, self.sink.published = [], []
+        while len(self.sink.published) < 7:
+            self.advance(1)
+            if self.sink.batches:
+                sizes.append(len(self.sink.batches))
+                self.answer({"a"})
+        self.assertEqual((sizes, self.measures()), ([1, 2, 4], (0, 1)))
+
+    def test_other_kinds_don_t_rest(self) -> None:
+        """While the texts are refused again and again, a report that was parked is tried when it is due."""
+        self.tell("a")
+        report = Receipt("twilio", "x1", Finality.DELIVERED, "0", "delivered", int(self.now() * 1000))
+        unknown = ops.Receive((report,), report_unknown=True, channel="smpp")
+        self.writer.put(unknown, lambda *_: self.publisher.wake())
+        self.settle()
+        self.answer({"a", "x1"})
+        self.advance(FIRST_RETRY + 5)
+        self.assertEqual(self.at_sink(), [["x1"], ["a"]])
+        self.answer({"a"})
+        self.assertEqual((self.ids(self.sink.published), self.measures()), (["x1"], (0, 1)))
+
+    def test_slow_answers_to_looks(self) -> None:
+        """Looks whose answers come late don't overlap: nothing is tried twice."""
+        self.tell("a")
+        self.answer({"a"})
+        self.advance(FIRST_RETRY - 1)
+        put: Any = self.writer.put
+        late: list[Any] = []
+
+        def put_late(what: Any, done: Any) -> None:
+            if isinstance(what, ops.LoadParkedEvents):
+                late.append((what, done))
+            else:
+                put(what, done)
+
+        self.patch(self.writer, "put", put_late)
+        self.advance(20)
+        self.assertEqual(len(late), 2, "one for each kind")
+        for what, done in late:
+            put(what, done)
+        late.clear()
+        self.settle()
+        self.assertEqual(self.at_sink(), [["a"]])
+
+    def test_sink_that_is_down(self) -> None:
+        """Nothing that is parked is tried while nobody is there to answer."""
+        self.tell("a")
+        self.answer({"a"})
+        self.sink.connected = False
+        self.advance(3 * FIRST_RETRY)
+        self.assertEqual(self.at_sink(), [])
+        self.sink.connected = True
+        self.advance(5)
+        self.assertEqual(self.at_sink(), [["a"]])
 
     def test_kill(self) -> None:
         """What was parked stays so; what was being parked when the process died is published again."""
@@ -158,10 +214,10 @@ class ParkingCase(SynchronousTestCase):
         self.settle()
         self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0].settled_up_to, 0)
         self.advance(3)
-        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (2, 2, 1))
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (2, 2))
         self.tell("c")
         self.answer(set())
-        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (3, 3, 1))
+        self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (3, 3))
 
     def test_flood_of_refusals(self) -> None:
         """The log has a line for each of some, then how many there were."""
@@ -172,11 +228,15 @@ class ParkingCase(SynchronousTestCase):
         self.assertIn("stomp refused 30 more events", self.refusals_said()[-1])
 
     def test_memory_is_bounded(self) -> None:
-        """However many are parked and due, the sink holds a chunk of them."""
+        """However many are parked and due, the sink holds a few of them; all come in the end."""
         numbers: list[Any] = [f"x{number}" for number in range(1200)]
         self.tell(*numbers)
         while self.sink.batches:
             self.answer(set(numbers))
         self.assertEqual(self.measures(), (0, 1200))
         self.advance(FIRST_RETRY + 5)
-        self.assertEqual(len(self.sink.batches), 500)
+        most = 0
+        while self.sink.batches:
+            most = max(most, len(self.sink.batches))
+            self.answer(set())
+        self.assertEqual((most, len(self.sink.published), self.measures()), (MOST, 1200, (0, 0)))
