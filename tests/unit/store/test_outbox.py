@@ -175,6 +175,44 @@ class ParkedCase(SinkCase):
         self.assertRaises(StoreUnusable, retry_parked, self.mktemp(), [])
         self.assertRaises(StoreUnusable, parked_events, self.mktemp())
 
+    def test_parked_at_both(self) -> None:
+        """The body stays until the last sink has the event."""
+        (event,) = self.told("a")
+        for sink in self.sinks:
+            self.park(sink, parked(event), up_to=1)
+        while self.one(ops.Purge(NOW + 100, NOW - 1)):
+            pass
+        self.confirm(SINK, [event], up_to=1)
+        self.assertEqual(self.one(ops.LoadParkedEvents(OTHER, INCOMING_MESSAGE, NOW + 1000, 10)), [(event, 1)])
+        self.confirm(OTHER, [event], up_to=1)
+        self.assertEqual(self.store._one("SELECT count(*) FROM outbox WHERE body <> ''"), 0)
+
+    def test_back_after_its_texts_were_dropped(self) -> None:
+        """A sink that was not configured while the texts of its events were dropped gets no empty ones."""
+        events = self.told("a", "b")
+        self.confirm(SINK, events, up_to=2)
+        self.reopen(SINK)
+        while self.one(ops.Purge(NOW + 100, NOW - 1)):
+            pass
+        self.reopen(SINK, OTHER)
+        (third,) = self.told("c")
+        self.assertEqual((self.owed(OTHER), self.counts()), ([third], (2, 0)))
+
+    def test_many_parked_before_all_others(self) -> None:
+        """Retention gets by, a step at a time, however many are parked; and what was parked goes when its time comes."""
+        events = self.told(*(f"t{number}" for number in range(60)))
+        self.confirm(OTHER, events, up_to=60)
+        self.park(SINK, *(parked(event) for event in events[:50]), up_to=50)
+        self.confirm(SINK, events[50:], up_to=60)
+        for _ in range(10):
+            self.one(ops.Purge(NOW + 100, NOW + 100, limit=10))
+        self.assertEqual(self.store._one("SELECT count(*) FROM outbox"), 50)
+        self.confirm(SINK, events[:50], up_to=60)
+        for _ in range(20):
+            self.one(ops.Purge(NOW + 100, NOW + 100, limit=10))
+        for table in ("outbox", "confirmation", "parked_event"):
+            self.assertEqual(self.store._one(f"SELECT count(*) FROM {table}"), 0, table)
+
     def test_adds_up(self) -> None:
         """A report that one sink has not confirmed waits, whatever the other has done."""
         segment = self.accept("SM1")[0]
