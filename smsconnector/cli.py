@@ -160,25 +160,34 @@ def _moment(milliseconds: int) -> str:
 
 
 def run_rescue(options: argparse.Namespace) -> int:
-    """What was saved of each table, and what that means; 3 if something is lost."""
+    """Print what was saved of each table, and what is lost. 1 if nothing could be saved, 3 if something is lost."""
     try:
-        saved = rescue(options.source, options.target)
+        report = rescue(options.source, options.target)
     except StoreUnusable as error:
         print(f"rescue: {error}", file=sys.stderr)
         return 1
     print(f"{'table':<16}{'saved':>12}{'gaps':>8}")
-    for table, rows, gaps in saved.rows:
-        print(f"{table:<16}{rows:>12}{gaps:>8}")
-    if not (saved.gaps or saved.lost or saved.torn):
-        print(f"no row is known to be lost, but the file is damaged: {saved.doubt}" if saved.doubt else "all was saved")
+    for table in report.tables:
+        print(f"{table.name:<16}{table.rows:>12}{table.gaps:>8}")
+    repair = report.repair
+    if not (report.gaps or repair.messages_lost or repair.messages_incomplete):
+        damage = report.damage
+        print(f"no row is known to be lost, but the file is damaged: {damage}" if damage else "all was saved")
         return 0
+    only_segments, only_report = repair.messages_lost, repair.reports_only
     print(
-        f"at least {saved.lost + saved.told} messages are lost: of {saved.lost} only segments are left, of {saved.told}"
-        " the report"
+        f"at least {only_segments + only_report} messages are lost: of {only_segments} only segments are left, of"
+        f" {only_report} the report"
     )
-    print(f"{saved.unused} ids between those saved are of nothing: lost without a trace, or refused or dropped before")
-    print(f"{saved.ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been sent")
-    print(f"{saved.told_again} reports are written again, under the event-id they had")
+    print(
+        f"{repair.ids_unused} ids between those saved are of nothing: lost without a trace, or refused or dropped"
+        " before"
+    )
+    print(
+        f"{repair.messages_ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been"
+        " sent"
+    )
+    print(f"{repair.reports_repeated} reports are written again, under the event-id they had")
     return 3
 
 
