@@ -384,7 +384,7 @@ class _Repair(Outbox):
             f"SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state <> {MessageState.ACTIVE:d}"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
-        self._tell(
+        self._write_events(
             [
                 report_event(sid, channel, state == MessageState.DELIVERED, code, now)
                 for sid, channel, state, code in unreported

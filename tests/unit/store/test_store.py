@@ -656,7 +656,7 @@ class FileCase(SynchronousTestCase):
             to = "1" if number % 5 == 0 else f"92300{number:07d}"
             ask(store, [ops.Accept(message(f"SM{number}", to=to), number, queue)])
         left_over: list[str] = []
-        after, moved, steps = ("", -1, -1), 0, 0
+        after, moved, steps = ops.BEGINNING, 0, 0
         while after is not None:
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
             ((count, unserved, after),) = ask(store, [ops.Requeue(("a", "b"), route, after, limit=3)])
@@ -709,14 +709,14 @@ class FileCase(SynchronousTestCase):
             for load in (
                 ops.LoadDue("smpp", NOW, 10),
                 ops.LoadSegments("smpp", first + 900, 10),
-                ops.Requeue(("other",), lambda *_: None, ("smpp", 0, first + 900), 10),
+                ops.Requeue(("other",), lambda *_: None, ops.QueuePlace("smpp", 0, first + 900), 10),
             ):
                 steps = 0
                 ask(store, [load])
                 costs.append(steps)
             ask(store, [ops.Postpone(tuple(range(first, first + 500)), NOW + 1)])
             steps = 0
-            ask(store, [ops.LoadDue("smpp", NOW + 1, 10, (NOW + 1, first + 450))])
+            ask(store, [ops.LoadDue("smpp", NOW + 1, 10, ops.DuePlace(NOW + 1, first + 450))])
             costs.append(steps)
         for few, many in zip(costs[:4], costs[4:], strict=True):
             self.assertLess(many, few + 50)
