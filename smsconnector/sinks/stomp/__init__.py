@@ -1,7 +1,8 @@
 """Events to a STOMP broker.
 
-``sink``        publishes them: the queue, when and where to connect, who is at fault
+``sink``        the sink: queues events, decides when and where to connect, finds the event that a broker refuses
 ``connection``  one STOMP session
-``frames``      events as frames
-``failover``    ActiveMQ's URIs, and the pace of the attempts
+``frames``      events as STOMP frames
+``failover``    ActiveMQ's failover URIs, and the order and pace of connection attempts
+``settings``    the section ``events`` of the configuration
 """
