@@ -1,19 +1,19 @@
-"""The SMS connector: texts in over HTTP, out over SMPP, reports on a queue over STOMP.
+"""The SMS connector: texts come in over HTTP, go out over SMPP, and reports go to a queue over STOMP.
 
-The rooms stand on floors; an import goes down only, and a test walks the imports to see that it does.
+The packages stand on floors, the lowest first here. An import goes to a lower floor only; a test checks that.
 
-====  =========  ==========================================================================================
-F0    words      ``errors`` ``messages`` ``lifecycle`` — standard library only
-F1    cores      ``sms`` (text <-> segments), ``smpp`` (bytes <-> PDUs, the ESME session) — no Twisted, no
-                 clock, no I/O: bytes, calls and ``now`` in; bytes and events out
-F2    durable    ``store`` — all SQL, one writer thread
-F3    wires      ``link`` ``network`` ``channels`` ``sinks`` — connections to the outside; never the store
-F4    walks      ``submitter`` (with ``lanes``) ``receiver`` ``publisher`` — a message's way between the store
-                 and the wires; ``admission`` — whether anything more is taken in
-F5    doors      ``http`` ``config`` ``cli`` ``doctor`` ``demo`` — where users come in; ``service`` — the wiring
-====  =========  ==========================================================================================
-
-``simulator`` is an SMSC to try and test against; it stands beside the floors and uses F0 and F1 only.
+====  ========  ============================================================================================
+F0    words     ``errors`` ``messages`` ``lifecycle``: the standard library only
+F1    cores     ``sms`` (texts and segments), ``smpp`` (octets and PDUs, the session): no Twisted, no clock,
+                no I/O. Octets, calls and the time go in; octets and events come out
+F2    ground    ``store`` (all SQL), ``net`` (connections), ``systemd``, ``deadline``
+F3    sections  ``sections``: what sections of the configuration are made of
+F4    wires     ``channels`` ``sinks``: connections to the outside, without the store; ``simulator``: an SMSC
+                to try and test against, which uses F0 and F1 only
+F5    walks     ``walks``: the ways of messages and events between the store and the wires; ``config``
+F6    doors     ``http`` ``health`` ``doctor`` ``demo``
+F7    roof      ``service`` (makes and connects all parts of the daemon), ``cli``
+====  ========  ============================================================================================
 """
 
 __version__ = "0.1.0"

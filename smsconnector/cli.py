@@ -1,4 +1,4 @@
-"""The console script ``smsconnector``: what is not the daemon itself."""
+"""The console script ``smsconnector``: the tools beside the daemon."""
 
 import argparse
 import os
@@ -19,8 +19,8 @@ from smsconnector.store.offline.rescue import rescue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ends with 0, with 1 for what was asked and found wrong, with 2 for a wrong command line, with 3 for a rescue that
-    could not save all."""
+    """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, 2 for a wrong
+    command line, 3 for a rescue that could not save all."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -86,7 +86,8 @@ def _add_doctor(command: argparse.ArgumentParser) -> None:
 
 
 def moment(text: str) -> int:
-    """A date, a time or so many hours or days ago, as milliseconds since the epoch."""
+    """A date, a time, or a number of hours or days ago, as milliseconds since the Unix epoch. Raises
+    ArgumentTypeError."""
     ago = re.fullmatch(r"([0-9]{1,5})([hd])", text)
     if ago:
         return int((time.time() - int(ago[1]) * {"h": 3600, "d": 86_400}[ago[2]]) * 1000)
@@ -104,7 +105,7 @@ def _database(options: argparse.Namespace) -> str:
 
 
 def run_backup(options: argparse.Namespace) -> int:
-    """Says how much was copied."""
+    """Copy the database, and print the size of the copy."""
     try:
         octets = backup(_database(options), options.target)
     except (ConfigurationError, StoreUnusable) as error:
@@ -115,7 +116,7 @@ def run_backup(options: argparse.Namespace) -> int:
 
 
 def run_reconcile(options: argparse.Namespace) -> int:
-    """A table by hour and channel, then what does not add up; 1 if there is any."""
+    """Print a table by hour and channel, then what does not add up; 1 if there is any."""
     try:
         account = reconcile(_database(options), options.since)
     except (ConfigurationError, StoreUnusable) as error:
@@ -132,8 +133,8 @@ def run_reconcile(options: argparse.Namespace) -> int:
 
 
 def run_events(options: argparse.Namespace) -> int:
-    """A line for each parked event; with --retry how many will be tried now. 1 if the database can't be used, or none
-    has that id."""
+    """Print a line for each parked event. With --retry make them due now, and print how many. 1 if the database can't
+    be used, or if no parked event has one of the ids."""
     try:
         path = _database(options)
         if options.retry is not None:
@@ -155,35 +156,44 @@ def run_events(options: argparse.Namespace) -> int:
 
 
 def _moment(milliseconds: int) -> str:
-    """UTC, to the second."""
+    """The time in UTC, to the second; 0 is now."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if milliseconds else "now"
 
 
 def run_rescue(options: argparse.Namespace) -> int:
-    """What was saved of each table, and what that means; 3 if something is lost."""
+    """Print what was saved of each table, and what is lost. 1 if nothing could be saved, 3 if something is lost."""
     try:
-        saved = rescue(options.source, options.target)
+        report = rescue(options.source, options.target)
     except StoreUnusable as error:
         print(f"rescue: {error}", file=sys.stderr)
         return 1
     print(f"{'table':<16}{'saved':>12}{'gaps':>8}")
-    for table, rows, gaps in saved.rows:
-        print(f"{table:<16}{rows:>12}{gaps:>8}")
-    if not (saved.gaps or saved.lost or saved.torn):
-        print(f"no row is known to be lost, but the file is damaged: {saved.doubt}" if saved.doubt else "all was saved")
+    for table in report.tables:
+        print(f"{table.name:<16}{table.rows:>12}{table.gaps:>8}")
+    repair = report.repair
+    if not (report.gaps or repair.messages_lost or repair.messages_incomplete):
+        damage = report.damage
+        print(f"no row is known to be lost, but the file is damaged: {damage}" if damage else "all was saved")
         return 0
+    only_segments, only_report = repair.messages_lost, repair.reports_only
     print(
-        f"at least {saved.lost + saved.told} messages are lost: of {saved.lost} only segments are left, of {saved.told}"
-        " the report"
+        f"at least {only_segments + only_report} messages are lost: of {only_segments} only segments are left, of"
+        f" {only_report} the report"
     )
-    print(f"{saved.unused} ids between those saved are of nothing: lost without a trace, or refused or dropped before")
-    print(f"{saved.ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been sent")
-    print(f"{saved.told_again} reports are written again, under the event-id they had")
+    print(
+        f"{repair.ids_unused} ids between those saved are of nothing: lost without a trace, or refused or dropped"
+        " before"
+    )
+    print(
+        f"{repair.messages_ended} under way have lost segments: they end as FAILED with UNKNOWN, parts may have been"
+        " sent"
+    )
+    print(f"{repair.reports_repeated} reports are written again, under the event-id they had")
     return 3
 
 
 def check_config(options: argparse.Namespace) -> int:
-    """One line per problem, path first."""
+    """Check a configuration file, and print a line for each problem."""
     try:
         configuration = load(options.file)
     except ConfigurationError as error:
@@ -198,14 +208,14 @@ def check_config(options: argparse.Namespace) -> int:
 
 
 def run_demo(options: argparse.Namespace) -> int:
-    """The demo, until Ctrl-C."""
+    """Run the demo until Ctrl-C, or with --once until the three texts have their reports."""
     from smsconnector.demo import run  # noqa: PLC0415 — it brings a reactor and a broker
 
     return run(options.config, options.once)
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """What was found, as a table; 2 if what was asked for makes no sense."""
+    """Visit an SMSC, and print what was found; 2 if the options do not fit together."""
     from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
 
     from smsconnector.doctor.plan import make_plan  # noqa: PLC0415 — the whole daemon, which the others don't need
@@ -220,7 +230,8 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    """At once, in whatever encoding the terminal has; to nobody, once whoever read it has gone."""
+    """Print a line at once. Characters that the terminal's encoding has not become question marks. If the reader of a
+    pipe has gone, the output is dropped from then on."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(line.encode(encoding, "replace").decode(encoding), flush=True)

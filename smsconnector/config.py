@@ -1,11 +1,11 @@
-"""The configuration: YAML in, checked models out; every error at once, with its path and what is allowed.
+"""Read and check the configuration file. All errors are reported at once, each with its path and what is allowed.
 
-1. ``load`` reads the file with PyYAML's safe loader.
-2. ``${NAME}`` in any string is replaced from the environment; a variable that is not set is an error.
-3. The models check types, ranges and names, and then what the file system says of files that are named. What they
-   refuse comes back as one ``ConfigurationError``.
+1. ``load`` reads the YAML file with PyYAML's safe loader.
+2. ``${NAME}`` in any string is replaced by the environment variable. A variable that is not set is an error.
+3. The pydantic models check types, ranges and names. If these are right, the files that are named are checked.
+4. All that is wrong is raised as one ``ConfigurationError``.
 
-Times are seconds unless the name says otherwise. Secrets never show in an error or a log.
+Times are seconds unless the name says otherwise. Secrets are never in an error or a log.
 """
 
 import os
@@ -38,14 +38,14 @@ _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
 
 
 class HTTP(Section):
-    """The HTTP door. Times are seconds."""
+    """The section ``http``: the HTTP API. Times are seconds."""
 
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
-    maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)
-    idle_timeout: Seconds = 60.0
-    request_timeout: Seconds = 30.0  # for all of a request to arrive
+    maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)  # octets of a request
+    idle_timeout: Seconds = 60.0  # between requests of one connection
+    request_timeout: Seconds = 30.0  # until a whole request has come
     maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit
     default_channel: Name | None = None
     webhook_channel: Name | None = None
@@ -81,21 +81,22 @@ class HTTP(Section):
 
 
 class StoreSection(Section):
-    """The database. Times are seconds."""
+    """The section ``store``: the database. Times are seconds."""
 
     path: str = Field(default="smsconnector.db", min_length=1)
     retention: Seconds = 2_592_000.0  # 30 days: how long final messages are kept
-    text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # 0: not at all; None: as long
+    text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # None: as long as ``retention``
     maximum_backlog: int = Field(default=5_000_000, ge=1)  # segments that wait for the network; more are refused
     minimum_free: int = Field(default=268_435_456, ge=0)  # octets that stay free on the disk
 
     @property
     def keep_texts(self) -> float:
-        """Seconds."""
+        """How long the texts of final messages are kept, in seconds: never longer than the messages."""
         return self.retention if self.text_retention is None else min(self.text_retention, self.retention)
 
     def problems(self, path: str) -> list[Problem]:
-        """No folder for the file. A relative ``path`` can't be judged: it begins where the connector is started."""
+        """A problem if the file's folder is missing. A relative file name is not checked, because it depends on where
+        the connector is started. ``path`` is that of the section in the configuration."""
         if os.path.isdir(self.path):
             return [(f"{path}.path", f"{self.path} is a folder: name a file in it")]
         folder = os.path.dirname(self.path)
@@ -115,7 +116,7 @@ def _check_sink(data: Any) -> SinkSection:
 
 
 class Configuration(Section):
-    """The whole file. Times are seconds."""
+    """The whole configuration file. Times are seconds."""
 
     http: HTTP = HTTP()
     store: StoreSection = StoreSection()
@@ -126,16 +127,16 @@ class Configuration(Section):
 
     @property
     def default_channel(self) -> str:
-        """Where texts go that name no channel: as configured, else the first one."""
+        """The channel of texts that name none: as configured, else the first channel."""
         return self.http.default_channel or next(iter(self.channels))
 
     @property
     def kin(self) -> dict[str, tuple[str, ...]]:
-        """For each account the others of its channel that may tell what became of its texts; see each section's."""
+        """For each account the accounts of its channel, itself included, over which its receipts may come."""
         return {account: group for channel in self.channels.values() for account, group in channel.kin().items()}
 
     def problems(self, path: str = "") -> list[Problem]:
-        """Those of its sections."""
+        """The problems that the sections find with named files."""
         found = self.store.problems("store")
         for name, channel in self.channels.items():
             found += channel.problems(f"channels.{name}")
@@ -143,7 +144,7 @@ class Configuration(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win in silence; here that is an error, for something would be dropped."""
+    """A safe loader that takes a repeated key as an error. PyYAML would drop the first value without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -162,12 +163,14 @@ class _Loader(yaml.SafeLoader):
 
 
 def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
-    """The checked configuration in that file. Raises ConfigurationError with every problem at once."""
+    """The checked configuration in the file ``path``. ``environment`` is the process's own if it is None. Raises
+    ConfigurationError with all problems."""
     return parse(_read(path), environment)
 
 
 def load_store(path: str, environment: Mapping[str, str] | None = None) -> StoreSection:
-    """Its section ``store`` alone, for who needs no secrets. Raises ConfigurationError."""
+    """Only the section ``store`` of the file, for tools that should not need the secrets of the others. Raises
+    ConfigurationError."""
     found = _parse_mapping(_read(path)).get("store") or {}
     problems: list[Problem] = []
     found = _substitute(found, "store", os.environ if environment is None else environment, problems)
@@ -190,7 +193,7 @@ def _read(path: str) -> str:
 
 
 def _parse_mapping(text: str) -> dict[str, Any]:
-    """What the file says, unchecked; a section without a key is an empty one."""
+    """The unchecked content of the file. A section without content is an empty mapping. Raises ConfigurationError."""
     try:
         data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -204,7 +207,7 @@ def _parse_mapping(text: str) -> dict[str, Any]:
 
 
 def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
-    """The same from the text itself."""
+    """As ``load``, from the text of the file."""
     data = _parse_mapping(text)
     problems: list[Problem] = []
     data = _substitute(data, "", os.environ if environment is None else environment, problems)
@@ -222,7 +225,7 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
 
 
 def _check_names(data: dict[str, Any]) -> list[Problem]:
-    """What the whole says of a part, whatever else is wrong."""
+    """Problems that concern more than one value. They are found even if the models find others."""
     http, channels = data.get("http"), data.get("channels")
     name = http.get("default_channel") if isinstance(http, dict) else None
     if not isinstance(channels, dict):
@@ -255,7 +258,7 @@ def _substitute(value: Any, path: str, environment: Mapping[str, str], problems:
 
 
 def _explained(error: ValidationError) -> list[Problem]:
-    """(path, sentence); a value that fits none of several kinds is one problem."""
+    """The problems as (path, sentence). Several errors about one value become one problem."""
     found: dict[str, str] = {}
     for one in error.errors(include_url=False):
         path, sentence = _path(one["loc"]), explain_error(one)

@@ -1,9 +1,10 @@
-"""``smsconnector demo``: the whole walk to look at, on one machine, with one command.
+"""``smsconnector demo``: show the connector at work, on one machine, with one command.
 
-1. A broker: the one that answers at the configured address, else an embedded one (coilmq).
-2. The SMSC simulator and the connector, each a process of its own, their data in a temporary folder.
-3. Three texts go in over HTTP; what each part says and each report from the queue is shown as it comes.
-4. It stays up, with a line to try next; Ctrl-C ends all of it.
+1. The broker is the one that answers at the configured address, else an embedded one (coilmq).
+2. The SMSC simulator and the connector are started, each as a process. Their data is in a temporary folder.
+3. Three texts are sent over HTTP. The log lines of each process, and each report from the queue, are shown as they
+   come.
+4. Then the demo shows a command to try, and goes on until Ctrl-C.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ WAIT_TIMEOUT = 30.0  # seconds for each thing that is waited for
 
 
 class DemoError(Exception):
-    """What keeps the demo from going on, as a sentence."""
+    """The demo can't go on; the text says why."""
 
 
 class Parts:
@@ -59,7 +60,7 @@ class Parts:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self, name: str, *command: str) -> None:
-        """Start it, and show the lines it logs."""
+        """Start a process, and show its log lines under ``name``."""
         process = subprocess.Popen(
             command,
             cwd=self._folder,
@@ -119,7 +120,8 @@ def _show(name: str, lines: IO[str]) -> None:
 
 
 def run(path: str, once: bool = False) -> int:
-    """The demo, until Ctrl-C or, with ``once``, until the three reports are there."""
+    """Run the demo with the configuration file ``path`` until Ctrl-C or, with ``once``, until the three reports have
+    come. Returns the exit status: 1 if the demo could not go on, else 0."""
     for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores the first
         signal.signal(end, _interrupt)
     try:
@@ -164,7 +166,7 @@ def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> 
 
 
 def _find_broker(broker: Broker, parts: Parts) -> None:
-    """The one that answers at its address, or an embedded one there."""
+    """Use the broker that answers at this address, or start an embedded one there. Raises DemoError."""
     if _answers(broker.host, broker.port):
         say("demo", f"using the broker at {broker.host}:{broker.port}")
     else:
@@ -179,7 +181,7 @@ def _find_broker(broker: Broker, parts: Parts) -> None:
 
 
 def _start_smsc(bind: BindSection, parts: Parts) -> None:
-    """The simulator, where the bind will look for its SMSC."""
+    """Start the simulator at the port that the bind connects to."""
     parts.start(
         "smsc",
         _script("twistd"),
@@ -199,7 +201,7 @@ def _start_smsc(bind: BindSection, parts: Parts) -> None:
 
 
 def _show_texts(base: str, reports: "queue.Queue[Any]", parts: Parts, once: bool) -> None:
-    """Send the three texts and wait for the report of each; then show every report, for ever unless ``once``."""
+    """Send the three texts and wait for their reports. Then show each report that comes, unless ``once``."""
     waiting = {_send(base, *text) for text in TEXTS}
     deadline = time.monotonic() + WAIT_TIMEOUT
     while waiting and time.monotonic() < deadline:
@@ -221,7 +223,7 @@ def _show_texts(base: str, reports: "queue.Queue[Any]", parts: Parts, once: bool
 
 
 def _send(base: str, what: str, to: str, body: str) -> str:
-    """Post a text; the MessageSID of the 200."""
+    """Send a text over HTTP; returns its MessageSID. Raises DemoError."""
     say("demo", f"POST {base}/send: {what}")
     request = urllib.request.Request(
         f"{base}/send",
@@ -238,7 +240,7 @@ def _send(base: str, what: str, to: str, body: str) -> str:
 
 
 def _next_report(reports: "queue.Queue[Any]") -> str:
-    """Show the next message off the queue; the MessageSID it is about, or nothing after half a second."""
+    """Wait half a second for a message from the queues, and show it; returns its MessageSID, "" if there is none."""
     try:
         frame = reports.get(timeout=0.5)
     except queue.Empty:

@@ -1,11 +1,15 @@
-"""The law of a message's life, as one table; the store applies it, nothing else changes a state.
+"""The states of segments and messages, and the table of the steps between them. Only the store changes states.
 
-A *segment* is QUEUED until the SMSC took it (SENT), and ends DELIVERED or FAILED. CLAIMED exists under the
-policy ``hold`` only: written before the submit goes to the wire, so that after a crash it is known that the
-segment may have been sent, and it is never sent twice.
+A *segment* is QUEUED until the SMSC has accepted it (SENT). It ends as DELIVERED or FAILED. CLAIMED is used under the
+policy ``hold`` only. It is written before the submit is sent. So after a crash it is known that the segment may have
+been sent, and it is not sent again.
 
-A *message* is ACTIVE until it is final, once: DELIVERED when every segment is DELIVERED; FAILED at the first
-segment that is FAILED, with that segment's code; FAILED by its expiry otherwise.
+A *message* is ACTIVE until it becomes final, which happens once:
+
+- DELIVERED, when every segment is DELIVERED.
+- FAILED, when the first segment is FAILED, with the code of that segment.
+- When its lifetime is over: DELIVERED with NO_FAILURE if only failure receipts were asked for, the network has accepted
+  every segment, and no failure was reported; else FAILED with NO_RECEIPT or EXPIRED.
 """
 
 import enum
@@ -25,8 +29,8 @@ class MessageState(enum.IntEnum):
     FAILED = 2
 
 
-# Which steps a segment may take; a step that is not here changes nothing. FAILED and DELIVERED are final:
-# the second receipt, or one after the end, finds no way on (one report, ever).
+# The steps that a segment may take. A step that is not here changes nothing. DELIVERED and FAILED are final, so that a
+# receipt after the end changes nothing, and a message is reported only once.
 SEGMENT_STEPS: dict[SegmentState, frozenset[SegmentState]] = {
     SegmentState.QUEUED: frozenset(
         {SegmentState.QUEUED, SegmentState.CLAIMED, SegmentState.SENT, SegmentState.DELIVERED, SegmentState.FAILED}
@@ -39,21 +43,21 @@ SEGMENT_STEPS: dict[SegmentState, frozenset[SegmentState]] = {
     SegmentState.FAILED: frozenset(),
 }
 
-# ProviderStatusCodes of the connector's own; every other code is the provider's, as it wrote it.
-CODE_EXPIRED = "EXPIRED"  # never accepted by the network within its lifetime
-CODE_NO_RECEIPT = "NO_RECEIPT"  # accepted by the network, but no final receipt came within its lifetime
-CODE_UNKNOWN = "UNKNOWN"  # submitted, no response, and the channel's policy is `hold`
-CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network took it, more will never be known
-CODE_NO_FAILURE = "NO_FAILURE"  # failure receipts only are asked for, and none came within the lifetime
+# The connector's own values of ProviderStatusCode; the others come from the network or the provider.
+CODE_EXPIRED = "EXPIRED"  # the network accepted no segment of it within its lifetime
+CODE_NO_RECEIPT = "NO_RECEIPT"  # the network accepted a segment of it, but not every final receipt came in its lifetime
+CODE_UNKNOWN = "UNKNOWN"  # submitted without a response under the policy ``hold``: it may have been sent
+CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network has accepted it, and will tell nothing more
+CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came within the lifetime
 
 
 def may_step(current: SegmentState, wanted: SegmentState) -> bool:
-    """Whether the table allows the step."""
+    """Whether the table allows the step from ``current`` to ``wanted``."""
     return wanted in SEGMENT_STEPS[current]
 
 
 def message_state(states: list[SegmentState]) -> MessageState:
-    """The state of a message from those of all its segments."""
+    """The state of a message with segments in these states."""
     if SegmentState.FAILED in states:
         return MessageState.FAILED
     if all(state is SegmentState.DELIVERED for state in states):

@@ -1,10 +1,10 @@
-"""The words that the rooms exchange: what a message, a segment, an outcome, a receipt and an event are.
+"""The records that the packages exchange: messages, segments, outcomes, receipts and events.
 
-Plain frozen records of the standard library. Times are integers in milliseconds since the Unix epoch; texts
-are ``str``; addresses are ``str`` as the SMSC sees them (digits without ``+``, or an alphanumeric sender).
+They are frozen dataclasses. Times are integers in milliseconds since the Unix epoch. Texts are ``str``. Addresses are
+``str`` as the SMSC sees them: digits without ``+``, or an alphanumeric sender.
 
-Ids: ``Segment.id`` is one rising series per database, and a message's id is the id of its first segment, so
-``message_id == segment.id - (segment.number - 1)`` and the order of ids is the order of acceptance.
+``Segment.id`` counts up in each database. The id of a message is the id of its first segment. So ``message_id`` is
+``segment.id - (segment.number - 1)``, and the order of ids is the order of acceptance.
 """
 
 import enum
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text on its way to a handset (MT), as accepted at the door and already split."""
+    """A text to a handset (MT), as it was accepted, already split into segments."""
 
     sid: str
     channel: str
@@ -24,16 +24,16 @@ class Message:
     segments: tuple[str, ...]  # the text of each segment, in order; joined they are the body
     accepted_at: int  # ms
     expires_at: int  # ms; after this a message without final outcome is reported FAILED
-    is_limited: bool = False  # by the request itself, so that the network should know
+    is_limited: bool = False  # the request set the lifetime, so the network is told it as the validity period
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a channel submits in one go: one submit_sm, or one request to an HTTP provider."""
+    """What a channel submits with one submit_sm, or with one request to an HTTP provider."""
 
     id: int
-    number: int  # 1-based
-    count: int
+    number: int  # from 1 to count
+    count: int  # how many segments the message has
     text: str
     alphabet: str
     source: str | None
@@ -59,7 +59,7 @@ class Verdict(enum.IntEnum):
     ACCEPTED = 1  # the SMSC took it and gave an id
     RETRY = 2  # temporary refusal: try again later, an attempt is counted
     REFUSED = 3  # permanent refusal
-    UNKNOWN = 4  # no response came: it may or may not have been sent (law 5)
+    UNKNOWN = 4  # no response came: it may or may not have been sent
     DONE = 5  # the SMSC took it, and no receipt was asked for: this is the end
 
 
@@ -85,7 +85,7 @@ class Finality(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class IncomingSegment:
-    """One part of a text from a handset (MO); ``count`` 1 means it is whole."""
+    """A text from a handset (MO), or one part of it. ``count`` 1 means that it is whole."""
 
     channel: str
     account: str
@@ -96,9 +96,9 @@ class IncomingSegment:
     reference: int = 0
     number: int = 1
     count: int = 1
-    sid: str | None = None  # the provider's id (SmsSid); None: we make one
-    is_binary: bool = False  # no text but octets, as hexadecimal digits
-    written_in: str | None = None  # a part: the alphabet of its octets, of which text is the hexadecimal digits
+    sid: str | None = None  # the provider's id (SmsSid); None: the connector makes one
+    is_binary: bool = False  # text holds octets, as hexadecimal digits
+    written_in: str | None = None  # of a part: the alphabet of its octets, which text holds as hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ class Receipt:
     code: int | str  # ProviderStatusCode: the raw err or network_error_code, else the status word
     status: str  # the status word, for the timeline
     received_at: int  # ms
-    destination: str = ""  # the handset's number, if the receipt says so (its source_addr); "" unknown
-    addressee: str = ""  # its destination_addr: the handset's number where the SMSC does not swap them
-    incoming: IncomingSegment | None = None  # not marked as a receipt: what it is if it fits no message
+    destination: str = ""  # its source_addr: the handset's number; "" if it has none
+    addressee: str = ""  # its destination_addr: the handset's number if the SMSC does not swap the addresses
+    incoming: IncomingSegment | None = None  # if esm_class does not mark it as a receipt: the text that it may be
 
 
 DELIVERY_REPORT = "delivery_report"
@@ -122,8 +122,8 @@ INCOMING_MESSAGE = "incoming_message"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE; ``body`` is the JSON text,
-    ASCII only and without NUL; ``event_id`` is stable over every repeat."""
+    """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE. ``body`` is JSON in ASCII, without NUL.
+    ``event_id`` is the same each time that the event is sent."""
 
     id: int
     event_id: str
@@ -136,8 +136,10 @@ _sid_counter = int.from_bytes(os.urandom(3), "big")
 
 
 def new_sid(now_ms: int) -> str:
-    """A MessageSID: ``SM`` and 32 hexadecimal digits; the first twelve are the time, so that an index over
-    them grows at its end; a counter and 56 random bits make it unique and not guessable."""
-    global _sid_counter  # noqa: PLW0603 — one process-wide counter is the point
+    """A new MessageSID: ``SM`` and 32 hexadecimal digits. ``now_ms`` is in ms since the Unix epoch.
+
+    The first 12 digits are the time, so that an index over MessageSIDs grows at its end. Then come 6 digits of a
+    counter and 14 random ones, which make the MessageSID unique and hard to guess."""
+    global _sid_counter  # noqa: PLW0603 — the counter has to be the only one of the process
     _sid_counter = (_sid_counter + 1) & 0xFFFFFF
     return f"SM{now_ms & 0xFFFFFFFFFFFF:012x}{_sid_counter:06x}{os.urandom(7).hex()}"

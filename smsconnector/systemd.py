@@ -1,7 +1,7 @@
-"""What the service tells systemd: READY, STOPPING, and that it is alive (sd_notify(3), Type=notify).
+"""Notify systemd: READY, STOPPING, and that the process is alive (sd_notify(3), ``Type=notify``).
 
-Nothing happens where ``NOTIFY_SOCKET`` is not set. The watchdog is fed from the reactor, so a reactor that hangs
-is seen; ``WATCHDOG_USEC`` says how often.
+If ``NOTIFY_SOCKET`` is not set, nothing is done. ``WATCHDOG=1`` is sent by the reactor, so systemd finds out when the
+reactor hangs. It is sent twice in the time that ``WATCHDOG_USEC`` gives.
 """
 
 import os
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 
 class Notifier(Service):
-    """Feeds the watchdog while it runs; ``notify`` sends a state."""
+    """Sends ``WATCHDOG=1`` while it runs. ``notify`` sends any other state."""
 
     log = Logger()
 
@@ -23,7 +23,7 @@ class Notifier(Service):
         environment = os.environ if environment is None else environment
         self._address = environment.get("NOTIFY_SOCKET", "")
         interval = environment.get("WATCHDOG_USEC", "")
-        self._interval = int(interval) / 2_000_000 if interval.isdigit() else 0.0
+        self._interval = int(interval) / 2_000_000 if interval.isdigit() else 0.0  # s; 0: no watchdog
         self._feeding = LoopingCall(self.notify, "WATCHDOG=1")
         self._feeding.clock = clock
 
@@ -38,7 +38,8 @@ class Notifier(Service):
             self._feeding.stop()
 
     def notify(self, state: str) -> None:
-        """Send ``state``, as in ``READY=1``; a leading @ of the address means the abstract namespace."""
+        """Send ``state``, such as ``READY=1``. An error is logged and not raised. An address that begins with @ is in
+        the abstract namespace (unix(7))."""
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address

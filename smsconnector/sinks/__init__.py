@@ -1,13 +1,15 @@
-"""Where events go. ``types`` names the sinks; a new one is a folder here, one entry there, one table of cases.
+"""Sinks: the systems that events are sent to. ``types`` lists them. A new sink is a package here, an entry in
+``types``, and a case of the common tests.
 
-A sink is a Twisted service. ``publish`` takes a batch of events, which it owes an answer for, each exactly once:
+A sink is a Twisted service. ``publish`` takes a batch of events. The sink answers for each of them exactly once:
 
-- CONFIRMED: the far side has taken responsibility for that very event.
-- REFUSED: the far side will not take it as it is. The others must not wait for it.
-- LATER: not now, and the others must not wait for it either.
+- CONFIRMED: the other side has taken responsibility for the event.
+- REFUSED: the other side will not take the event as it is. Other events must not wait for it.
+- LATER: the other side does not take the event now. Other events must not wait for it.
 
-That the far side is away is no answer. The sink connects again and sends what has not been confirmed once more, in
-order, with the same event ids. After ``stopService`` nothing is answered any more; what was not is still owed.
+While the other side is away, there is no answer. The sink connects again, and sends the events without an answer again,
+in order and with the same event ids. After ``stopService`` it answers no more. Events without an answer stay in the
+outbox.
 """
 
 import enum
@@ -21,7 +23,7 @@ from smsconnector.messages import Event
 
 
 class EventVerdict(enum.Enum):
-    """What a sink says of an event."""
+    """The answer of a sink for an event."""
 
     CONFIRMED = "confirmed"
     REFUSED = "refused"
@@ -29,7 +31,7 @@ class EventVerdict(enum.Enum):
 
 
 class EventOutcome(NamedTuple):
-    """The answer for some events of a batch; ``reason``: the far side's own words, unless they are confirmed."""
+    """The answer for some events of a batch. ``reason`` has the other side's own words; "" for CONFIRMED."""
 
     events: Sequence[Event]
     verdict: EventVerdict
@@ -40,9 +42,9 @@ TellOutcome = Callable[[EventOutcome], None]
 
 
 class IEventSink(IService):
-    """One destination system for events."""
+    """One system that events are sent to."""
 
-    connected = Attribute("Whether somebody is there now who can confirm: a bool.")
+    connected = Attribute("Whether the other side can confirm events now: a bool.")
 
     def publish(events: Sequence[Event], settle: TellOutcome) -> None:
-        """Send all, in order; call ``settle`` as the answers come, for each event once."""
+        """Send all events, in order. ``settle`` is called as the answers come: for each event once."""

@@ -1,7 +1,7 @@
-"""Which types of event sink there are: the word that ``events.sink`` of the configuration may hold.
+"""The types of event sink, by the word that ``events.sink`` of the configuration may have.
 
-A new type is one entry here. The configuration looks a type up when it is read, so an entry may also be added from
-outside before that.
+A new type is one entry here. The configuration looks the type up when it is read. So another package may add an entry
+before that.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,10 @@ from smsconnector.sinks.stomp.settings import StompSection, make_sink
 
 @dataclass(frozen=True, slots=True)
 class SinkType:
-    """``section`` is the model of the sink's section in the configuration. ``make`` makes the sink, an ``IEventSink``,
-    from the reactor, its section, which is one of that model, and the dice."""
+    """One type of sink."""
 
-    section: type[SinkSection]
-    make: Callable[[Any, Any, Random], Any]
+    section: type[SinkSection]  # the model of its section in the configuration
+    make: Callable[[Any, Any, Random], Any]  # makes the IEventSink from the reactor, the section, a random generator
 
 
 SINK_TYPES: dict[str, SinkType] = {

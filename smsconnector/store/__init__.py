@@ -1,12 +1,15 @@
-"""What is on disk: all SQL of the connector is in this room.
+"""The database: all SQL of the connector is in this package.
 
 ``schema/NNNN.sql``  the schema as numbered steps
-``database``         opening a file, and bringing it to the newest step
-``operations``       what can be asked of the store, as plain records
-``store``            a batch of operations in one transaction; its rooms by what they are about:
-                     ``incoming`` ``outbox`` ``retention``, all made of the statements of ``rows``
+``database``         opens a file, and brings its schema to the newest step
+``operations``       what can be asked of the store, as plain records: operations write, queries read
+``store``            applies a batch of operations in one transaction. Its parts, by subject: ``outgoing``,
+``receipts``,
+                     ``ends``, ``incoming``, ``outbox``, ``retention``; all of them are built on ``rows``
+``queries``          answers queries
 ``matching``         which segment a receipt belongs to
-``writer``           the one thread that owns the connection: group commit
+``writer``           the one thread that writes: group commit
+``reader``           the one thread that reads, on a connection of its own
 ``retrying``         a writer that tries again until the disk can be written
-``offline``          tools that work on a file from outside the daemon: backup, rescue, reconcile
+``offline``          tools for a database file, run outside the daemon
 """

@@ -1,7 +1,7 @@
-"""Opening the database file, and bringing its schema to the newest numbered step.
+"""Open the database file, and bring its schema to the newest numbered step.
 
 ``PRAGMA user_version`` holds the number of the last step that ran. A file from a newer version is refused.
-WAL and synchronous=FULL: a commit that returned is on disk (SQLite documentation, "PRAGMA synchronous").
+With WAL and synchronous=FULL a commit that returned is on disk (SQLite documentation, "PRAGMA synchronous").
 """
 
 import fcntl
@@ -18,16 +18,17 @@ PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=OFF",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-32768",  # KiB
-    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA cache_size=-32768",  # a negative number is KiB: 32 MiB
+    "PRAGMA journal_size_limit=67108864",  # octets that the WAL keeps after a checkpoint: 64 MiB
 )
 
 
 def open_database(path: str) -> sqlite3.Connection:
-    """A connection in autocommit mode (transactions are written out at the call), schema up to date. Raises
-    StoreUnusable with a sentence that says what to do."""
+    """A connection to the database, which is made if it is missing, with the newest schema. The connection is in
+    autocommit mode: a transaction needs its own BEGIN and COMMIT. Raises StoreUnusable with a sentence that says what
+    to do."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)  # s
         try:
             _prepare(connection, path)
         except BaseException:
@@ -50,16 +51,19 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _look(connection: sqlite3.Connection, path: str) -> None:
-    """Before anything is changed: is the file ours, or empty?"""
+    """Raises StoreUnusable if the file has tables, but not those of a connector. Called before anything is changed."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if tables and not {"message", "segment", "outbox"} <= tables:
         raise StoreUnusable(f"the database {path} is another program's: give this one a store.path of its own")
 
 
 class Lock:
-    """Only one connector may own a database: whoever holds ``PATH-lock``, until its process ends. Others may read the
-    database meanwhile (``backup``, ``reconcile``, ``sqlite3 -readonly``). With ``create`` False nothing is written, and
-    where no connector ever was there is nothing to hold. Raises StoreUnusable."""
+    """The right to write to a database: an exclusive flock(2) on ``PATH-lock``, which ends with the process at the
+    latest.
+
+    Only one connector may hold it. Others may read the database meanwhile (``backup``, ``reconcile``,
+    ``sqlite3 -readonly``). With ``create`` False a missing lock file is not made, and then nothing is locked. Raises
+    StoreUnusable if another process holds the lock."""
 
     def __init__(self, path: str, create: bool = True) -> None:
         self._file: int | None = None
@@ -88,8 +92,8 @@ class Lock:
 
 
 def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
-    """For the tools beside a connector that may be running: one consistent view per transaction, nothing is written.
-    Raises StoreUnusable; for a schema that is not the newest too, unless ``any_version``."""
+    """A read-only connection, beside a connector that may be running. Each transaction sees one consistent view. Raises
+    StoreUnusable, also for a schema that is not the newest, unless ``any_version``."""
     try:
         if not os.path.exists(path):
             raise StoreUnusable(
@@ -113,20 +117,20 @@ def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
 
 
 def free_octets(path: str) -> int:
-    """What this user may still write on the file's disk."""
+    """The octets that this user may still write on the file's disk. Raises OSError."""
     if path == ":memory:":
-        return 1 << 62
+        return 1 << 62  # no limit
     found = os.statvfs(os.path.dirname(path) or ".")
     return found.f_bavail * found.f_frsize
 
 
 def is_damaged(error: Exception) -> bool:
-    """Whether the file is not what it should be, which no repeat mends."""
+    """Whether the error says that the file is damaged or no database, so that trying again does not help."""
     return "malformed" in str(error) or "not a database" in str(error)
 
 
 def explain(error: sqlite3.DatabaseError, path: str) -> str:
-    """What an operator can do about it."""
+    """The error as a sentence that says what an operator can do about it."""
     text = str(error)
     if "unable to open" in text:
         return f"the database {path} can't be opened: does its directory exist, and may this user write there?"
@@ -141,7 +145,7 @@ def explain(error: sqlite3.DatabaseError, path: str) -> str:
 
 
 def steps() -> list[tuple[int, str]]:
-    """The numbered steps of the schema, in order."""
+    """The steps of the schema in order, each as its number and its SQL."""
     folder = importlib.resources.files("smsconnector.store") / "schema"
     found = [
         (int(entry.name[:4]), entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".sql")
@@ -150,12 +154,13 @@ def steps() -> list[tuple[int, str]]:
 
 
 def create(connection: sqlite3.Connection, version: int) -> None:
-    """The tables as that version made them, in an empty file."""
+    """Make the tables in an empty file, as the schema of that version had them."""
     _run(connection, [step for step in steps() if step[0] <= version])
 
 
 def upgrade(connection: sqlite3.Connection, path: str) -> None:
-    """Run the steps that are missing, each in a transaction of its own together with its number."""
+    """Run the steps that are missing. Each is one transaction, which also sets user_version to its number. Raises
+    StoreUnusable if the file has a newer schema."""
     current = connection.execute("PRAGMA user_version").fetchone()[0]
     numbered = steps()
     newest = numbered[-1][0]
@@ -168,8 +173,9 @@ def upgrade(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _run(connection: sqlite3.Connection, numbered: list[tuple[int, str]]) -> None:
-    """SQLite keeps the text of what makes a table. Without comments and columns of blanks all of it fits the file's
-    first page: one page less that can be damaged and take everything along."""
+    """Run these steps without their comments and repeated blanks. SQLite keeps the text of each CREATE in its schema
+    table. When it is short, all of the schema is on the file's first page, and damage to another page can't take the
+    schema along."""
     for number, sql in numbered:
         short = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", sql))
         connection.executescript(f"BEGIN IMMEDIATE; {short} PRAGMA user_version={number}; COMMIT;")

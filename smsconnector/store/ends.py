@@ -1,7 +1,12 @@
-"""The ends of segments and messages: decided by the table of ``lifecycle``, told once.
+"""End segments and messages by the table of ``lifecycle``, and report each message once.
 
-Whatever may end something (an outcome, a receipt, the lifetime) takes its steps on ``Known``, writes them with
-``_write_ends``, and lets ``_conclude`` see which messages have ended with them: each of these gets its report here.
+An outcome or a receipt ends segments in three steps:
+
+1. ``Known.step`` takes each step that the table allows, in memory.
+2. ``_write_ends`` writes the segments.
+3. ``_conclude`` finds the messages that have ended by that, writes their ends, and writes their reports to the outbox.
+
+The end of its lifetime ends a message as a whole: ``_expire``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,11 +26,11 @@ from smsconnector.store.outbox import Outbox, report_event
 
 Code = int | str | None
 _TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
-KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # what Known is made of
+KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # the rows of Known
 
 
 class KnownMessage(NamedTuple):
-    """What a batch has to know of a message."""
+    """What a batch needs to know of a message."""
 
     sid: str
     channel: str
@@ -39,19 +44,19 @@ class EndedMessage(NamedTuple):
     message_id: int
     state: MessageState
     code: Code
-    now: int  # ms
+    now: int  # ms; when it ended
     sid: str
     channel: str
 
 
 class Known:
-    """The segments a batch is about and their messages, as they are after what the batch has decided so far. ``rows``
-    have KNOWN_COLUMNS."""
+    """The segments that a batch is about, and their messages, in the state that the batch has brought them to so far.
+    ``rows`` have the values of KNOWN_COLUMNS."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
-        self.states: dict[int, SegmentState] = {}
-        self.messages: dict[int, KnownMessage] = {}
-        self.message_of: dict[int, int] = {}
+        self.states: dict[int, SegmentState] = {}  # by segment id
+        self.messages: dict[int, KnownMessage] = {}  # by message id
+        self.message_of: dict[int, int] = {}  # the message id by segment id
         self.left_queue = 0  # segments that need not be submitted any more
         for segment_id, state, message_id, sid, channel, segments, final in rows:
             self.states.setdefault(segment_id, SegmentState(state))
@@ -59,7 +64,7 @@ class Known:
             self.message_of[segment_id] = message_id
 
     def step(self, segment_id: int, wanted: SegmentState) -> bool:
-        """Take the step if the table allows it."""
+        """Take the step if the segment is known and the table allows it; whether it was taken."""
         current = self.states.get(segment_id)
         if current is None or not may_step(current, wanted):
             return False
@@ -69,7 +74,7 @@ class Known:
 
 
 class Ends(Outbox):
-    """What ends segments and messages, and reports it."""
+    """Ends segments and messages, and reports the messages."""
 
     def _know(self, segment_ids: list[int]) -> Known:
         return Known(
@@ -88,7 +93,9 @@ class Ends(Outbox):
         )
 
     def _conclude(self, known: Known, codes: dict[int, Code], now: int) -> list[EndedMessage]:
-        """End the messages whose segments have all ended well, or one of them badly; tell of each, once."""
+        """End and report the messages under way whose segments are now all DELIVERED, or of which one is FAILED.
+        ``codes`` are those of the segments that ended in this batch. A report has the code of the first one that
+        FAILED, else of the last one that ended; without such a code, the name of the message's state."""
         touched = {known.message_of[segment_id] for segment_id in known.states}
         active = [one for one in touched if known.messages[one].state == MessageState.ACTIVE]
         ended = []
@@ -110,7 +117,8 @@ class Ends(Outbox):
         return ended
 
     def _states_by_message(self, known: Known, message_ids: list[int]) -> dict[int, dict[int, SegmentState]]:
-        """The states of all segments of these messages, with what the batch has decided on top."""
+        """The states of all segments of these messages, by message id and segment id. What the batch has decided counts
+        before what is on disk."""
         states: dict[int, dict[int, SegmentState]] = {message_id: {} for message_id in message_ids}
         for segment_id, state in known.states.items():
             message_id = known.message_of[segment_id]
@@ -127,7 +135,8 @@ class Ends(Outbox):
         return states
 
     def _end_messages(self, ended: list[EndedMessage]) -> None:
-        """Write the ends and their reports; what is left of a failed message is not sent any more."""
+        """Write the ends and the reports. The segments of a FAILED message that were not submitted yet become FAILED
+        too."""
         if not ended:
             return
         self._run(
@@ -144,7 +153,7 @@ class Ends(Outbox):
                 " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
                 failed,
             ).rowcount
-        self._tell(
+        self._write_events(
             [
                 report_event(one.sid, one.channel, one.state is MessageState.DELIVERED, one.code, one.now)
                 for one in ended
@@ -152,7 +161,7 @@ class Ends(Outbox):
         )
 
     def _expire(self, sweep: ops.Sweep) -> int:
-        """End the messages whose lifetime is over; how many."""
+        """End the messages whose lifetime is over; returns how many."""
         rows = self._connection.execute(
             "SELECT m.id, m.sid, m.channel, max(s.state),"
             f"   min(s.state = {SegmentState.DELIVERED:d}"
@@ -172,7 +181,10 @@ class Ends(Outbox):
 
 
 def _end_by_expiry(furthest: int, no_failure: int) -> tuple[MessageState, str]:
-    """The state and code of a message whose lifetime is over."""
+    """The state and the code of a message whose lifetime is over.
+
+    :param furthest: the greatest state among its segments.
+    :param no_failure: 1 if every segment was delivered, or was accepted and only a failure would have had a receipt."""
     if no_failure:
         return MessageState.DELIVERED, CODE_NO_FAILURE
     return MessageState.FAILED, CODE_NO_RECEIPT if furthest >= SegmentState.SENT else CODE_EXPIRED

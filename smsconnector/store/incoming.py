@@ -1,4 +1,4 @@
-"""Texts from handsets (MO): whole ones become events, parts wait for the others."""
+"""Texts from handsets (MO). A whole text becomes an event. A part waits in the database for the others."""
 
 import json
 from collections.abc import Mapping
@@ -22,38 +22,41 @@ def _part(one: IncomingSegment) -> TextPart:
 
 
 class PartialText:
-    """What has come of a text in several parts; ``echo`` is what came again after it was complete, which on disk has
-    negative numbers. ``received_at`` is the time of the last part."""
+    """A text of several parts, as far as it has come.
+
+    ``parts`` are the parts by number. ``repeats`` are parts that came again, unchanged, after the text was complete; on
+    disk they have negative numbers. ``received_at`` (ms) is the time of the last part."""
 
     def __init__(self, first: IncomingSegment, parts: dict[int, TextPart]) -> None:
         self.first = first
         self.parts: dict[int, TextPart] = dict(parts)
-        self.echo: dict[int, TextPart] = {}
+        self.repeats: dict[int, TextPart] = {}
         self.received_at = first.received_at
 
     def add(self, one: IncomingSegment) -> None:
         if one.number < 0:
-            self.echo[-one.number] = _part(one)
+            self.repeats[-one.number] = _part(one)
         else:
             self.parts[one.number] = _part(one)
         self.received_at = max(self.received_at, one.received_at)
 
     def numbered(self) -> list[tuple[int, TextPart]]:
-        """As it is on disk."""
-        return [*self.parts.items(), *((-number, part) for number, part in self.echo.items())]
+        """All parts as they are on disk: parts with their numbers, repeats with negative ones."""
+        return [*self.parts.items(), *((-number, part) for number, part in self.repeats.items())]
 
     @property
     def joined(self) -> bool:
-        """Whether it is complete, and so has been handed on."""
+        """Whether all parts are there. Then its event has been written."""
         return len(self.parts) >= self.first.count
 
     def event(self, incomplete: bool = False) -> EventRow:
+        """The event of the text, joined from the parts that are there."""
         whole = replace(self.first, received_at=self.received_at)
         return incoming_event(whole, join(self.parts[number] for number in sorted(self.parts)), incomplete)
 
 
 class IncomingTexts(Outbox):
-    """Texts from handsets, whole or in parts."""
+    """What is written of texts from handsets. ``_kin``: see ``Store``."""
 
     _kin: Mapping[str, tuple[str, ...]]
 
@@ -67,13 +70,15 @@ class IncomingTexts(Outbox):
                     parts.append(replace(one, account=self._kin.get(one.account, (one.account,))[0]))
         if parts:
             events += self._join(parts)
-        self._tell(events)
+        self._write_events(events)
         return [len(incoming.segments) for incoming in batch]
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
-        """Put the parts to those that are here; texts that are complete now become events. A part that is here
-        already was sent again; if its text is another one, it begins another text under the same reference, and what
-        seemed to be sent again of a text that was handed on belongs to the new one."""
+        """Add the parts to their texts and write them; returns the events of the texts that are complete now.
+
+        A part that is there already, unchanged, is a repeat. A different one under the same number begins a new text
+        with the same reference, because handsets use references again. Parts that seemed to repeat a complete text then
+        belong to the new text. If the old text was not complete, it is handed on incomplete."""
         texts = self._unfinished(list({_text_key(one) for one in parts}))
         changed: set[TextKey] = set()
         events = []
@@ -82,13 +87,13 @@ class IncomingTexts(Outbox):
             text = texts.get(key)
             if text is not None and text.parts.get(one.number) == _part(one):
                 if text.joined:
-                    text.echo[one.number] = _part(one)
+                    text.repeats[one.number] = _part(one)
                     changed.add(key)
                 continue
             if text is None or text.joined or one.number in text.parts:
                 if text is not None and not text.joined:
                     events.append(text.event(incomplete=True))
-                text = texts[key] = PartialText(one, text.echo if text is not None else {})
+                text = texts[key] = PartialText(one, text.repeats if text is not None else {})
             text.add(one)
             changed.add(key)
             if text.joined:
@@ -97,7 +102,7 @@ class IncomingTexts(Outbox):
         return events
 
     def _unfinished(self, keys: "list[TextKey]") -> "dict[TextKey, PartialText]":
-        """What is here of these texts."""
+        """The texts with these keys, as far as they are on disk."""
         texts: dict[TextKey, PartialText] = {}
         for row in self._run(
             "SELECT p.channel, p.account, p.source, p.destination, p.text, p.received_at, p.reference, p.number,"
@@ -146,7 +151,8 @@ class IncomingTexts(Outbox):
         )
 
     def _give_up_waiting(self, sweep: ops.Sweep) -> int:
-        """Hand on what came of texts whose other parts never did, and forget those that were handed on."""
+        """Hand on texts whose missing parts did not come in time, as incomplete, and delete all parts of texts that are
+        old enough. Returns how many texts that were."""
         keys = self._connection.execute(
             "SELECT DISTINCT account, source, destination, reference, count FROM ("
             "  SELECT * FROM incoming_segment WHERE received_at <= ? ORDER BY received_at LIMIT ?)",
@@ -155,6 +161,6 @@ class IncomingTexts(Outbox):
         if not keys:
             return 0
         texts = self._unfinished(keys)
-        self._tell([text.event(incomplete=True) for text in texts.values() if not text.joined])
+        self._write_events([text.event(incomplete=True) for text in texts.values() if not text.joined])
         self._delete_parts(keys)
         return len(keys)

@@ -1,15 +1,30 @@
-"""Which segment does a receipt belong to? Ids are compared in every form that SMSCs are known to use.
+"""Which segment a receipt belongs to.
 
-Each receipt is looked up under all forms at once. Of the segments that are to the number which the receipt names,
-those found under the form this account's receipts were seen to use count first (the raw one, until another was
-seen), then the others, unless so many were seen in that form that it is the account's, until as many in a row were not;
-of several, the one under way, then the newest. A segment to another number (carriers write
-numbers in more ways than there are) is taken by its id alone: under the form in use, under way, and only where the
-receipt is marked as one. An id of many digits is looked up in every form for ever: some SMSCs have nodes that write
-them otherwise. Everything else is no match; the receipt waits for a better one. No setting is needed.
+A receipt names the message id that the SMSC gave in its submit_sm_resp. SMPP 3.4 leaves open how an id is written, so
+the id in the receipt may be written in another form. The forms are those of ``smpp.message_ids``: as it is, hexadecimal
+for decimal, and decimal for hexadecimal. The store looks every receipt up under all of them. The segments that it finds
+are the *candidates*. ``Matcher.pick`` chooses one of them, or none:
 
-What was submitted over one account may be told over another of the same system_id: a carrier's hosts stand for each
-other. There the number has to fit and the id to be of many digits, for hosts may count each for itself as well.
+1. The usual form of an account is the one that most of its matched receipts came in; RAW before the first match.
+2. After ``RECEIPTS_TO_LEARN`` matched receipts of an account, a candidate in a form that the account has never used is
+   left out. Ids of ``MANY_DIGITS`` digits or more are excepted: some SMSCs have nodes that write their ids in different
+   forms, and a long id hits a wrong segment hardly ever.
+3. If every candidate was left out so, ``RECEIPTS_TO_LEARN`` times in a row, the SMSC has changed its form. What was
+   learned of the account is forgotten.
+4. Candidates sent to the number in the receipt's source_addr come first. If there are none, and the receipt is marked
+   as one in its esm_class, those sent to its destination_addr are taken: some SMSCs do not swap the addresses.
+5. If no number fits, a marked receipt is matched by its id alone. The candidate must have the usual form and must not
+   be final. A receipt without a source_addr may also repeat a final state, and may have any form if there is just one
+   candidate.
+6. Of several candidates those in the usual form come first; then one that is not final; then one in RAW form; then the
+   newest.
+
+A channel may have several accounts with the same system_id, because one carrier runs several hosts. The receipt for a
+submit over one of them may come over another. Such a candidate is taken only if there is none of the receipt's own
+account. Its number must fit. The store asks for such candidates only where the id is long, because each host may count
+its ids from 1.
+
+A receipt without a match is not lost: the store parks it. Nothing of this needs a setting.
 """
 
 from collections import Counter
@@ -23,43 +38,45 @@ from smsconnector.sms.addresses import same_number
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A segment that a receipt may belong to, submitted over ``account``, found under ``form``."""
+    """A segment that a receipt may belong to."""
 
-    account: str
+    account: str  # over which it was submitted
     segment_id: int
     state: SegmentState
-    destination: str
-    form: str
+    destination: str  # the number it was sent to
+    form: str  # how its id was found: RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
 
 
-LEARNED = 20  # receipts that were seen in one form, until no other is thought of that was never seen
-MANY_DIGITS = 6  # of an id: read in another form it hits no other text to that number by chance
+RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out
+MANY_DIGITS = 6  # digits of an id that, read in another form, will hardly be the id of another text to that number
 
 
 def is_long(smsc_id: str) -> bool:
+    """Whether the id has so many digits that a match in any form is no accident."""
     return len(id_key(smsc_id)) >= MANY_DIGITS
 
 
 class Matcher:
-    """Learns per account in which form ids come, and picks among candidates."""
+    """Learns in which form the ids of each account's receipts come, and picks among candidates. What it has learned is
+    in memory only: a new process learns anew."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, Counter[str]] = {}
-        self._strange: Counter[str] = Counter()  # receipts in a row that would fit in a form that was never seen only
+        self._seen: dict[str, Counter[str]] = {}  # by account: how many receipts came in each form
+        self._left_out: Counter[str] = Counter()  # by account: receipts in a row whose candidates were all left out
 
     def may_be(self, account: str, form: str, smsc_id: str) -> bool:
-        """Whether this id may come in that form in the receipts of this account."""
+        """Whether a receipt of this account may have this id in that form."""
         seen = self._seen.get(account)
-        return seen is None or bool(seen[form]) or seen.total() < LEARNED or is_long(smsc_id)
+        return seen is None or bool(seen[form]) or seen.total() < RECEIPTS_TO_LEARN or is_long(smsc_id)
 
     def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
         own = [one for one in candidates if one.account == receipt.account]
         found = self._pick_own(receipt, own) if own else None
-        return found or self._pick_kin(receipt, [one for one in candidates if one.account != receipt.account])
+        return found or self._pick_other(receipt, [one for one in candidates if one.account != receipt.account])
 
-    def _pick_kin(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
-        """Of those that another account has; they are asked for where the id is long."""
+    def _pick_other(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
+        """The choice among the candidates of other accounts of the channel: the number has to fit."""
         for number in (receipt.destination, receipt.addressee):
             fitting = [one for one in candidates if same_number(one.destination, number)]
             if fitting:
@@ -67,16 +84,17 @@ class Matcher:
         return None
 
     def _pick_own(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
+        """The choice among the candidates of the receipt's own account; learns from it."""
         account, destination, addressee = receipt.account, receipt.destination, receipt.addressee
-        marked = receipt.incoming is None
+        marked = receipt.incoming is None  # esm_class says that it is a receipt
         seen = self._seen.setdefault(account, Counter())
         usual = seen.most_common(1)[0][0] if seen else RAW
         candidates = [one for one in candidates if self.may_be(account, one.form, receipt.smsc_id)]
-        self._strange[account] = 0 if candidates else self._strange[account] + 1
-        if self._strange[account] >= LEARNED:  # the SMSC writes them in another way now
+        self._left_out[account] = 0 if candidates else self._left_out[account] + 1
+        if self._left_out[account] >= RECEIPTS_TO_LEARN:  # the SMSC writes ids in another form now
             seen.clear()
         fitting = [one for one in candidates if same_number(one.destination, destination)]
-        if not fitting and marked:  # the SMSC does not swap the addresses, or names none
+        if not fitting and marked:  # an SMSC that does not swap the addresses, or leaves source_addr empty
             fitting = [one for one in candidates if same_number(one.destination, addressee)]
             if not destination and len(candidates) == 1 and not is_final(candidates[0].state):
                 fitting = candidates
@@ -90,9 +108,10 @@ class Matcher:
 
 
 def _likelihood(candidate: Candidate) -> tuple[bool, bool, int]:
+    """The greater, the likelier."""
     return not is_final(candidate.state), candidate.form == RAW, candidate.segment_id
 
 
 def is_final(state: SegmentState) -> bool:
-    """Whether a receipt for a segment in this state is a repeat."""
+    """Whether the segment has ended, so that another receipt for it changes nothing."""
     return state in (SegmentState.DELIVERED, SegmentState.FAILED)

@@ -1,10 +1,12 @@
-"""What can be asked of the store, as plain records; each class says what its result is.
+"""What can be asked of the store, as plain records. Each class says what its result is.
 
-An *operation* writes. The writer's thread puts many into one transaction: the store groups them by class, and runs the
-groups in the order of ``ORDER``, which is the order of cause and effect. So a receipt of the same batch as its submit's
-outcome finds that outcome written.
+An *operation* writes. The writer's thread puts many operations into one transaction: the store groups them by class,
+and runs the groups in the order of ``ORDER``. Causes come before effects in it. So a receipt finds the outcome of its
+submit written, even if both are in the same batch.
 
-A *query* only reads. The reader's thread answers it from what was committed when it began.
+A *query* only reads. The reader's thread answers it from what was committed when the query began.
+
+Times are integers in ms since the Unix epoch. ``now`` is the time of the operation.
 """
 
 from collections.abc import Callable
@@ -16,16 +18,17 @@ from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Segments that another process had claimed when it was killed may have been sent; under the policy `hold` they
-    end FAILED with the code UNKNOWN. Result: how many there were."""
+    """End the claimed segments of other processes as FAILED with the code UNKNOWN. Such a process was killed after the
+    claim (policy ``hold``), so they may have been sent. Result: how many there were."""
 
     now: int
-    process: int  # which one asks; its own claims are left alone
+    process: int  # the number of the process that asks; its own claims stay
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Write a message and its segments, the first with ``first_id``, for the submitter of ``queue``. Result: None."""
+    """Write a message and its segments for the submitter of ``queue``. The ids of the segments are ``first_id`` and
+    those that follow it. Result: None."""
 
     message: Message
     first_id: int
@@ -34,23 +37,23 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Mark segments as about to be submitted (policy `hold`). Result: the ids that may be."""
+    """Mark segments as about to be submitted (policy ``hold``). Result: the ids of those that may be submitted."""
 
     ids: tuple[int, ...]
-    process: int
+    process: int  # the number of the process that submits them
 
 
 @dataclass(frozen=True, slots=True)
 class Unclaim:
-    """Claimed segments that are known not to have been sent are queued again. Result: None."""
+    """Queue claimed segments again that are known not to have been sent. Result: None."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Segments that the network does not take for now, and that memory has no room for: to be tried at ``due_at`` (ms),
-    without an attempt's being counted. Result: None."""
+    """Queue segments for a try at ``due_at`` (ms). No attempt is counted. It is for segments that the network does not
+    take for now, and that memory has no room for. Result: None."""
 
     ids: tuple[int, ...]
     due_at: int
@@ -58,17 +61,16 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Write what became of submits. ``due_at`` (ms): when to try again, for the verdict RETRY.
-    Result: the ids of its messages that became final."""
+    """Write what became of submits. Result: the ids of the messages of these segments that became final."""
 
-    outcomes: tuple[tuple[Outcome, int], ...]
+    outcomes: tuple[tuple[Outcome, int], ...]  # each with its due_at (ms): when to try again, for the verdict RETRY
     now: int
 
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Match receipts and write what they say, or park them. ``report_unknown``: a receipt that fits no message is
-    reported under its own id, as from ``channel``. Result: a ``Received``."""
+    """Match receipts and write what they say, or park them. With ``report_unknown`` a receipt that fits no message is
+    not parked: it is reported under the id it names, as of ``channel``. Result: a ``Received``."""
 
     receipts: tuple[Receipt, ...]
     report_unknown: bool = False
@@ -77,48 +79,45 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How many receipts were matched to a message under way, parked, or repeats of what was known; and the ids of the
-    messages of several segments that the batch's receipts have ended."""
+    """What became of the receipts of a ``Receive``. Receipts that only tell of progress are in none of the numbers."""
 
-    matched: int
+    matched: int  # changed the state of a segment, or were reported as unknown
     parked: int
-    repeated: int
-    ended: tuple[int, ...] = ()
+    repeated: int  # matched a segment whose state they could not change
+    ended: tuple[int, ...] = ()  # messages of several segments that ended; the first Receive of a batch has all of them
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Write incoming texts or parts of them; whole ones become events. Result: the number of new events."""
+    """Write incoming texts, or parts of texts. Whole texts become events. Result: the number of ``segments``."""
 
     segments: tuple[IncomingSegment, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """The sink has taken responsibility for these events, ids of the outbox; every event up to ``settled_up_to`` is
-    confirmed or parked there. Result: None."""
+    """The sink has taken responsibility for these events. Result: None."""
 
-    sink: str
-    events: tuple[int, ...]
-    settled_up_to: int
+    sink: str  # its name
+    events: tuple[int, ...]  # their ids in the outbox
+    settled_up_to: int  # the sink has confirmed or parked every event up to this id
     now: int
 
 
 class ParkedEvent(NamedTuple):
-    """``event``: its id in the outbox; ``kind`` as it is there; ``attempts`` that ended so; ``due_at`` (ms): when it is
-    tried again."""
+    """An event that a sink did not take."""
 
-    event: int
-    kind: str
-    attempts: int
-    due_at: int
-    reason: str
+    event: int  # its id in the outbox
+    kind: str  # as in the outbox
+    attempts: int  # that the sink did not take, this one included
+    due_at: int  # ms; when it is tried again
+    reason: str  # the sink's own words
 
 
 @dataclass(frozen=True, slots=True)
 class ParkEvents:
-    """The sink did not take these events: it refused them for good, or wants them later. Each is tried again alone, and
-    holds up no other. ``settled_up_to`` as for ``Confirm``. Result: None."""
+    """The sink did not take these events: it refused them, or (``refused`` False) wants them later. Each is tried again
+    alone, and other events do not wait for it. ``settled_up_to`` as for ``Confirm``. Result: None."""
 
     sink: str
     events: tuple[ParkedEvent, ...]
@@ -129,67 +128,70 @@ class ParkEvents:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """End what is overdue: messages past their lifetime, parts of texts whose others never came. At most
-    ``limit`` of each. Result: how many were ended."""
+    """End what is overdue: messages past their lifetime, incoming texts whose missing parts never came, and receipts
+    that have been parked for too long. Result: how many were ended."""
 
     now: int
-    incoming_before: int  # ms; parts received before this are handed on incomplete
-    limit: int = 500
+    incoming_before: int  # ms; a text with a part received at this time or before is handed on incomplete
+    limit: int = 500  # of each kind
 
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Drop the texts of what ended before ``texts_before`` (ms), and all of what ended before ``messages_before``, at
-    most ``limit`` of each kind. Result: how many rows there were to drop; 0 when there is no more."""
+    """Drop what has been kept long enough. Result: how many messages and events this step dropped or emptied; 0 when
+    there is nothing left to drop."""
 
-    texts_before: int
-    messages_before: int
-    limit: int = 200
+    texts_before: int  # ms; the texts of messages and the bodies of events are dropped if they ended by then
+    messages_before: int  # ms; messages and events that ended by then are dropped
+    limit: int = 200  # of each kind
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How full the store is. Result: a ``Measures``. ``probe``: write so many octets, to see whether that can be done;
-    None: write nothing."""
+    """Measure how full the store is. Result: a ``Measures``."""
 
-    probe: int | None = None
+    probe: int | None = None  # octets to write, to see whether the disk can be written; None: write nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """``queued``: segments that the network has not taken; ``waiting_events``: owed to a sink, once for each;
-    ``parked``: receipts that wait for the response to their submit; ``parked_events``: those that a sink did not take;
-    ``free``: octets on the disk."""
+    """How full the store is."""
 
-    queued: int
-    waiting_events: int
-    parked: int
-    parked_events: int
-    free: int
+    queued: int  # segments that the network has not taken
+    waiting_events: int  # neither confirmed nor parked; an event that two sinks are owed counts twice
+    parked: int  # receipts that wait for the response to their submit
+    parked_events: int  # events that a sink did not take; an event parked at two sinks counts twice
+    free: int  # octets that can still be written on the disk
 
 
-Place = tuple[str, int, int]  # queue, due_at, id
+class QueuePlace(NamedTuple):
+    """A place among the queued segments, in the order of queue, due_at and id."""
+
+    queue: str
+    due_at: int  # ms; 0: never tried, or due at once
+    segment_id: int
+
+
+BEGINNING = QueuePlace("", -1, -1)  # before every segment
 
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """At start: queued segments whose queue no configured submitter serves any more, ``limit`` of them behind the place
-    ``after``. ``route`` gives the new queue of a message from its channel and number, or None if there is none yet.
-    Result: a ``Requeued``."""
+    """Move queued segments to other queues if no submitter of the configuration serves theirs. One step looks at most
+    at ``limit`` of them. Result: a ``Requeued``."""
 
-    queues: tuple[str, ...]
-    route: Callable[[str, str], str | None]
-    after: Place = ("", -1, -1)
+    queues: tuple[str, ...]  # those that a submitter serves
+    route: Callable[[str, str], str | None]  # the new queue for a channel and a number; None if nothing serves them
+    after: QueuePlace = BEGINNING  # where the step before this one ended
     limit: int = 2_000
 
 
 class Requeued(NamedTuple):
-    """How many segments were moved; the channels of those that nothing serves, once for each; the place to go on from,
-    None at the end."""
+    """What one step of ``Requeue`` has done."""
 
-    moved: int
-    left: list[str]
-    after: Place | None
+    moved: int  # segments
+    left: list[str]  # for each segment that nothing serves, its channel
+    after: QueuePlace | None  # where the next step begins; None: there is nothing more
 
 
 Operation = (
@@ -231,31 +233,39 @@ ORDER: tuple[type[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class LoadSegments:
-    """Result: at most ``limit`` segments of ``queue`` never tried so far with id > ``after``, in order."""
+    """Result: a list of at most ``limit`` segments of ``queue`` that are due at once (``due_at`` 0) and have an id
+    greater than ``after``, in the order of their ids."""
 
     queue: str
     after: int
     limit: int
 
 
-NOTHING_DUE = (0, 1 << 62)  # due_at, id: before the first that is due
+class DuePlace(NamedTuple):
+    """A place among the segments of one queue, in the order of due_at and id."""
+
+    due_at: int  # ms
+    segment_id: int
+
+
+NOTHING_DUE = DuePlace(0, 1 << 62)  # behind those with due_at 0, before all that are tried again
 
 
 @dataclass(frozen=True, slots=True)
 class LoadDue:
-    """Result: at most ``limit`` segments of ``queue`` whose next attempt is due at ``now``, longest due first, behind
-    the place ``after``; and the place to go on from, None at the end."""
+    """Result: a list of at most ``limit`` segments of ``queue`` that are tried again and due at ``now`` (ms), the
+    longest due first, behind the place ``after``; and the ``DuePlace`` to go on from, None if there are no more."""
 
     queue: str
     now: int
     limit: int
-    after: tuple[int, int] = NOTHING_DUE
+    after: DuePlace = NOTHING_DUE
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRetries:
-    """Result: for each message of ``queue`` with segments that wait for another attempt: (destination, message id, how
-    many, when it expires), oldest first, at most ``limit``."""
+    """Result: for each message of ``queue`` with segments that wait for another attempt a tuple (destination, message
+    id, number of such segments, when it expires in ms), the oldest first, at most ``limit``."""
 
     queue: str
     limit: int
@@ -263,14 +273,13 @@ class LoadRetries:
 
 @dataclass(frozen=True, slots=True)
 class LoadEvents:
-    """Result: at most ``limit`` of the events with id > ``after`` that the sink is owed, in order. To leave out those
-    that it has confirmed or that are parked costs time, and there are none behind ``SinkProgress.furthest``: then
-    ``may_be_settled`` is False."""
+    """Result: at most ``limit`` events with an id greater than ``after`` that the sink has neither confirmed nor
+    parked, in the order of their ids."""
 
-    sink: str
+    sink: str  # its name
     after: int
     limit: int
-    may_be_settled: bool = True
+    may_be_settled: bool = True  # False if none behind ``after`` is confirmed or parked: to look for them takes time
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,10 +301,10 @@ class LoadProgress:
 
 
 class SinkProgress(NamedTuple):
-    """Every event up to ``settled_up_to`` is confirmed or parked; none behind ``furthest`` is."""
+    """How far a sink has come with the events of the outbox."""
 
-    settled_up_to: int
-    furthest: int
+    settled_up_to: int  # every event up to this id is confirmed or parked
+    furthest: int  # no event with a greater id is confirmed or parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,20 +315,20 @@ class Find:
 
 
 class FoundSegment(NamedTuple):
-    """``state`` is one of ``lifecycle.SegmentState``; ``sent_at`` in ms."""
+    """A segment as it is on disk."""
 
-    number: int
-    text: str
-    state: int
-    attempts: int
-    account: str | None
-    smsc_id: str | None
+    number: int  # from 1
+    text: str  # "" if retention has dropped it
+    state: int  # one of lifecycle.SegmentState
+    attempts: int  # that are to be repeated
+    account: str | None  # over which it was submitted last
+    smsc_id: str | None  # as the SMSC wrote it
     code: int | str | None
-    sent_at: int | None
+    sent_at: int | None  # ms; when the outcome of its last submit was written
 
 
 class FoundMessage(NamedTuple):
-    """A message as it is on disk; ``state`` is one of ``lifecycle.MessageState``, times are in ms."""
+    """A message as it is on disk. ``state`` is one of ``lifecycle.MessageState``."""
 
     id: int
     sid: str

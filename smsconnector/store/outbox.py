@@ -1,12 +1,14 @@
-"""The outbox: events as rows, from the commit that caused them until each sink has taken responsibility for them.
+"""The outbox: events as rows, written in the commit that caused them.
 
-1. ``_tell`` writes an event; every configured sink is owed it from then on.
-2. ``_confirm``: a sink has taken responsibility for some. ``_park_events``: it refused them, or wants them later.
-3. ``settled_up_to`` of a sink says up to which event all is confirmed or parked; the publisher knows it, for it has
-   what lies behind in memory. So nothing has to be searched for, however far a sink is behind.
+1. ``_write_events`` writes events. From then on each configured sink is owed them: it has to confirm them.
+2. ``_confirm`` writes that a sink has taken responsibility for some events. ``_park_events`` writes that it refused
+   them, or wants them later.
+3. ``settled_up_to`` of a sink is the id up to which every event is confirmed or parked there. The publisher knows it
+   and gives it with each of these operations. So the events that a sink is owed are found without a search, however far
+   it is behind.
 
-A sink that is no longer configured keeps its row, and holds up nothing. If it is configured again, it goes on from
-there, but for what retention has dropped meanwhile.
+A sink that is no longer configured keeps its row in the table ``sink``, and retention does not wait for it. If it is
+configured again, it goes on from there, but for what retention has dropped meanwhile.
 """
 
 import json
@@ -17,7 +19,7 @@ from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, IncomingSeg
 from smsconnector.store import operations as ops
 from smsconnector.store.rows import Rows, columns
 
-SINKS = 64  # sinks that there may be, 0 left out: see schema step 7
+SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
 
 
 class EventRow(NamedTuple):
@@ -27,16 +29,16 @@ class EventRow(NamedTuple):
     kind: str
     jms_type: str
     body: str
-    created_at: int  # ms
+    created_at: int  # ms since the Unix epoch
 
 
 class Outbox(Rows):
-    """Events, and what each sink has of them."""
+    """The events, and which of them each sink has confirmed or not taken."""
 
-    _sinks: dict[str, int]  # the ids of the configured ones
+    _sinks: dict[str, int]  # the ids of the configured sinks, by name
 
     def _open_outbox(self, names: Sequence[str]) -> None:
-        """Find or make the rows of the configured sinks; a new one is owed what is written from now on."""
+        """Find or make the rows of the configured sinks. A new sink is owed the events that are written from now on."""
         run = self._connection.execute
         known = [name for (name,) in run("SELECT name FROM sink")]
         for name in names:
@@ -54,18 +56,20 @@ class Outbox(Rows):
         self._counts.parked_events = sum(self._count_parked(one) for one in self._sinks.values())
 
     def forgotten_sinks(self) -> dict[str, int]:
-        """Sinks that are not configured any more, with the events that they are owed still."""
+        """The sinks that are not configured any more, by name, each with the number of events it has not confirmed;
+        those without any are left out."""
         rows = self._connection.execute("SELECT name, id FROM sink").fetchall()
         owed = {name: self._count_owed(one) + self._count_parked(one) for name, one in rows if name not in self._sinks}
         return {name: count for name, count in owed.items() if count}
 
     def _count_owed(self, sink: int) -> int:
+        """How many events the sink has neither confirmed nor parked."""
         behind = self._settled_up_to(sink)
-        told = self._one("SELECT count(*) FROM outbox WHERE id > ?", behind)
+        written = self._one("SELECT count(*) FROM outbox WHERE id > ?", behind)
         settled = "SELECT count(*) FROM {} WHERE id >= ? AND id % ? = ?"
         first = (behind + 1) * SINKS
         return (
-            told
+            written
             - self._one(settled.format("confirmation"), first, SINKS, sink)
             - self._one(settled.format("parked_event"), first, SINKS, sink)
         )
@@ -76,8 +80,8 @@ class Outbox(Rows):
     def _count_parked(self, sink: int) -> int:
         return self._one("SELECT count(*) FROM parked_event WHERE id % ? = ?", SINKS, sink)
 
-    def _tell(self, events: Sequence[EventRow]) -> None:
-        """Into the outbox; an event_id that has been told before is passed over."""
+    def _write_events(self, events: Sequence[EventRow]) -> None:
+        """Write events to the outbox. One whose event_id is there already is left out."""
         if events:
             written = self._run(
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
@@ -99,7 +103,8 @@ class Outbox(Rows):
         return [None] * len(batch)
 
     def _unpark_events(self, keys: list[int], events: Sequence[int]) -> int:
-        """Those that were parked: how many. A body that was kept for their sake goes with the last of them."""
+        """Delete the rows of those that were parked; returns how many. Retention has passed over their bodies, so where
+        it has emptied the events around them, and no other sink has them parked, their bodies are emptied now."""
         unparked = self._run("DELETE FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", keys).rowcount
         if unparked:
             self._run(
@@ -141,7 +146,7 @@ class Outbox(Rows):
 
 
 def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
-    """What became of a message, for the queue of delivery reports."""
+    """The delivery report of a message as an event; ``now`` in ms."""
     body = {
         "MessageSID": sid,
         "DeliveryStatus": "DELIVERED" if delivered else "FAILED",
@@ -151,7 +156,7 @@ def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -
 
 
 def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> EventRow:
-    """A text from a handset, for the queue of incoming messages."""
+    """A text from a handset as an event. ``incomplete``: parts of it never came."""
     sid = one.sid or new_sid(one.received_at)
     body: dict[str, Any] = {
         "Body": "" if one.is_binary else text,

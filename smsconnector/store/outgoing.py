@@ -1,4 +1,4 @@
-"""Texts on their way out: accepted, claimed, given back, recorded; and moved to the queues of another configuration."""
+"""Messages on their way out: accept, claim, give back and record them, and move them to other queues."""
 
 from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Verdict
@@ -18,7 +18,7 @@ _AFTER_SUBMIT = {
 
 
 class OutgoingTexts(Receipts):
-    """Messages and their segments, from the door to the network."""
+    """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
     def _accept(self, batch: list[ops.Accept]) -> list[None]:
         messages, segments = [], []
@@ -64,30 +64,34 @@ class OutgoingTexts(Receipts):
         return [self._requeue_some(requeue) for requeue in batch]
 
     def _requeue_some(self, requeue: ops.Requeue) -> ops.Requeued:
+        """One step in the first queue, from the place on, that no submitter serves. ``f"{name}\\0"`` sorts directly
+        after the name of a queue, so it is where the search for the next queue begins."""
         queue, due_at, after = requeue.after
         while (found := self._first_queue(queue)) in requeue.queues:
             queue = f"{found}\0"
         if found is None:
             return ops.Requeued(0, [], None)
-        if found != requeue.after[0]:
+        if found != requeue.after.queue:
             queue, due_at, after = found, -1, -1
         rows = queued_behind(
             self._connection,
             "m.channel, m.destination",
             queue=queue,
-            place=(due_at, after),
+            place=ops.DuePlace(due_at, after),
             until=FOR_EVER,
             limit=requeue.limit,
         )
         if not rows:
-            return ops.Requeued(0, [], (queue + "\0", -1, -1))
+            return ops.Requeued(0, [], ops.QueuePlace(queue + "\0", -1, -1))
         routes = [(segment_id, channel, requeue.route(channel, number)) for _, segment_id, channel, number in rows]
         moves = [(segment_id, new) for segment_id, _, new in routes if new is not None]
         self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
-        return ops.Requeued(len(moves), [channel for _, channel, new in routes if new is None], (queue, *rows[-1][:2]))
+        left = [channel for _, channel, new in routes if new is None]
+        return ops.Requeued(len(moves), left, ops.QueuePlace(queue, *rows[-1][:2]))
 
     def _first_queue(self, begin: str) -> str | None:
-        """The name of the first one, from there on, that has something in it."""
+        """The first name of a queue with queued segments, in the order of names from ``begin`` on; None if there is
+        none."""
         sql = f"SELECT min(queue) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue >= ?"
         found: str | None = self._connection.execute(sql, (begin,)).fetchone()[0]
         return found

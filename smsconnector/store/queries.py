@@ -1,4 +1,4 @@
-"""What is read: each query on a connection that need not be the writer's, for nothing is written here."""
+"""Answer queries on one connection. Nothing is written, so the connection may be read-only."""
 
 import sqlite3
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.database import explain, is_damaged
 from smsconnector.store.outbox import SINKS
 
-FOR_EVER = (1 << 63) - 1  # ms
+FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited"
 )
@@ -19,13 +19,14 @@ _EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body"
 
 
 def queued_behind(
-    connection: sqlite3.Connection, columns: str, *, queue: str, place: tuple[int, int], until: int, limit: int
+    connection: sqlite3.Connection, columns: str, *, queue: str, place: ops.DuePlace, until: int, limit: int
 ) -> list[Any]:
-    """(due_at, id, ``columns``...) of what is queued behind the place (due_at, id) and due at ``until`` (ms) at the
-    latest; at most ``limit``.
+    """At most ``limit`` rows (due_at, id, ``columns``...) of the segments of ``queue`` that are queued behind ``place``
+    and due at ``until`` (ms) at the latest, in the order of due_at and id. ``columns`` are SQL: ``s`` is the segment,
+    ``m`` its message.
 
-    In two searches: of ``(due_at, id) > (?, ?)`` SQLite would search only for the first half, and read through all that
-    has the same ``due_at``: 0 is that of the whole backlog."""
+    There are two searches, because SQLite would use the index for the first half of ``(due_at, id) > (?, ?)`` only, and
+    would read all rows with the same ``due_at``. The whole untried backlog has the same one, 0."""
     sql = (
         f"SELECT s.due_at, s.id, {columns} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
         f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND "
@@ -39,8 +40,7 @@ def queued_behind(
 
 
 class Queries:
-    """The queries on one connection. ``answer`` raises StoreUnavailable when the file can't be read for now, and
-    StoreDamaged when it is not what it should be."""
+    """Answers queries on ``connection``, which is open on ``path``."""
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection, self._path = connection, path
@@ -55,7 +55,8 @@ class Queries:
         }
 
     def answer(self, query: ops.Query) -> Any:
-        """Its result, as its class says."""
+        """The result that the query's class describes. Raises StoreUnavailable if the file can't be read for now, and
+        StoreDamaged if it is damaged."""
         try:
             return self._handlers[type(query)](query)
         except sqlite3.DatabaseError as error:
@@ -72,11 +73,11 @@ class Queries:
         )
         return [Segment(*row) for row in rows]
 
-    def _load_due(self, load: ops.LoadDue) -> tuple[list[Segment], tuple[int, int] | None]:
+    def _load_due(self, load: ops.LoadDue) -> tuple[list[Segment], ops.DuePlace | None]:
         rows = queued_behind(
             self._connection, _LOADED, queue=load.queue, place=load.after, until=load.now, limit=load.limit
         )
-        after = rows[-1][:2] if len(rows) == load.limit else None
+        after = ops.DuePlace(*rows[-1][:2]) if len(rows) == load.limit else None
         return [Segment(*row[2:]) for row in rows], after
 
     def _load_retries(self, load: ops.LoadRetries) -> list[tuple[str, int, int, int]]:
@@ -91,7 +92,7 @@ class Queries:
     # --- events ---------------------------------------------------------------------------------------------
 
     def _sink(self, name: str) -> tuple[int, int]:
-        """Its id, and up to which event all is settled there."""
+        """The id of a sink in the database, and the id up to which it has confirmed or parked every event."""
         found: tuple[int, int] = self._connection.execute(
             "SELECT id, settled_up_to FROM sink WHERE name = ?", (name,)
         ).fetchone()

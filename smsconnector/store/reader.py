@@ -1,13 +1,15 @@
-"""The one thread that reads: queries are answered from what is committed, on a read-only connection of their own.
+"""The one thread that reads. It answers queries on a read-only connection of its own.
 
-1. ``put`` appends a query and its callback; nothing else happens in the reactor's thread.
-2. The thread answers every query that came since, each from what was committed when it began.
-3. One call into the reactor's thread hands the answers to their callbacks, in the order of ``put``.
+1. ``put`` appends a query and its callback to a queue. Nothing else happens in the reactor's thread.
+2. The reader's thread answers the queries that have come, each from what was committed when the query began.
+3. One call into the reactor's thread passes the answers of at most ``MOST_QUERIES`` to their callbacks, in the order of
+   ``put``.
 
-A slow query delays no commit, and a slow commit no query. So an answer has no place in the order of the commits: what
-was committed and told while the query was under way may be missing in it. Who asks has to allow for that.
+A slow query does not delay a commit, and a slow commit does not delay a query. So answers and commits have no common
+order: the callback of a commit may have been called before an answer that does not show that commit. The caller has to
+allow for that.
 
-A callback is called exactly once, as ``done(result, None)`` or ``done(None, error)``.
+A callback is called exactly once, as ``done(result, None)`` or as ``done(None, error)``.
 """
 
 import sqlite3
@@ -35,8 +37,8 @@ class IReader(Protocol):
 
 
 class Reader:
-    """Reads a database from ``start`` to ``stop``. ``damaged`` is called, in the reactor's thread, when the file turns
-    out to be."""
+    """Reads a database from ``start`` until the Deferred of ``stop`` fires. ``damaged`` is called in the reactor's
+    thread with the error each time that SQLite finds the file damaged."""
 
     log = Logger()
 
@@ -51,19 +53,21 @@ class Reader:
         self._thread = threading.Thread(target=self._work, name="store-reader", daemon=True)
 
     def start(self, path: str) -> None:
-        """The file has to be there, with the newest schema: a store has opened it. Raises StoreUnusable."""
+        """Open the file and start the thread. The file must have the newest schema: a ``Store`` has opened it before.
+        Raises StoreUnusable."""
         self._connection = open_readonly(path)
         self._queries = Queries(self._connection, path)
         self._thread.start()
 
     def stop(self) -> "Deferred[None]":
-        """Answer what is queued, close the connection; fires in the reactor's thread."""
+        """Answer what is queued and close the connection. Fires with None, in the reactor's thread, when the thread has
+        ended its work. What is put from now on gets StoreUnavailable."""
         self._stopping = True
         self._wake.set()
         return self._stopped
 
     def put(self, query: Query, done: Done) -> None:
-        """Queue a query; from the reactor's thread only."""
+        """Queue a query. Call it in the reactor's thread only."""
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
@@ -77,7 +81,7 @@ class Reader:
         while True:
             self._wake.wait()
             self._wake.clear()
-            stopping = self._stopping  # read before the queue is emptied: nothing is put after it was set
+            stopping = self._stopping  # read before the queue is emptied: once it is set, nothing is put any more
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_QUERIES))]
                 answers = [answer_query(self._queries, query) for query, _ in batch]
@@ -101,7 +105,7 @@ class Reader:
 
 
 def answer_query(queries: Queries, query: Query) -> Result:
-    """Its result, or the error."""
+    """(result, None), or (None, error)."""
     try:
         return queries.answer(query), None
     except StoreError as error:

@@ -1,9 +1,11 @@
-"""Receipts: each is matched with the segment that it is about, or parked until that is known.
+"""Receipts: match each with the segment that it is about, or park it until that is known.
 
-1. ``_receive`` looks each receipt up under every form of its id (``matching``) and lets its segment take the step.
-2. One that fits nothing is parked: the response to its submit may still be on its way. ``_unpark`` looks for it when
-   the response has come.
-3. One that has waited for too long is dropped, or, if it was not marked as a receipt, it was a text after all.
+1. ``_receive`` looks each receipt up under every form of its id (``matching``). The segment that it belongs to takes
+   the step that the receipt tells.
+2. A receipt that fits no segment is parked, because the response to its submit may still be on its way. When an SMSC
+   has given an id to a segment, ``_unpark`` looks for parked receipts with that id.
+3. A receipt that has been parked for too long is dropped. If esm_class did not mark it as a receipt, it is a text from
+   a handset that only looked like one, and is handed on as such.
 """
 
 import json
@@ -22,12 +24,12 @@ from smsconnector.store.outbox import report_event
 from smsconnector.store.rows import columns
 
 AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
-PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; ids come again in time
-PARKED_BY_ID_ALONE = 60_000  # ms, the same if it names another number than the message's
+PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; SMSCs use ids again later
+PARKED_BY_ID_ALONE = 60_000  # ms; the same for a receipt that names another number than the message has
 
 
 class AcceptedSegment(NamedTuple):
-    """A segment that the SMSC of ``account`` has just taken under that id."""
+    """A segment that the SMSC of ``account`` has accepted in this batch, and the id that it gave."""
 
     segment_id: int
     account: str
@@ -35,6 +37,7 @@ class AcceptedSegment(NamedTuple):
 
 
 def _parked_text(incoming: IncomingSegment | None) -> str | None:
+    """What a parked receipt might be as a text, as JSON. What the columns of parked_receipt hold is left out."""
     one = incoming
     if one is None:
         return None
@@ -44,6 +47,8 @@ def _parked_text(incoming: IncomingSegment | None) -> str | None:
 
 
 def _text_of_parked(account: str, source: str, received_at: int, parked: str) -> IncomingSegment:
+    """The text from the JSON of ``_parked_text`` and the columns of parked_receipt. Earlier versions wrote the first
+    three values only, or left out ``written_in``."""
     channel, destination, text, *place = json.loads(parked)
     reference, number, count, is_binary, written_in = (*place, None)[:5] if place else (0, 1, 1, False, None)
     return IncomingSegment(
@@ -62,7 +67,7 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
 
 
 class Receipts(Ends, IncomingTexts):
-    """``_kin``: for an account all those, itself included, over which its receipts with long ids may come."""
+    """What is written of receipts. ``_kin``: see ``Store``."""
 
     _kin: Mapping[str, tuple[str, ...]]
     _matcher: Matcher
@@ -106,7 +111,8 @@ class Receipts(Ends, IncomingTexts):
         ]
 
     def _read_as_texts(self, receipts: list[Receipt]) -> None:
-        """What is not marked as a receipt, reads as one that tells of progress, and fits no message, is a text."""
+        """Write as texts from handsets what looks like a receipt that tells of progress, is not marked as a receipt in
+        esm_class, and fits no message."""
         doubtful = [one for one in receipts if one.finality is Finality.PROGRESS and one.incoming is not None]
         candidates = self._candidates(doubtful)[0] if doubtful else []
         texts = [
@@ -118,7 +124,8 @@ class Receipts(Ends, IncomingTexts):
             self._incoming([ops.Incoming(tuple(texts))])
 
     def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
-        """For each receipt the segments it may belong to, by every form of its id, or by our own sid."""
+        """For each receipt the segments that it may belong to, found by every form of its id or by a MessageSID; and
+        all of these segments with their messages."""
         wanted = [
             (position, account, key, form)
             for position, receipt in enumerate(receipts)
@@ -135,15 +142,16 @@ class Receipts(Ends, IncomingTexts):
         found: list[list[Candidate]] = [[] for _ in receipts]
         for position, account, form, destination, segment_id, state, *_ in rows:
             found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
-        return found, Known(row[4:] for row in rows)
+        return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
-        """The accounts over which this id may be told."""
+        """The accounts over which a receipt with this id may come."""
         kin = self._kin.get(account)
         return kin if kin and is_long(smsc_id) else (account,)
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
-        """Providers may name our own MessageSID; it stands for all segments, the first is the one that tells."""
+        """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's
+        id, as HTTP providers may. Such a receipt is taken as one for the first segment."""
         ours = [
             (position, one.smsc_id, one.account)
             for position, one in enumerate(receipts)
@@ -184,7 +192,7 @@ class Receipts(Ends, IncomingTexts):
         self._counts.parked_receipts += len(receipts)
 
     def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
-        self._tell(
+        self._write_events(
             [
                 report_event(
                     receipt.smsc_id,
@@ -198,8 +206,8 @@ class Receipts(Ends, IncomingTexts):
         )
 
     def _unpark(self, known: Known, accepted: Sequence[AcceptedSegment], now: int) -> tuple[dict[int, Code], int]:
-        """Receipts that came before the response: give each to the segment whose id has just become known. The codes of
-        what has ended so, and when the latest of them came."""
+        """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the
+        segments that ended by that, and the time (ms) of the latest such receipt, 0 if there is none."""
         wanted = [
             (segment_id, account, key, account == own)
             for segment_id, own, smsc_id in accepted
@@ -234,7 +242,8 @@ class Receipts(Ends, IncomingTexts):
         return codes, latest
 
     def _give_up_parked(self, sweep: ops.Sweep) -> int:
-        """Receipts that fitted no message in good time: those that only looked like one are texts."""
+        """Drop receipts that have been parked for too long, and write those as texts that were not marked as receipts
+        in esm_class. Returns how many there were."""
         rows = self._connection.execute(
             "SELECT id, account, destination, received_at, incoming FROM parked_receipt WHERE received_at <= ? LIMIT ?",
             (sweep.now - PARKED_TIMEOUT, sweep.limit),

@@ -1,7 +1,7 @@
-"""What is kept of what is over, and for how long: texts first, then the messages and events themselves.
+"""Drop what has been kept long enough: first the texts, later the messages and events themselves.
 
-Each call takes a step of at most ``limit`` of each, so that no commit is long; whoever calls comes again while there
-is more. The room is used again, so the file grows no further than the busiest time needs.
+One ``Purge`` drops at most ``limit`` rows of each kind, so that no commit takes long. The caller asks again while there
+is more. SQLite uses the room again, so the file does not grow without end.
 """
 
 from smsconnector.lifecycle import MessageState
@@ -10,7 +10,7 @@ from smsconnector.store.outbox import SINKS, Outbox
 
 
 class Retention(Outbox):
-    """Drops what has been kept long enough."""
+    """Drops texts, messages, and events."""
 
     _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
 
@@ -21,7 +21,7 @@ class Retention(Outbox):
         ]
 
     def _drop_texts(self, purge: ops.Purge) -> int:
-        """The texts of final messages; what became of them stays."""
+        """Empty the texts of final messages. The rest of the messages stays."""
         ids = self._final_messages(purge.texts_before, purge.limit, kept=1)
         if ids:
             self._run(
@@ -52,7 +52,8 @@ class Retention(Outbox):
         return [message_id for (message_id,) in rows]
 
     def _drop_bodies(self, purge: ops.Purge) -> int:
-        """The bodies of events that no sink is owed; their ids stay, by which a repeat is known."""
+        """Empty the bodies of events that every sink has confirmed. Their event_ids stay, by which a repeat is
+        known."""
         emptied = self._one("SELECT emptied FROM outbox_progress")
         ids, examined = self._settled_events(emptied, purge.texts_before, purge.limit)
         if ids:
@@ -62,8 +63,9 @@ class Retention(Outbox):
         return len(ids)
 
     def _drop_events(self, purge: ops.Purge) -> int:
-        """A report stays as long as its message, so that both add up whatever the clock did in between. Parked events
-        may stand before all others: a step looks at so many, and the next one goes on behind them."""
+        """Delete events that every sink has confirmed. A report stays as long as its message is there, and so do all
+        events behind it, so that reports and messages agree even if the clock was set. Parked events may stand before
+        all others: one call looks at ``limit`` events, and the next goes on behind them."""
         ids, examined = self._settled_events(self._dropped_up_to, purge.messages_before, purge.limit)
         if ids:
             kept = self._run(
@@ -86,9 +88,9 @@ class Retention(Outbox):
         return len(ids)
 
     def _settled_events(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
-        """Of the next ``limit`` events those that no configured sink is owed, written until ``before`` (ms); and the
-        last that was looked at. It ends at the first that is owed or too young; those that are parked are passed over.
-        """
+        """Of the next ``limit`` events behind ``after`` the ids, in order, of those that every configured sink has
+        confirmed, written at ``before`` (ms) or earlier; and the id of the last event that was looked at. It ends at
+        the first event that is owed to a sink, or was written later. Parked events are passed over."""
         owed_from = min((self._settled_up_to(one) for one in self._sinks.values()), default=0)
         parked_at = ", ".join(f"o.id * {SINKS} + {sink}" for sink in self._sinks.values())
         found, examined = [], after

@@ -1,4 +1,4 @@
-"""The statements that every room of the store is made of: one over all rows of a batch."""
+"""What the parts of the store share: one statement for all rows of a batch, and the counts of the store."""
 
 import json
 import sqlite3
@@ -8,29 +8,30 @@ from typing import Any
 
 
 def columns(count: int) -> str:
-    """The values of a row that came as a JSON array, for SELECT ... FROM json_each(?)."""
+    """The column list of ``SELECT ... FROM json_each(?)``, where each row is a JSON array of ``count`` values."""
     return ", ".join(f"value->>{index}" for index in range(count))
 
 
 @dataclass(slots=True)
 class StoreCounts:
-    """How many there are, kept beside the tables, for to count rows takes time."""
+    """Numbers of rows, kept in memory, because SQLite would have to read all rows to count them."""
 
-    queued: int = 0  # segments that the network has not taken
+    queued: int = 0  # segments that the network has not taken: QUEUED or CLAIMED
     parked_receipts: int = 0
-    waiting_events: int = 0  # owed to a sink and not parked, once for each sink
-    parked_events: int = 0
+    waiting_events: int = 0  # neither confirmed nor parked; an event that two sinks are owed counts twice
+    parked_events: int = 0  # an event that is parked at two sinks counts twice
 
 
 class Rows:
-    """One connection, and what was counted on it."""
+    """One connection, and the counts of its database."""
 
     _connection: sqlite3.Connection
     _counts: StoreCounts
 
     def _one(self, sql: str, *parameters: Any) -> int:
+        """The integer that is the first value of the first row."""
         return int(self._connection.execute(sql, parameters).fetchone()[0])
 
     def _run(self, sql: str, rows: Sequence[Any], *more: Any) -> sqlite3.Cursor:
-        """One statement over all rows, given to it as one JSON array."""
+        """Execute one statement. Its first parameter is all ``rows`` as one JSON array, the next ones are ``more``."""
         return self._connection.execute(sql, (json.dumps(rows), *more))

@@ -1,11 +1,16 @@
-"""A batch of operations, in one transaction: what was asked, what is decided, what is written.
+"""Apply a batch of operations in one transaction.
 
-Each kind of operation is handled for the whole batch at once, in three moves: *select* the rows it is about
-with one statement, *decide* in Python by the table of ``lifecycle``, *write* with one statement per table
-(``INSERT ... SELECT ... FROM json_each(?)``: a statement per row would take the GIL from the reactor each time).
-The rooms that this one is made of do it: ``outgoing``, ``receipts``, ``ends``, ``incoming``, ``outbox``, ``retention``.
+Each kind of operation is handled for the whole batch at once, in three steps:
 
-The store is synchronous and knows no thread; ``writer`` owns it in one. An exception leaves nothing written.
+1. *Select* the rows that it is about, with one statement.
+2. *Decide* in Python, by the table of ``lifecycle``.
+3. *Write* with one statement per table: ``INSERT ... SELECT ... FROM json_each(?)``. A statement per row would take the
+   GIL from the reactor's thread each time.
+
+The base classes do this: ``outgoing``, ``receipts``, ``ends``, ``incoming``, ``outbox`` and ``retention``.
+
+The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
+nothing of the batch was written.
 """
 
 import os
@@ -28,9 +33,14 @@ from smsconnector.store.rows import StoreCounts
 
 
 class Store(OutgoingTexts, Retention):
-    """One database file. Use from one thread at a time. ``is_new``: there was none, or an empty one. ``kin``: for an
-    account all those, itself included, over which its receipts with long ids may come, and parts of texts. ``sinks``:
-    the names of those that events are owed to."""
+    """One database file. Use it in one thread at a time. ``is_new``: the file was missing or empty.
+
+    :param path: of the database file; it is made if it is missing.
+    :param kin: for each account the accounts of the same system_id, itself included. Receipts with a long id, and parts
+        of one text, may come over any of them.
+    :param sinks: the names of the sinks that every new event is owed to.
+
+    Raises StoreUnusable if the file can't be used, or if another connector uses it."""
 
     def __init__(
         self, path: str, kin: Mapping[str, tuple[str, ...]] | None = None, sinks: Sequence[str] = ("stomp",)
@@ -76,15 +86,16 @@ class Store(OutgoingTexts, Retention):
 
     @property
     def parked(self) -> int:
-        """Receipts that wait for the response to their submit."""
+        """How many receipts wait for the response to their submit."""
         return self._counts.parked_receipts
 
     def last_segment_id(self) -> int:
-        """The highest id given out so far."""
+        """The greatest segment id in the database, 0 if there is none."""
         return self._one("SELECT coalesce(max(id), 0) FROM segment")
 
     def counts(self) -> dict[str, int]:
-        """Messages under way and events waiting; reads an index, for start-up and health."""
+        """How many there are: ``active`` messages, ``queued`` segments, ``events`` that are neither confirmed nor
+        parked, ``parked`` receipts. Counts the active messages in an index."""
         return {
             "active": self._one(f"SELECT count(*) FROM message WHERE state = {MessageState.ACTIVE:d}"),
             "queued": self._counts.queued,
@@ -102,17 +113,18 @@ class Store(OutgoingTexts, Retention):
         self._lock.release()
 
     def apply(self, batch: Sequence[ops.Operation]) -> list[Any]:
-        """All of the batch or nothing, on disk when this returns; the results in the batch's order.
+        """Write all of the batch, or nothing. It is on disk when this returns. The results are in the order of the
+        batch.
 
-        Raises StoreUnavailable when the disk or the file fails for now; any other exception is a fault in one
-        of the operations (nothing was written either)."""
+        Raises StoreUnavailable if the disk or the file fails, and its subclass StoreDamaged if the file is damaged. Any
+        other exception is the fault of one of the operations."""
         groups: dict[type, list[int]] = defaultdict(list)
         for index, operation in enumerate(batch):
             groups[type(operation)].append(index)
         results: list[Any] = [None] * len(batch)
         counts = replace(self._counts)
         try:
-            self._roll_back()  # if that failed the last time
+            self._roll_back()  # if the roll-back after the last error failed
             self._connection.execute("BEGIN IMMEDIATE")
             for kind in ops.ORDER:
                 indexes = groups.get(kind)
@@ -134,7 +146,8 @@ class Store(OutgoingTexts, Retention):
         return results
 
     def _roll_back(self) -> None:
-        """Where not even that can be done, the error that led here is the one to tell; the next batch tries again."""
+        """End the transaction. If that fails too, the caller raises the error that came before, and the next batch
+        tries to roll back again."""
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")

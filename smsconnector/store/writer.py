@@ -1,12 +1,15 @@
-"""The one thread that owns the store: group commit.
+"""The one thread that owns the store. It writes by group commit.
 
-1. ``put`` appends an operation and its callback; nothing else happens in the reactor's thread.
-2. The thread takes everything that came since its last commit, applies it as one batch, and commits.
-3. One call into the reactor's thread hands all results to their callbacks, in the order of ``put``.
+1. ``put`` appends an operation and its callback to a queue. Nothing else happens in the reactor's thread.
+2. The writer's thread takes the operations that have come since its last commit, at most ``MAXIMUM_BATCH``, and applies
+   them in one transaction.
+3. One call into the reactor's thread passes all results to their callbacks, in the order of ``put``.
 
-So while one commit waits for the disk, the next batch grows; the load sets the size of the batch. A callback is
-called exactly once, as ``done(result, None)`` or ``done(None, error)``; an operation with an error left no trace.
-An operation that spoils its batch is found by applying the batch's operations one by one.
+While one commit waits for the disk, the next batch grows. So the load sets the size of the batches.
+
+A callback is called exactly once, as ``done(result, None)`` or as ``done(None, error)``. An operation that got an error
+has written nothing. If an operation is at fault, the operations of its batch are applied one by one, so that only the
+faulty one gets an error.
 """
 
 import threading
@@ -42,7 +45,8 @@ class IWriter(Protocol):
 
 
 class Writer:
-    """Owns a store from ``start`` to ``stop``. ``damaged`` is called when the file turns out to be."""
+    """Owns a store from ``start`` until the Deferred of ``stop`` fires. ``damaged`` is called in the reactor's thread
+    with the error each time that SQLite finds the file damaged."""
 
     log = Logger()
 
@@ -62,7 +66,8 @@ class Writer:
         self._thread.start()
 
     def stop(self) -> "Deferred[None]":
-        """Write what is queued, close the store; fires in the reactor's thread."""
+        """Write what is queued and close the store. Fires with None, in the reactor's thread, when the thread has ended
+        its work. What is put from now on gets StoreUnavailable."""
         self._stopping = True
         self._wake.set()
         return self._stopped
@@ -74,7 +79,7 @@ class Writer:
         return first
 
     def put(self, operation: Operation, done: Done) -> None:
-        """Queue an operation; from the reactor's thread only."""
+        """Queue an operation. Call it in the reactor's thread only."""
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
@@ -84,7 +89,7 @@ class Writer:
 
     @property
     def depth(self) -> int:
-        """Operations that wait for their batch."""
+        """How many operations wait for their batch."""
         return len(self._queue)
 
     # --- in the thread --------------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ class Writer:
         while True:
             self._wake.wait()
             self._wake.clear()
-            stopping = self._stopping  # read before the queue is emptied: nothing is put after it was set
+            stopping = self._stopping  # read before the queue is emptied: once it is set, nothing is put any more
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAXIMUM_BATCH))]
                 answers = apply_batch(self._store, [operation for operation, _ in batch])
@@ -120,7 +125,8 @@ Result = tuple[Any, StoreError | None]
 
 
 def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Result]:
-    """Apply as one transaction. If the disk fails, all get the error; if an operation is at fault, only it does."""
+    """Apply the operations in one transaction; returns a (result, error) for each. If the disk fails, all get the
+    error. If an operation is at fault, each is applied in a transaction of its own."""
     try:
         return [(result, None) for result in store.apply(batch)]
     except StoreUnavailable as error:

@@ -139,7 +139,7 @@ class StoreBacklog:
         self._reader.put(ops.LoadSegments(self.queue, after, limit), done)
 
     def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
-        def loaded(found: tuple[list[Segment], tuple[int, int] | None] | None, error: StoreError | None) -> None:
+        def loaded(found: tuple[list[Segment], ops.DuePlace | None] | None, error: StoreError | None) -> None:
             if found is None:
                 done(None, error)
                 return

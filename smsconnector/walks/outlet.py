@@ -1,11 +1,11 @@
-"""One channel, whole: what connects it to its network, and the submitters that send through its routes.
+"""One channel together with the submitters that send through its routes.
 
-1. ``make_outlet`` makes the channel. For each of its routes the channel asks who hears of what is sent there, and is
-   given a new submitter. Nothing is started.
-2. The door finds the submitter for a number, cuts the text with ``cut`` and hands the message over.
-3. ``start_submitters`` is called when everything on disk stands in the queue of a route (``requeue``). The channel is
-   started apart from that.
-4. At the stop the submitters end first, so that nothing new is sent; then the channel ends what is under way.
+1. ``make_outlet`` makes the channel. For each of its routes the channel asks for a listener, and gets a new submitter.
+   Nothing is started yet.
+2. The HTTP API finds the submitter for a number, cuts the text with ``cut``, and hands the message to the submitter.
+3. ``start_submitters`` is called when every queued segment on disk is in the queue of a route (``requeue``). The
+   channel itself is started separately.
+4. At the stop, the submitters are stopped first, so that nothing new is sent. Then the channel ends what is under way.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,18 +27,17 @@ MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, th
 
 @dataclass(frozen=True, slots=True)
 class SubmitterMaker:
-    """What all submitters share. ``wall_clock`` gives seconds since the epoch; ``told`` is called when events were
-    written; ``process`` names this run of the daemon in the store."""
+    """Makes submitters; holds what all of them share."""
 
     clock: IReactorTime
-    wall_clock: Callable[[], float]
+    wall_clock: Callable[[], float]  # seconds since the Unix epoch
     writer: IWriter
     reader: IReader
-    told: Callable[[], None]
-    process: int
+    told: Callable[[], None]  # called when there may be new events in the outbox
+    process: int  # the number of this process; claims in the database are made in its name
 
     def make(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
-        """A submitter of its own for that route; ``queue`` is the name of the route's segments on disk."""
+        """A new submitter for ``route``. ``queue`` is the name of the route's queue in the database."""
         backlog = StoreBacklog(
             queue, self.writer, self.reader, clock=self.clock, wall_clock=self.wall_clock, process=self.process
         )
@@ -47,15 +46,14 @@ class SubmitterMaker:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A channel with its submitters by prefix ("" for all other numbers). ``lifetime`` (s) is how long a text that it
-    accepts may take at most."""
+    """A channel with its submitters."""
 
     channel: IChannel
-    submitters: Mapping[str, Submitter]
-    lifetime: float
+    submitters: Mapping[str, Submitter]  # by the prefix of the numbers; "" for all other numbers
+    lifetime: float  # seconds from the acceptance of a message, after which it ends without an outcome
 
     def submitter(self, destination: str) -> Submitter | None:
-        """That of the longest prefix of the number; None if there is none."""
+        """The submitter with the longest prefix that the number begins with; None if there is none."""
         if len(self.submitters) > 1 or "" not in self.submitters:
             for length in range(len(destination), 0, -1):
                 found = self.submitters.get(destination[:length])
@@ -64,7 +62,7 @@ class Outlet:
         return self.submitters.get("")
 
     def cut(self, text: str) -> Split:
-        """The segments of a text. Raises TextError."""
+        """Cut a text into segments. Raises TextError."""
         return self.channel.cut(text)
 
     def start_submitters(self) -> None:
@@ -72,13 +70,13 @@ class Outlet:
             submitter.startService()
 
     def stop_submitters(self) -> None:
-        """Those that have been started."""
+        """Stop the submitters that have been started."""
         for submitter in self.submitters.values():
             if submitter.running:
                 submitter.stopService()
 
     def messages_ended(self, message_ids: Collection[int]) -> None:
-        """Messages of several segments have ended by a receipt: what is still here of them is not sent."""
+        """Receipts have ended these messages of several segments. Their segments that still wait are not sent."""
         for submitter in self.submitters.values():
             submitter.messages_ended(message_ids)
 
@@ -90,8 +88,8 @@ def make_outlet(
     make_submitter: MakeSubmitter,
     dice: Random,
 ) -> Outlet:
-    """The channel ``name`` and, for each of its routes, a submitter. The queue of a route on disk is called by the
-    channel and the prefix: ``smpp/4670``, or ``smpp`` where there is no prefix."""
+    """Make the channel ``name`` and a submitter for each of its routes. The name of a route's queue in the database is
+    made of the channel and the prefix: ``smpp/4670``, or ``smpp`` if there is no prefix."""
     policy = RetryPolicy(
         attempts=section.retry.attempts,
         initial=section.retry.initial,

@@ -1,14 +1,15 @@
-"""The walk of an event: outbox -> sink -> settled. One publisher per sink, each with its own progress.
+"""The way of an event: outbox -> sink -> confirmed or parked. Each sink has a publisher of its own.
 
-1. Somebody wrote events and calls ``wake``. The next chunk is read from the outbox, in order.
-2. The sink gets it, and answers for each event when the far side has. That may take as long as that side is away.
-3. What is confirmed is marked in one statement. An event that is confirmed, but not yet marked when the process is
-   killed, is published again, with the same event id.
-4. What is refused, or wanted later, is parked on disk. It is tried again after a pause that grows each time, and it
-   holds up no other (``parked_events``).
+1. Whoever wrote events calls ``wake``. The publisher reads the next ``EVENTS_AT_ONCE`` events of the outbox, in order.
+2. The sink gets them. It answers for each event, when the broker has. That may take as long as the broker is away.
+3. A confirmed event is marked in the database. If the process is killed after the confirmation and before the mark, the
+   event is published again, with the same event id.
+4. An event that the sink refuses, or wants later, is parked in the database. It is tried again, after a pause that is
+   doubled each time. Other events do not wait for it (``parked_events``).
 
-At most ``CHUNKS_AT_SINK`` chunks are at the sink at once: a broker that is away costs nothing but time and disk. Every
-event up to ``settled_up_to`` is confirmed or parked on disk; a start goes on from there.
+An event is *settled* when it is marked as confirmed or parked. Every event up to ``settled_up_to`` is settled, and a
+new process goes on from there. At most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events, and some parked ones, are at the
+sink at a time. So memory stays bounded while the broker is away.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,16 +30,17 @@ from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.parked_events import KindsOfEvents
 
-EVENTS_AT_ONCE = 500  # read from disk in one go
-CHUNKS_AT_SINK = 2
+EVENTS_AT_ONCE = 500  # events read from the database by one query
+CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE may be at the sink
 LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due
-FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again, doubled each time
-FIRST_DELAY = 1.0  # seconds, the same for one that the sink wants later
-TOLD_AT_ONCE, TOLD_AGAIN = 20, 60.0  # lines about refused events in the log, in so many seconds
+FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again: at first, and at most
+FIRST_DELAY = 1.0  # seconds; as FIRST_RETRY, for an event that the sink wants later
+REFUSALS_LOGGED, LOG_PERIOD = 20, 60.0  # so many refused events are logged one by one in so many seconds
 
 
 class Publisher(Service):
-    """Moves events from the outbox to the sink of that name."""
+    """Moves events from the outbox to ``sink``, which the database knows as ``sink_name``. ``wall_clock`` gives seconds
+    since the Unix epoch."""
 
     log = Logger()
 
@@ -55,18 +57,18 @@ class Publisher(Service):
         self.sink, self.sink_name = sink, sink_name
         self._retrying = RetryingWriter(clock, writer)
         self._read_up_to = 0
-        self._furthest: int | None = None  # no event behind it is settled; None: that is not known yet
-        self._loading = False
-        self._more = False
-        self._unsettled: dict[int, None] = {}  # events that were read, until what became of them is on disk; in order
+        self._furthest: int | None = None  # no event with a greater id is settled; None: not known yet
+        self._loading = False  # a query is under way
+        self._more = False  # there may be events that were not read yet
+        self._unsettled: dict[int, None] = {}  # ids of events that were read and are not settled on disk, in order
         self._at_sink = 0  # how many of them the sink has not answered for
-        self._retry: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained: Deferred[None] | None = None
-        self._attempts: dict[int, int] = {}  # parked events that are tried again: how often they were before
+        self._attempts: dict[int, int] = {}  # parked events that are at the sink again: their attempts so far, by id
         self._kinds = KindsOfEvents()
-        self._looks = 0  # looks for parked events that are not answered yet
-        self._told: list[float] = []  # when the last lines about refused events were logged
-        self._untold = 0  # refused events that were not logged
+        self._looks = 0  # queries for parked events that are not answered yet
+        self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
+        self._not_logged = 0  # refused events that were left out of the log
         self._parked_timer = LoopingCall(self._look_for_parked)
         self._parked_timer.clock = clock
 
@@ -83,23 +85,24 @@ class Publisher(Service):
             self._retry = None
 
     def drain(self) -> "Deferred[None]":
-        """Fires when all that is known has been confirmed and marked; the caller bounds how long it waits."""
+        """Fires with None when the sink has answered for every event of the outbox that was not parked before. The
+        answers may not be on disk yet: ``settled`` waits for that. The caller bounds how long it waits."""
         self._drained = Deferred()
         self.wake()
         return self._drained
 
     def settled(self) -> "Deferred[None]":
-        """Fires when every answer of the sink is on disk."""
+        """Fires with None when every answer that the sink has given is on disk. The caller bounds how long it waits."""
         return self._retrying.settled()
 
     def close(self) -> None:
-        """After the stop: nothing more is tried."""
+        """After the stop: do not try again to write answers."""
         self._retrying.close()
 
     # --- 1: from the outbox ---------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """There may be new events."""
+        """Say that there may be new events in the outbox."""
         self._more = True
         self._load()
 
@@ -167,7 +170,7 @@ class Publisher(Service):
         return ops.Confirm(self.sink_name, ids, self._settled_up_to(ids), self._now())
 
     def _settled_up_to(self, settling: Sequence[int]) -> int:
-        """The last event before the first that is neither confirmed nor parked on disk, when these will be."""
+        """The greatest id up to which every event is settled, once the events ``settling`` are."""
         among = frozenset(settling)
         first = next((event_id for event_id in self._unsettled if event_id not in among), None)
         return self._read_up_to if first is None else first - 1
@@ -206,10 +209,11 @@ class Publisher(Service):
         self._retrying.put(make, partial(self._written, ids))
 
     def _look_for_parked(self) -> None:
-        """Some are due, by their pause or because somebody has asked for it."""
-        if self._untold and self._clock.seconds() - self._told[-1] >= TOLD_AGAIN:
-            self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._untold)
-            self._untold = 0
+        """Publish some of the parked events that are due: their pause is over, or an operator wants them tried now. No
+        more are read while some are at the sink. Also logs how many refusals were left out of the log."""
+        if self._not_logged and self._clock.seconds() - self._logged_at[-1] >= LOG_PERIOD:
+            self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._not_logged)
+            self._not_logged = 0
         if self._looks or self._attempts or not self.running or not self.sink.connected:
             return
         now = self._clock.seconds()
@@ -223,7 +227,7 @@ class Publisher(Service):
         self._looks -= 1
         if not self.running:
             return
-        for event, attempts in found or ():  # each alone, so that one that is refused again holds up no other
+        for event, attempts in found or ():  # each alone, so that the others do not wait for one that is refused again
             if event.id not in self._attempts and event.id not in self._unsettled:
                 self._attempts[event.id] = attempts
                 self._at_sink += 1
@@ -236,13 +240,13 @@ class Publisher(Service):
         self._settle(outcome)
 
     def _say_refused(self, event: Event, reason: str) -> None:
-        """Once for each event, but for a flood of them."""
+        """Log a refused event. Of many in a short time only ``REFUSALS_LOGGED`` are logged one by one."""
         now = self._clock.seconds()
-        self._told = [at for at in self._told if now - at < TOLD_AGAIN]
-        if len(self._told) >= TOLD_AT_ONCE:
-            self._untold += 1
+        self._logged_at = [at for at in self._logged_at if now - at < LOG_PERIOD]
+        if len(self._logged_at) >= REFUSALS_LOGGED:
+            self._not_logged += 1
             return
-        self._told.append(now)
+        self._logged_at.append(now)
         self.log.error(
             "{sink} refused the event {event_id}: {reason}. It is parked, and tried again now and then;"
             " the others go on. `smsconnector events --parked` lists it",

@@ -1,8 +1,10 @@
-"""The walk of what networks and providers tell us: receipt or incoming text -> recorded -> may be acknowledged.
+"""The way of a receipt or an incoming text: received -> written -> acknowledged.
 
-1. A channel or webhook hands over what came in one read, with ``done``.
-2. Receipts are matched or parked, texts joined from their parts. The events they cause are written in the same commit.
-3. ``done(None)`` after the commit: now the network may have its acknowledgement. ``done(error)``: it must not.
+1. A channel or a webhook hands over what came in one read, with a callback ``done``.
+2. The store matches or parks the receipts, and joins texts from their parts. The events that follow from that are
+   written in the same commit.
+3. ``done(None)`` is called after the commit: the network may get its acknowledgement now. After ``done(error)`` it must
+   not get one, so that it sends the same again.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,8 +17,11 @@ from smsconnector.store.writer import IWriter
 
 
 class Receiver:
-    """``told`` is called when events were written. ``ended`` is called with the ids of messages of several segments
-    that a receipt has ended."""
+    """Writes what came from networks and providers.
+
+    :param told: is called after each successful write, for then there may be new events in the outbox.
+    :param ended: is called with the ids of the messages of several segments that receipts have ended.
+    """
 
     def __init__(
         self,
@@ -27,7 +32,7 @@ class Receiver:
         self._writer, self._told, self._ended = writer, told, ended
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: ReceivedDone) -> None:
-        """From an SMPP channel: receipts and texts of one read."""
+        """Write the receipts and texts that a channel got in one read."""
         receipts = tuple(item for item in items if isinstance(item, Receipt))
         segments = tuple(item for item in items if isinstance(item, IncomingSegment))
         operations: list[ops.Operation] = []
@@ -38,15 +43,17 @@ class Receiver:
         self._write(operations, done)
 
     def notified(self, receipt: Receipt, channel: str, done: ReceivedDone) -> None:
-        """From a provider's webhook: a status notification, reported under its own id if it fits no message."""
+        """Write a status notification from a provider's webhook. If it fits no message, it is reported under the id
+        that it names, as of ``channel``."""
         self._write([ops.Receive((receipt,), report_unknown=True, channel=channel)], done)
 
     def incoming(self, segment: IncomingSegment, done: ReceivedDone) -> None:
-        """From a provider's webhook: a whole text."""
+        """Write a whole text from a provider's webhook."""
         self._write([ops.Incoming((segment,))], done)
 
     def _write(self, operations: list[ops.Operation], done: ReceivedDone) -> None:
-        """Put all; ``done`` once, when the last is answered, with the first error if there is one."""
+        """Put all operations to the writer. ``done`` is called once, after the last answer, with the first error or
+        None."""
         waiting = len(operations)
         first_error: StoreError | None = None
 

@@ -25,8 +25,6 @@ from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.outlet import Outlet
 
-BEGINNING: ops.Place = ("", -1, -1)
-
 
 class Rerouting(Service):
     """Runs once, from ``startService`` on, and then starts the submitters of all ``outlets``, unless it was stopped."""
@@ -44,13 +42,13 @@ class Rerouting(Service):
     def startService(self) -> None:
         super().startService()
         self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
-        self._look(BEGINNING)
+        self._look(ops.BEGINNING)
 
     def stopService(self) -> None:
         super().stopService()
         self._retrying.close()
 
-    def _look(self, after: ops.Place) -> None:
+    def _look(self, after: ops.QueuePlace) -> None:
         self._retrying.put(lambda: ops.Requeue(self._queues, self.queue_of, after), self._looked)
 
     def _looked(self, found: ops.Requeued | None, _error: StoreError | None) -> None:

@@ -1,10 +1,12 @@
-"""What nobody asks for: ends what is overdue, drops what is old, settles what a killed process had claimed.
+"""Work by the clock: end what is overdue, drop what is old, end what a killed process had claimed.
 
-1. At the start: segments that another process had claimed may have been sent (policy ``hold``). They end now.
-2. Every few seconds: messages past their lifetime end, parts of texts whose others never came are handed on, receipts
-   that fitted nothing are given up. There may be more than one sweep takes: then the next follows at once.
-3. What has been kept long enough is dropped, a step at a time, so that what is to be written meanwhile is written in
-   between.
+1. At the start, segments that a killed process had claimed end as FAILED with the code UNKNOWN (policy ``hold``), for
+   they may have been sent.
+2. Every ``SWEEP_INTERVAL`` seconds a sweep ends messages past their lifetime, hands on texts whose missing parts never
+   came, and gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep
+   takes a limited number of each.
+3. With each of these sweeps, messages and events that have been kept long enough are dropped. This is done in small
+   steps, so that other operations are written in between.
 """
 
 from collections.abc import Callable
@@ -24,15 +26,21 @@ SWEEP_INTERVAL = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long what is over is kept (s)."""
+    """How long final messages and settled events are kept. The defaults are 30 days."""
 
-    texts: float = 2_592_000.0
-    messages: float = 2_592_000.0
+    texts: float = 2_592_000.0  # s, for the texts of messages and the bodies of events
+    messages: float = 2_592_000.0  # s, for the messages and events themselves
 
 
 class Sweeper(Service):
-    """``told`` is called when events were written. ``incoming_timeout`` (s): how long parts wait for the others.
-    ``process`` is the one whose submitters' claims are not settled."""
+    """Sweeps the store while it runs.
+
+    :param wall_clock: gives seconds since the Unix epoch.
+    :param told: is called after something was ended, for then there may be new events in the outbox.
+    :param incoming_timeout: seconds that the parts of an incoming text wait for the missing ones.
+    :param keep: how long what is over is kept.
+    :param process: the number of this process; its own claims are not ended.
+    """
 
     def __init__(
         self,
@@ -65,7 +73,7 @@ class Sweeper(Service):
         self._retrying.close()
 
     def sweep(self) -> None:
-        """End what is overdue, drop what is old."""
+        """End what is overdue. Begin to drop what is old, unless that is still under way."""
         now = self._now()
         self._writer.put(ops.Sweep(now, now - int(self._incoming_timeout * 1000)), self._swept)
         if not self._purging:
@@ -75,7 +83,7 @@ class Sweeper(Service):
     def _swept(self, ended: int | None, _error: StoreError | None) -> None:
         if ended:
             self._told()
-            if self.running:  # there may be more than one sweep takes
+            if self.running:  # one sweep ends a limited number: there may be more
                 self.sweep()
 
     def _purge(self) -> None:

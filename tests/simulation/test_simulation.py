@@ -341,7 +341,7 @@ class BrokenLawCase(SimulationCase):
 
             return tell
 
-        self.wrapped(Store, "_tell", make)
+        self.wrapped(Store, "_write_events", make)
         self.broken("I4")
 
     def test_first_segment_decides(self) -> None:

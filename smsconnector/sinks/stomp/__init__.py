@@ -1,8 +1,9 @@
 """Events to a STOMP broker.
 
-``sink``        publishes them: the queue, when and where to connect
+``sink``        the sink: queues events, decides when and where to connect
 ``connection``  one STOMP session
-``frames``      events as frames
+``frames``      events as STOMP frames
 ``suspicion``   which event the broker refuses
-``failover``    ActiveMQ's URIs, and the pace of the attempts
+``failover``    ActiveMQ's failover URIs, and the order and pace of connection attempts
+``settings``    the section ``events`` of the configuration
 """

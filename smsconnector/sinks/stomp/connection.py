@@ -1,12 +1,14 @@
 """One STOMP session on one TCP or TLS connection: handshake, receipts, heart-beats, time-outs.
 
-1. CONNECT goes out at once. CONNECTED agrees on the version and on the beats; from then on parts may be sent.
-2. A part of one event is a SEND with a receipt; one of several is BEGIN, SENDs, and COMMIT with a receipt, written in
-   one go. At most ``window`` octets are on the wire unconfirmed, so that the send buffer never grows.
-3. ERROR ends the session. If its receipt-id names a part, that is the one at fault (``named``).
-4. A broker that is silent, or owes a receipt for too long, is dropped. One timer, ``_tick``, looks after all that.
+1. CONNECT is sent at once. CONNECTED agrees on the version and on the heart-beats. From then on parts may be sent.
+2. A part of one event is a SEND with a receipt. A part of several events is BEGIN, the SENDs, and COMMIT with a
+   receipt, written with one call. At most ``window`` octets are unconfirmed at a time (one part may be longer), so that
+   the send buffer stays small.
+3. ERROR ends the session. ``named`` is the part that its receipt-id names, if it has one.
+4. The connection to a broker that is silent, or sends no receipt for too long, is closed. One timer, ``_tick``, does
+   that.
 
-stompest does the protocol: frames, parser, session, negotiation.
+The library stompest has the frames, the parser, the session and the negotiation of STOMP 1.0 to 1.2.
 """
 
 from typing import Any, Protocol
@@ -24,16 +26,16 @@ from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer
 
 # All in seconds.
 HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
-RECEIPT_TIMEOUT = 30.0  # with parts outstanding and not one of them confirmed
-PROVED_AFTER = 10.0  # a session that lasts so long is a good one, even if nothing was published on it
-CONNECTION_TICK = 1.0
+RECEIPT_TIMEOUT = 30.0  # from the last receipt to the next one, while parts are unconfirmed
+PROVED_AFTER = 10.0  # a session that lasts so long resets the back-off, even if nothing was published on it
+CONNECTION_TICK = 1.0  # between looks at the time, at most
 
-GRACE = 2  # a broker's beat may come nearly twice as late as agreed
+GRACE = 2  # times the agreed interval of heart-beats, after which a silent broker is given up
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
 
 
 class SessionKeeper(Protocol):
-    """Who decides when to connect, and what to send."""
+    """What a connection needs of its sink, which decides when to connect and what to send."""
 
     reactor: Any
     login: str | None
@@ -51,7 +53,8 @@ class SessionKeeper(Protocol):
 
 
 class StompConnection(net.Protocol):
-    """One session, from the transport's connection to its end. ``why`` it ended, ``refused``: before CONNECTED."""
+    """One session, from the transport's connection to its end. ``why`` says why it ended. ``refused``: an ERROR frame
+    came instead of CONNECTED."""
 
     transport: Any
 
@@ -125,11 +128,11 @@ class StompConnection(net.Protocol):
 
     @property
     def room(self) -> int:
-        """Octets that may be sent now; one part may be longer if nothing is under way."""
+        """Octets that may be sent now. If nothing is under way, one part may be longer."""
         return self.sink.window - self.octets_in_flight if self.ready else 0
 
     def send(self, part: BatchPart, number: int) -> None:
-        """Write a part in one go; ``number`` was never used before."""
+        """Write a part with one call. ``number`` names its receipt and transaction, and must be new."""
         assert self._renderer is not None
         if not self.in_flight:
             self._last_progress = self.reactor.seconds()
@@ -138,12 +141,12 @@ class StompConnection(net.Protocol):
         self._write(self._renderer.part(part.events, number))
 
     def drop(self, why: str) -> None:
-        """Give the connection up at once, whatever is still in its buffers."""
+        """Abort the connection at once, even if data is still in its buffers."""
         self.why, self.ready = self.why or why, False
         self.transport.abortConnection()
 
     def stop(self) -> None:
-        """Say DISCONNECT and close on its receipt; a session that was not agreed yet is closed at once."""
+        """Send DISCONNECT, and close when its receipt comes. A session without CONNECTED is closed at once."""
         if not self.ready:
             self.drop("stopped")
             return
@@ -154,7 +157,7 @@ class StompConnection(net.Protocol):
 
     def _frame(self, frame: Any) -> None:
         if not frame:
-            return  # a heart-beat; that something came is noted already
+            return  # a heart-beat: dataReceived has noted the time
         if frame.command == StompSpec.RECEIPT:
             self._receipt(frame.headers.get(StompSpec.RECEIPT_ID_HEADER))
         elif frame.command == StompSpec.ERROR:
@@ -173,7 +176,7 @@ class StompConnection(net.Protocol):
         self._beats_every = self.session.serverHeartBeat / 1000
         self.ready = True
         self._cancel_tick()
-        self._tick()  # the agreed beats may be faster than the tick so far
+        self._tick()  # the agreed heart-beats may need a shorter interval
         self.sink.agreed(self, f"STOMP {version}, {self.session.server or 'unnamed server'}")
 
     def _receipt(self, receipt_id: str | None) -> None:
@@ -188,8 +191,8 @@ class StompConnection(net.Protocol):
             self.sink.confirmed(self, part)
 
     def _error(self, frame: Any) -> None:
-        """Every ERROR ends the session. ActiveMQ would go on after one, and even COMMIT the transaction that
-        lost a SEND: its receipt must not count, so nothing that comes after is read."""
+        """Close the connection. ActiveMQ goes on after an ERROR, and even commits a transaction that has lost a SEND.
+        The receipt of that COMMIT must not count, so nothing is read any more."""
         said = frame.headers.get("message") or frame.body.decode("utf-8", "replace").partition("\n")[0]
         self.refused = self._renderer is None
         if self.sink.passcode:
@@ -201,7 +204,7 @@ class StompConnection(net.Protocol):
     # -- time
 
     def _tick(self) -> None:
-        """What is due: give up on a silent broker, or tell a patient one that we are alive."""
+        """Close the connection to a silent broker, or send a heart-beat if one is due."""
         if self.why is not None:
             return
         now = self.reactor.seconds()
@@ -230,7 +233,7 @@ class StompConnection(net.Protocol):
 
 
 def shown(reason: Failure) -> str:
-    """A failure in words, for one line of the log."""
+    """A failure in words, shortened for the log."""
     return shortened(explain_failure(reason))
 
 

@@ -1,4 +1,4 @@
-"""ActiveMQ's failover URI, read; and in which order and at what pace its brokers are tried.
+"""Read ActiveMQ's failover URI, and decide in which order and at what pace its brokers are tried.
 
 ::
 
@@ -6,17 +6,18 @@
     failover:tcp://a:61613,tcp://b:61613        failover://(tcp://a:61613)        tcp://a:61613
 
 1. ``FailoverURI.parse`` turns the text into brokers and options. Options that the connector has no use for
-   (``wireFormat.*``, ``backup``, ``timeout``...) are tolerated and named in ``ignored``; what can't be
-   understood is a ``ValueError`` whose one sentence says what to write.
-2. ``ReconnectSchedule`` gives the next (broker, delay). As ActiveMQ's own client does, it walks all brokers
-   in one round without a pause, and waits between rounds: initialReconnectDelay, then times
-   backOffMultiplier, up to maxReconnectDelay. A broker that was just lost is the last one of the next round.
-   Every delay has a jitter of 25 % either way, so that many connectors don't come back in the same instant.
-3. Only ``succeeded`` brings the delay back to its start. ``refused`` (wrong password and the like) sets a pace
-   of its own: 5 s at least, doubling up to 60 s.
+   (``wireFormat.*``, ``backup``, ``timeout``...) are accepted and named in ``ignored``. A text that can't be understood
+   raises ValueError with one sentence that says what to write.
+2. ``ReconnectSchedule`` gives the next broker and the delay before it is tried. Like ActiveMQ's own client, it tries
+   all brokers in one round without a pause, and waits between rounds: initialReconnectDelay at first, then
+   backOffMultiplier times longer each time, up to maxReconnectDelay. A broker that was just lost is the last one of the
+   next round. Each of these waits has a jitter of 25 % either way, so that many connectors do not connect at the same
+   moment.
+3. Only ``succeeded`` resets the delay. After ``refused`` (wrong password and the like) each attempt waits for 5 s at
+   least. This is doubled with each refusal, up to 60 s, and has a jitter of up to 25 % more.
 
-Nothing here reads a clock or opens a socket: the randomness is a parameter, delays are seconds as floats,
-and options are milliseconds as in the URI.
+Nothing here reads a clock or opens a socket. The random generator is a parameter. Delays are seconds; options are
+milliseconds, as in the URI.
 
 Source: https://activemq.apache.org/components/classic/documentation/failover-transport-reference, and
 FailoverTransport.doReconnect of ActiveMQ 5.17.
@@ -30,8 +31,8 @@ from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-PORT, TLS_PORT = 61613, 61614
-JITTER = 0.25
+PORT, TLS_PORT = 61613, 61614  # of an address without a port
+JITTER = 0.25  # of a delay
 FLOOR = 10.0  # ms; a URI that asks for less would make a busy loop
 REFUSED_FIRST, REFUSED_MAX = 5.0, 60.0  # seconds
 
@@ -45,7 +46,7 @@ _NEXT_BROKER = re.compile(r",(?=\s*[A-Za-z][A-Za-z0-9+.\-]*:(?://|\())")
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """One address that speaks STOMP."""
+    """The address of one broker; ``tls``: whether it is reached over TLS."""
 
     host: str
     port: int
@@ -58,10 +59,10 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class FailoverURI:
-    """Brokers in their order, and how to come back to them. Delays are milliseconds.
+    """The brokers in their order, and the options of reconnecting. Delays are milliseconds.
 
-    ``max_reconnect_attempts`` is read and kept, but the connector never gives up: its events are in the
-    outbox until a broker has confirmed them.
+    ``max_reconnect_attempts`` is read but not used. The connector never gives up, because its events stay in the outbox
+    until a broker has confirmed them.
     """
 
     brokers: tuple[Broker, ...]
@@ -75,7 +76,7 @@ class FailoverURI:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``text``; ``ValueError`` with one sentence if it can't be understood."""
+        """Read ``text``. Raises ValueError with one sentence if it can't be understood."""
         listed, query = _split(text.strip())
         brokers, options = [], list(_pairs(query))
         for item in _NEXT_BROKER.split(listed):
@@ -180,13 +181,13 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[str, str], Any]]] = MappingProxyType
 
 
 class ReconnectSchedule:
-    """Which broker comes next, and after how many seconds. It never ends."""
+    """Says which broker to try next, and after how many seconds. It never ends."""
 
     def __init__(self, uri: FailoverURI, random: Random) -> None:
         self._uri, self._random = uri, random
         self._round: list[Broker] = []
-        self._given: Broker | None = None  # by the last next()
-        self._lost: Broker | None = None  # was good until now
+        self._given: Broker | None = None  # the broker that next() gave last
+        self._lost: Broker | None = None  # the broker that succeeded last; it comes last in the next round
         self._begun = False
         self._delay = float(uri.initial_reconnect_delay)  # ms
         self._refusal = 0.0  # s
@@ -202,14 +203,15 @@ class ReconnectSchedule:
         return self._given, max(delay, self._refusal * self._random.uniform(1, 1 + JITTER))
 
     def succeeded(self) -> None:
-        """The connection to the broker given last has proved good: delays start over with the next round."""
+        """The connection to the broker given last works: the next attempt begins a new round, after the initial
+        delay."""
         self._delay = float(self._uri.initial_reconnect_delay)
         self._refusal = 0.0
         self._round = []
         self._lost = self._given
 
     def refused(self) -> None:
-        """The broker given last answered, and said no: the next attempts, on whatever broker, are paced."""
+        """The broker given last refused the session: the next attempts wait longer, whichever broker they are for."""
         self._refusal = min(self._refusal * 2, REFUSED_MAX) if self._refusal else REFUSED_FIRST
 
     def _new_round(self) -> list[Broker]:
@@ -223,7 +225,7 @@ class ReconnectSchedule:
         return brokers
 
     def _back_off(self) -> float:
-        """The pause before this round, in seconds; the one before the next is longer."""
+        """The pause before this round, in seconds. Makes the one before the next round longer."""
         now = max(FLOOR, min(self._delay, self._uri.max_reconnect_delay))
         if self._uri.use_exponential_back_off:
             self._delay = now * self._uri.back_off_multiplier

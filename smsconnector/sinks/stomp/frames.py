@@ -1,8 +1,11 @@
-"""Events as the frames of STOMP, and how many of them one receipt confirms.
+"""Events as STOMP frames, and the parts of batches that one receipt confirms.
 
-Why the frames look as they do: without ``content-length`` ActiveMQ makes a TextMessage of a SEND (with it, a
-BytesMessage); ``type`` becomes JMSType; ``persistent:true`` makes it outlive the broker; other headers become
-JMS string properties under their own names. (STOMP 1.2, and ActiveMQ's "Stomp" page.)
+Why the frames have these headers (STOMP 1.2, and ActiveMQ's page "Stomp"):
+
+- There is no ``content-length``: without it ActiveMQ makes a TextMessage of a SEND, with it a BytesMessage.
+- ``type`` becomes JMSType.
+- ``persistent:true`` lets the message survive a restart of the broker.
+- Other headers become JMS string properties with the same names.
 """
 
 import re
@@ -14,7 +17,7 @@ from stompest.protocol import StompFrame, StompSpec
 from smsconnector.messages import Event
 from smsconnector.sinks import TellOutcome
 
-FRAME_OVERHEAD = 256  # octets of a SEND frame beside event id and body, roughly
+FRAME_OVERHEAD = 256  # octets of a SEND frame, roughly, without the event id and the body
 
 # Header texts that need no escaping in any STOMP version.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._/|@=+,;*()#~-]*").fullmatch
@@ -27,18 +30,19 @@ _INEXPRESSIBLE = {
 
 
 class BatchPart(NamedTuple):
-    """Some consecutive events of a batch: what one receipt confirms. ``settle`` is the batch's."""
+    """Consecutive events of one batch, which one receipt confirms. ``settle`` is the callback of the batch."""
 
     events: Sequence[Event]
     settle: TellOutcome
 
     @property
     def octets(self) -> int:
-        """About how many it has on the wire."""
+        """About how many octets it takes on the wire."""
         return sum(event_octets(event) for event in self.events)
 
     def cut(self, most: int, octets: int) -> "tuple[BatchPart, BatchPart | None]":
-        """At most ``most`` events and ``octets`` of it, but one at least; and the rest, if there is any."""
+        """The first events, at most ``most`` and at most about ``octets`` octets, but one at least; and the rest, None
+        if there is none."""
         count = size = 0
         for event in self.events[:most]:
             size += event_octets(event)
@@ -51,25 +55,27 @@ class BatchPart(NamedTuple):
 
 
 def event_octets(event: Event) -> int:
-    """About how many it takes on the wire; the body is ASCII."""
+    """About how many octets the event takes on the wire. The body is ASCII."""
     return len(event.body) + len(event.event_id) + FRAME_OVERHEAD
 
 
 class FrameRenderer:
-    """Events as SEND frames of one STOMP version. Header blocks are rendered once per (kind, JMS type)."""
+    """Renders events as SEND frames of one STOMP version. The constant headers are rendered once per kind and JMS
+    type."""
 
     def __init__(self, destinations: Mapping[str, str], version: str) -> None:
         self._destinations, self._version = destinations, version
         self._heads: dict[tuple[str, str], str] = {}
 
     def frame(self, command: str, *headers: tuple[str, str]) -> str:
-        """A frame without a body."""
+        """A frame without a body. Characters that the version can't express in a header become question marks."""
         inexpressible = _INEXPRESSIBLE[self._version]
         raw = [(name, inexpressible.sub("?", value)) for name, value in headers]
         return bytes(StompFrame(command, rawHeaders=raw, version=self._version)).decode()
 
     def part(self, events: Sequence[Event], number: int) -> bytes:
-        """All events of a part; its receipt, and its transaction if it has one, is called by ``number``."""
+        """The frames of all events of a part. ``number`` names its receipt, and its transaction if it has several
+        events."""
         if len(events) == 1:
             return self._send(events[0], f"receipt:{number}\n").encode()
         transaction = ("transaction", str(number))

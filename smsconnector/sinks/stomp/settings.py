@@ -20,7 +20,7 @@ class StompSection(SinkSection):
     passcode: SecretStr | None = None
     virtual_host: HeaderValue | None = None
     ca_file: str | None = None
-    heartbeat: float = Field(default=10.0, ge=0, le=3600)  # 0: none
+    heartbeat: float = Field(default=10.0, ge=0, le=3600)  # seconds, in both directions; 0: none
     window: int = Field(default=1_048_576, ge=1_024)  # octets on the wire that the broker has not confirmed
     delivery_report: HeaderValue = Field(default="delivery-report", min_length=1)
     incoming_message: HeaderValue = Field(default="incoming-message", min_length=1)
@@ -32,7 +32,7 @@ class StompSection(SinkSection):
         return uri
 
     def problems(self, path: str) -> list[Problem]:
-        """A ``ca_file`` that can't be used."""
+        """A problem if ``ca_file`` can't be used, else nothing."""
         if self.ca_file is None:
             return []
         place = f"{path}.ca_file"
@@ -40,7 +40,8 @@ class StompSection(SinkSection):
 
 
 def make_sink(reactor: Any, section: StompSection, dice: Random) -> StompSink:
-    """The sink of that section."""
+    """The sink that the section describes. ``dice`` makes the jitter of connection attempts and the order of
+    brokers."""
     heartbeat_ms = int(section.heartbeat * 1000)
     return StompSink(
         reactor,

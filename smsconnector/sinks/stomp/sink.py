@@ -1,19 +1,20 @@
-"""Events to ActiveMQ (or any broker that speaks STOMP 1.0, 1.1 or 1.2), confirmed by the broker's RECEIPT.
+"""Send events to ActiveMQ, or any broker that speaks STOMP 1.0, 1.1 or 1.2. The broker's RECEIPT confirms them.
 
-1. ``StompSink.publish`` queues a batch. The caller still owns the events: they are in the outbox.
+1. ``StompSink.publish`` queues a batch. The events are still in the outbox.
 2. While a broker is connected, ``_pump`` cuts *parts* off the batches and hands them to the connection. A part has at
-   most ``window`` octets; nearly always it is a whole batch.
-3. The RECEIPT confirms the part: only now may the outbox forget its events (law 1).
-4. A connection that is lost, falls silent or owes a receipt for too long gives its unconfirmed parts back, in order;
-   the next broker of the failover list gets them again, with new transaction ids and the *same* ``event-id`` headers,
-   by which a consumer drops a repeat.
+   most ``Suspicion.longest`` events and ``window`` octets, but one event at least. Nearly always it is a whole batch.
+3. The RECEIPT confirms all events of the part. They must not be dropped from the outbox before that.
+4. If a connection is lost, falls silent, or gets no receipt for too long, its unconfirmed parts go back to the head of
+   the queue, in order. The next broker of the failover list gets them again, with new transaction ids and the *same*
+   ``event-id`` headers, by which a consumer can drop a repeat.
 5. When the broker ends a connection while parts are under way, one event may be at fault. ``suspicion`` finds out
-   which: parts become smaller until it is known. That event is refused with the broker's words, and the others go on.
-6. ``stopService`` says DISCONNECT, takes the receipts that still come, and closes within 2 s. What has no receipt is
-   still owed.
+   which: parts become smaller until it is known. That event is answered as REFUSED, with the broker's words, and the
+   others are sent.
+6. ``stopService`` sends DISCONNECT, takes the receipts that still come, and closes within ``STOP_TIMEOUT``. Events
+   without a receipt get no answer.
 
-``connection`` is one STOMP session; this module owns the queue, and decides when and where to connect. A caller bounds
-memory by the number of events it has outstanding; the sink adds at most ``window`` octets.
+``connection`` is one STOMP session. This module has the queue, and decides when and where to connect. The caller bounds
+memory by the number of events that it has given to the sink. The sink adds at most ``window`` octets.
 """
 
 import re
@@ -52,7 +53,7 @@ def broker_endpoint(reactor: Any, broker: Broker, tls: TLS) -> Any:
 
 @implementer(IEventSink)
 class StompSink(Service):
-    """Publishes events on a STOMP broker; see the module for the walk.
+    """Publishes events to a STOMP broker. The module's docstring describes how.
 
     :param uri: ActiveMQ's failover syntax, or one address (``ValueError`` if it can't be understood).
     :param destinations: for each kind of event the queue: a bare name, ``/queue/name`` or ``/topic/name``.
@@ -99,7 +100,7 @@ class StompSink(Service):
         self._number = 0  # of the last receipt and transaction
         self._connection: StompConnection | None = None
         self._attempt: Deferred[Any] | None = None
-        self._timer: Any = None  # the next attempt, or while stopping the end of patience
+        self._timer: Any = None  # the next connection attempt; while stopping, the end of STOP_TIMEOUT
         self._stopped = False
         self._on_stopped: Deferred[None] | None = None
 
@@ -123,7 +124,7 @@ class StompSink(Service):
         self._connect_next()
 
     def stopService(self) -> "Deferred[None]":
-        """Fires within ``STOP_TIMEOUT`` seconds, when nothing is open any more."""
+        """Fires with None, within ``STOP_TIMEOUT`` seconds, when the connection is closed."""
         super().stopService()
         self._stopped = True
         self._cancel_timer()
@@ -140,7 +141,8 @@ class StompSink(Service):
         return stopped
 
     def publish(self, events: Sequence[Event], settle: TellOutcome) -> None:
-        """Send all, in order; ``settle`` hears of each once. Before the start they wait."""
+        """See ``IEventSink``. Events that STOMP can't carry are answered as REFUSED at once. Before the start, events
+        wait; after the stop, they are dropped."""
         good = [event for event in events if self._can_carry(event)]
         if len(good) < len(events):
             bad = [event for event in events if not self._can_carry(event)]
@@ -155,7 +157,7 @@ class StompSink(Service):
     # -- parts out, receipts in
 
     def _pump(self) -> None:
-        """Send whatever there is room for."""
+        """Send as many parts as the connection has room for."""
         connection, waiting = self._connection, self._waiting
         while connection is not None and waiting and connection.room > 0:
             if self._suspicion.one_at_a_time and connection.in_flight:
@@ -170,7 +172,7 @@ class StompSink(Service):
             connection.send(part, self._number)
 
     def confirmed(self, connection: StompConnection, part: BatchPart) -> None:
-        """A receipt: parts may grow again."""
+        """The receipt of a part has come."""
         self.proved(connection)
         self._suspicion.confirmed(part)
         part.settle(EventOutcome(part.events, EventVerdict.CONFIRMED))
@@ -204,7 +206,8 @@ class StompSink(Service):
     # -- connections come and go
 
     def _connect_next(self, why: str = "", broker: Broker | None = None, refused: bool = False) -> None:
-        """Try the broker whose turn it is, when it is its turn; say so if it is because of a failure."""
+        """Plan the next connection attempt. ``why`` tells the failure that led to it, for the log; "" if there was
+        none."""
         candidate, delay = self._schedule.next()
         if why:
             when = f"in {delay:.1f} s" if delay >= 0.05 else "at once"
@@ -232,7 +235,7 @@ class StompSink(Service):
         attempt.addErrback(self._not_reached, broker)
 
     def opened(self, connection: StompConnection) -> bool:
-        """The connection is there, the handshake may begin; False if it came after the stop."""
+        """The transport is connected. Whether the handshake may begin: not if the sink was stopped meanwhile."""
         self._attempt = None
         if not self._stopped:
             self._connection = connection
@@ -244,18 +247,19 @@ class StompSink(Service):
             self._connect_next(shown(reason), broker)
 
     def agreed(self, connection: StompConnection, what: str) -> None:
-        """CONNECTED came: the session may begin."""
+        """CONNECTED has come: events may be sent. ``what`` has the version and the server, for the log."""
         self.log.info("Events go to {broker} ({what}).", broker=connection.broker, what=what)
         self._pump()
 
     def proved(self, connection: StompConnection) -> None:
-        """A receipt came, or the session lasts: only this resets the back-off. CONNECTED alone would not do: an
-        event that makes the broker hang up would be tried again without a pause."""
+        """The session has brought a receipt, or has lasted: reset the back-off. CONNECTED alone does not reset it,
+        because an event that makes the broker close the connection would be sent again without a pause."""
         if connection is self._connection:
             self._schedule.succeeded()
 
     def lost(self, connection: StompConnection) -> None:
-        """Take the unconfirmed parts back, before all others, and look for the next broker."""
+        """The connection has ended: put its unconfirmed parts back at the head of the queue, and try the next
+        broker."""
         if connection is not self._connection:
             return
         self._connection = None
@@ -268,7 +272,7 @@ class StompSink(Service):
         self._connect_next(connection.why or "lost", connection.broker, connection.refused)
 
     def _finish_stop(self) -> None:
-        """The end: the connection is gone or given up, what was not confirmed is forgotten here."""
+        """End the stop: close the connection if it is still open, and drop the queue."""
         self._cancel_timer()
         connection, self._connection = self._connection, None
         if connection is not None:

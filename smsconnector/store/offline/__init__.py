@@ -1,8 +1,9 @@
-"""What works on a database file from outside the daemon.
+"""Tools for a database file, run outside the daemon.
 
-``backup``     a copy while a connector runs
-``reconcile``  does it add up
-``parked``     events that a sink did not take: listed, and tried again
-``rescue``     what can be saved of a damaged file, as a new one; by its tables, then by its ``btree_leaves``
-``new_file``   a file that appears whole, or not at all
+``backup``        copies the database while a connector runs
+``reconcile``     counts what was accepted against what became of it, and lists contradictions
+``parked``        lists the events that a sink did not take, and lets them be tried again
+``rescue``        saves what can be read of a damaged file
+``btree_leaves``  reads the rows of leaf pages without the b-trees above them, for ``rescue``
+``new_file``      writes a file under a temporary name, and gives it its name when it is complete
 """

@@ -1,4 +1,4 @@
-"""A copy of the database while a connector may be writing to it: whole, consistent, checked."""
+"""Copy the database while a connector may be writing to it. The copy is consistent, and it is checked."""
 
 import os
 import sqlite3
@@ -10,8 +10,10 @@ from smsconnector.store.offline.new_file import new_file
 
 
 def backup(path: str, target: str) -> int:
-    """Copy the database to ``target``, which must not exist; its size in octets. It is what was committed at one
-    moment, of whatever version. Nothing is left behind if it fails. Raises StoreUnusable."""
+    """Copy the database to ``target``, which must not exist; returns the size of the copy in octets.
+
+    The copy holds what was committed at one moment. The schema may be of any version. If the copy fails its check,
+    nothing is left behind. Raises StoreUnusable."""
     try:
         with closing(open_readonly(path, any_version=True)) as source, new_file(target) as unfinished:
             with closing(sqlite3.connect(unfinished)) as copy:

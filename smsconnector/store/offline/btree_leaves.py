@@ -1,8 +1,8 @@
-"""The rows in the leaves of a database file, found without the trees above them.
+"""Read the rows of a SQLite file from its leaf pages, without the b-trees above them.
 
-For a file whose inner pages are damaged: each page that looks like the leaf of a table is read by itself. Pages of the
-free list are left out, for they hold rows that were deleted. Numbers of sections are those of "Database File Format"
-(sqlite.org/fileformat2.html).
+This is for a file whose interior pages are damaged. Each page that looks like a leaf of a table b-tree is read by
+itself. Pages of the freelist are left out, for they hold deleted rows. Section numbers in this module are those of
+"Database File Format" (sqlite.org/fileformat2.html).
 """
 
 import struct
@@ -14,18 +14,19 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # 2.1: octets by serial type
 
 
 class _Broken(Exception):
-    """What is there can't be what it should be."""
+    """The octets can't be what the file format requires at this place."""
 
 
 class Row(NamedTuple):
-    """``values`` in the order of the columns as they were when it was written; None in the place of the rowid."""
+    """One row of any table. ``values`` are in the order of the columns that the table had when the row was written; the
+    column that is the rowid is None there."""
 
     rowid: int
     values: list[Any]
 
 
 class Leaves:
-    """``file`` is a whole database file as SQLite writes it, without anything left in a WAL."""
+    """The leaf pages of ``file``, a database file whose WAL has been moved into it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -38,7 +39,8 @@ class Leaves:
         self._pages = file.seek(0, 2) // self._size
 
     def rows(self) -> Iterator[Row]:
-        """Of all tables, page by page. Nothing, where it can't be told which pages are free."""
+        """The rows of all tables, page by page. None at all if the freelist can't be read, for then deleted rows would
+        be among them."""
         try:
             free = self._free_pages()
         except _Broken:
@@ -51,14 +53,15 @@ class Leaves:
                 yield from self._rows_of(page)
 
     def _page(self, number: int) -> bytes:
-        """Pages are numbered from 1."""
+        """The octets of a page; pages are numbered from 1. Raises _Broken if there is no such page."""
         if not 1 <= number <= self._pages:
             raise _Broken
         self._file.seek((number - 1) * self._size)
         return self._file.read(self._size)
 
     def _free_pages(self) -> set[int]:
-        """1.5: trunks, each with the next one and its leaves."""
+        """1.5: the numbers of the pages on the freelist. Each trunk page names the next trunk and its leaf pages.
+        Raises _Broken if the list does not agree with the header."""
         free: set[int] = set()
         trunk = self._free
         while trunk:
@@ -88,7 +91,8 @@ class Leaves:
                 continue
 
     def _payload(self, page: bytes, at: int, size: int) -> bytes:
-        """1.6: what has no room on the page goes on in a chain of others."""
+        """1.6: the record of ``size`` octets that begins at ``at``. What does not fit on its page is in a chain of
+        overflow pages."""
         if size > self._size * self._pages:
             raise _Broken
         most = self._usable - 35
@@ -106,7 +110,7 @@ class Leaves:
 
 
 def _varint(octets: bytes, at: int) -> tuple[int, int]:
-    """1.6: at most nine octets; the value and what follows it."""
+    """1.6: a varint of at most nine octets; returns its value and the position after it."""
     value = 0
     for place, octet in enumerate(octets[at : at + 9]):
         value = value << 8 | octet if place == 8 else value << 7 | octet & 0x7F
@@ -116,7 +120,7 @@ def _varint(octets: bytes, at: int) -> tuple[int, int]:
 
 
 def _values(record: bytes) -> list[Any]:
-    """2.1: the serial types, then the values."""
+    """2.1: the values of a record. It has a header with the serial types, then the values."""
     end, at = _varint(record, 0)
     kinds = []
     while at < end:
@@ -134,6 +138,7 @@ def _values(record: bytes) -> list[Any]:
 
 
 def _value(record: bytes, at: int, kind: int) -> tuple[Any, int]:
+    """2.1: the value of that serial type at ``at``; returns it and the position after it."""
     if kind == 0:
         return None, at
     if kind in (8, 9):

@@ -1,4 +1,4 @@
-"""A file that appears whole, under a name nobody had, or not at all."""
+"""Write a new file under a temporary name, and give it its name only when it is complete and on disk."""
 
 import os
 import tempfile
@@ -10,8 +10,11 @@ from smsconnector.errors import StoreUnusable
 
 @contextmanager
 def new_file(target: str) -> Iterator[str]:
-    """The name of a file to write, readable by its owner alone. When the block ends well it is on disk as ``target``;
-    when it ends with an exception nothing is left. Raises StoreUnusable if ``target`` exists, OSError."""
+    """A context manager that gives the name of a temporary file to write, in the folder of ``target``, readable by its
+    owner alone.
+
+    When the block ends, the file is synced and renamed to ``target``. If the block raises, the temporary file and its
+    companions (journal, WAL, image) are deleted. Raises StoreUnusable if ``target`` exists, and OSError."""
     if os.path.lexists(target):
         raise _exists(target)
     folder, name = os.path.split(target)
@@ -21,7 +24,7 @@ def new_file(target: str) -> Iterator[str]:
         yield unfinished
         _sync(unfinished)
         try:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # ours from here on
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else can take the name now
         except FileExistsError:
             raise _exists(target) from None
         os.rename(unfinished, target)

@@ -1,6 +1,6 @@
-"""Events that a sink did not take: which there are, and that they be tried again now.
+"""Parked events, which a sink did not take: list them, and let them be tried again now.
 
-Both work beside a connector that may be running: it looks for parked events that are due every few seconds.
+A connector may be running meanwhile. It looks for parked events that are due every few seconds.
 """
 
 import json
@@ -17,20 +17,20 @@ BUSY_TIMEOUT = 10.0  # seconds to wait for a connector that is writing
 
 
 class ParkedEventOfSink(NamedTuple):
-    """Times in ms; ``refused``: 1 for good, or else the sink wants it later; ``reason``: the sink's own words."""
+    """One event that is parked at one sink. Times are in ms since the Unix epoch."""
 
     event_id: str
     kind: str
     sink: str
-    since: int
-    attempts: int
-    due_at: int
-    refused: int
-    reason: str
+    since: int  # when it was parked first
+    attempts: int  # that the sink did not take
+    due_at: int  # when it is tried again; 0: at once
+    refused: int  # 1: the sink refused it; 0: the sink wants it later
+    reason: str  # the sink's own words
 
 
 def parked_events(path: str) -> list[ParkedEventOfSink]:
-    """All of them, the oldest first. Raises StoreUnusable."""
+    """All parked events of all sinks, those parked first in front. Raises StoreUnusable."""
     with closing(open_readonly(path)) as connection:
         try:
             rows = connection.execute(
@@ -44,8 +44,9 @@ def parked_events(path: str) -> list[ParkedEventOfSink]:
 
 
 def retry_parked(path: str, event_ids: Sequence[str]) -> int:
-    """Let these be tried now, or all if none is named; how many there are. Raises StoreUnusable."""
-    with closing(open_readonly(path)):  # says what is wrong with the file, if anything is
+    """Make these parked events due now, or all of them if ``event_ids`` is empty; returns how many were parked. An
+    event that is parked at two sinks counts twice. Raises StoreUnusable."""
+    with closing(open_readonly(path)):  # raises if the file is missing or has another schema
         pass
     which = f"id / {SINKS} IN (SELECT o.id FROM outbox AS o WHERE o.event_id IN (SELECT value FROM json_each(?)))"
     try:

@@ -1,10 +1,11 @@
-"""Does it add up? What was accepted against what became of it, and what was told.
+"""Count what was accepted against what became of it, and list what contradicts itself.
 
-For each channel and hour: accepted = delivered + failed + under way, and reports = confirmed by every sink + waiting.
-And message by message: whatever contradicts itself is listed.
+1. For each channel and hour: accepted = delivered + failed + under way. The reports of these messages are counted too:
+   those confirmed by every sink, and those that still wait for one.
+2. For each message: whether its state, its segments and its report agree.
 
-Reads one consistent view of the database, beside a connector that may be running; what
-retention has dropped is not counted.
+All is read in one transaction, so it is one consistent view. A connector may be running meanwhile. Messages that
+retention has dropped are not counted.
 """
 
 import sqlite3
@@ -17,30 +18,30 @@ from smsconnector.store.database import explain, open_readonly
 from smsconnector.store.outbox import SINKS
 
 HOUR = 3_600_000  # ms
-MOST_FAULTS = 1000  # faults listed
+MOST_FAULTS = 1000  # faults of one kind that are listed
 
 
 class HourOfChannel(NamedTuple):
-    """One channel and hour, by the time of acceptance; ``reports`` are those of these messages."""
+    """The messages of one channel that were accepted in one hour, counted."""
 
     channel: str
-    hour: int  # ms since the epoch
+    hour: int  # its begin, ms since the Unix epoch
     accepted: int
     delivered: int
     failed: int
     under_way: int
-    confirmed: int
-    waiting: int
+    confirmed: int  # reports of these messages that every sink has confirmed
+    waiting: int  # reports of these messages that some sink has not confirmed yet
 
 
 class Balance(NamedTuple):
-    """``faults`` are (MessageSID, sentence)."""
+    """The result. ``faults`` are pairs of a MessageSID, or a channel where it is about an hour, and a sentence."""
 
     lines: list[HourOfChannel]
     faults: list[tuple[str, str]]
 
 
-# Whether any sink is owed the event o: schema step 7 says how that is kept.
+# Whether any sink has yet to confirm the event ``o``. Step 7 of the schema says how confirmations are kept.
 _IS_OWED = f"""EXISTS (
     SELECT 1 FROM sink AS k LEFT JOIN confirmation AS c ON c.id = o.id * {SINKS} + k.id
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
@@ -56,7 +57,7 @@ WHERE m.accepted_at >= ?1 GROUP BY 1, 2 ORDER BY 2, 1
 _ACTIVE, _DELIVERED, _FAILED = (f"{state:d}" for state in MessageState)
 _SEGMENTS = "JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
 
-# Each finds (sid) of messages accepted since ?1 that contradict themselves, with what is said of them.
+# By the sentence that is printed: the query for the sids of such messages, of those accepted since ?1 (ms).
 _FAULTS = {
     "it is final, but there is no report of it": f"""
         SELECT m.sid FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
@@ -81,7 +82,8 @@ _FAULTS = {
 
 
 def reconcile(path: str, since: int = 0) -> Balance:
-    """``since`` in ms: messages accepted from then on. Raises StoreUnusable."""
+    """Count the messages accepted at ``since`` (ms since the Unix epoch) or later. At most ``MOST_FAULTS`` faults of
+    each kind are listed. Raises StoreUnusable."""
     with closing(open_readonly(path)) as connection:
         try:
             connection.execute("BEGIN")

@@ -1,15 +1,18 @@
-"""What can be saved from a damaged database, as a new one that can be worked with.
+"""Save what can be read of a damaged database, as a new database that the connector can go on with.
 
-All is done on a copy, with holes where the disk gives nothing. The rows of each table are read in the order of their
-ids. Where a page is no page any more, the search for the next row that can be read doubles its stride, then halves it;
-then the leaves that can't be reached any more are read by themselves (``leaves``). So a damaged page costs its own rows
-only. No index of the damaged file is used. What was read makes a new file, and what hung together there does so again:
+1. The file and its WAL are copied. Zeros stand where the disk can't be read. The damaged file itself is not changed.
+2. The rows of each table are read in the order of their ids, without any index. Where a page can't be read, the next
+   readable id is searched for: the stride is doubled until a row can be read, then halved to find the first one. So a
+   damaged page costs its own rows only.
+3. If something could not be read, the leaf pages that no tree leads to are read by themselves (``btree_leaves``).
+4. What was read is written to a new file. A row that the connector could not have written so is left out.
+5. The rows of the new file are made to agree with each other (``_Repair``):
 
-- a segment whose message is lost has no number to be sent to: it goes;
-- a message that has lost segments can't be sent whole. If it was under way it ends now, FAILED with UNKNOWN, for what
-  is lost may have been sent;
-- a final message whose report is lost is reported again, under the same event-id as before, by which a consumer knows
-  a repeat.
+   - A segment whose message is lost has no number to be sent to. It is deleted.
+   - A message that has lost segments can't be sent whole. The lost segments are replaced by empty ones. If the message
+     was under way, it ends as FAILED with the code UNKNOWN, for the lost segments may have been sent.
+   - A final message whose report is lost is reported again, under the same event-id as before. A consumer knows a
+     repeat by its event-id.
 """
 
 import os
@@ -39,40 +42,54 @@ TABLES = (
     "confirmation",
     "parked_event",
 )
-_RANGES = {  # beyond what the types of the columns say
+_RANGES = {  # the values that a column may have, where its type does not say enough
     "message": {"segments": range(1, 256), "state": range(3)},
     "segment": {"number": range(1, 256), "state": range(5)},
 }
-_TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # "": a code
-BLOCK, SECTOR = 1 << 20, 512  # octets
+_TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # by the declared type of a column; a code has none
+BLOCK, SECTOR = 1 << 20, 512  # octets read at once; octets read at once where a block can't be read
 BATCH = 1000  # rows read at once
-FURTHEST = 1 << 62  # no id is beyond
+GREATEST_ID = 1 << 62  # every id is less
 
 
-class Saved(NamedTuple):
-    """``rows`` are (table, rows saved, gaps: places where rows could not be read, and rows that make no sense);
-    ``lost`` counts messages of which segments remain but nothing else, ``told`` those of which the report remains;
-    ``unused`` the ids between those saved that nothing has: of messages lost without a trace, refused or purged.
-    ``torn`` are those that have lost segments, ``ended`` those of them that were under way, ``told_again`` other
-    reports that are written anew; ``doubt`` is what SQLite has against the damaged file."""
+class RescuedTable(NamedTuple):
+    """What was saved of one table."""
 
-    rows: list[tuple[str, int, int]]
-    lost: int
-    told: int
-    unused: int
-    torn: int
-    ended: int
-    told_again: int
-    doubt: str
+    name: str
+    rows: int  # saved
+    gaps: int  # places where rows could not be read, and rows left out; some may have come back from leaf pages
+
+
+class RepairReport(NamedTuple):
+    """How the rows were made to agree; all are numbers of messages, reports or ids."""
+
+    messages_lost: int  # messages of which only segments were left
+    reports_only: int  # reports of messages that are not there: lost, or dropped by retention before
+    ids_unused: int  # ids between the least and the greatest segment id that no segment has
+    messages_incomplete: int  # messages that have lost segments
+    messages_ended: int  # those of them that were under way, and end as FAILED
+    reports_repeated: int  # other final messages without a report, which are reported again
+
+
+class RescueReport(NamedTuple):
+    """What a rescue saved and what is lost. ``damage`` is what SQLite's integrity check says of the damaged file, "" if
+    it finds nothing."""
+
+    tables: list[RescuedTable]
+    repair: RepairReport
+    damage: str
 
     @property
     def gaps(self) -> int:
-        return sum(gaps for _, _, gaps in self.rows)
+        """The gaps of all tables."""
+        return sum(table.gaps for table in self.tables)
 
 
-def rescue(path: str, target: str) -> Saved:
-    """Write what can be read of the database at ``path``, which no connector may be using and which stays as it is, to
-    ``target``, which must not exist; needs room there for both. Raises StoreUnusable."""
+def rescue(path: str, target: str) -> RescueReport:
+    """Write what can be read of the database at ``path`` to the new file ``target``.
+
+    No connector may be using ``path``; it is not changed. ``target`` must not exist. Its disk needs room for the new
+    file and for a copy of the damaged one. Raises StoreUnusable if nothing can be saved."""
     if not os.path.exists(path):
         raise StoreUnusable(f"there is no database {path}")
     if not os.path.getsize(path) and not os.path.exists(f"{path}-wal"):
@@ -90,12 +107,13 @@ def rescue(path: str, target: str) -> Saved:
         lock.release()
 
 
-def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, target: str) -> Saved:
+def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, target: str) -> RescueReport:
+    """Copy the rows of ``source``, which is open on ``image``, to ``copy``, and repair them there."""
     copy.isolation_level = None
-    copy.execute("PRAGMA synchronous=OFF")  # new_file sees to it in the end
+    copy.execute("PRAGMA synchronous=OFF")  # new_file syncs the whole file at the end
     create(copy, source.execute("PRAGMA user_version").fetchone()[0])
-    there = {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    tables = [_Table(copy, name) for name in TABLES if name in there]  # an earlier version had fewer
+    present = {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    tables = [_Table(copy, name) for name in TABLES if name in present]  # earlier versions had fewer
     copy.execute("BEGIN")
     for table in tables:
         table.copy(source)
@@ -104,16 +122,19 @@ def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, targ
         _add_leaves(image, damaged)
     copy.execute("COMMIT")
     upgrade(copy, target)
-    mended = _Mending(copy).mend(has_gaps=bool(damaged))
+    repair = _Repair(copy).repair(has_gaps=bool(damaged))
     found = copy.execute("PRAGMA quick_check").fetchone()[0]
     if found != "ok":
         raise StoreUnusable(f"what was saved can't be read back from {target} ({found}): is its disk sound?")
-    return Saved([(table.name, table.saved, table.gaps) for table in tables], *mended, _doubt(source))
+    rescued = [RescuedTable(table.name, table.saved, table.gaps) for table in tables]
+    return RescueReport(rescued, repair, _integrity_error(source))
 
 
 def _make_image(path: str, image: str) -> None:
-    """The file and its WAL as far as they can be read, zeros in the place of what can't, and as long as it says that it
-    is: a disk that fails and a copy that broke off are what damages files. Of the owner of the file, if we may."""
+    """Copy the file and its WAL to ``image``, with zeros where the disk can't be read.
+
+    If the end of the file is missing, as after an interrupted copy, zeros are added up to the length that the header
+    gives. The new file and its image get the owner of the damaged file, if this process may do that."""
     for end in ("", "-wal"):
         if os.path.exists(path + end):
             with open(path + end, "rb") as source, open(image + end, "wb") as copy:
@@ -122,12 +143,14 @@ def _make_image(path: str, image: str) -> None:
     with open(image, "r+b") as file, suppress(PermissionError):
         os.chown(image.removesuffix("-image"), found.st_uid, found.st_gid)
         header = file.read(100)
-        wanted = int.from_bytes(header[16:18], "big") * int.from_bytes(header[28:32], "big")  # 1.3.2, 1.3.8
+        # The page size and the number of pages: "Database File Format" (sqlite.org/fileformat2.html), 1.3.2 and 1.3.8.
+        wanted = int.from_bytes(header[16:18], "big") * int.from_bytes(header[28:32], "big")
         if found.st_size < wanted < 2 * found.st_size + BLOCK:
             file.truncate(wanted)
 
 
 def _copy_readable(source: int, copy: BinaryIO) -> None:
+    """All octets of the file descriptor ``source``; sectors that can't be read become zeros."""
     size, at = os.fstat(source).st_size, 0
     while at < size:
         try:
@@ -148,9 +171,10 @@ def _read_or_zeros(source: int, at: int) -> bytes:
 
 
 def _open(path: str, image: str) -> sqlite3.Connection:
+    """A read-only connection to the image, with what is in its WAL. Raises StoreUnusable."""
     try:
         with closing(sqlite3.connect(image)) as whole:
-            whole.execute("PRAGMA journal_mode=DELETE")  # with what is in the WAL
+            whole.execute("PRAGMA journal_mode=DELETE")  # moves the WAL into the file
         connection = open_readonly(image, any_version=True)
     except (sqlite3.DatabaseError, StoreUnusable) as error:
         cause = error.__cause__ if isinstance(error, StoreUnusable) else error
@@ -165,7 +189,8 @@ def _open(path: str, image: str) -> sqlite3.Connection:
     return connection
 
 
-def _doubt(source: sqlite3.Connection) -> str:
+def _integrity_error(source: sqlite3.Connection) -> str:
+    """The last line of what SQLite finds wrong with the file; "" if it finds nothing."""
     try:
         found = str(source.execute("PRAGMA integrity_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
@@ -174,7 +199,7 @@ def _doubt(source: sqlite3.Connection) -> str:
 
 
 class _Table:
-    """One table of the copy, and which rows it may have."""
+    """One table of the copy: takes rows, and leaves out those that the connector could not have written."""
 
     def __init__(self, copy: sqlite3.Connection, name: str) -> None:
         self.name = name
@@ -194,7 +219,7 @@ class _Table:
         self._ranges = [(index, ranges[column]) for index, column, *_ in self.columns if column in ranges]
 
     def copy(self, source: sqlite3.Connection) -> None:
-        """What can be read the usual way."""
+        """Take the rows that can be read through the table's tree."""
         reader = _Reader(source, self.name, [name for _, name, *_ in self.columns])
         read = 0
         for rows in reader.batches():
@@ -203,7 +228,8 @@ class _Table:
         self.gaps = reader.gaps + read - self.saved
 
     def add(self, rows: list[Row]) -> None:
-        """Those of any table, of which it takes its own, and what it does not have yet."""
+        """Take rows found in leaf pages, which may be of any table: those that fit this table and are not in it yet. A
+        row from an older schema has fewer columns, and gets the defaults for the others."""
         whole = ((row.rowid, *row.values[1:], *self._defaults[len(row.values) :]) for row in rows)
         self._put([row for row in whole if self._is_sane(row)])
 
@@ -212,7 +238,7 @@ class _Table:
         self.saved += self._copy.executemany(f"INSERT OR IGNORE INTO {self.name} VALUES ({places})", rows).rowcount
 
     def _is_sane(self, row: tuple[Any, ...]) -> bool:
-        """Whether it could have been written as it is; a page has no checksum that would tell."""
+        """Whether the connector could have written the row. Its columns tell, for a page has no checksum."""
         return (
             len(row) == len(self.columns)
             and all(isinstance(row[index], kinds) for index, kinds in self._kinds)
@@ -221,7 +247,7 @@ class _Table:
 
 
 def _add_leaves(image: str, tables: list[_Table]) -> None:
-    """What no tree leads to any more."""
+    """Add the rows of leaf pages that no tree leads to any more."""
     with open(image, "rb") as file:
         found = Leaves(file).rows()
         while rows := list(islice(found, BATCH)):
@@ -230,7 +256,7 @@ def _add_leaves(image: str, tables: list[_Table]) -> None:
 
 
 class _Reader:
-    """The rows of one table that can be read; ``gaps`` counts the places where some could not."""
+    """Reads one table as far as it can be read. ``gaps`` counts the places where rows could not be read."""
 
     def __init__(self, source: sqlite3.Connection, table: str, names: list[str]) -> None:
         self.gaps = 0
@@ -238,20 +264,22 @@ class _Reader:
         self._sql = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
 
     def batches(self) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows in the order of their ids, at most ``BATCH`` at once, each with its id as the first value."""
         after = -1
-        while after < FURTHEST:
+        while after < GREATEST_ID:
             rows, is_whole = self._read(after, BATCH)
             if rows:
                 yield rows
                 after = rows[-1][0]
             if not is_whole:
                 self.gaps += 1
-                after = self._behind(after)
+                after = self._next_readable(after)
             elif len(rows) < BATCH:
                 return
 
     def _read(self, after: int, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
-        """What comes after that id until the limit or the first that can't be read; whether there was none such."""
+        """At most ``limit`` rows with an id greater than ``after``, and whether all of them could be read: if not, the
+        rows are those before the first that could not."""
         rows: list[tuple[Any, ...]] = []
         last = after
         try:
@@ -264,13 +292,13 @@ class _Reader:
             return rows, False
         return rows, True
 
-    def _behind(self, after: int) -> int:
-        """The least id from which on rows can be read again; FURTHEST if none."""
+    def _next_readable(self, after: int) -> int:
+        """The least id after which rows can be read again; GREATEST_ID if there is none."""
         stride = 1
         while not self._read(after + stride, 1)[1]:
             stride *= 2
-            if after + stride >= FURTHEST:
-                return FURTHEST
+            if after + stride >= GREATEST_ID:
+                return GREATEST_ID
         bad, good = after + stride // 2, after + stride
         while good - bad > 1:
             middle = (good + bad) // 2
@@ -278,31 +306,33 @@ class _Reader:
         return good
 
 
-class _Mending(Outbox):
-    """What hung together does so again."""
+class _Repair(Outbox):
+    """Makes the rows of the new file agree with each other."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection, self._counts, self._sinks = connection, StoreCounts(), {}
 
-    def mend(self, has_gaps: bool) -> tuple[int, int, int, int, int, int]:
-        """Messages lost and told, ids unused, messages torn and ended, and reports told again, if anything was lost."""
+    def repair(self, has_gaps: bool) -> RepairReport:
+        """All in one transaction. ``has_gaps``: rows of some table could not be read. Only if anything was lost, final
+        messages without a report are reported again: in a sound file retention has dropped those reports."""
         now = int(time.time() * 1000)
         self._connection.execute("BEGIN")
         unused = self._one("SELECT coalesce(max(id) - min(id) + 1 - count(*), 0) FROM segment")
-        told = self._one(
+        reports_only = self._one(
             "SELECT count(*) FROM outbox WHERE event_id LIKE 'dr-SM%' AND substr(event_id, 4) NOT IN"
             " (SELECT sid FROM message)"
         )
         lost = self._drop_orphans()
-        self._mend_progress(has_gaps)
-        torn, ended = self._fill(now)
-        told_again = self._tell_again(now) - ended if has_gaps or lost or torn else 0
+        self._repair_progress(has_gaps)
+        incomplete, ended = self._replace_lost_segments(now)
+        repeated = self._report_again(now) - ended if has_gaps or lost or incomplete else 0
         self._connection.execute("COMMIT")
-        return lost, told, unused, torn, ended, told_again
+        return RepairReport(lost, reports_only, unused, incomplete, ended, repeated)
 
-    def _mend_progress(self, has_gaps: bool) -> None:
-        """Ids of events that are lost are given out again: nobody may take the new ones for settled. What is not known
-        to be settled is told again."""
+    def _repair_progress(self, has_gaps: bool) -> None:
+        """The ids of lost events will be given to new events, which must not count as confirmed or parked: drop what
+        refers to lost events, and lower ``settled_up_to`` to the last event that was saved. A lost row of the sink is
+        made anew, as owed every event."""
         for table in ("confirmation", "parked_event"):
             self._connection.execute(f"DELETE FROM {table} WHERE id / {SINKS} NOT IN (SELECT id FROM outbox)")
         last = "(SELECT coalesce(max(id), 0) FROM outbox)"
@@ -321,14 +351,17 @@ class _Mending(Outbox):
         )
 
     def _drop_orphans(self) -> int:
+        """Delete segments whose message is lost; how many messages those were."""
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
         lost = self._one(f"SELECT count(DISTINCT id - number + 1) {orphans}")
         self._connection.execute(f"DELETE {orphans}")
         return lost
 
-    def _fill(self, now: int) -> tuple[int, int]:
-        """Segments without a text in the place of those that are lost; the others of such a message are not sent."""
-        torn = self._connection.execute(
+    def _replace_lost_segments(self, now: int) -> tuple[int, int]:
+        """Put segments without a text in the place of the lost ones. A message under way that has lost any ends as
+        FAILED, and its other segments are not sent. How many messages have lost segments, and how many of them ended
+        here."""
+        incomplete = self._connection.execute(
             "SELECT m.id, m.channel, m.segments, m.state FROM message AS m LEFT JOIN segment AS s"
             " ON s.id BETWEEN m.id AND m.id + m.segments - 1 AND s.id - s.number + 1 = m.id"
             " GROUP BY m.id HAVING count(s.id) <> m.segments"
@@ -336,12 +369,12 @@ class _Mending(Outbox):
         self._connection.executemany(
             "INSERT OR IGNORE INTO segment (id, queue, number, text, state, code) VALUES (?, ?, ?, '', ?, ?)",
             [
-                (message_id + number, channel, number + 1, *_instead(MessageState(state)))
-                for message_id, channel, segments, state in torn
+                (message_id + number, channel, number + 1, *_replacement(MessageState(state)))
+                for message_id, channel, segments, state in incomplete
                 for number in range(segments)
             ],
         )
-        active = [(now, message_id) for message_id, _, _, state in torn if state == MessageState.ACTIVE]
+        active = [(now, message_id) for message_id, _, _, state in incomplete if state == MessageState.ACTIVE]
         self._connection.executemany(
             f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE id BETWEEN ?2 AND ?2 + 254"
             f" AND id - number + 1 = ?2 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND ?1",
@@ -351,24 +384,25 @@ class _Mending(Outbox):
             f"UPDATE message SET state = {MessageState.FAILED:d}, code = '{CODE_UNKNOWN}', final_at = ? WHERE id = ?",
             active,
         )
-        return len(torn), len(active)
+        return len(incomplete), len(active)
 
-    def _tell_again(self, now: int) -> int:
-        untold = self._connection.execute(
+    def _report_again(self, now: int) -> int:
+        """Write a report for every final message that has none; how many."""
+        unreported = self._connection.execute(
             f"SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state <> {MessageState.ACTIVE:d}"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
-        self._tell(
+        self._write_events(
             [
                 report_event(sid, channel, state == MessageState.DELIVERED, code, now)
-                for sid, channel, state, code in untold
+                for sid, channel, state, code in unreported
             ]
         )
-        return len(untold)
+        return len(unreported)
 
 
-def _instead(state: MessageState) -> tuple[SegmentState, str | None]:
-    """State and code of a segment that is lost."""
+def _replacement(state: MessageState) -> tuple[SegmentState, str | None]:
+    """State and code of the segment that replaces a lost one of a message in that state."""
     if state is MessageState.DELIVERED:
         return SegmentState.DELIVERED, None
     return SegmentState.FAILED, CODE_UNKNOWN

@@ -157,7 +157,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(queues=st.lists(st.sampled_from(["a", "smpp", "z"]), min_size=1, unique=True), limit=st.integers(1, 4))
     def reconfigure(self, queues: list[str], limit: int) -> None:
         """Other routes serve the channel: nothing that waits is left where no one comes for it."""
-        self.queues, place, moved = queues, ("", -1, -1), 0
+        self.queues, place, moved = queues, ops.BEGINNING, 0
         while place is not None:
             some, left, place = self.one(ops.Requeue(tuple(queues), lambda channel, number: queues[0], place, limit))
             moved += some

@@ -199,7 +199,7 @@ class ParkedCase(SinkCase):
         self.assertEqual((self.owed(OTHER), self.counts()), ([third], (2, 0)))
 
     def test_many_parked_before_all_others(self) -> None:
-        """Retention gets by, a step at a time, however many are parked; and what was parked goes when its time comes."""
+        """Retention gets by, a step at a time, however many are parked. What was parked goes when its time comes."""
         events = self.told(*(f"t{number}" for number in range(60)))
         self.confirm(OTHER, events, up_to=60)
         self.park(SINK, *(parked(event) for event in events[:50]), up_to=50)

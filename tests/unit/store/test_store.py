@@ -15,7 +15,7 @@ from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIP
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
-from smsconnector.store.matching import LEARNED
+from smsconnector.store.matching import RECEIPTS_TO_LEARN
 from smsconnector.store.receipts import PARKED_BY_ID_ALONE, PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from smsconnector.store.writer import apply_batch
@@ -275,7 +275,7 @@ class MTCase(StoreCase):
     def test_learned_form(self) -> None:
         """Where receipts have always come in one form, an id is not read in another: decimal 16 waits for its response,
         and does not end hexadecimal 10."""
-        for number in range(100, 100 + LEARNED):
+        for number in range(100, 100 + RECEIPTS_TO_LEARN):
             (segment,) = self.accept(f"SM{number}")
             self.record(segment, Verdict.ACCEPTED, f"{number}")
             self.receive(receipt(f"{number}"))
@@ -284,7 +284,7 @@ class MTCase(StoreCase):
         self.assertEqual(self.receive(receipt("16", Finality.FAILED)).parked, 1)
         self.record(early, Verdict.ACCEPTED, "16")
         self.assertEqual([one["MessageSID"] for one in self.reports()][-1], "SM1")
-        self.assertEqual(len(self.reports()), LEARNED + 1)
+        self.assertEqual(len(self.reports()), RECEIPTS_TO_LEARN + 1)
 
     def test_addresses_not_swapped(self) -> None:
         """Ids in two forms are matched where the receipt names the handset as addressee, or nobody."""
@@ -296,20 +296,20 @@ class MTCase(StoreCase):
 
     def test_form_changes(self) -> None:
         """An SMSC that begins to write ids in another way is understood again after a while."""
-        for number in range(100, 100 + LEARNED):
+        for number in range(100, 100 + RECEIPTS_TO_LEARN):
             (segment,) = self.accept(f"SM{number}")
             self.record(segment, Verdict.ACCEPTED, f"{number}")
             self.receive(receipt(f"{number}"))
-        for number in range(0xA000, 0xA000 + 2 * LEARNED):
+        for number in range(0xA000, 0xA000 + 2 * RECEIPTS_TO_LEARN):
             (segment,) = self.accept(f"SM{number}")
             self.record(segment, Verdict.ACCEPTED, f"{number:x}")
             self.receive(receipt(f"{number}"))
-        self.assertEqual(len(self.reports()), 2 * LEARNED)
+        self.assertEqual(len(self.reports()), 2 * RECEIPTS_TO_LEARN)
 
     def test_two_nodes(self) -> None:
         """An SMSC of two nodes that write ids in two ways: ids of many digits are understood in both, at any time, the
         receipt before its response too."""
-        for number in range(1_000_000, 1_000_000 + LEARNED):
+        for number in range(1_000_000, 1_000_000 + RECEIPTS_TO_LEARN):
             (segment,) = self.accept(f"SM{number}")
             self.record(segment, Verdict.ACCEPTED, f"{number}")
             self.receive(receipt(f"{number}"))
@@ -319,7 +319,7 @@ class MTCase(StoreCase):
                 self.receive(receipt(f"{number}"))
             self.record(segment, Verdict.ACCEPTED, f"{number:x}")
             self.receive(receipt(f"{number}"))
-        self.assertEqual(len(self.reports()), LEARNED + 2)
+        self.assertEqual(len(self.reports()), RECEIPTS_TO_LEARN + 2)
 
     def test_reused_id(self) -> None:
         """An id comes again for another number, its receipt before its response: it waits, and is no repeat."""
@@ -656,7 +656,7 @@ class FileCase(SynchronousTestCase):
             to = "1" if number % 5 == 0 else f"92300{number:07d}"
             ask(store, [ops.Accept(message(f"SM{number}", to=to), number, queue)])
         left_over: list[str] = []
-        after, moved, steps = ("", -1, -1), 0, 0
+        after, moved, steps = ops.BEGINNING, 0, 0
         while after is not None:
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
             ((count, unserved, after),) = ask(store, [ops.Requeue(("a", "b"), route, after, limit=3)])
@@ -709,14 +709,14 @@ class FileCase(SynchronousTestCase):
             for load in (
                 ops.LoadDue("smpp", NOW, 10),
                 ops.LoadSegments("smpp", first + 900, 10),
-                ops.Requeue(("other",), lambda *_: None, ("smpp", 0, first + 900), 10),
+                ops.Requeue(("other",), lambda *_: None, ops.QueuePlace("smpp", 0, first + 900), 10),
             ):
                 steps = 0
                 ask(store, [load])
                 costs.append(steps)
             ask(store, [ops.Postpone(tuple(range(first, first + 500)), NOW + 1)])
             steps = 0
-            ask(store, [ops.LoadDue("smpp", NOW + 1, 10, (NOW + 1, first + 450))])
+            ask(store, [ops.LoadDue("smpp", NOW + 1, 10, ops.DuePlace(NOW + 1, first + 450))])
             costs.append(steps)
         for few, many in zip(costs[:4], costs[4:], strict=True):
             self.assertLess(many, few + 50)

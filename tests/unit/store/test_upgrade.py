@@ -246,7 +246,7 @@ class EarlierVersionsCase(UpgradeCase):
             self.assertEqual(last, Segment(6, 3, 3, "text 3 of SM-LONG", "ucs2", "8228", NUMBER, LATER))
             self.assertEqual(overdue.id, 8)
             self.assertEqual(self.one(ops.LoadRetries("smpp", 9)), [(NUMBER, 2, 1, LATER)])
-            ((again,), _) = self.one(ops.LoadDue("smpp", NOW, 9, (0, 100)))
+            ((again,), _) = self.one(ops.LoadDue("smpp", NOW, 9, ops.DuePlace(0, 100)))
             self.assertEqual(again, Segment(2, 1, 1, "text 1 of SM-AGAIN", "gsm7", None, NUMBER, LATER, 2))
             self.accept(again, "5000005")
             self.assertEqual(self.one(ops.Receive((receipt("5000005"),))).matched, 1)

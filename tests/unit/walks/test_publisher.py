@@ -10,7 +10,7 @@ from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks.parked_events import MOST
-from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, TOLD_AGAIN, TOLD_AT_ONCE, Publisher
+from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LOG_PERIOD, LONGEST_RETRY, REFUSALS_LOGGED, Publisher
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
 
@@ -221,10 +221,10 @@ class ParkingCase(SynchronousTestCase):
 
     def test_flood_of_refusals(self) -> None:
         """The log has a line for each of some, then how many there were."""
-        self.tell(*(f"x{number}" for number in range(TOLD_AT_ONCE + 30)))
-        self.answer({f"x{number}" for number in range(TOLD_AT_ONCE + 30)})
-        self.assertEqual(len(self.refusals_said()), TOLD_AT_ONCE)
-        self.advance(TOLD_AGAIN + 5)
+        self.tell(*(f"x{number}" for number in range(REFUSALS_LOGGED + 30)))
+        self.answer({f"x{number}" for number in range(REFUSALS_LOGGED + 30)})
+        self.assertEqual(len(self.refusals_said()), REFUSALS_LOGGED)
+        self.advance(LOG_PERIOD + 5)
         self.assertIn("stomp refused 30 more events", self.refusals_said()[-1])
 
     def test_memory_is_bounded(self) -> None:
