@@ -22,6 +22,7 @@ from smsconnector.http.auth import KeyRing
 from smsconnector.http.site import Routes, make_site
 from smsconnector.sms.segmentation import segment
 from smsconnector.walks.outlet import Outlet
+from smsconnector.wall_clock import WallClock
 
 ROUNDS, REQUESTS = 9, 2_000
 BODY = b'{"To": "+923001234567", "Body": "Your code is 123456", "channel": "smpp"}'
@@ -89,7 +90,7 @@ def main(profile: bool) -> None:
     nothing: Any = None
     outlets: Any = {"smpp": Outlet(behind, {"": behind}, 3600)}  # type: ignore[arg-type, dict-item]  # it stands for both
     api = API(
-        wall_clock=time.time,
+        wall_clock=WallClock(time.time),
         outlets=outlets,
         default_channel="smpp",
         webhook_channel="smpp",

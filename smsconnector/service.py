@@ -5,7 +5,6 @@ then the channels drain, then the publishers; the sinks end, and what is in flig
 ``stop_timeout``.
 """
 
-import time
 from collections.abc import Callable, Collection
 from functools import partial
 from random import Random
@@ -38,6 +37,7 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
+from smsconnector.wall_clock import WallClock
 
 
 class Options(usage.Options):
@@ -64,7 +64,7 @@ def makeService(options: Options, reactor: Any = None) -> Any:
 class Connector(MultiService):
     """The whole daemon. Making it opens nothing: twistd makes it before it becomes a daemon and another user.
 
-    The wall clock (seconds since the epoch), the two threads of the store and the dice are the real ones
+    The wall clock, the two threads of the store and the dice are the real ones
     unless they are given. The threads are made from the reactor, and from what to call when the database is damaged."""
 
     log = Logger()
@@ -73,7 +73,7 @@ class Connector(MultiService):
         self,
         reactor: Any,
         configuration: Configuration,
-        wall_clock: Callable[[], float] = time.time,
+        wall_clock: WallClock = WallClock(),  # noqa: B008 — it has no state
         make_writer: Callable[..., Any] = Writer,
         make_reader: Callable[..., Any] = Reader,
         dice: Random | None = None,
@@ -81,7 +81,7 @@ class Connector(MultiService):
         super().__init__()
         self._reactor, self._configuration = reactor, configuration
         self._wall_clock, self._dice = wall_clock, dice or Random()
-        process = int(wall_clock() * 1000)  # names this run in the store
+        process = self._wall_clock.milliseconds()  # names this run in the store
         store, events = configuration.store, configuration.events
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}

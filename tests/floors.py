@@ -35,6 +35,7 @@ FLOORS = (
         {
             "store": "all that is on disk, all SQL",
             "net": "connections that are kept, endpoints, TLS",
+            "wall_clock": "the time of day",
             "systemd": "READY, STOPPING, the watchdog",
             "deadline": "a bound in time for a stop",
         },

@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred
 from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split
+from smsconnector.wall_clock import WallClock
 
 ReceivedDone = Callable[[StoreError | None], None]
 
@@ -96,11 +97,11 @@ ListenerOf = Callable[[str, IRoute], Listener]  # the route's prefix ("" for all
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a channel is made with, beside its name and its section. ``wall_clock`` gives seconds since the epoch;
-    ``receiver`` hears what the network tells, and ``listener_of`` says who hears of the submits of a route."""
+    """What a channel is made with, beside its name and its section. ``receiver`` hears what the network tells, and
+    ``listener_of`` says who hears of the submits of a route."""
 
     reactor: Any
-    wall_clock: Callable[[], float]
+    wall_clock: WallClock
     dice: Random
     receiver: IReceiver
     listener_of: ListenerOf

@@ -25,11 +25,12 @@ from smsconnector.store.reader import IReader
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
+from smsconnector.wall_clock import WallClock
 
 
 class API:
     """``routes`` is the table. ``outlets`` are the channels by their names; ``webhook_channel`` is that of webhooks
-    whose path names none. ``wall_clock`` gives seconds since the Unix epoch. ``health`` gives what the health says
+    whose path names none. ``health`` gives what the health says
     beside whether texts are accepted."""
 
     log = Logger()
@@ -37,7 +38,7 @@ class API:
     def __init__(
         self,
         *,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         outlets: Mapping[str, Outlet],
         default_channel: str,
         webhook_channel: str,

@@ -6,7 +6,7 @@
 3. The submitter writes the message. The answer is given after the commit, never before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies
@@ -17,18 +17,19 @@ from smsconnector.sms.segmentation import Split
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.submitter import Submitter
+from smsconnector.wall_clock import WallClock
 
 REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7240 section 4.2)
 
 
 class Send:
     """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
-    a message is found by its MessageSID; ``wall_clock`` gives seconds since the Unix epoch."""
+    a message is found by its MessageSID."""
 
     def __init__(
         self,
         *,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         outlets: Mapping[str, Outlet],
         default_channel: str,
         gate: Gate,
@@ -70,7 +71,7 @@ class Send:
             split = outlet.cut(send.body)
         except TextError as error:
             raise text_refused(error) from None
-        now_ms = int(self._wall_clock() * 1000)
+        now_ms = self._wall_clock.milliseconds()
         lifetime_s = outlet.lifetime if send.validity_s is None else min(outlet.lifetime, send.validity_s)
         message = Message(
             sid=new_sid(now_ms),

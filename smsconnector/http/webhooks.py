@@ -14,16 +14,17 @@ from smsconnector.http.forms import parse_notification, parse_receive
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.receiver import Receiver
+from smsconnector.wall_clock import WallClock
 
 
 class Webhooks:
     """The handlers of both. A path may name its channel, which is one of ``channels`` or ``default_channel``; without
-    a name it is ``default_channel``. ``wall_clock`` gives seconds since the Unix epoch."""
+    a name it is ``default_channel``."""
 
     def __init__(
         self,
         *,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         channels: Container[str],
         default_channel: str,
         receiver: Receiver,
@@ -70,7 +71,7 @@ class Webhooks:
         return channel
 
     def _now_ms(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._wall_clock.milliseconds()
 
     def _when_written(self, answer: GiveAnswer) -> Callable[[StoreError | None], None]:
         """What the receiver calls after the commit, or when there was none."""

@@ -32,6 +32,7 @@ from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
+from smsconnector.wall_clock import WallClock
 
 T = TypeVar("T")
 BacklogDone = Callable[[T | None, StoreError | None], None]
@@ -104,7 +105,7 @@ class IBacklog(Protocol):
 
 
 class StoreBacklog:
-    """The segments of one queue in the database. ``wall_clock`` gives seconds since the epoch; ``process`` is the
+    """The segments of one queue in the database. ``process`` is the
     number of this process among all that have used the database: claims are made in its name."""
 
     def __init__(
@@ -113,7 +114,7 @@ class StoreBacklog:
         writer: IWriter,
         reader: IReader,
         clock: IReactorTime,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         process: int = 0,
     ) -> None:
         self.queue, self._writer, self._reader = queue, writer, reader
@@ -200,4 +201,4 @@ class StoreBacklog:
         self._retrying.close()
 
     def _now_ms(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._wall_clock.milliseconds()

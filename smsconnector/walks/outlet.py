@@ -21,6 +21,7 @@ from smsconnector.store.reader import IReader
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.wall_clock import WallClock
 
 MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
 
@@ -30,7 +31,7 @@ class SubmitterMaker:
     """Makes submitters; holds what all of them share."""
 
     clock: IReactorTime
-    wall_clock: Callable[[], float]  # seconds since the Unix epoch
+    wall_clock: WallClock
     writer: IWriter
     reader: IReader
     told: Callable[[], None]  # called when there may be new events in the outbox

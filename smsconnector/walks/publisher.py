@@ -12,7 +12,7 @@ new process goes on from there. At most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` even
 sink at a time. So memory stays bounded while the broker is away.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from twisted.application.service import Service
@@ -29,6 +29,7 @@ from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.parked_events import KindsOfEvents
+from smsconnector.wall_clock import WallClock
 
 EVENTS_AT_ONCE = 500  # events read from the database by one query
 CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE may be at the sink
@@ -47,7 +48,7 @@ class Publisher(Service):
     def __init__(
         self,
         clock: IReactorTime,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         writer: IWriter,
         reader: IReader,
         sink: IEventSink,
@@ -256,4 +257,4 @@ class Publisher(Service):
         )
 
     def _now(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._wall_clock.milliseconds()

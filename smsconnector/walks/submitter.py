@@ -44,6 +44,7 @@ from smsconnector.walks.pauses import Pauses
 from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
+from smsconnector.wall_clock import WallClock
 
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 MOST_PAUSED = 20_000  # throttled segments in memory; more, and no new message is begun
@@ -87,13 +88,13 @@ class RetryPolicy:
 
 
 class Submitter(Service):
-    """Moves the segments of one backlog to one channel. ``wall_clock`` gives seconds since the epoch; ``told`` is
+    """Moves the segments of one backlog to one channel. ``told`` is
     called when events were written. A channel's listener."""
 
     def __init__(
         self,
         clock: IReactorTime,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         backlog: IBacklog,
         channel: IRoute,
         policy: RetryPolicy,
@@ -360,4 +361,4 @@ class Submitter(Service):
                 self._obsolete.taken.clear()
 
     def _now_ms(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._wall_clock.milliseconds()

@@ -20,6 +20,7 @@ from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
+from smsconnector.wall_clock import WallClock
 
 SWEEP_INTERVAL = 5.0  # seconds
 
@@ -35,7 +36,6 @@ class Keep:
 class Sweeper(Service):
     """Sweeps the store while it runs.
 
-    :param wall_clock: gives seconds since the Unix epoch.
     :param told: is called after something was ended, for then there may be new events in the outbox.
     :param incoming_timeout: seconds that the parts of an incoming text wait for the missing ones.
     :param keep: how long what is over is kept.
@@ -45,7 +45,7 @@ class Sweeper(Service):
     def __init__(
         self,
         clock: IReactorTime,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         writer: IWriter,
         told: Callable[[], None],
         *,
@@ -96,4 +96,4 @@ class Sweeper(Service):
             self._purge()
 
     def _now(self) -> int:
-        return int(self._wall_clock() * 1000)
+        return self._wall_clock.milliseconds()

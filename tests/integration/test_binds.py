@@ -21,6 +21,7 @@ from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
 from smsconnector.smpp.pdu import PDU, Framer
+from smsconnector.wall_clock import WallClock
 from tests.configured import binds_of
 from tests.integration.activemq import free_port
 from tests.integration.certificates import Authority
@@ -65,7 +66,7 @@ class BindCase(TestCase):
     def open(self, endpoint: str, **settings: Any) -> None:
         """A channel as the configuration makes it, with one bind."""
         self.listener = Listener()
-        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
+        self.channel = SMPPChannel("smpp", WallClock(time.time), self.listener, lambda prefix, route: self.listener)
         bind = {"name": "a", "endpoint": endpoint, "system_id": "me", "drain_timeout": 1.0} | settings
         section = binds_of(parse(f"channels: {{smpp: {{type: smpp, binds: [{bind}]}}}}"))[0]
         for made in make_binds(reactor, section, self.channel):

@@ -25,6 +25,7 @@ from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import CommandId
+from smsconnector.wall_clock import WallClock
 from tests.configured import binds_of
 from tests.integration import certificates
 from tests.integration.activemq import die_with_parent, free_port
@@ -248,7 +249,7 @@ class BesideAConnectorCase(DoctorCase):
     def connect(self, port: int) -> Any:
         """The connector's own bind, in this process."""
         self.listener = KeepingListener()
-        self.channel = SMPPChannel("smpp", time.time, self.listener, lambda prefix, route: self.listener)
+        self.channel = SMPPChannel("smpp", WallClock(time.time), self.listener, lambda prefix, route: self.listener)
         section = binds_of(parse(Path(self.configuration(port)).read_text()))[0]
         for made in make_binds(reactor, section, self.channel):
             self.channel.add(made)

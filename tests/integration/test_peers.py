@@ -21,6 +21,7 @@ from smsconnector.smpp.constants import Status
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.sms import segmentation
 from smsconnector.sms.user_data import join
+from smsconnector.wall_clock import WallClock
 from tests.integration import activemq, jms
 from tests.integration.peers import Peer, Unavailable, install_node, install_twisted3
 from tests.integration.stack import Connector, Load, until
@@ -101,7 +102,7 @@ class PeerCase(TestCase):
     def open(self, *, password: str = "secret", modes: tuple[str, ...] = ("transceiver",), **session: Any) -> None:
         """A channel with a bind to the server for each mode, started."""
         self.owner = Owner()
-        self.channel = SMPPChannel("smpp", time.time, self.owner, lambda prefix, route: self.owner)
+        self.channel = SMPPChannel("smpp", WallClock(time.time), self.owner, lambda prefix, route: self.owner)
         for mode in modes:
             settings = SessionSettings("me", password, mode=mode, **({"drain_timeout": 2.0} | session))
             endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.peer.port)

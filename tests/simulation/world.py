@@ -21,6 +21,7 @@ from smsconnector.config import Configuration, StoreSection, parse
 from smsconnector.sinks.stomp import suspicion
 from smsconnector.store.store import Store
 from smsconnector.walks import parked_events, publisher, ready, strict_order, submitter, throttled
+from smsconnector.wall_clock import WallClock
 from tests.simulation import disk
 from tests.simulation.application import Application
 from tests.simulation.broker import Broker
@@ -239,7 +240,7 @@ class World:
             self.connector = service.Connector(
                 machine,
                 configuration,
-                machine.wall_clock,
+                WallClock(machine.wall_clock),
                 lambda reactor, damaged: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
                 lambda reactor, damaged: disk.SimulatedReader(reactor, reader_dice, self.plan.slowness),
                 self._life_dice,

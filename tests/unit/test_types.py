@@ -18,6 +18,7 @@ from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.store.operations import Query
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter
 from tests.unit.toy import TOY_CHANNEL, TOY_SINK, ToyChannel, ToyChannelSection, ToySink
 
@@ -111,7 +112,7 @@ class DaemonCase(TypesCase):
         self.connector = Connector(
             self.reactor,
             parse(CONFIGURATION % self.path),
-            lambda: EPOCH + self.reactor.seconds(),
+            WallClock(lambda: EPOCH + self.reactor.seconds()),
             lambda reactor, damaged: StartedWriter(reactor),
             lambda reactor, damaged: StartedReader(self),
         )

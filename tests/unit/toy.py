@@ -56,7 +56,7 @@ class ToyChannel(Service):
     def _answer(self, segments: Sequence[Segment]) -> None:
         account = self._section.line
         self._listener.outcomes([Outcome(one, Verdict.ACCEPTED, account, f"toy-{one.id}") for one in segments])
-        now_ms = int(self._around.wall_clock() * 1000)
+        now_ms = self._around.wall_clock.milliseconds()
         receipts: list[Any] = [
             Receipt(account, f"toy-{one.id}", Finality.DELIVERED, "000", "DELIVRD", now_ms) for one in segments
         ]

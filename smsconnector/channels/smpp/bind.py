@@ -42,6 +42,7 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
+from smsconnector.wall_clock import WallClock
 
 UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of them nothing is read from the SMSC
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
@@ -86,7 +87,7 @@ class BindOwner(Protocol):
     """What a bind needs of its channel."""
 
     name: str
-    wall_clock: Callable[[], float]
+    wall_clock: WallClock
 
     def offer_room(self) -> None: ...
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
@@ -220,7 +221,7 @@ class Bind(Service):
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self._pace.submitted()
-        body = self._renderer.body(segment, int(self._channel.wall_clock() * 1000))
+        body = self._renderer.body(segment, self._channel.wall_clock.milliseconds())
         self._protocol.session.submit(body, (segment, owner), self.clock.seconds())
 
     def flush(self) -> None:
@@ -363,7 +364,7 @@ class Bind(Service):
 
     def _deliver(self, protocol: SMPPProtocol, pdus: list[PDU]) -> None:
         """Hand over; answer each when all are on disk."""
-        now = int(self._channel.wall_clock() * 1000)
+        now = self._channel.wall_clock.milliseconds()
         readings = [self._reader.read(pdu, now) for pdu in pdus]
         for reading in readings:
             if reading.notice is not None:

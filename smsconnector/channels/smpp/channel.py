@@ -19,6 +19,7 @@ from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split, segment
+from smsconnector.wall_clock import WallClock
 
 
 class Route:
@@ -107,14 +108,14 @@ class SMPPChannel(MultiService):
     def __init__(
         self,
         name: str,
-        wall_clock: Callable[[], float],
+        wall_clock: WallClock,
         receiver: IReceiver,
         listener_of: ListenerOf,
         cut: Callable[[str], Split] = segment,
     ) -> None:
         super().__init__()
         self.name: str = name
-        self.wall_clock = wall_clock  # seconds since the epoch
+        self.wall_clock = wall_clock
         self.cut = cut
         self._receiver, self._listener_of = receiver, listener_of
         self.binds: list[Bind] = []

@@ -25,6 +25,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask
 
 FORM = "application/x-www-form-urlencoded"
@@ -73,10 +74,12 @@ class DoorCase(SynchronousTestCase, Gate):
         self.writer = DirectWriter(self.clock, Store(":memory:"))
         self.addCleanup(self.writer.store.close)
         self.channel = FakeChannel()
-        publisher = Publisher(self.clock, self.now, self.writer, self.writer, FakeSink())
+        publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, FakeSink())
         receiver = Receiver(self.writer, publisher.wake)
-        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
-        submitter = Submitter(self.clock, self.now, backlog, self.channel, policy=RetryPolicy(), told=publisher.wake)
+        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
+        submitter = Submitter(
+            self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy(), told=publisher.wake
+        )
         self.channel.listener = submitter
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)
@@ -84,7 +87,7 @@ class DoorCase(SynchronousTestCase, Gate):
         self.reason = ""
         self.failures: list[StoreError] = []
         api = API(
-            wall_clock=self.now,
+            wall_clock=WallClock(self.now),
             outlets=outlets,
             default_channel="smpp",
             webhook_channel="smpp",

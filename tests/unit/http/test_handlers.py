@@ -21,6 +21,7 @@ from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, ask
 
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
@@ -70,8 +71,10 @@ class HandlerCase(SynchronousTestCase):
         return EPOCH + self.clock.seconds()
 
     def submitter(self, queue: str) -> Submitter:
-        backlog = StoreBacklog(queue, self.writer, self.writer, clock=self.clock, wall_clock=self.now)
-        made = Submitter(self.clock, self.now, backlog, FakeChannel(), policy=RetryPolicy(), told=lambda: None)
+        backlog = StoreBacklog(queue, self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
+        made = Submitter(
+            self.clock, WallClock(self.now), backlog, FakeChannel(), policy=RetryPolicy(), told=lambda: None
+        )
         made.startService()
         self.clock.advance(0)
         return made
@@ -103,7 +106,7 @@ class SendCase(HandlerCase):
             "pk": Outlet(FakeChannel(), {"92": self.submitter("pk/92")}, 60),
         }
         self.send = Send(
-            wall_clock=self.now,
+            wall_clock=WallClock(self.now),
             outlets=outlets,
             default_channel="smpp",
             gate=self.gate,
@@ -185,7 +188,7 @@ class WebhooksCase(HandlerCase):
         super().setUp()
         receiver = Receiver(self.writer, lambda: None)
         self.webhooks = Webhooks(
-            wall_clock=self.now,
+            wall_clock=WallClock(self.now),
             channels={"smpp", "twilio"},
             default_channel="other",
             receiver=receiver,
@@ -244,7 +247,11 @@ class LookupsCase(HandlerCase):
         self.assertEqual(self.answer_to(self.lookups.message, request(sid="SM1")).status, 404)
         outlets = {"smpp": Outlet(FakeChannel(), {"": self.submitter("smpp")}, 3600)}
         door = Send(
-            wall_clock=self.now, outlets=outlets, default_channel="smpp", gate=self.gate, messages_path="/messages/"
+            wall_clock=WallClock(self.now),
+            outlets=outlets,
+            default_channel="smpp",
+            gate=self.gate,
+            messages_path="/messages/",
         )
         self.answer_to(door.post, request(GOOD))
         ask = request(sid=self.sids[-1])

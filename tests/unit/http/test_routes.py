@@ -15,6 +15,7 @@ from smsconnector.http.api import API
 from smsconnector.http.auth import CHALLENGE, KeyRing
 from smsconnector.http.site import Routes
 from smsconnector.sms.segmentation import Split
+from smsconnector.wall_clock import WallClock
 
 JSON = (b"Content-Type", b"application/json")
 NOTHING: Any = None
@@ -22,7 +23,7 @@ NOTHING: Any = None
 
 def make_api(*keys: str) -> API:
     return API(
-        wall_clock=time.time,
+        wall_clock=WallClock(time.time),
         outlets={},
         default_channel="smpp",
         webhook_channel="smpp",

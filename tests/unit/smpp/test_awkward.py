@@ -15,6 +15,7 @@ from smsconnector.smpp.pdu import Framer, decode
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.user_data import join
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH
 from tests.unit.smpp import awkward
 from tests.unit.smpp.awkward import (
@@ -38,14 +39,12 @@ class Ear:
     """The endpoint, the channel and the route of one bind: it hears all, and acknowledges at once."""
 
     name = "smpp"
+    wall_clock = WallClock(lambda: EPOCH)
 
     def __init__(self) -> None:
         self.items: list[Any] = []
         self.answers: list[messages.Outcome] = []
         self.waiting: list[messages.Segment] = []
-
-    def wall_clock(self) -> float:
-        return EPOCH
 
     def connect(self, factory: Any) -> "Deferred[Any]":
         self.protocol = factory.buildProtocol(None)

@@ -11,6 +11,7 @@ from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Done
 from smsconnector.walks.backlog import StoreBacklog
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter
 from tests.unit.walks.backlog_contract import BacklogContract
 
@@ -33,7 +34,12 @@ class StoreBacklogCase(BacklogContract, SynchronousTestCase):
 
     def make(self, queue: str = "one") -> StoreBacklog:
         return StoreBacklog(
-            queue, self.writer, self.reader(), clock=self.clock, wall_clock=self.seconds, process=self.process
+            queue,
+            self.writer,
+            self.reader(),
+            clock=self.clock,
+            wall_clock=WallClock(self.seconds),
+            process=self.process,
         )
 
     def kill(self) -> None:

@@ -11,6 +11,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks.parked_events import MOST
 from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LOG_PERIOD, LONGEST_RETRY, REFUSALS_LOGGED, Publisher
+from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
 
@@ -28,7 +29,7 @@ class ParkingCase(SynchronousTestCase):
 
     def start(self) -> None:
         self.writer, self.sink = DirectWriter(self.clock, Store(self.path)), FakeSink()
-        self.publisher = Publisher(self.clock, self.now, self.writer, self.writer, self.sink, SINK)
+        self.publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, self.sink, SINK)
         self.publisher.startService()
         self.settle()
 

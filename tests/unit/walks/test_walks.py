@@ -24,6 +24,7 @@ from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from smsconnector.walks.sweeper import Sweeper
+from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask, message
 
 ACCOUNT = "connector@smsc"
@@ -46,18 +47,18 @@ class WalkCase(SynchronousTestCase):
         self.writer = self.make_writer(self.clock, Store(self.path))
         self.writer.broken = broken
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
-        self.publisher = Publisher(self.clock, self.now, self.writer, self.writer, self.sink)
+        self.publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, self.sink)
         self.life += 1
         self.receiver = Receiver(self.writer, self.publisher.wake)
-        self.sweeper = Sweeper(self.clock, self.now, self.writer, self.publisher.wake, process=self.life)
+        self.sweeper = Sweeper(self.clock, WallClock(self.now), self.writer, self.publisher.wake, process=self.life)
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
         self.backlog = StoreBacklog(
-            "smpp", self.writer, self.reader(), clock=self.clock, wall_clock=self.now, process=self.life
+            "smpp", self.writer, self.reader(), clock=self.clock, wall_clock=WallClock(self.now), process=self.life
         )
         self.submitter = Submitter(
-            self.clock, self.now, self.backlog, self.channel, policy=policy, told=self.publisher.wake
+            self.clock, WallClock(self.now), self.backlog, self.channel, policy=policy, told=self.publisher.wake
         )
         self.channel.listener = self.submitter
         for service in (self.publisher, self.sweeper, self.submitter):

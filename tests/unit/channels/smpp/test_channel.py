@@ -23,6 +23,7 @@ from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.user_data import join
+from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, AgainMixin
 
@@ -131,7 +132,7 @@ class ChannelCase(SynchronousTestCase):
         self.wires = Wires(self.smsc)
         self.owner = Owner()
         self.channel = SMPPChannel(
-            "smpp", lambda: EPOCH + self.clock.seconds(), self.owner, lambda prefix, route: self.owner
+            "smpp", WallClock(lambda: EPOCH + self.clock.seconds()), self.owner, lambda prefix, route: self.owner
         )
         session = SessionSettings("me", "secret", window=self.window)
         settings = BindSettings("a", "me@smsc", session, submit or SubmitSettings())

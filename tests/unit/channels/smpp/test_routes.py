@@ -25,6 +25,7 @@ from smsconnector.smpp.session import SessionSettings
 from smsconnector.store.store import Store
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.wall_clock import WallClock
 from tests.unit.channels.smpp.test_channel import Wires
 from tests.unit.fakes import EPOCH, DirectWriter, message
 
@@ -60,7 +61,7 @@ class RoutesCase(SynchronousTestCase):
         self.addCleanup(self.writer.store.close)
         self.policy = RetryPolicy(initial=0.5, maximum=5, strict_order=strict_order, source=Random(1))
         self.submitters: dict[str, Submitter] = {}
-        self.channel = SMPPChannel("smpp", self.now, self, self.submitter)
+        self.channel = SMPPChannel("smpp", WallClock(self.now), self, self.submitter)
         self.peers = []
         for number, settings in enumerate(peers or ({},)):
             peer = Peer(self.clock, **(behaviour | settings.pop("smsc", {})))
@@ -78,8 +79,12 @@ class RoutesCase(SynchronousTestCase):
         self.sent = 0
 
     def submitter(self, prefix: str, route: IRoute) -> Submitter:
-        backlog = StoreBacklog(f"smpp/{prefix}", self.writer, self.writer, clock=self.clock, wall_clock=self.now)
-        self.submitters[prefix] = Submitter(self.clock, self.now, backlog, route, policy=self.policy, told=lambda: None)
+        backlog = StoreBacklog(
+            f"smpp/{prefix}", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now)
+        )
+        self.submitters[prefix] = Submitter(
+            self.clock, WallClock(self.now), backlog, route, policy=self.policy, told=lambda: None
+        )
         return self.submitters[prefix]
 
     def now(self) -> float:
