@@ -139,7 +139,7 @@ def run_events(options: argparse.Namespace) -> int:
         path = _database(options)
         if options.retry is not None:
             count = retry_parked(path, options.retry)
-            print(f"{count} events will be sent again; a connector that runs does so within seconds")
+            print(f"{count} events will be sent again; a connector that runs begins within half a minute")
             return 1 if options.retry and not count else 0
         parked = parked_events(path)
     except (ConfigurationError, StoreUnusable) as error:

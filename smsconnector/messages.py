@@ -9,7 +9,7 @@ They are frozen dataclasses. Times are integers in milliseconds since the Unix e
 
 import enum
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,15 @@ INCOMING_MESSAGE = "incoming_message"
 @dataclass(frozen=True, slots=True)
 class Event:
     """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE. ``body`` is JSON in ASCII, without NUL.
-    ``event_id`` is the same each time that the event is sent."""
+    ``event_id`` is the same each time that the event is sent. ``attempts``: how often its sink has refused it, or
+    wanted it later."""
 
     id: int
     event_id: str
     kind: str
     jms_type: str
     body: str
+    attempts: int = field(default=0, compare=False)
 
 
 _sid_counter = int.from_bytes(os.urandom(3), "big")

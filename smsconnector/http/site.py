@@ -206,8 +206,8 @@ class BoundedRequest(Request):
             self.path,
             self.header_values,
             cast(BytesIO, self.content).read(),
-            arguments,
-            too_large(self.maximum_body) if self.too_long else None,
+            arguments=arguments,
+            fault=too_large(self.maximum_body) if self.too_long else None,
         )
 
     def header_values(self, name: bytes) -> Sequence[bytes]:

@@ -110,7 +110,7 @@ class Ends(Outbox):
             )
             code = codes.get(decisive) if decisive is not None else None
             code = code if code is not None else state.name
-            ended.append(EndedMessage(message_id, state, code, now, message.sid, message.channel))
+            ended.append(EndedMessage(message_id, state, code, now=now, sid=message.sid, channel=message.channel))
         self._end_messages(ended)
         self._counts.queued -= known.left_queue
         known.left_queue = 0

@@ -285,7 +285,7 @@ class LoadEvents:
 @dataclass(frozen=True, slots=True)
 class LoadParkedEvents:
     """Result: at most ``limit`` of the events of that kind that are parked at the sink and due at ``now`` (ms), longest
-    due first, each as (event, attempts)."""
+    due first, with their ``attempts``."""
 
     sink: str
     kind: str

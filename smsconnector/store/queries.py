@@ -114,14 +114,14 @@ class Queries:
         )
         return [Event(*row) for row in rows]
 
-    def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[tuple[Event, int]]:
+    def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[Event]:
         sink, _ = self._sink(load.sink)
         rows = self._connection.execute(
-            f"SELECT p.attempts, {_EVENT} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
+            f"SELECT {_EVENT}, p.attempts FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
             " WHERE p.kind = ?1 AND p.due_at <= ?2 AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3",
             (load.kind, load.now, load.limit, SINKS, sink),
         )
-        return [(Event(*event), attempts) for attempts, *event in rows]
+        return [Event(*row) for row in rows]
 
     def _load_progress(self, load: ops.LoadProgress) -> ops.SinkProgress:
         sink, settled_up_to = self._sink(load.sink)

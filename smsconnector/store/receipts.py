@@ -52,15 +52,15 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
     channel, destination, text, *place = json.loads(parked)
     reference, number, count, is_binary, written_in = (*place, None)[:5] if place else (0, 1, 1, False, None)
     return IncomingSegment(
-        channel,
-        account,
-        source,
-        destination,
-        text,
-        received_at,
-        reference,
-        number,
-        count,
+        channel=channel,
+        account=account,
+        source=source,
+        destination=destination,
+        text=text,
+        received_at=received_at,
+        reference=reference,
+        number=number,
+        count=count,
         is_binary=is_binary,
         written_in=written_in,
     )

@@ -9,7 +9,7 @@ thousands may be due together. So for each kind of event, which is a destination
 No clock and no I/O: the time goes in as seconds.
 """
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0  # until another parked event of that kind is tried, doubled each time
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # until another parked event of that kind is tried, doubled each time
 MOST = 100  # parked events of one kind that are at the sink together
 
 

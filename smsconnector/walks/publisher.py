@@ -65,7 +65,7 @@ class Publisher(Service):
         self._at_sink = 0  # how many of them the sink has not answered for
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained: Deferred[None] | None = None
-        self._attempts: dict[int, int] = {}  # parked events that are at the sink again: their attempts so far, by id
+        self._retried: set[int] = set()  # ids of parked events that are at the sink again
         self._kinds = KindsOfEvents()
         self._looks = 0  # queries for parked events that are not answered yet
         self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
@@ -180,10 +180,10 @@ class Publisher(Service):
         """What became of these is on disk. If it can't be written, ever, they stay unsettled, for the next start."""
         if error is not None:
             self.log.error("what became of {count} events can't be written: {error}", count=len(ids), error=error)
-        retried = [event_id for event_id in ids if self._attempts.pop(event_id, None) is not None]
         for event_id in ids if error is None else ():
             self._unsettled.pop(event_id, None)
-        if retried and not self._attempts:
+        if not self._retried.isdisjoint(ids):
+            self._retried.difference_update(ids)
             self._look_for_parked()
         if self._drained is not None:
             self.wake()
@@ -194,15 +194,14 @@ class Publisher(Service):
         refused = outcome.verdict is EventVerdict.REFUSED
         rows, ids = [], tuple(event.id for event in outcome.events)
         for event in outcome.events:
-            attempts = self._attempts.get(event.id, 0)
-            if attempts:
+            if event.attempts:
                 self._kinds[event.kind].refused(self._clock.seconds())
             elif refused:
                 self._say_refused(event, outcome.reason)
             first = FIRST_RETRY if refused else FIRST_DELAY
-            pause = min(first * 2.0 ** min(attempts, 30), LONGEST_RETRY)
+            pause = min(first * 2.0 ** min(event.attempts, 30), LONGEST_RETRY)
             due_at = self._now() + int(pause * 1000)
-            rows.append(ops.ParkedEvent(event.id, event.kind, attempts + 1, due_at, outcome.reason))
+            rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
 
         def make() -> ops.ParkEvents:
             return ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(ids), self._now())
@@ -215,7 +214,7 @@ class Publisher(Service):
         if self._not_logged and self._clock.seconds() - self._logged_at[-1] >= LOG_PERIOD:
             self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._not_logged)
             self._not_logged = 0
-        if self._looks or self._attempts or not self.running or not self.sink.connected:
+        if self._looks or self._retried or not self.running or not self.sink.connected:
             return
         now = self._clock.seconds()
         for kind in (DELIVERY_REPORT, INCOMING_MESSAGE):
@@ -224,13 +223,13 @@ class Publisher(Service):
                 self._looks += 1
                 self._reader.put(ops.LoadParkedEvents(self.sink_name, kind, self._now(), limit), self._loaded_parked)
 
-    def _loaded_parked(self, found: "list[tuple[Event, int]] | None", _error: StoreError | None) -> None:
+    def _loaded_parked(self, found: list[Event] | None, _error: StoreError | None) -> None:
         self._looks -= 1
         if not self.running:
             return
-        for event, attempts in found or ():  # each alone, so that the others do not wait for one that is refused again
-            if event.id not in self._attempts and event.id not in self._unsettled:
-                self._attempts[event.id] = attempts
+        for event in found or ():  # each alone, so that the others do not wait for one that is refused again
+            if event.id not in self._retried and event.id not in self._unsettled:
+                self._retried.add(event.id)
                 self._at_sink += 1
                 self.sink.publish([event], self._settle_parked)
 

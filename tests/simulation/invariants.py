@@ -496,7 +496,7 @@ def left_in_memory(world: World) -> list[str]:
             if bind._protocol is not None and bind._protocol.session._owed:
                 found.append(f"{bind.settings.name}.session._owed")
     (publisher,), (sink,) = connector.publishers.values(), connector.sinks.values()
-    if publisher._unsettled or publisher._attempts or publisher._retry is not None:
+    if publisher._unsettled or publisher._retried or publisher._retry is not None:
         found.append("publisher")
     if sink._waiting or (sink._connection is not None and sink._connection.in_flight):
         found.append("sink")

@@ -313,7 +313,7 @@ class Bind(Service):
         else:
             self._refused_for_now(now)
             verdict = Verdict.RETRY
-        outcomes.append((owner, Outcome(segment, verdict, account, None, event.status, rule.delay)))
+        outcomes.append((owner, Outcome(segment, verdict, account, code=event.status, retry_in=rule.delay)))
 
     def _taken(self, segment: Segment, message_id: str) -> Outcome:
         verdict, code = self._accepted

@@ -43,7 +43,8 @@ def make_binds(reactor: Any, section: BindSection, channel: SMPPChannel, dice: R
         for mode in modes:
             name = section.name + (f"#{number}" if section.sessions > 1 else "")
             name += f" ({mode})" if len(modes) > 1 else ""
-            yield Bind(reactor, endpoint, bind_settings(section, name, mode), channel, BackOff(source=dice), pace)
+            settings = bind_settings(section, name, mode)
+            yield Bind(reactor, endpoint, settings, channel, back_off=BackOff(source=dice), pace=pace)
 
 
 def cutter(section: SMPPChannelSection) -> Callable[[str], Split]:

@@ -142,13 +142,14 @@ class StompSink(Service):
 
     def publish(self, events: Sequence[Event], settle: TellOutcome) -> None:
         """See ``IEventSink``. Events that STOMP can't carry are answered as REFUSED at once. Before the start, events
-        wait; after the stop, they are dropped."""
+        wait; after the stop, they are dropped. An event that was parked is sent even if its destination refuses all
+        that comes: whoever parked it takes care that these are few."""
         good = [event for event in events if self._can_carry(event)]
         if len(good) < len(events):
             bad = [event for event in events if not self._can_carry(event)]
             settle(EventOutcome(bad, EventVerdict.REFUSED, "STOMP can't carry it: its body is not JSON in ASCII"))
         if good and not self._stopped:
-            self._take_in(BatchPart(good, settle))
+            self._take_in(BatchPart(good, settle), and_retry=True)
             self._pump()
 
     def _can_carry(self, event: Event) -> bool:
@@ -193,13 +194,17 @@ class StompSink(Service):
             for part in waiting:
                 self._take_in(part)
 
-    def _take_in(self, part: BatchPart) -> None:
-        """Into the queue, but for events of a kind that is refused for now: these are told so at once."""
+    def _take_in(self, part: BatchPart, and_retry: bool = False) -> None:
+        """Into the queue, but for events of a kind that is refused for now: these are told so at once. With
+        ``and_retry`` those that were parked are tried all the same."""
         for kind, reason in self._suspicion.closed(self.reactor.seconds()).items():
-            refused = [event for event in part.events if event.kind == kind]
+            taken: list[Event] = []
+            refused: list[Event] = []
+            for event in part.events:
+                (taken if event.kind != kind or (and_retry and event.attempts) else refused).append(event)
             if refused:
                 part.settle(EventOutcome(refused, EventVerdict.REFUSED, reason))
-                part = BatchPart([event for event in part.events if event.kind != kind], part.settle)
+                part = BatchPart(taken, part.settle)
         if part.events:
             self._waiting.append(part)
 

@@ -6,7 +6,8 @@
 3. A single event that an ERROR names is refused. Without a name it has to be alone under way at a second ERROR, or when
    the broker hangs up for the third time: the first may be about the broker itself.
 4. Several refused in a row for one destination, with none confirmed: it is the destination. All that is for it is
-   refused at once, for a while, and then one is tried again. So the others don't wait for it.
+   refused at once, for a while. So the others don't wait for it. It is tried again after that while, and before with
+   an event that was parked, or when the broker has gone without any event under way: somebody may have mended it.
 
 What the connector drops by itself, for silence or for a receipt that is owed, makes parts smaller and refuses nothing.
 """
@@ -73,6 +74,7 @@ class Suspicion:
     def ended(self, connection: EndedConnection, parts: Sequence[BatchPart], now: float) -> Finding:
         """A connection has ended with these parts under way, in order."""
         if not parts:
+            self._closed.clear()
             return Finding()
         self._ends += 1
         if not connection.said and self._ends < ENDS_UNTIL_SUSPECT:

@@ -327,7 +327,14 @@ class _Repair(Outbox):
         incomplete, ended = self._replace_lost_segments(now)
         repeated = self._report_again(now) - ended if has_gaps or lost or incomplete else 0
         self._connection.execute("COMMIT")
-        return RepairReport(lost, reports_only, unused, incomplete, ended, repeated)
+        return RepairReport(
+            messages_lost=lost,
+            reports_only=reports_only,
+            ids_unused=unused,
+            messages_incomplete=incomplete,
+            messages_ended=ended,
+            reports_repeated=repeated,
+        )
 
     def _repair_progress(self, has_gaps: bool) -> None:
         """The ids of lost events will be given to new events, which must not count as confirmed or parked: drop what

@@ -133,12 +133,12 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(kind=st.sampled_from([DELIVERY_REPORT, INCOMING_MESSAGE]), limit=st.integers(0, 3), taken=st.booleans())
     def try_parked(self, kind: str, limit: int, taken: bool) -> None:
         """Some are due: they are taken at last, or parked again."""
-        for event, attempts in self.one(ops.LoadParkedEvents(SINK, kind, self.now, 10))[:limit]:
+        for event in self.one(ops.LoadParkedEvents(SINK, kind, self.now, 10))[:limit]:
             assert self.told.setdefault(event.event_id, event.body) == event.body, "one id, two contents"
             if taken:
                 self.one(ops.Confirm(SINK, (event.id,), 0, self.now))
             else:
-                again = ops.ParkedEvent(event.id, event.kind, attempts + 1, self.now + 60_000, "still no")
+                again = ops.ParkedEvent(event.id, event.kind, event.attempts + 1, self.now + 60_000, "still no")
                 self.one(ops.ParkEvents(SINK, (again,), True, 0, self.now))
 
     @rule(texts=st.sampled_from([0, HOUR]), limit=st.integers(1, 3))

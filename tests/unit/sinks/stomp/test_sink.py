@@ -1,6 +1,7 @@
 """The STOMP sink against a broker made of bytes: a Clock, string transports, no sockets, no waiting."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -20,7 +21,7 @@ from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink
 from smsconnector.sinks.stomp.connection import MAX_FRAME, RECEIPT_TIMEOUT
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.sink import STOP_TIMEOUT, StompSink
-from smsconnector.sinks.stomp.suspicion import CLOSED_S
+from smsconnector.sinks.stomp.suspicion import CLOSED_S, REFUSED_IN_A_ROW
 from tests.recorded_log import RecordedLog
 
 DESTINATIONS = {DELIVERY_REPORT: "delivery-report", INCOMING_MESSAGE: "/topic/incoming"}
@@ -582,6 +583,47 @@ class StompSinkTests(SynchronousTestCase):
             (frame,) = wire.frames()
             wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
             self.assertTrue(tried.confirmed)
+
+    def close_destination(self) -> tuple[StompSink, Any]:
+        """A sink whose topic of incoming texts has refused three events in a row, and its new connection."""
+        sink, wire = self.started()
+        for number in range(REFUSED_IN_A_ROW):
+            publish(sink, [event(number, kind=INCOMING_MESSAGE)])
+            self.refuse(wire, receipt_id=wire.frames()[-1].headers["receipt"])
+            wire = self.connect()
+        (outcome,) = publish(sink, [event(9, kind=INCOMING_MESSAGE)]).outcomes
+        self.assertEqual((outcome.verdict, wire.frames()), (EventVerdict.REFUSED, []))
+        return sink, wire
+
+    def test_destination_mended(self) -> None:
+        """An event that was parked is sent to a destination that refuses all, for somebody may have mended it. It is
+        the only one of its batch. If it is taken, so are new ones."""
+        sink, wire = self.close_destination()
+        parked = replace(event(7, kind=INCOMING_MESSAGE), attempts=2)
+        tried = publish(sink, [event(6, kind=INCOMING_MESSAGE), parked])
+        (frame,) = wire.frames()
+        self.assertEqual([one.id for outcome in tried.outcomes for one in outcome.events], [6])
+        wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
+        self.assertEqual(tried.outcomes[-1], EventOutcome([parked], EventVerdict.CONFIRMED))
+        publish(sink, [event(8, kind=INCOMING_MESSAGE)])
+        self.assertEqual(len(wire.frames()), 1)
+
+    def test_destination_not_mended(self) -> None:
+        """If it refuses that one too, the parked events that wait behind it are refused without a try."""
+        sink, wire = self.close_destination()
+        done = [publish(sink, [replace(event(n, kind=INCOMING_MESSAGE), attempts=1)]) for n in range(20, 40)]
+        self.refuse(wire, receipt_id=wire.frames()[-1].headers["receipt"])
+        wire = self.connect()
+        self.assertEqual([len(one.outcomes) for one in done], [1] * 20)
+        self.assertEqual(wire.frames(), [])
+
+    def test_broker_started_again(self) -> None:
+        """A broker that goes while nothing is under way may have been changed: its destinations are tried again."""
+        sink, wire = self.close_destination()
+        wire.lose()
+        wire = self.connect()
+        publish(sink, [event(10, kind=INCOMING_MESSAGE)])
+        self.assertEqual(len(wire.frames()), 1)
 
     def test_receipt_after_error_does_not_count(self) -> None:
         """ActiveMQ goes on after an ERROR and even commits the rest of the transaction: that receipt is no proof."""
