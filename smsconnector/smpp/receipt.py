@@ -4,7 +4,9 @@ esm_class, TLVs and text decide together, because each alone is wrong at some SM
 esm_class (SMPP 3.4 section 5.2.12).
 
 1. *Marked as a receipt.* The message type is 0001, or there is a TLV receipted_message_id or message_state. It is a
-   receipt if a TLV or the text has an id.
+   receipt if a TLV or the text has an id. Where only TLVs mark it, and its text tells no ``stat`` and no ``err``, a
+   person may have written the text: without a message_state it is no receipt but a text. (There are aggregators that
+   give each text from a handset an id of their own, as receipted_message_id.)
 2. *Intermediate notification.* The message type is 1000. It is a receipt that tells of progress, and is never final.
 3. *From a handset.* The message types 0010 and 0100 are acknowledgements, 0110 is the end of a conversation. These are
    no receipts. With 0100 there may be a reply that a user wrote: that is a text, unless it reads as a receipt.
@@ -60,6 +62,8 @@ _FIELDS = re.compile(
 # one of these abbreviations.
 _FURTHER = frozenset({"sub", "dlvrd", "date", "err"})
 _ABBREVIATIONS = frozenset({"DELIVRD", "UNDELIV", "ACCEPTD", "REJECTD"})
+
+_TELLING = frozenset({"stat", "status", "err"})  # fields that tell what became of a message
 
 # The words of ``stat``: those of appendix B table B-2, the longer ones that SMSCs spell out, and some of carriers.
 STATUS_WORDS: dict[str, Finality] = {
@@ -121,8 +125,8 @@ class ReceiptText(NamedTuple):
     """What a receipt says.
 
     ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table has. ``disagrees`` is True
-    where message_state and text tell different ends; message_state has won. ``marked`` is False where only the text
-    says that this is a receipt.
+    where message_state and text tell different ends; message_state has won. ``marked`` is False where it may be a text
+    after all: only the text says that this is a receipt, or only TLVs do and there is a text that says something else.
     """
 
     smsc_id: str
@@ -170,8 +174,12 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
     word = (words.get("stat") or words.get("status", "")).upper()
     if not marked and not _is_unmistakable(words, word):
         return None
+    is_silent = message_type not in _MARKED and _TELLING.isdisjoint(words)
+    has_words_of_a_person = is_silent and bool(octets.strip(b"\0 "))
+    if has_words_of_a_person and _MESSAGE_STATE not in tlvs:
+        return None
     found = _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
-    return found if marked else found._replace(marked=False)
+    return found if marked and not has_words_of_a_person else found._replace(marked=False)
 
 
 def _words_of(text: str, marked: bool) -> dict[str, str]:
@@ -208,6 +216,8 @@ def _interpret(tlvs: dict[int, bytes], smsc_id: str, word: str, error: str | Non
     status, known, disagrees = word, finality is not None, False
     state = tlvs.get(_MESSAGE_STATE)
     told = _STATES.get(int.from_bytes(state, "big")) if state else None
+    if told is _STATES[0] and known:  # 3.4 has no such state: who sends it beside a known word means nothing by it
+        told = None
     if told is not None:
         disagrees = known and finality is not told[0]
         finality, known = told[0], True
@@ -221,7 +231,12 @@ def _interpret(tlvs: dict[int, bytes], smsc_id: str, word: str, error: str | Non
 
 def _code(tlvs: dict[int, bytes], error: str | None, status: str) -> int | str:
     """The ProviderStatusCode: network_error_code (5.3.2.31: one octet network type, two octets code) wins where it
-    tells anything, then ``err`` exactly as it was written ("000", "0x1F", "4.4.1"), then the status word."""
+    tells anything, then ``err`` exactly as it was written ("000", "0x1F", "4.4.1"), then the status word. A
+    network_error_code may also be digits in ASCII, for no network type is that great."""
     network = tlvs.get(_NETWORK_ERROR_CODE)
-    told = int.from_bytes(network[1:3], "big") if network and len(network) >= 3 else 0
+    told: int | str = int.from_bytes(network[1:3], "big") if network and len(network) >= 3 else 0
+    if told and network is not None:
+        digits = network.strip(b"\0 ")
+        if digits.isdigit():
+            told = digits.decode("ascii") if digits.strip(b"0") else 0
     return told or error or status or "UNKNOWN"

@@ -528,6 +528,48 @@ RECEIPTS += [
         Receipt("4711", FAILED, "UNDELIV", "001"),
     ),
     Case(
+        "network_error_code in ASCII digits",
+        "a carrier's capture: 303334 beside err:034",
+        deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"034"), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "034"),
+    ),
+    Case(
+        "network_error_code in ASCII digits, with a NUL",
+        "field practice: a C string",
+        deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"1027\0"), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "1027"),
+    ),
+    Case(
+        "network_error_code in ASCII zeros",
+        "field practice: it tells nothing",
+        deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"000"), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "001"),
+    ),
+    Case(
+        "network_error_code whose code looks like digits",
+        "SMPP 3.4 section 5.3.2.31: the first octet is the network type, here GSM",
+        deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"\x0334"), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", 0x3334),
+    ),
+    Case(
+        "message_state 0, stat UNDELIV",
+        "a carrier's capture; SMPP 3.4 section 5.2.28 begins at 1",
+        deliver(usual(stat="UNDELIV", err="255"), _state(0), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "255"),
+    ),
+    Case(
+        "message_state 0, stat DELIVRD",
+        "SMPP 3.4 section 5.2.28 begins at 1",
+        deliver(usual(), _ID + _state(0), esm=4),
+        Receipt("4711"),
+    ),
+    Case(
+        "message_state 0, a stat that no table has",
+        "SMPP 5.0 section 4.7.15: SCHEDULED",
+        deliver(usual(stat="FROBBED"), _state(0), esm=4),
+        Receipt("4711", PROGRESS, "FROBBED"),
+    ),
+    Case(
         "network_error_code cut to two octets",
         "field practice",
         deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"\3\5"), esm=4),
@@ -898,6 +940,41 @@ TEXTS += [
         "UCS-2 with that of the other order", "RFC 2781 section 4.3", deliver(b"\xff\xfeh\0i\0", coding=8), Text("hi")
     ),
     Case("one octet of UCS-2", "field practice", deliver(b"\x06", coding=8), Text("")),
+]
+
+# --- texts that carry TLVs of receipts -------------------------------------------------------------------------------
+
+_PROGRESS_ONLY = Receipt("4711", PROGRESS, "UNKNOWN", "UNKNOWN")
+_TICKET = "an aggregator's capture: each text from a handset has an id of its own as receipted_message_id"
+
+TEXTS += [
+    Case(
+        "a text with receipted_message_id",
+        _TICKET,
+        bytes.fromhex(
+            "0000005d0000000500000000000000014f4d5634000101343437373030393030373635000101343437373030393030373530"
+            "000000000000000000000448656c70001e0018313631385a2d30313032472d323333334d2d3235464a4600"
+        ),
+        Text("Help", from_number="447700900765"),
+    ),
+    Case("the same with a word and a colon", _TICKET, deliver(b"date: tomorrow?", _ID), Text("date: tomorrow?")),
+    Case("the same with a number", _TICKET, deliver(b"id: 12345", _ID), Text("id: 12345")),
+    Case("the same in UCS-2", _TICKET, deliver("سلام".encode("utf-16-be"), _ID, coding=8), Text("سلام")),
+    Case("the same in message_payload", _TICKET, deliver(b"", tlv(MESSAGE_PAYLOAD, b"Help") + _ID), Text("Help")),
+    Case("the same without a text", "it tells nothing, and nothing is lost", deliver(b"", _ID), _PROGRESS_ONLY),
+    Case("the same, a user's acknowledgement", _TICKET, deliver(b"Yes", _ID, esm=0x10), Text("Yes")),
+    Case(
+        "the same, with stat in the text",
+        "an SMSC that never marks",
+        deliver(b"id:4711 stat:UNDELIV err:034", _ID),
+        Receipt("4711", FAILED, "UNDELIV", "034"),
+    ),
+    Case(
+        "the same, with err alone in the text",
+        "an SMSC that never marks",
+        deliver(b"id:4711 err:034", _ID),
+        Receipt("4711", PROGRESS, "UNKNOWN", "034"),
+    ),
     Case(
         "half a surrogate pair",
         "field practice: a text cut by an SMSC",

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.messages import Receipt
 from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.pdu import decode
 from smsconnector.sms import alphabet, udh, user_data
@@ -18,6 +19,22 @@ from tests.unit.store.test_store import NOW
 
 UDHI = 0x40
 EMOJI = "A😀B".encode("utf-16-be")
+
+
+class TicketCase(SynchronousTestCase):
+    def test_state_beside_a_text(self) -> None:
+        """TLVs that tell a state, esm_class 0, and words of a person: a receipt if it fits a message of ours, and else
+        the text. With esm_class of a receipt, or the fields of one, it is no text."""
+        tlvs = awkward.tlv(awkward.RECEIPTED_MESSAGE_ID, b"4711\0") + awkward.tlv(awkward.MESSAGE_STATE, b"\2")
+        for octets, text in (
+            (awkward.deliver(b"Help", tlvs), "Help"),
+            (awkward.deliver(b"Help", tlvs, esm=4), None),
+            (awkward.deliver(awkward.usual(), tlvs), None),
+            (awkward.deliver(b"", tlvs), None),
+        ):
+            item = DeliverReader("smpp", "me@smsc", "gsm7").read(decode(octets), NOW).item
+            assert isinstance(item, Receipt)
+            self.assertEqual(item.incoming and item.incoming.text, text, octets)
 
 
 def narrow(number: int) -> bytes:
