@@ -18,14 +18,17 @@ NUMBER_DIGITS = 20
 SENDER_SEPTETS = 11
 LAST_DIGITS = 7  # which national and international forms of a number share
 WITH_PREFIX = 10  # digits; a longer number that begins with 00 has the international prefix, a short code has not
-_DECORATION = str.maketrans("", "", " -()./\u00a0\u2011")
+# What a copied number brings along and nobody sees: spaces without width, marks of the direction of writing, a byte
+# order mark.
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_DECORATION = str.maketrans("", "", " -()./\u00a0\u2009\u202f\u2010\u2011\u2012\u2013" + _INVISIBLE)
 _NUMBER = re.compile(r"\+?[0-9]{3,20}")
 _SENDER_NUMBER = re.compile(r"\+?[0-9]{1,20}")
 
 
 def normal_number(text: str) -> str:
-    """A number as the SMSC wants it: 3 to 20 digits. Plus, spaces, dashes, dots, slashes and brackets are taken off,
-    and the international prefix 00. Raises AddressError."""
+    """A number as the SMSC wants it: 3 to 20 digits. Plus, spaces, dashes, dots, slashes, brackets and what is not
+    seen are taken off, and the international prefix 00. Raises AddressError."""
     number = text.translate(_DECORATION).strip()
     if not _NUMBER.fullmatch(number):
         raise AddressError(
@@ -44,7 +47,8 @@ def normal_sender(text: str | None) -> str | None:
     if _SENDER_NUMBER.fullmatch(plain):
         return _digits(plain)
     text = text.strip()
-    if not text or alphabet.foreign_to_gsm7(text) or alphabet.septet_count(text) > SENDER_SEPTETS or not text.isascii():
+    is_plain = text.isascii() and text.isprintable()
+    if not text or not is_plain or alphabet.foreign_to_gsm7(text) or alphabet.septet_count(text) > SENDER_SEPTETS:
         raise AddressError(
             "invalid_sender",
             f"{{field}} is neither a number of up to {NUMBER_DIGITS} digits nor a name of up to {SENDER_SEPTETS} "
