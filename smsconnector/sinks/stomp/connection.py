@@ -193,7 +193,7 @@ class StompConnection(net.Protocol):
     def _error(self, frame: Any) -> None:
         """Close the connection. ActiveMQ goes on after an ERROR, and even commits a transaction that has lost a SEND.
         The receipt of that COMMIT must not count, so nothing is read any more."""
-        said = frame.headers.get("message") or frame.body.decode("utf-8", "replace").partition("\n")[0]
+        said = words_of_error(frame.headers.get("message", ""), frame.body)
         self.refused = self._renderer is None
         if self.sink.passcode:
             said = said.replace(self.sink.passcode, "***")
@@ -230,6 +230,17 @@ class StompConnection(net.Protocol):
     def _write(self, data: bytes) -> None:
         self._last_sent = self.reactor.seconds()
         self.transport.write(data)
+
+
+def words_of_error(message: str, body: bytes) -> str:
+    """What an ERROR frame says: its header ``message``, and the first line of its body if that says more. RabbitMQ puts
+    the cause there ("Access refused for user 'x'"), ActiveMQ a stack trace."""
+    text = body.decode("utf-8", "replace")
+    cause = next((line.strip() for line in text.split("\n") if line.strip(" \r\t\0")), "")
+    if not message or not cause:
+        return message or cause
+    says_more = "\n\tat " not in text and cause not in message and message not in cause
+    return f"{message}: {cause}" if says_more else message
 
 
 def shown(reason: Failure) -> str:

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink
-from smsconnector.sinks.stomp.connection import MAX_FRAME, RECEIPT_TIMEOUT
+from smsconnector.sinks.stomp.connection import MAX_FRAME, RECEIPT_TIMEOUT, words_of_error
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.sink import STOP_TIMEOUT, StompSink
 from smsconnector.sinks.stomp.suspicion import CLOSED_S, REFUSED_IN_A_ROW
@@ -424,7 +424,7 @@ class StompSinkTests(SynchronousTestCase):
 
     def refuse(self, wire: Wire, words: str = "no such thing", **headers: str) -> None:
         """The broker says ERROR and hangs up; time passes until the next attempt."""
-        wire.say("ERROR", b"trace\n\tat", message=words, **headers)
+        wire.say("ERROR", b"java.lang.SecurityException: refused\n\tat org.apache", message=words, **headers)
         self.assertTrue(wire.closed)
         wire.lose()
         self.pauses.append(self.clock.getDelayedCalls()[0].getTime() - self.clock.seconds())
@@ -624,6 +624,21 @@ class StompSinkTests(SynchronousTestCase):
         wire = self.connect()
         publish(sink, [event(10, kind=INCOMING_MESSAGE)])
         self.assertEqual(len(wire.frames()), 1)
+
+    def test_words_of_error(self) -> None:
+        """The cause that a broker writes into the body of ERROR is told, a stack trace is not, nor anything twice."""
+        for message, body, words in (
+            ("Bad CONNECT", b"Access refused for user 'x'\n", "Bad CONNECT: Access refused for user 'x'"),
+            ("access_refused", b"\r\nACCESS_REFUSED - queue 'q'\nmore", "access_refused: ACCESS_REFUSED - queue 'q'"),
+            ("not allowed", b"java.lang.SecurityException: refused\n\tat org.apache\n", "not allowed"),
+            ("not allowed", b"The user is not allowed here", "not allowed"),
+            ("not allowed here", b"not allowed", "not allowed here"),
+            ("", b"only the body\n", "only the body"),
+            ("only the message", b"\n\0", "only the message"),
+            ("", b"", ""),
+            ("x", b"\xff\xfe", "x: \ufffd\ufffd"),
+        ):
+            self.assertEqual(words_of_error(message, body), words)
 
     def test_receipt_after_error_does_not_count(self) -> None:
         """ActiveMQ goes on after an ERROR and even commits the rest of the transaction: that receipt is no proof."""
