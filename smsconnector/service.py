@@ -25,6 +25,7 @@ from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.door import Door
 from smsconnector.sections import ChannelSection
+from smsconnector.signals import ignore_hang_up
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.store.reader import Reader
 from smsconnector.store.store import Store
@@ -58,14 +59,13 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     """The service that twistd runs."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
+    ignore_hang_up(reactor)
     return Connector(reactor, options["configuration"])
 
 
 class Connector(MultiService):
     """The whole daemon. Making it opens nothing: twistd makes it before it becomes a daemon and another user.
-
-    The wall clock, the two threads of the store and the dice are the real ones
-    unless they are given. The threads are made from the reactor, and from what to call when the database is damaged."""
+    What is not given is the real thing. The threads are made from the reactor, and what to call on a damaged store."""
 
     log = Logger()
 

@@ -37,6 +37,7 @@ FLOORS = (
             "net": "connections that are kept, endpoints, TLS",
             "wall_clock": "the time of day",
             "systemd": "READY, STOPPING, the watchdog",
+            "signals": "SIGHUP, which ends nothing",
             "deadline": "a bound in time for a stop",
         },
     ),

@@ -113,8 +113,10 @@ class CommandsCase(TestCase):
         self.assertIn("--receipt-delay", self.run_command("twistd", "smsc-simulator", "--help").stdout)
 
     def test_notify(self) -> None:
-        """Under systemd's protocol it says READY when it listens, and STOPPING on SIGTERM; the end is 143."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        """Under systemd's protocol it says READY when it listens, and STOPPING on SIGTERM; the end is 143.
+        SIGHUP ends nothing, and is logged."""
+        path = self.folder / "log"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, path.open("wb") as log:
             address = str(self.folder.resolve() / "n")
             manager.bind(address)
             manager.settimeout(20)
@@ -122,8 +124,8 @@ class CommandsCase(TestCase):
                 [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())],
                 cwd=self.folder,
                 env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
             try:
@@ -132,6 +134,9 @@ class CommandsCase(TestCase):
                     said.append(manager.recv(100))
                 while said[-1] != b"WATCHDOG=1":
                     said.append(manager.recv(100))
+                process.send_signal(signal.SIGHUP)  # it goes on
+                said.append(manager.recv(100))
+                said.append(manager.recv(100))
                 process.send_signal(signal.SIGTERM)
                 while said[-1] != b"STOPPING=1":
                     said.append(manager.recv(100))
@@ -139,3 +144,4 @@ class CommandsCase(TestCase):
             finally:
                 process.kill()
                 process.wait()
+        self.assertIn("SIGHUP is ignored", path.read_text())
