@@ -121,8 +121,8 @@ class SMPPProtocol(net.Protocol):
         if events:
             self._owner.dispatch(self, events)
         self.flush()
-        if self.session.state is smpp.State.CLOSED and self._abort is None:
-            silent = any(isinstance(event, smpp.Closed) and event.silent for event in events)
-            self._abort = self._owner.clock.callLater(0.0 if silent else CLOSE_TIMEOUT, self.transport.abortConnection)
+        for closed in (event for event in events if isinstance(event, smpp.Closed)):
+            wait = 0.0 if closed.silent else CLOSE_TIMEOUT
+            self._abort = self._owner.clock.callLater(wait, self.transport.abortConnection)
             self.transport.unregisterProducer()
             self.transport.loseConnection()

@@ -400,6 +400,16 @@ class LinkCase(ChannelCase):
         self.clock.pump([1.0] * 6)
         self.assertTrue(near.transport.aborted)
 
+    def test_unbind_when_all_is_over(self) -> None:
+        """An unbind that was meant for a connection that is lost meanwhile does nothing, and leaves no timer."""
+        self.build()
+        near = self.wires.pairs[0][0]
+        self.wires.refuse = True
+        self.wires.cut()
+        before = self.clock.getDelayedCalls()
+        near.unbind()
+        self.assertEqual((self.clock.getDelayedCalls(), near.transport.disconnecting), (before, False))
+
     def test_stop(self) -> None:
         """A stop drains, unbinds and closes; no further attempt follows."""
         self.build(response_delay=0.5)
