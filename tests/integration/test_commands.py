@@ -1,10 +1,12 @@
 """The commands that the README names, as processes of the installed package, away from the source tree."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -115,9 +117,10 @@ class CommandsCase(TestCase):
     def test_notify(self) -> None:
         """Under systemd's protocol it says READY when it listens, and STOPPING on SIGTERM; the end is 143.
         SIGHUP ends nothing, and is logged."""
-        path = self.folder / "log"
+        path, sockets = self.folder / "log", tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, sockets)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, path.open("wb") as log:
-            address = str(self.folder.resolve() / "n")
+            address = str(Path(sockets) / "n")  # of 107 octets at most (unix(7)), wherever the tests run
             manager.bind(address)
             manager.settimeout(20)
             process = subprocess.Popen(
