@@ -32,6 +32,7 @@ from stompest.sync import Stomp
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection
 from smsconnector.config import Configuration, load
 from smsconnector.errors import ConfigurationError
+from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI
 from smsconnector.sinks.stomp.settings import StompSection
 
@@ -257,7 +258,7 @@ def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queu
     client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=passcode))
     client.connect()
     for name in (events.delivery_report, events.incoming_message):
-        client.subscribe(f"/queue/{name}", {"ack": "auto"})
+        client.subscribe(destination_of(name), {"ack": "auto"})
     found: queue.Queue[Any] = queue.Queue()
     over = threading.Event()
 

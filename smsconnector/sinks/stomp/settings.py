@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.net.tls import TLS
 from smsconnector.sections import HeaderValue, Problem, SinkSection, unreadable_files, unusable_tls
+from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import FailoverURI
 from smsconnector.sinks.stomp.sink import StompSink
 
@@ -30,6 +31,12 @@ class StompSection(SinkSection):
     def _is_uri(cls, uri: str) -> str:
         FailoverURI.parse(uri)
         return uri
+
+    @field_validator("delivery_report", "incoming_message")
+    @classmethod
+    def _is_destination(cls, name: str) -> str:
+        destination_of(name)
+        return name
 
     def problems(self, path: str) -> list[Problem]:
         """A problem if ``ca_file`` can't be used, else nothing."""

@@ -36,6 +36,7 @@ from smsconnector.net.endpoints import client_endpoint
 from smsconnector.net.tls import TLS
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sinks.stomp.connection import StompConnection, shown
+from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI, ReconnectSchedule
 from smsconnector.sinks.stomp.frames import BatchPart
 from smsconnector.sinks.stomp.suspicion import Suspicion
@@ -56,7 +57,7 @@ class StompSink(Service):
     """Publishes events to a STOMP broker. The module's docstring describes how.
 
     :param uri: ActiveMQ's failover syntax, or one address (``ValueError`` if it can't be understood).
-    :param destinations: for each kind of event the queue: a bare name, ``/queue/name`` or ``/topic/name``.
+    :param destinations: for each kind of event the queue, as ``destination_of`` understands it.
     :param vhost: the ``host`` header of CONNECT; None: the broker's address.
     :param heartbeat: milliseconds (what we can send, what we wish to get); 0 is none.
     :param tls: how brokers at ``ssl:`` addresses are verified; the default is what the machine trusts.
@@ -89,10 +90,7 @@ class StompSink(Service):
                 raise ValueError(f"The STOMP {header} holds a line break or NUL, which CONNECT can't express.")
         self.login, self.passcode, self.vhost = login, passcode, vhost
         self.heartbeat, self.window = heartbeat, window
-        self.destinations = {
-            kind: name if name.startswith(("/queue/", "/topic/")) else f"/queue/{name}"
-            for kind, name in destinations.items()
-        }
+        self.destinations = {kind: destination_of(name) for kind, name in destinations.items()}
         self._tls, self._endpoint = tls, endpoint
         self._schedule = ReconnectSchedule(self.uri, random or Random())
         self._waiting: deque[BatchPart] = deque()
