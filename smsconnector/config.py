@@ -34,6 +34,7 @@ from smsconnector.sections import (
 from smsconnector.sinks.types import SINK_TYPES
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LOOPBACK = re.compile(r":(?:interface=)?(?:127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
 _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
 
 
@@ -78,6 +79,18 @@ class HTTP(Section):
         if len(set(endpoints)) < len(endpoints):
             raise ValueError("one of them is there twice")
         return endpoints
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each endpoint at which others can send texts without a key: it is not of this machine alone,
+        nor a socket that somebody else has made."""
+        if self.api_keys:
+            return []
+        return [
+            f"http.endpoints: {one} lets everybody in reach send texts: set http.api_keys, or interface=127.0.0.1"
+            for one in self.endpoints
+            if not one.startswith(("unix:", "systemd:")) and not _LOOPBACK.search(one)
+        ]
 
 
 class StoreSection(Section):

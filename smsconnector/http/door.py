@@ -14,13 +14,17 @@ from smsconnector.http.site import Routes, make_site, with_backlog
 
 class DoorSettings(Protocol):
     """What the configuration says of the door: endpoints as Twisted describes them, sizes in octets, times in seconds;
-    ``maximum_connections`` 0 for no limit."""
+    ``maximum_connections`` 0 for no limit;
+    ``warnings`` are sentences for the operator."""
 
     endpoints: list[str]
     maximum_body: int
     idle_timeout: float
     request_timeout: float
     maximum_connections: int
+
+    @property
+    def warnings(self) -> list[str]: ...
 
 
 class Door:
@@ -45,7 +49,9 @@ class Door:
         once whether it can be listened on."""
         warning = allow_files(self._settings.maximum_connections)
         if warning:
-            self.log.warn("{warning}", warning=warning)
+            self.log.warn("{sentence}", sentence=warning)
+        for warning in self._settings.warnings:
+            self.log.warn("{sentence}", sentence=warning)
         failures: list[Failure] = []
         for description in self._settings.endpoints:
             listening = serverFromString(self._reactor, with_backlog(description)).listen(self._site)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from pydantic import SecretStr
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
@@ -217,10 +218,32 @@ events: {uri: "http://x", sink: file}
             ('http: {api_keys: [good, ""]}', "http.api_keys"),
             ('http: {api_keys: [" "]}', "http.api_keys"),
             ('events: {login: "a\\nb"}', "events.login"),
+            ("events: {incoming_message: /queues/x}", "events.incoming_message"),
+            ("events: {delivery_report: 'jms://x'}", "events.delivery_report"),
             (f"events: {{ca_file: {pem}}}", "events.ca_file"),
             (f"events: {{ca_file: {pem}x}}", "events.ca_file"),
         ):
             self.assertIn(path, self.problems(f"{GOOD}{rest}\n"))
+
+    def test_open_door(self) -> None:
+        """An endpoint that others can reach, and no keys: a warning that says what to set. With a key, or on this
+        machine alone, there is none."""
+        for endpoint, warned in (
+            ("tcp:18080", True),
+            ("tcp6:18080", True),
+            ("tcp:18080:interface=0.0.0.0", True),
+            ("tcp:18080:interface=192.168.127.0", True),
+            ("tcp:18080:interface=127.0.0.1", False),
+            ("tcp:18080:interface=127.1.2.3:backlog=9", False),
+            ("tcp:18080:127.0.0.1", False),
+            ("tcp:18080:interface=localhost", False),
+            (r"tcp6:18080:interface=\:\:1", False),
+            ("unix:/run/x.sock:mode=660", False),
+            ("systemd:domain=INET:index=0", False),
+        ):
+            http = HTTP(endpoints=[endpoint])
+            self.assertEqual([endpoint in one and "http.api_keys" in one for one in http.warnings], [True] * warned)
+            self.assertEqual(HTTP(endpoints=[endpoint], api_keys=[SecretStr("k")]).warnings, [])
 
     def test_no_wording_of_pydantics(self) -> None:
         """What is wanted is said in the words of the file; an empty section is none."""
