@@ -125,6 +125,8 @@ class CommandsCase(TestCase):
         SIGHUP ends nothing, and is logged."""
         path, sockets = self.folder / "log", tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, sockets)
+        before = signal.signal(signal.SIGHUP, lambda *_: None)  # the process begins with the default, under nohup too
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, path.open("wb") as log:
             address = str(Path(sockets) / "n")  # of 107 octets at most (unix(7)), wherever the tests run
             manager.bind(address)
