@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store.operations import Operation
-from smsconnector.store.writer import Done, IWriter
+from smsconnector.store.worker import Done
+from smsconnector.store.writer import IWriter
 
 RETRY_INTERVAL = 1.0  # seconds
 MakeOperation = Callable[[], Operation]

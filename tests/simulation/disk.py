@@ -23,7 +23,8 @@ from smsconnector.store.database import open_readonly
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Done, apply_batch
+from smsconnector.store.worker import Done
+from smsconnector.store.writer import apply_batch
 from tests.simulation.clock import Machine
 from tests.unit.fakes import HOUSEKEEPING, only_reads
 

@@ -17,7 +17,8 @@ from smsconnector.store.operations import Operation, Query
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Done, Result, apply_batch
+from smsconnector.store.worker import Done, Result
+from smsconnector.store.writer import apply_batch
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
 

@@ -9,7 +9,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.operations import Query
 from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Done
+from smsconnector.store.worker import Done
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter

@@ -11,7 +11,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.operations import Query
 from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
-from smsconnector.store.writer import Done, Result
+from smsconnector.store.worker import Done, Result
 from smsconnector.walks import ready, throttled
 from tests.unit.fakes import DirectWriter, answers_of, message
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase
