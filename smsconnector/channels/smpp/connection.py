@@ -121,8 +121,13 @@ class SMPPProtocol(net.Protocol):
         if events:
             self._owner.dispatch(self, events)
         self.flush()
-        for closed in (event for event in events if isinstance(event, smpp.Closed)):
-            wait = 0.0 if closed.silent else CLOSE_TIMEOUT
-            self._abort = self._owner.clock.callLater(wait, self.transport.abortConnection)
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
+        if self.session.state is smpp.State.CLOSED:
+            for closed in (event for event in events if isinstance(event, smpp.Closed)):
+                self._close(closed.silent)
+
+    def _close(self, silent: bool) -> None:
+        """Close the connection, or abort it at once if nobody listens at the other end."""
+        wait = 0.0 if silent else CLOSE_TIMEOUT
+        self._abort = self._owner.clock.callLater(wait, self.transport.abortConnection)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
