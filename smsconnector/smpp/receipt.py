@@ -233,10 +233,12 @@ def _code(tlvs: dict[int, bytes], error: str | None, status: str) -> int | str:
     """The ProviderStatusCode: network_error_code (5.3.2.31: one octet network type, two octets code) wins where it
     tells anything, then ``err`` exactly as it was written ("000", "0x1F", "4.4.1"), then the status word. A
     network_error_code may also be digits in ASCII, for no network type is that great."""
-    network = tlvs.get(_NETWORK_ERROR_CODE)
-    told: int | str = int.from_bytes(network[1:3], "big") if network and len(network) >= 3 else 0
-    if told and network is not None:
-        digits = network.strip(b"\0 ")
-        if digits.isdigit():
-            told = digits.decode("ascii") if digits.strip(b"0") else 0
+    network = tlvs.get(_NETWORK_ERROR_CODE, b"")
+    told: int | str = 0
+    if len(network) >= 3:
+        digits = network.rstrip(b"\0 ")
+        if not digits.isdigit():
+            told = int.from_bytes(network[1:3], "big")
+        elif digits.strip(b"0"):
+            told = digits.decode("ascii")
     return told or error or status or "UNKNOWN"

@@ -539,6 +539,15 @@ RECEIPTS += [
         deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"1027\0"), esm=4),
         Receipt("4711", FAILED, "UNDELIV", "1027"),
     ),
+    *(
+        Case(
+            f"network_error_code of network type 0, {code}",
+            "SMPP 3.4 section 5.3.2.31: the code is in two octets, which may look like digits",
+            deliver(usual(stat="UNDELIV", err="001"), tlv(NETWORK_ERROR_CODE, b"\0" + code.to_bytes(2, "big")), esm=4),
+            Receipt("4711", FAILED, "UNDELIV", code),
+        )
+        for code in (0x35, 0x3334, 0x2035)
+    ),
     Case(
         "network_error_code in ASCII zeros",
         "field practice: it tells nothing",
