@@ -8,6 +8,12 @@ from smsconnector.lifecycle import MessageState
 from smsconnector.store import operations as ops
 from smsconnector.store.outbox import SINKS, Outbox
 
+# of a segment: that it is of one of these messages
+_OF_MESSAGES = (
+    "id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+    " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)"
+)
+
 
 class Retention(Outbox):
     """Drops texts, messages, and events."""
@@ -24,22 +30,14 @@ class Retention(Outbox):
         """Empty the texts of final messages. The rest of the messages stays."""
         ids = self._final_messages(purge.texts_before, purge.limit, kept=1)
         if ids:
-            self._run(
-                "UPDATE segment SET text = '' WHERE id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m"
-                " ON m.id = j.value JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
-                ids,
-            )
+            self._run(f"UPDATE segment SET text = '' WHERE {_OF_MESSAGES}", ids)
             self._run("UPDATE message SET texts_kept = 0 WHERE id IN (SELECT value FROM json_each(?))", ids)
         return len(ids)
 
     def _drop_messages(self, purge: ops.Purge) -> int:
         ids = self._final_messages(purge.messages_before, purge.limit, kept=0)
         if ids:
-            self._run(
-                "DELETE FROM segment WHERE id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m"
-                " ON m.id = j.value JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
-                ids,
-            )
+            self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
             self._run("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", ids)
         return len(ids)
 
