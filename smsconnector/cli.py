@@ -19,8 +19,9 @@ from smsconnector.store.offline.rescue import rescue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, 2 for a wrong
-    command line, 3 for a rescue that could not save all."""
+    """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
+    configuration or a database that can't be used, 2 for a wrong command line, 3 for a rescue that could not save
+    all."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -52,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save.set_defaults(run=run_rescue)
     _add_doctor(commands.add_parser("doctor", help="how an SMSC behaves, and what to configure for it"))
     options = parser.parse_args(arguments)
-    return int(options.run(options))
+    try:
+        return int(options.run(options))
+    except (ConfigurationError, StoreUnusable) as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
@@ -106,22 +111,14 @@ def _database(options: argparse.Namespace) -> str:
 
 def run_backup(options: argparse.Namespace) -> int:
     """Copy the database, and print the size of the copy."""
-    try:
-        octets = backup(_database(options), options.target)
-    except (ConfigurationError, StoreUnusable) as error:
-        print(f"backup: {error}", file=sys.stderr)
-        return 1
+    octets = backup(_database(options), options.target)
     print(f"{options.target}: {octets} octets")
     return 0
 
 
 def run_reconcile(options: argparse.Namespace) -> int:
     """Print a table by hour and channel, then what does not add up; 1 if there is any."""
-    try:
-        account = reconcile(_database(options), options.since)
-    except (ConfigurationError, StoreUnusable) as error:
-        print(f"reconcile: {error}", file=sys.stderr)
-        return 1
+    account = reconcile(_database(options), options.since)
     print(f"{'hour (UTC)':<16}  {'channel':<16}" + "".join(f"{name:>12}" for name in HourOfChannel._fields[2:]))
     for line in account.lines:
         hour = datetime.fromtimestamp(line.hour / 1000, UTC).strftime("%Y-%m-%d %H:%M")
@@ -133,18 +130,14 @@ def run_reconcile(options: argparse.Namespace) -> int:
 
 
 def run_events(options: argparse.Namespace) -> int:
-    """Print a line for each parked event. With --retry make them due now, and print how many. 1 if the database can't
-    be used, or if no parked event has one of the ids."""
-    try:
-        path = _database(options)
-        if options.retry is not None:
-            count = retry_parked(path, options.retry)
-            print(f"{count} events will be sent again; a connector that runs begins within half a minute")
-            return 1 if options.retry and not count else 0
-        parked = parked_events(path)
-    except (ConfigurationError, StoreUnusable) as error:
-        print(f"events: {error}", file=sys.stderr)
-        return 1
+    """Print a line for each parked event. With --retry make them due now, and print how many; 1 if no parked event has
+    one of the ids."""
+    path = _database(options)
+    if options.retry is not None:
+        count = retry_parked(path, options.retry)
+        print(f"{count} events will be sent again; a connector that runs begins within half a minute")
+        return 1 if options.retry and not count else 0
+    parked = parked_events(path)
     for one in parked:
         verdict = "refused" if one.refused else "wanted later"
         _say(
@@ -161,12 +154,8 @@ def _moment(milliseconds: int) -> str:
 
 
 def run_rescue(options: argparse.Namespace) -> int:
-    """Print what was saved of each table, and what is lost. 1 if nothing could be saved, 3 if something is lost."""
-    try:
-        report = rescue(options.source, options.target)
-    except StoreUnusable as error:
-        print(f"rescue: {error}", file=sys.stderr)
-        return 1
+    """Print what was saved of each table, and what is lost. 3 if something is lost."""
+    report = rescue(options.source, options.target)
     print(f"{'table':<16}{'saved':>12}{'gaps':>8}")
     for table in report.tables:
         print(f"{table.name:<16}{table.rows:>12}{table.gaps:>8}")
@@ -225,9 +214,9 @@ def run_doctor(options: argparse.Namespace) -> int:
 
     try:
         plan = make_plan(options)
-    except (ConfigurationError, ValueError) as error:
+    except ValueError as error:
         print(f"doctor: {error}", file=sys.stderr)
-        return 1 if isinstance(error, ConfigurationError) else 2
+        return 2
     return run_visit(reactor, plan, _say)
 
 
