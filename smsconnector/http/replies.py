@@ -1,6 +1,7 @@
 """Bodies and headers of answers: JSON, and one form for every error."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,37 +63,37 @@ def _code_points(characters: str) -> bytes:
 
 def representation(message: Message) -> dict[str, Any]:
     """A message that has just been accepted."""
+    return _resource(message, message.segments, status="QUEUED")
+
+
+def found(row: FoundMessage) -> dict[str, Any]:
+    """A message as the store found it."""
+    texts = [segment.text for segment in row.segments]
+    return _resource(row, texts, status=_status(row), code=row.code, final_at=row.final_at)
+
+
+def _resource(
+    message: Message | FoundMessage,
+    texts: Sequence[str],
+    *,
+    status: str,
+    code: int | str | None = None,
+    final_at: int | None = None,
+) -> dict[str, Any]:
+    """The message resource. ``texts`` are those of its segments; ``final_at`` is in ms."""
     return {
         "MessageSID": message.sid,
         "channel": message.channel,
         "From": message.source,
         "To": message.destination,
-        "Body": "".join(message.segments),
+        "Body": "".join(texts),
         "Alphabet": unmarked(message.alphabet)[0],
-        "Segments": len(message.segments),
-        "DeliveryStatus": "QUEUED",
-        "ProviderStatusCode": None,
+        "Segments": len(texts),
+        "DeliveryStatus": status,
+        "ProviderStatusCode": code,
         "AcceptedAt": timestamp(message.accepted_at),
         "ExpiresAt": timestamp(message.expires_at),
-        "FinalAt": None,
-    }
-
-
-def found(row: FoundMessage) -> dict[str, Any]:
-    """A message as the store found it."""
-    return {
-        "MessageSID": row.sid,
-        "channel": row.channel,
-        "From": row.source,
-        "To": row.destination,
-        "Body": "".join(segment.text for segment in row.segments),
-        "Alphabet": unmarked(row.alphabet)[0],
-        "Segments": len(row.segments),
-        "DeliveryStatus": _status(row),
-        "ProviderStatusCode": row.code,
-        "AcceptedAt": timestamp(row.accepted_at),
-        "ExpiresAt": timestamp(row.expires_at),
-        "FinalAt": timestamp(row.final_at),
+        "FinalAt": timestamp(final_at),
     }
 
 
