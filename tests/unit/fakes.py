@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smsconnector.channels import IRoute, Listener, Part
-from smsconnector.errors import StoreUnavailable
+from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sms.segmentation import Split, segment
@@ -19,12 +19,36 @@ from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
 from smsconnector.store.worker import Done, Result
 from smsconnector.store.writer import apply_batch
+from smsconnector.walks.admission import Gate
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
 
 
 SINK = "stomp"  # the one that events are owed to, unless a test says otherwise
 HOUSEKEEPING = (ops.Sweep, ops.Purge)  # comes again and again, whether there is anything to do or not
+
+
+def run_what_is_due(clock: Clock) -> None:
+    """Everything that is due now, and what becomes due by it; nothing that takes time."""
+    while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
+        clock.advance(0)
+
+
+class FakeGate(Gate):
+    """It is closed when the test gives a reason."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.failures: list[StoreError] = []
+
+    def refusal(self) -> str:
+        return self.reason
+
+    def answer(self) -> tuple[str, str]:
+        return "overloaded" if self.reason else "", self.reason
+
+    def failed(self, error: StoreError) -> None:
+        self.failures.append(error)
 
 
 def only_reads(operations: Sequence[Operation]) -> bool:

@@ -10,7 +10,6 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
-from smsconnector.errors import StoreError
 from smsconnector.http.api import API
 from smsconnector.http.auth import KeyRing
 from smsconnector.http.requests import parse_send
@@ -19,14 +18,13 @@ from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
-from smsconnector.walks.admission import Gate
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, FakeSink, ask
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -66,7 +64,7 @@ def _joined(chunks: bytes) -> bytes:
     return body
 
 
-class DoorCase(SynchronousTestCase, Gate):
+class DoorCase(SynchronousTestCase):
     keys: tuple[str, ...] = ()
 
     def setUp(self) -> None:
@@ -84,8 +82,7 @@ class DoorCase(SynchronousTestCase, Gate):
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)
         outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600)}
-        self.reason = ""
-        self.failures: list[StoreError] = []
+        self.gate = FakeGate()
         api = API(
             wall_clock=WallClock(self.now),
             outlets=outlets,
@@ -95,19 +92,10 @@ class DoorCase(SynchronousTestCase, Gate):
             reader=self.writer,
             keys=KeyRing(self.keys),
             base_path="/msg-client",
-            gate=self,
+            gate=self.gate,
             health=lambda: {"binds": {"a": "bound"}},
         )
         self.site = make_site(Routes(api), self.clock, 65_536, 60.0)
-
-    def refusal(self) -> str:
-        return self.reason
-
-    def answer(self) -> tuple[str, str]:
-        return "overloaded" if self.reason else "", self.reason
-
-    def failed(self, error: StoreError) -> None:
-        self.failures.append(error)
 
     def now(self) -> float:
         return EPOCH + self.clock.seconds()
@@ -159,14 +147,16 @@ class SendCase(DoorCase):
 
     def test_overloaded(self) -> None:
         """Beyond capacity: 503, when to come again, and why; nothing was accepted. Health says the same."""
-        self.reason = "The disk is nearly full."
+        self.gate.reason = "The disk is nearly full."
         answer = self.send(To="+923001234567", Body="hello")
         self.assertEqual((answer.status, answer.error["code"]), (503, "overloaded"))
         self.assertIsNotNone(answer.header("Retry-After"))
-        self.assertIn(self.reason, answer.error["message"])
+        self.assertIn(self.gate.reason, answer.error["message"])
         self.assertEqual(self.channel.submitted, [])
         health = self.request("GET", "/msg-client/health")
-        self.assertEqual((health.status, health.json["accepting"], health.json["reason"]), (503, False, self.reason))
+        self.assertEqual(
+            (health.status, health.json["accepting"], health.json["reason"]), (503, False, self.gate.reason)
+        )
 
     def test_health(self) -> None:
         """200 while texts are accepted, with what an operator wants to see."""

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.errors import InvalidRequest, StoreError
+from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies, send
 from smsconnector.http.answers import Answer, Handler, HTTPRequest
 from smsconnector.http.lookups import Lookups
@@ -16,13 +16,12 @@ from smsconnector.http.webhooks import Webhooks
 from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
-from smsconnector.walks.admission import Gate
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, ask
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, ask
 
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
@@ -36,23 +35,6 @@ def request(body: bytes = b"", *headers: tuple[bytes, bytes], **arguments: str) 
         return [value for given, value in headers if given == name]
 
     return HTTPRequest(b"POST", b"/x", header_values, body, arguments)
-
-
-class FakeGate(Gate):
-    """It is closed when the test gives a reason."""
-
-    def __init__(self) -> None:
-        self.reason = ""
-        self.failures: list[StoreError] = []
-
-    def refusal(self) -> str:
-        return self.reason
-
-    def answer(self) -> tuple[str, str]:
-        return "overloaded" if self.reason else "", self.reason
-
-    def failed(self, error: StoreError) -> None:
-        self.failures.append(error)
 
 
 class HandlerCase(SynchronousTestCase):

@@ -12,7 +12,7 @@ from smsconnector.store.store import Store
 from smsconnector.store.worker import Done
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, DirectWriter
+from tests.unit.fakes import EPOCH, DirectWriter, run_what_is_due
 from tests.unit.walks.backlog_contract import BacklogContract
 
 
@@ -57,8 +57,7 @@ class StoreBacklogCase(BacklogContract, SynchronousTestCase):
     def advance(self, seconds: float) -> None:
         for _ in range(int(seconds * 4)):
             self.clock.advance(0.25)
-        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
-            self.clock.advance(0)
+        run_what_is_due(self.clock)
 
     def break_writes(self, broken: bool) -> None:
         self.writer.full = broken

@@ -13,7 +13,7 @@ from smsconnector.walks.parked_events import MOST
 from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LOG_PERIOD, LONGEST_RETRY, REFUSALS_LOGGED, Publisher
 from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask, run_what_is_due
 
 
 class ParkingCase(SynchronousTestCase):
@@ -42,8 +42,7 @@ class ParkingCase(SynchronousTestCase):
         return EPOCH + self.clock.seconds()
 
     def settle(self) -> None:
-        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
-            self.clock.advance(0)
+        run_what_is_due(self.clock)
 
     def advance(self, seconds: float) -> None:
         for _ in range(int(seconds * 2)):

@@ -25,7 +25,7 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from smsconnector.walks.sweeper import Sweeper
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask, message
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask, message, run_what_is_due
 
 ACCOUNT = "connector@smsc"
 
@@ -87,8 +87,7 @@ class WalkCase(SynchronousTestCase):
 
     def settle(self) -> None:
         """Everything that is due now, and nothing that takes time."""
-        while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
-            self.clock.advance(0)
+        run_what_is_due(self.clock)
 
     def advance(self, seconds: float) -> None:
         for _ in range(int(seconds * 4)):

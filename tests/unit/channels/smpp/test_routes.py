@@ -27,7 +27,7 @@ from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.submitter import RetryPolicy, Submitter
 from smsconnector.wall_clock import WallClock
 from tests.unit.channels.smpp.test_channel import Wires
-from tests.unit.fakes import EPOCH, DirectWriter, message
+from tests.unit.fakes import EPOCH, DirectWriter, message, run_what_is_due
 
 STEP = 0.01  # seconds
 ROUND_TRIP = 0.02
@@ -98,8 +98,7 @@ class RoutesCase(SynchronousTestCase):
             self.clock.advance(STEP)
             for peer in self.peers:
                 peer.wires.pump()
-            while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
-                self.clock.advance(0)
+            run_what_is_due(self.clock)
             for peer in self.peers:
                 peer.wires.pump()
 
