@@ -18,8 +18,9 @@ import random
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 
@@ -204,13 +205,16 @@ class Count:
         show("not DELIVERED", f"{len(wrong)} {some(wrong)}", not wrong, "all are, as the SMSC says")
         differ = [event_id for event_id, copies in reports.items() if copies.differ]
         show("two contents", f"{len(differ)} {some(differ)}", not differ, "none")
-        repeated = {event_id: copies.at for event_id, copies in reports.items() if len(copies.at) > 1}
-        groundless = [one for one, at in repeated.items() if not all(map(self._between, at, at[1:]))]
-        count = sum(len(at) - 1 for at in repeated.values())
-        show(
-            "repeats by event-id",
+        self._repeats("repeats by event-id", {event_id: copies.at for event_id, copies in reports.items()}, CHUNKS)
+
+    def _repeats(self, what: str, times: Mapping[Any, list[int]], most: int) -> None:
+        """``times``: when each was seen, in order; ``most``: repeats that one disturbance may cause."""
+        groundless = [one for one, at in times.items() if not all(map(self._between, at, at[1:]))]
+        count = sum(len(at) - 1 for at in times.values())
+        self.promises.show(
+            what,
             f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
-            not groundless and count <= CHUNKS * len(self.disturbances),
+            not groundless and count <= most * len(self.disturbances),
             "only what a kill can cause",
         )
 
@@ -260,14 +264,8 @@ class Count:
         at: dict[tuple[str, str], list[int]] = {}
         for event in events:  # a MessageSID begins with the time it was made
             at.setdefault((event["From"], event["Body"]), []).append(int(event["SmsSid"][2:14], 16))
-        groundless = [key for key, times in at.items() if not all(map(self._between, sorted(times), sorted(times)[1:]))]
-        count = sum(len(times) - 1 for times in at.values())
-        show(
-            "texts that came twice",
-            f"{count}, {len(groundless)} without a disturbance between {some(groundless)}",
-            not groundless and count <= DELIVER_WINDOW * len(self.disturbances),
-            "only what a kill can cause",
-        )
+        in_order = {key: sorted(times) for key, times in at.items()}
+        self._repeats("texts that came twice", in_order, DELIVER_WINDOW)
 
     def save(self, path: Path) -> None:
         """All that was counted, to look into what was broken."""
