@@ -251,7 +251,7 @@ class PeerTests:
         """ESME_RTHROTTLED is no outcome: what it hit is sent again and taken, each text once, and nothing is lost."""
         self.open(window=5)
         yield self.bound()
-        self.peer.behave(throttle=3)
+        yield self.peer.behave(throttle=3)
         for number in range(1, 6):
             self.route.submit(segments(f"text {number}", number))
         yield self.answered(5)
@@ -265,7 +265,7 @@ class PeerTests:
         """Asked to go, the connector waits for the responses under way, answers unbind, and comes back by itself."""
         self.open()
         yield self.bound()
-        self.peer.behave(slow=0.5)
+        yield self.peer.behave(slow=0.5)
         for number in range(1, 4):
             self.route.submit(segments(f"text {number}", number))
         yield self.soon(lambda: len(self.submits()) == 3)
@@ -274,7 +274,7 @@ class PeerTests:
         self.assertEqual(self.owner.verdicts(), [Verdict.ACCEPTED] * 3)
         self.assertEqual(len(self.peer.pdus("unbind_resp")), 1)
         yield self.bound(2)
-        self.peer.behave(slow=0)
+        yield self.peer.behave(slow=0)
         self.route.submit(segments("text 4", 4))
         yield self.answered(4)
         self.assertEqual(len(self.submits()), 4)
@@ -284,7 +284,7 @@ class PeerTests:
         """Stopped, the connector waits for the responses under way, unbinds, and does not come back."""
         self.open()
         yield self.bound()
-        self.peer.behave(slow=0.5)
+        yield self.peer.behave(slow=0.5)
         self.route.submit(segments("the last one"))
         yield self.soon(lambda: len(self.submits()) == 1)
         yield self.channel.stopService()
@@ -308,9 +308,9 @@ class PeerTests:
         """A server that answers no enquire_link is left in bounded time, and tried again."""
         self.open(enquire_link_interval=0.3, response_timeout=0.5)
         yield self.bound()
-        self.peer.behave(mute=True)
+        yield self.peer.behave(mute=True)
         yield self.soon(lambda: self.peer.count("closed") >= 1)
-        self.peer.behave(mute=False)
+        yield self.peer.behave(mute=False)
         yield self.bound(2)
         self.assertTrue([line for line in self.said if "no answer to enquire_link within 0.5 s" in line])
 
@@ -319,7 +319,7 @@ class PeerTests:
         """A connection that breaks: what was under way has an unknown outcome, once, and the bind comes back."""
         self.open()
         yield self.bound()
-        self.peer.behave(slow=60)
+        yield self.peer.behave(slow=60)
         self.route.submit(segments("lost?"))
         yield self.soon(lambda: len(self.submits()) == 1)
         self.peer.do("drop")
@@ -332,11 +332,11 @@ class PeerTests:
         """A response after its time frees nothing twice: unknown at the time-out, the late one changes nothing."""
         self.open(response_timeout=0.5)
         yield self.bound()
-        self.peer.behave(slow=1.5)
+        yield self.peer.behave(slow=1.5)
         self.route.submit(segments("late"))
         yield self.answered(1)
         self.assertEqual(self.owner.verdicts(), [Verdict.UNKNOWN])
-        self.peer.behave(slow=0)
+        yield self.peer.behave(slow=0)
         self.route.submit(segments("in time", 2))
         yield self.answered(2)
         yield self.soon(lambda: self.route.capacity() == 50)
@@ -454,7 +454,7 @@ class NodeCase(PeerTests, PeerCase):
         """Transmitter and receiver: submits go on the one, texts and receipts come on the other."""
         self.open(modes=("transmitter", "receiver"))
         yield self.bound(2)
-        self.peer.behave(receipts="as sent")
+        yield self.peer.behave(receipts="as sent")
         self.route.submit(segments("hello"))
         self.peer.do("deliver", text="hi")
         yield self.soon(lambda: len(self.peer.pdus("deliver_sm_resp")) == 2)
@@ -468,7 +468,7 @@ class NodeCase(PeerTests, PeerCase):
         """Asked to go while responses never come: the connector goes after drain_timeout, the outcome is unknown."""
         self.open(drain_timeout=0.5)
         yield self.bound()
-        self.peer.behave(slow=60)
+        yield self.peer.behave(slow=60)
         self.route.submit(segments("never answered"))
         yield self.soon(lambda: len(self.submits()) == 1)
         self.peer.do("unbind")
@@ -481,7 +481,7 @@ class NodeCase(PeerTests, PeerCase):
         """A server that answers no unbind holds up no stop."""
         self.open(drain_timeout=0.3)
         yield self.bound()
-        self.peer.behave(mute=True)
+        yield self.peer.behave(mute=True)
         began = time.monotonic()
         yield self.channel.stopService()
         self.assertLess(time.monotonic() - began, 3)
@@ -527,7 +527,7 @@ class ConnectorCase(PeerCase):
             broker = activemq.ActiveMQ()
             self.addCleanup(broker.stop)
             uri = broker.start().uri
-        self.peer.behave(ids="hex", receipts="decimal")
+        yield self.peer.behave(ids="hex", receipts="decimal")
         bind = {"name": "node", "endpoint": f"tcp:127.0.0.1:{self.peer.port}", "system_id": "me", "password": "secret"}
         connector = Connector([], uri, channels={"smpp": {"type": "smpp", "binds": [bind], "lifetime": 3600}})
         self.addCleanup(connector.close)

@@ -15,6 +15,7 @@ All servers listen on a free loopback port, take one command and tell one event 
     {"do": "enquire_link" | "unbind" | "drop"}
 
     {"event": "listening", "port"}
+    {"event": "behaves"}                   the answer to "behave"
     {"event": "connected" | "closed", "session"}
     {"event": "pdu", "session", "command", "sequence", "status", "fields", "text", "place"}
                                            every PDU that came; place is [reference, total, number] of its UDH
@@ -163,6 +164,7 @@ class Peer(ProcessProtocol):
         self.port = 0
         self._command = command
         self._lines = b""
+        self._behaves: list[Deferred[None]] = []
         self._listening: Deferred[None] | None = Deferred()
         self._ended: Deferred[None] = Deferred()
         self._process: Any = None
@@ -178,8 +180,12 @@ class Peer(ProcessProtocol):
         """Give a command."""
         self._process.write(json.dumps({"do": what} | more).encode() + b"\n")
 
-    def behave(self, **behaviour: Any) -> None:
+    def behave(self, **behaviour: Any) -> "Deferred[None]":
+        """Fires when the server behaves so. A PDU that is sent before may overtake the command."""
         self.do("behave", behaviour=behaviour)
+        behaves: Deferred[None] = Deferred()
+        self._behaves.append(behaves)
+        return behaves
 
     def pdus(self, *commands: str) -> list[dict[str, Any]]:
         """All PDUs of these commands that it got, in order."""
@@ -210,6 +216,8 @@ class Peer(ProcessProtocol):
                 self.port = event["port"]
                 listening, self._listening = self._listening, None
                 listening.callback(None)
+            elif event["event"] == "behaves":
+                self._behaves.pop(0).callback(None)
 
     def errReceived(self, data: bytes) -> None:
         self.errors += data

@@ -123,6 +123,7 @@ class SMSC(SMPPServerFactory):  # type: ignore[misc]
         what = command.pop("do")
         if what == "behave":
             self.behaviour.update(command["behaviour"])
+            tell("behaves")
         elif what == "deliver":
             self.deliver(command)
         elif what == "receipt":

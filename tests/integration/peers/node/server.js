@@ -159,7 +159,10 @@ function deliver(session, command) {
 }
 
 const COMMANDS = {
-	behave: (_session, command) => Object.assign(behaviour, command.behaviour),
+	behave: (_session, command) => {
+		Object.assign(behaviour, command.behaviour);
+		tell({ event: 'behaves' });
+	},
 	deliver,
 	receipt: sendReceipt,
 	request: (session, command) => session[command.pdu](command.fields || {}),
