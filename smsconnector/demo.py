@@ -254,8 +254,7 @@ def _next_report(reports: "queue.Queue[Any]") -> str:
 @contextlib.contextmanager
 def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
     """A subscriber to both queues, in a thread."""
-    passcode = events.passcode.get_secret_value() if events.passcode else ""
-    client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=passcode))
+    client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=events.secret() or ""))
     client.connect()
     for name in (events.delivery_report, events.incoming_message):
         client.subscribe(destination_of(name), {"ack": "auto"})

@@ -1,12 +1,16 @@
 """What an operator wants to see first, as the HTTP door gives it out: who is connected, and how much waits."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from smsconnector.sinks import IEventSink
+from twisted.internet.interfaces import IReactorTime
+
+from smsconnector.sinks import IEventSink, Trouble
 from smsconnector.walks.admission import Admission
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.requeue import Rerouting
+from smsconnector.wall_clock import WallClock
 
 
 class Health:
@@ -14,11 +18,14 @@ class Health:
 
     def __init__(
         self,
+        clock: IReactorTime,
+        wall_clock: WallClock,
         outlets: Mapping[str, Outlet],
         sinks: Mapping[str, IEventSink],
         admission: Admission,
         rerouting: Rerouting,
     ) -> None:
+        self._clock, self._wall_clock = clock, wall_clock
         self._outlets, self._sinks, self._admission, self._rerouting = outlets, sinks, admission, rerouting
 
     def report(self) -> dict[str, Any]:
@@ -26,10 +33,20 @@ class Health:
         parts = [part for outlet in self._outlets.values() for part in outlet.channel.parts()]
         return {
             "binds": {part.name: f"{part.state}: {part.why}" if part.why else part.state for part in parts},
-            "broker": "connected" if all(sink.connected for sink in self._sinks.values()) else "down",
+            "broker": self._broker(),
             "store": self._store(),
             "unserved": self._rerouting.unserved,
         }
+
+    def _broker(self) -> str:
+        """ "connected", or what is wrong, since when, and why; several of these, with "; " between them."""
+        troubles = [trouble for sink in self._sinks.values() for trouble in sink.troubles]
+        return "; ".join(dict.fromkeys(map(self._told, troubles))) or "connected"
+
+    def _told(self, trouble: Trouble) -> str:
+        lasted = self._clock.seconds() - trouble.since
+        since = datetime.fromtimestamp(self._wall_clock.milliseconds() // 1000 - int(lasted), UTC)
+        return f"{trouble.state} since {since:%Y-%m-%dT%H:%M:%SZ}: {trouble.why}"
 
     def _store(self) -> dict[str, int] | None:
         measures = self._admission.measures

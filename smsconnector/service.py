@@ -1,8 +1,7 @@
 """The wiring: which parts there are, who knows whom, in which order they start and stop. On one page.
 
 Start: store, walks, channels and sinks, and the HTTP door last: READY is said when it listens. Stop: the door first,
-then the channels drain, then the publishers; the sinks end, and what is in flight is written. All of it within
-``stop_timeout``.
+then the channels, then the publishers drain; the sinks end, and the rest is written; all within ``stop_timeout``.
 """
 
 from collections.abc import Callable, Collection
@@ -115,6 +114,7 @@ class Connector(MultiService):
 
     def _make_door(self) -> Door:
         http = self._configuration.http
+        health = Health(self._reactor, self._wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
         api = API(
             wall_clock=self._wall_clock,
             outlets=self.outlets,
@@ -125,7 +125,7 @@ class Connector(MultiService):
             keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
             base_path=http.base_path,
             gate=self.admission,
-            health=Health(self.outlets, self.sinks, self.admission, self.rerouting).report,
+            health=health.report,
         )
         return Door(self._reactor, api, http)
 

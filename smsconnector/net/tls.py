@@ -66,11 +66,12 @@ class Verifying:
         connection: SSL.Connection = self._inner.clientConnectionForTLS(tlsProtocol)
         found = weakref.ref(tlsProtocol)
 
-        def judge(_connection: Any, certificate: X509, _fault: int, depth: int, good: int) -> bool:
+        def judge(_connection: Any, certificate: X509, fault: int, depth: int, good: int) -> bool:
             """OpenSSL's verdict on one certificate of the chain; it comes to the peer's own last."""
-            if not good or depth or self._name is None:
-                return bool(good)
-            why = not_for(self._name, certificate.to_cryptography())
+            if good and (depth or self._name is None):
+                return True
+            found_certificate = certificate.to_cryptography()
+            why = not_for(self._name or "", found_certificate) if good else faulty(found_certificate, fault, depth)
             protocol = found()
             if why and protocol is not None:
                 protocol.failVerification(Failure(CertificateRefused(why)))
@@ -96,6 +97,31 @@ def not_for(name: str, certificate: x509.Certificate) -> str:
     except Exception as error:  # noqa: BLE001 — whatever it is, this is called by OpenSSL, and nothing was verified
         return f"the certificate can't be read: {error}"
     return ""
+
+
+# What is wrong with a certificate, by OpenSSL's X509_V_ERR_ numbers.
+_FAULTS = {
+    9: "is not valid before {begins}: does this machine's clock tell the right time?",
+    10: "has expired, on {ends}: whoever runs the other side has to renew it",
+    18: "is signed by itself, and not trusted here: if it is theirs, set tls: {{ca_file: FILE}} to that certificate",
+    23: "is revoked",
+    26: "is not meant for servers",
+}
+_NOT_TRUSTED = (
+    "is signed by {issuer}, which is not trusted here: set tls: {{ca_file: FILE}} to that authority's certificate"
+)
+
+
+def faulty(certificate: x509.Certificate, fault: int, depth: int) -> str:
+    """Why OpenSSL refuses this certificate, which is the peer's own at ``depth`` 0."""
+    words = _FAULTS.get(fault, _NOT_TRUSTED if fault in (2, 19, 20, 21) else "is refused (OpenSSL's error {fault})")
+    said = words.format(
+        begins=f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}Z",
+        ends=f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z",
+        issuer=certificate.issuer.rfc4514_string(),
+        fault=fault,
+    )
+    return f"{'the certificate' if depth == 0 else 'a certificate of the chain'} {said}"
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:

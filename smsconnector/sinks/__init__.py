@@ -38,6 +38,15 @@ class EventOutcome(NamedTuple):
     reason: str = ""
 
 
+class Trouble(NamedTuple):
+    """Why events do not flow. ``state``: "down", or "holds back" for a system that lives and does not confirm. ``why``
+    is a sentence. ``since``: seconds of the reactor's clock."""
+
+    state: str
+    why: str
+    since: float
+
+
 TellOutcome = Callable[[EventOutcome], None]
 
 
@@ -45,6 +54,7 @@ class IEventSink(IService):
     """One system that events are sent to."""
 
     connected = Attribute("Whether the other side can confirm events now: a bool.")
+    troubles = Attribute("Why some events, or all, do not flow: a list of Trouble, empty while they do.")
 
     def publish(events: Sequence[Event], settle: TellOutcome) -> None:
         """Send all events, in order. ``settle`` is called as the answers come: for each event once."""

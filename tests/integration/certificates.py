@@ -14,7 +14,9 @@ DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """``ca_file`` is what peers trust."""
+    """``ca_file`` is what peers trust. ``valid``: from when to when its next certificates are, in days from now."""
+
+    valid = (-1, 1)
 
     def __init__(self, folder: str, name: str = "test authority") -> None:
         self._folder = Path(folder)
@@ -43,8 +45,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now + self.valid[0] * DAY)
+            .not_valid_after(now + self.valid[1] * DAY)
             .add_extension(basic, critical=True)
         )
 

@@ -165,7 +165,19 @@ class TLSCase(BindCase):
         port = yield self.serve("localhost")
         self.open(f"tls:localhost:{port}")
         line = yield self.refused()
-        self.assertRegex(line, "(?i)certificate|verif")
+        self.assertIn("is signed by CN=test authority, which is not trusted here: set tls: {ca_file: FILE}", line)
+
+    @inlineCallbacks
+    def test_expired(self) -> Any:
+        """A certificate that is no longer valid is told as that, and until when it was; one that is not yet, too."""
+        for begins, ends, words in ((-3, -1, "the certificate has expired, on 20"), (1, 3, "is not valid before 20")):
+            self.authority.valid = (begins, ends)
+            port = yield self.serve("localhost")
+            self.open(f"tls:localhost:{port}", tls={"ca_file": self.authority.ca_file})
+            line = yield self.refused()
+            self.assertIn(words, line)
+            yield self.channel.stopService()
+            self.said.clear()
 
     @inlineCallbacks
     def test_client_certificate(self) -> Any:

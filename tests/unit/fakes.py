@@ -176,6 +176,7 @@ class FakeSink(Service):
     """A sink whose broker answers when the test says so."""
 
     connected = True
+    troubles: tuple[()] = ()
 
     def __init__(self) -> None:
         self.batches: list[tuple[list[Event], TellOutcome]] = []

@@ -74,6 +74,7 @@ class ToySink(Service):
     """Confirms every event at once."""
 
     connected = True
+    troubles: tuple[()] = ()
 
     def __init__(self, box: str) -> None:
         self.box = box

@@ -1,17 +1,22 @@
 """One STOMP session on one TCP or TLS connection: handshake, receipts, heart-beats, time-outs.
 
-1. CONNECT is sent at once. CONNECTED agrees on the version and on the heart-beats. From then on parts may be sent.
+1. CONNECT is sent at once. CONNECTED agrees on the version and on the heart-beats, and names the server. From then on
+   parts may be sent.
 2. A part of one event is a SEND with a receipt. A part of several events is BEGIN, the SENDs, and COMMIT with a
-   receipt, written with one call. At most ``window`` octets are unconfirmed at a time (one part may be longer), so that
-   the send buffer stays small.
+   receipt, written with one call. There are such parts only where a COMMIT is known to confirm them
+   (``uses_transactions``). At most ``window`` octets are unconfirmed at a time (one part may be longer), so that the
+   send buffer stays small.
 3. ERROR ends the session. ``named`` is the part that its receipt-id names, if it has one.
-4. The connection to a broker that is silent, or sends no receipt for too long, is closed. One timer, ``_tick``, does
-   that.
+4. A broker that is silent is given up. A broker that lives and owes a receipt is waited for: sending the event again
+   would be one more copy for a broker that is full. But a transaction in which nothing moves is *stalled*, and the
+   connection is closed, so that the broker drops it. One timer, ``_tick``, sees to all of this.
 
 The library stompest has the frames, the parser, the session and the negotiation of STOMP 1.0 to 1.2.
 """
 
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from stompest.error import StompError
 from stompest.protocol import StompParser, StompSession, StompSpec
@@ -20,59 +25,83 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.python.failure import Failure
 
-from smsconnector.net.tls import explain_failure
+from smsconnector.net.tls import TLS, explain_failure
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer
+from smsconnector.sinks.stomp.peers import broken_error, confirms_transactions, is_no_stomp, shortened, words_of_error
 
 # All in seconds.
 HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
-RECEIPT_TIMEOUT = 30.0  # from the last receipt to the next one, while parts are unconfirmed
-PROVED_AFTER = 10.0  # a session that lasts so long resets the back-off, even if nothing was published on it
+STALLED = 10.0  # from the last receipt to the next one, while a transaction of several events is under way
+HELD_BACK = 10.0  # the same, for single events: after that it is said, and waited for
+PROVED_AFTER = 10.0  # a session that lasts so long and owes nothing resets the back-off
 CONNECTION_TICK = 1.0  # between looks at the time, at most
 
 GRACE = 2  # times the agreed interval of heart-beats, after which a silent broker is given up
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
+WINDOW = 1 << 20  # octets sent and not yet confirmed
+
+TRUSTED_HERE = TLS()  # by what the machine trusts
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What every session of a sink is made with. ``heartbeat``: ms that we can send, and wish to get; 0 is none.
+    ``vhost``: the ``host`` header of CONNECT; None: the broker's address. ``transactions``: "auto" asks the broker's
+    name whether the receipt of a COMMIT is a confirmation. ``window``: octets that may be unconfirmed."""
+
+    login: str | None = None
+    passcode: str | None = None
+    vhost: str | None = None
+    heartbeat: tuple[int, int] = (10_000, 10_000)
+    window: int = WINDOW
+    transactions: bool | Literal["auto"] = "auto"
+    tls: TLS = TRUSTED_HERE
 
 
 class SessionKeeper(Protocol):
-    """What a connection needs of its sink, which decides when to connect and what to send."""
+    """What a connection needs of its producer, which decides when to connect and what to send."""
 
     reactor: Any
-    login: str | None
-    passcode: str | None
-    vhost: str | None
-    heartbeat: tuple[int, int]  # ms
-    window: int  # octets
-    destinations: dict[str, str]
+    settings: SessionSettings
+    destination: str
+    headers: Mapping[str, str]
 
     def opened(self, connection: "StompConnection") -> bool: ...
     def agreed(self, connection: "StompConnection", what: str) -> None: ...
-    def confirmed(self, connection: "StompConnection", part: BatchPart) -> None: ...
+    def confirmed(self, connection: "StompConnection", parts: Sequence[BatchPart]) -> None: ...
+    def held_back(self, connection: "StompConnection") -> None: ...
     def proved(self, connection: "StompConnection") -> None: ...
     def lost(self, connection: "StompConnection") -> None: ...
 
 
 class StompConnection(net.Protocol):
-    """One session, from the transport's connection to its end. ``why`` says why it ended. ``refused``: an ERROR frame
-    came instead of CONNECTED."""
+    """One session, from the transport's connection to its end. ``why`` says why it ended. ``refused``: the other side
+    will have no session: an ERROR frame came instead of CONNECTED, or what came is no STOMP."""
 
     transport: Any
 
-    def __init__(self, sink: SessionKeeper, broker: Broker) -> None:
-        self.sink, self.broker = sink, broker
-        self.reactor = sink.reactor
+    def __init__(self, producer: SessionKeeper, broker: Broker) -> None:
+        self.producer, self.broker = producer, broker
+        self.settings, self.reactor = producer.settings, producer.reactor
         self.session = StompSession(StompSpec.VERSION_1_2)
-        self.parser = StompParser(StompSpec.VERSION_1_0)  # no unescaping before the version is agreed
+        self.parser = StompParser(StompSpec.VERSION_1_2)  # the headers of CONNECTED are never escaped
         self.in_flight: dict[str, BatchPart] = {}  # by receipt id, in the order sent
-        self.octets_in_flight = 0
+        self.events_in_flight = self.octets_in_flight = 0
         self.ready = False  # CONNECTED, and neither dropped nor stopping
+        self.uses_transactions = False
         self.stopping = False
         self.refused = False
+        self.is_holding_back = False  # the broker lives, and has owed a receipt for HELD_BACK
         self.why: str | None = None  # set when it is dropped, by us or by an ERROR frame
         self.said = ""  # the words of the ERROR frame, if there was one
         self.hung_up = False  # by the broker, without a word, when the session stood
         self.named: BatchPart | None = None  # the part that the ERROR frame names
+        self.stalled: BatchPart | None = None  # the transaction in which nothing moved
+        self.last_progress = 0.0  # s: when the last receipt came, or nothing was under way
+        self._confirmed: list[BatchPart] = []  # by the octets that are being read
         self._renderer: FrameRenderer | None = None
+        self._first = b""  # what came before CONNECTED
         self._unparsed = 0  # octets fed since the last frame
         self._sends_every = self._beats_every = 0.0  # s; 0: no heart-beats in that direction
         self._timer: Any = None  # the next tick
@@ -80,20 +109,20 @@ class StompConnection(net.Protocol):
     # -- the transport calls these
 
     def connectionMade(self) -> None:
-        self._opened = self._last_received = self._last_sent = self._last_progress = self.reactor.seconds()
+        self._opened = self._last_received = self._last_sent = self.last_progress = self.reactor.seconds()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
-        sink = self.sink
-        if not sink.opened(self):
+        settings = self.settings
+        if not self.producer.opened(self):
             self.drop("stopped")
             return
         connect = self.session.connect(
-            login=sink.login,
-            passcode=sink.passcode,
+            login=settings.login,
+            passcode=settings.passcode,
             versions=StompSpec.VERSIONS,
-            host=self.broker.host if sink.vhost is None else sink.vhost,
-            heartBeats=sink.heartbeat,
+            host=self.broker.host if settings.vhost is None else settings.vhost,
+            heartBeats=settings.heartbeat,
         )
         connect.version = StompSpec.VERSION_1_2  # UTF-8; the headers of CONNECT are never escaped
         self._write(bytes(connect))
@@ -107,13 +136,15 @@ class StompConnection(net.Protocol):
         if self._unparsed > MAX_FRAME:
             self.drop(f"the broker sent over {MAX_FRAME} octets without completing a frame")
             return
-        try:
-            self.parser.add(data)
-            while self.parser.canRead() and self.why is None:
-                self._unparsed = 0
-                self._frame(self.parser.get())
-        except (StompError, ValueError, OverflowError) as error:  # a header that is no UTF-8, or no number
-            self.drop(f"the broker does not speak STOMP ({shortened(str(error))})")
+        if self._renderer is None:
+            data = self._begun(data)
+        if b"\r" in data:  # STOMP 1.2 lets lines end with CR LF. The parser knows that in headers only.
+            data = data.replace(b"\0\r\n", b"\0\n") if data.strip(b"\r\n") else b"\n"
+        if self.why is None:
+            self._parse(data)
+        if self._confirmed:
+            confirmed, self._confirmed = self._confirmed, []
+            self.producer.confirmed(self, confirmed)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 — Twisted's signature
         self._cancel_tick()
@@ -122,23 +153,25 @@ class StompConnection(net.Protocol):
             ended = "the broker closed the connection" if reason.check(ConnectionDone) else shown(reason)
             self.why = ended if self._renderer else f"{ended} before it answered CONNECT"
             self.hung_up = self._renderer is not None
-        self.sink.lost(self)
+        self.producer.lost(self)
 
-    # -- the sink calls these
+    # -- the producer calls these
 
     @property
     def room(self) -> int:
         """Octets that may be sent now. If nothing is under way, one part may be longer."""
-        return self.sink.window - self.octets_in_flight if self.ready else 0
+        return self.settings.window - self.octets_in_flight if self.ready else 0
 
     def send(self, part: BatchPart, number: int) -> None:
         """Write a part with one call. ``number`` names its receipt and transaction, and must be new."""
         assert self._renderer is not None
+        octets = self._renderer.part(part.events, number)
         if not self.in_flight:
-            self._last_progress = self.reactor.seconds()
+            self.last_progress = self.reactor.seconds()
         self.in_flight[str(number)] = part
+        self.events_in_flight += len(part.events)
         self.octets_in_flight += part.octets
-        self._write(self._renderer.part(part.events, number))
+        self._write(octets)
 
     def drop(self, why: str) -> None:
         """Abort the connection at once, even if data is still in its buffers."""
@@ -155,13 +188,44 @@ class StompConnection(net.Protocol):
 
     # -- frames
 
+    def _begun(self, data: bytes) -> bytes:
+        """Look whether what comes before CONNECTED may be STOMP; returns it without the line ends before the first
+        frame."""
+        if not self._first:
+            data = data.lstrip(b"\r\n")
+        self._first += data
+        why_not = is_no_stomp(self._first[:64])
+        if why_not:
+            self.refused = True
+            self.drop(f"the other side is no STOMP broker ({why_not})")
+        return data
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.add(data)
+            while self.parser.canRead() and self.why is None:
+                self._unparsed = 0
+                self._frame(self.parser.get())
+        except (StompError, ValueError, OverflowError) as error:  # a header that is no UTF-8, or no number
+            self._unreadable(data, error)
+
+    def _unreadable(self, data: bytes, error: Exception) -> None:
+        """The parser takes no more. It may still be an ERROR that says why."""
+        said = broken_error(self._first if self._renderer is None else data)
+        if said is not None:
+            self._error(said, None)
+        else:
+            self.refused = self._renderer is None
+            self.drop(f"the broker does not speak STOMP ({shortened(str(error))})")
+
     def _frame(self, frame: Any) -> None:
         if not frame:
             return  # a heart-beat: dataReceived has noted the time
         if frame.command == StompSpec.RECEIPT:
             self._receipt(frame.headers.get(StompSpec.RECEIPT_ID_HEADER))
         elif frame.command == StompSpec.ERROR:
-            self._error(frame)
+            said = words_of_error(frame.headers.get("message", ""), frame.body)
+            self._error(said, frame.headers.get(StompSpec.RECEIPT_ID_HEADER))
         elif frame.command == StompSpec.CONNECTED and self._renderer is None:
             self._connected(frame)
         else:
@@ -169,15 +233,19 @@ class StompConnection(net.Protocol):
 
     def _connected(self, frame: Any) -> None:
         self.session.connected(frame)
-        version = self.session.version
+        version, server = self.session.version, self.session.server
         self.parser.version = version
-        self._renderer = FrameRenderer(self.sink.destinations, version)
+        self._renderer = FrameRenderer(self.producer.destination, version, self.producer.headers)
+        self._first = b""
         self._sends_every = self.session.clientHeartBeat / 1000
         self._beats_every = self.session.serverHeartBeat / 1000
+        wished = self.settings.transactions
+        self.uses_transactions = confirms_transactions(server) if wished == "auto" else wished
         self.ready = True
         self._cancel_tick()
         self._tick()  # the agreed heart-beats may need a shorter interval
-        self.sink.agreed(self, f"STOMP {version}, {self.session.server or 'unnamed server'}")
+        how = "transactions" if self.uses_transactions else "a receipt for each"
+        self.producer.agreed(self, f"STOMP {version}, {shortened(server or '') or 'unnamed server'}, {how}")
 
     def _receipt(self, receipt_id: str | None) -> None:
         if self.stopping and receipt_id == "disconnect":
@@ -186,19 +254,20 @@ class StompConnection(net.Protocol):
             return
         part = self.in_flight.pop(receipt_id, None) if receipt_id else None
         if part is not None:
+            self.events_in_flight -= len(part.events)
             self.octets_in_flight -= part.octets
-            self._last_progress = self.reactor.seconds()
-            self.sink.confirmed(self, part)
+            self.last_progress = self._last_received
+            self.is_holding_back = False
+            self._confirmed.append(part)
 
-    def _error(self, frame: Any) -> None:
+    def _error(self, said: str, receipt_id: str | None) -> None:
         """Close the connection. ActiveMQ goes on after an ERROR, and even commits a transaction that has lost a SEND.
         The receipt of that COMMIT must not count, so nothing is read any more."""
-        said = words_of_error(frame.headers.get("message", ""), frame.body)
         self.refused = self._renderer is None
-        if self.sink.passcode:
-            said = said.replace(self.sink.passcode, "***")
+        if self.settings.passcode:
+            said = said.replace(self.settings.passcode, "***")
         self.said = shortened(said) or "no reason given"
-        self.named = self.in_flight.get(frame.headers.get(StompSpec.RECEIPT_ID_HEADER, ""))
+        self.named = self.in_flight.get(receipt_id or "")
         self.drop(f"the broker {'refused CONNECT' if self.refused else 'reported an error'}: {self.said}")
 
     # -- time
@@ -213,15 +282,28 @@ class StompConnection(net.Protocol):
             self.drop(f"no answer to CONNECT within {HANDSHAKE_TIMEOUT:.0f} s")
         elif beats and now - self._last_received > GRACE * beats:
             self.drop(f"nothing heard for {now - self._last_received:.1f} s, agreed was a beat every {beats:.1f} s")
-        elif self.in_flight and now - self._last_progress >= RECEIPT_TIMEOUT:
-            self.drop(f"{len(self.in_flight)} receipts are owed, and none came within {RECEIPT_TIMEOUT:.0f} s")
+        elif self._is_stalled(now):
+            self.drop(f"nothing moves in a transaction within {STALLED:.0f} s")
         else:
             if self._sends_every and now - self._last_sent >= self._sends_every / 2:
                 self._write(b"\n")
-            if self.ready and now - self._opened >= PROVED_AFTER:
-                self.sink.proved(self)
+            self._look_at_receipts(now)
             agreed = [every / 4 for every in (self._sends_every, beats) if every]
             self._timer = self.reactor.callLater(min([CONNECTION_TICK, *agreed]), self._tick)
+
+    def _is_stalled(self, now: float) -> bool:
+        if not self.in_flight or now - self.last_progress < STALLED:
+            return False
+        self.stalled = next((part for part in self.in_flight.values() if len(part.events) > 1), None)
+        return self.stalled is not None
+
+    def _look_at_receipts(self, now: float) -> None:
+        if not self.in_flight:
+            if self.ready and now - self._opened >= PROVED_AFTER:
+                self.producer.proved(self)
+        elif now - self.last_progress >= HELD_BACK and not self.is_holding_back:
+            self.is_holding_back = True
+            self.producer.held_back(self)
 
     def _cancel_tick(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -232,22 +314,6 @@ class StompConnection(net.Protocol):
         self.transport.write(data)
 
 
-def words_of_error(message: str, body: bytes) -> str:
-    """What an ERROR frame says: its header ``message``, and the first line of its body if that says more. RabbitMQ puts
-    the cause there ("Access refused for user 'x'"), ActiveMQ a stack trace."""
-    text = body.decode("utf-8", "replace")
-    cause = next((line.strip() for line in text.split("\n") if line.strip(" \r\t\0")), "")
-    if not message or not cause:
-        return message or cause
-    says_more = "\n\tat " not in text and cause not in message and message not in cause
-    return f"{message}: {cause}" if says_more else message
-
-
 def shown(reason: Failure) -> str:
     """A failure in words, shortened for the log."""
     return shortened(explain_failure(reason))
-
-
-def shortened(text: str) -> str:
-    """One printable line of at most 200 characters."""
-    return "".join(character if character.isprintable() else " " for character in text)[:200].strip(" .")

@@ -1,15 +1,19 @@
-"""Events as STOMP frames, and the parts of batches that one receipt confirms.
+"""Events as STOMP frames, and the parts of batches that are confirmed together.
 
 Why the frames have these headers (STOMP 1.2, and ActiveMQ's page "Stomp"):
 
 - There is no ``content-length``: without it ActiveMQ makes a TextMessage of a SEND, with it a BytesMessage.
-- ``type`` becomes JMSType.
+- ``type`` becomes JMSType, and ``correlation-id`` JMSCorrelationID: the MessageSID of a report, the SmsSid of a text.
 - ``persistent:true`` lets the message survive a restart of the broker.
-- Other headers become JMS string properties with the same names.
+- Other headers become JMS string properties with the same names. A JMS selector can name those that are identifiers of
+  Java: ``event_id``, ``channel``, ``DeliveryStatus``. ``event-id`` is no such name. It is there for consumers that know
+  it already.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stompest.protocol import StompFrame, StompSpec
@@ -17,7 +21,12 @@ from stompest.protocol import StompFrame, StompSpec
 from smsconnector.messages import Event
 from smsconnector.sinks import TellOutcome
 
-FRAME_OVERHEAD = 256  # octets of a SEND frame, roughly, without the event id and the body
+FRAME_OVERHEAD = 384  # octets of a SEND frame, roughly, without the event id and the body
+
+# Headers that the connector writes itself, or that would change what the broker does with the frame.
+_FOR_THE_BROKER = ("destination", "receipt", "transaction", "content-length", "persistent", "type", "id", "message-id")
+_ABOUT_THE_EVENT = ("correlation-id", "event-id", "event_id", "channel", "DeliveryStatus")
+RESERVED_HEADERS = frozenset(_FOR_THE_BROKER + _ABOUT_THE_EVENT)
 
 # Header texts that need no escaping in any STOMP version.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._/|@=+,;*()#~-]*").fullmatch
@@ -27,6 +36,7 @@ _INEXPRESSIBLE = {
     StompSpec.VERSION_1_1: re.compile(r"[\x00\r\ud800-\udfff]"),
     StompSpec.VERSION_1_2: re.compile(r"[\x00\ud800-\udfff]"),
 }
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class BatchPart(NamedTuple):
@@ -60,12 +70,12 @@ def event_octets(event: Event) -> int:
 
 
 class FrameRenderer:
-    """Renders events as SEND frames of one STOMP version. The constant headers are rendered once per kind and JMS
-    type."""
+    """Renders the events of one destination as SEND frames of one STOMP version. ``headers`` are the operator's own.
+    The constant headers are rendered once per JMS type."""
 
-    def __init__(self, destinations: Mapping[str, str], version: str) -> None:
-        self._destinations, self._version = destinations, version
-        self._heads: dict[tuple[str, str], str] = {}
+    def __init__(self, destination: str, version: str, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        self._destination, self._version, self._headers = destination, version, headers
+        self._heads: dict[str, str] = {}
 
     def frame(self, command: str, *headers: tuple[str, str]) -> str:
         """A frame without a body. Characters that the version can't express in a header become question marks."""
@@ -86,14 +96,35 @@ class FrameRenderer:
         return "".join(frames).encode()
 
     def _send(self, event: Event, extra: str) -> str:
-        key = (event.kind, event.jms_type)
-        head = self._heads.get(key) or self._heads.setdefault(key, self._head(*key))
-        event_id = event.event_id
-        if not _PLAIN(event_id):
-            event_id = self.frame(StompSpec.SEND, ("event-id", event_id))[len("SEND\nevent-id:") : -len("\n\n\0")]
-        return f"{head}event-id:{event_id}\n{extra}\n{event.body}\0"
+        channel = event.jms_type
+        head = self._heads.get(channel) or self._heads.setdefault(channel, self._head(channel))
+        event_id = self._escaped(event.event_id)
+        about = self._about(event.body)
+        return f"{head}event-id:{event_id}\nevent_id:{event_id}\n{about}{extra}\n{event.body}\0"
 
-    def _head(self, kind: str, jms_type: str) -> str:
+    def _about(self, body: str) -> str:
+        """The headers that repeat what the body says, for selectors and for JMSCorrelationID. None, if it says
+        nothing."""
+        try:
+            said = json.loads(body)
+            sid, status = said.get("MessageSID") or said.get("SmsSid"), said.get("DeliveryStatus")
+        except (ValueError, AttributeError):
+            return ""
+        correlation = f"correlation-id:{self._escaped(sid)}\n" if isinstance(sid, str) else ""
+        return f"{correlation}DeliveryStatus:{self._escaped(status)}\n" if isinstance(status, str) else correlation
+
+    def _escaped(self, value: str) -> str:
+        if _PLAIN(value):
+            return value
+        return self.frame(StompSpec.SEND, ("x", value))[len("SEND\nx:") : -len("\n\n\0")]
+
+    def _head(self, channel: str) -> str:
         """The constant headers, up to and without the empty line."""
-        headers = (("destination", self._destinations[kind]), ("type", jms_type), ("persistent", "true"))
+        headers = (
+            ("destination", self._destination),
+            ("type", channel),
+            ("channel", channel),
+            ("persistent", "true"),
+            *self._headers.items(),
+        )
         return self.frame(StompSpec.SEND, *headers)[: -len("\n\0")]

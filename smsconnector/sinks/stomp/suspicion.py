@@ -1,28 +1,34 @@
-"""Which event the broker refuses, when it ends a connection while some are under way. No clock and no I/O.
+"""How much may be under way to one destination, and which event the broker refuses. No clock and no I/O.
 
-1. ERROR may be about one event, and the broker may also hang up without a word again and again. From then on one part
-   is under way at a time, so that it is known which is at fault. An ERROR may name a part by its receipt-id, too.
-2. That part is halved, until it is a single event. Parts grow again with each that is confirmed.
-3. A single event that an ERROR names is refused. Without a name it has to be alone under way at a second ERROR, or when
-   the broker hangs up for the third time: the first may be about the broker itself.
-4. Several refused in a row for one destination, with none confirmed: it is the destination. All that is for it is
-   refused at once, for a while. So the others don't wait for it. It is tried again after that while, and before with
-   an event that was parked, or when the broker has gone without any event under way: somebody may have mended it.
+1. A broker that ends a connection while events are under way may do so because of one of them. From then on fewer may
+   be under way, half as many each time. So it is known in the end which is at fault, and those before it are confirmed
+   meanwhile. The number grows again, twofold each time that so many are confirmed.
+2. A single event that an ERROR names by its receipt-id is refused. Without a name it has to be alone under way at a
+   second ERROR: the first may be about the broker itself. A broker that hangs up without a word is believed later: at
+   the third time, over some seconds, for it may be starting or stopping. (RabbitMQ 3.10 hangs up so when a queue with
+   the policy ``reject-publish`` is full.)
+3. Several refused in a row, with none confirmed: it is the destination. All that is for it is refused at once, for a
+   while. It is tried again after that while, and before with an event that was parked, or when the broker has gone
+   without any event under way: somebody may have mended it.
+4. A transaction in which nothing moves is *stalled*. With ActiveMQ's producer flow control a SEND waits for memory that
+   only the COMMIT behind it would free. From then on events go one by one, and transactions grow again up to half of
+   what stalled. That limit is forgotten after some minutes.
 
-What the connector drops by itself, for silence or for a receipt that is owed, makes parts smaller and refuses nothing.
+A single event whose receipt is owed is waited for, as long as the broker lives. That makes nothing smaller.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from smsconnector.sinks.stomp.frames import BatchPart
 
-LONGEST_PART = 1000  # events
-ENDS_UNTIL_SUSPECT = 3  # connections in a row that ended without ERROR, before any of what they carried was confirmed
-ERRORS_UNTIL_REFUSED = 2  # without a receipt-id
-REFUSED_IN_A_ROW = 3  # events for one destination, after which it is closed
+MOST = 1000  # events of a part, and events under way while an event is looked for
+ERRORS_UNTIL_REFUSED = 2  # without a receipt-id, with one event under way
+HANG_UPS_UNTIL_REFUSED = 3  # the same, without a word
+HANG_UPS_LAST = 2.0  # seconds at least, from the first of them to the last
+REFUSED_IN_A_ROW = 3  # events, after which the destination is closed
 CLOSED_S = 60.0  # seconds until a closed destination is tried again
+STALL_KEPT_S = 600.0  # seconds for which it is remembered how long a transaction may be
 
 
 class EndedConnection(Protocol):
@@ -31,79 +37,88 @@ class EndedConnection(Protocol):
     said: str  # by ERROR; "" without one
     named: BatchPart | None
     hung_up: bool
+    stalled: BatchPart | None
 
 
 class Finding(NamedTuple):
-    """``refused``: a part of one event, and the ``reason``. ``closed_kind``: all of that kind is refused for now.
+    """``refused``: a part of one event, and the ``reason``. ``is_closed``: all is refused for now.
     ``is_about_events``: it was not the broker's fault, so there is no reason to wait before the next attempt."""
 
     is_about_events: bool = False
     refused: BatchPart | None = None
     reason: str = ""
-    closed_kind: str | None = None
+    is_closed: bool = False
 
 
 class Suspicion:
-    """``longest``: events that a part may have now; ``one_at_a_time``: parts."""
+    """``longest``: events that a part may have now. ``is_careful``: no more than that may be under way."""
 
     def __init__(self) -> None:
-        self.longest = LONGEST_PART
-        self.one_at_a_time = False
-        self._ends = 0  # connections in a row that ended with parts under way, and none of them confirmed
-        self._alone: tuple[int, int] | None = None  # the event that was alone under way at the last ends, and how many
-        self._refused: Counter[str] = Counter()  # by kind, since one of that kind was confirmed
-        self._closed: dict[str, tuple[float, str]] = {}  # kind -> until when (s), and why
+        self.longest = MOST
+        self.is_careful = False
+        self._confirmed = 0  # events, since ``longest`` has changed
+        self._alone: tuple[int, int, float] | None = None  # an event that was alone under way; how often; since when
+        self._refused = 0  # events, since one was confirmed
+        self._closed: tuple[float, str] | None = None  # until when (s), and why
+        self._limit, self._limited_until = MOST, 0.0  # of transactions, after one has stalled
 
-    def confirmed(self, part: BatchPart) -> None:
-        """The broker has taken it."""
-        self._ends, self._alone = 0, None
-        if self.longest < LONGEST_PART:
-            self.longest = min(self.longest * 2, LONGEST_PART)
-            self.one_at_a_time = self.longest < LONGEST_PART
-        if self._refused:
-            for kind in {event.kind for event in part.events}:
-                self._refused.pop(kind, None)
-                self._closed.pop(kind, None)
+    def confirmed(self, events: int, now: float) -> None:
+        """The broker has taken so many."""
+        self._alone, self._closed, self._refused = None, None, 0
+        if self.longest < MOST or self.is_careful:
+            self._confirmed += events
+            if self._confirmed >= self.longest:
+                self._grow(now)
 
-    def closed(self, now: float) -> dict[str, str]:
-        """The kinds of events that are refused for now, and why."""
-        if not self._closed:
-            return {}
-        return {kind: reason for kind, (until, reason) in self._closed.items() if now < until}
+    def _grow(self, now: float) -> None:
+        limit = self._limit if now < self._limited_until else MOST
+        self.longest, self._confirmed = min(self.longest * 2, limit), 0
+        self.is_careful = self.is_careful and self.longest < limit
+
+    def closed(self, now: float) -> str:
+        """Why everything is refused for now; "" if it is not."""
+        return self._closed[1] if self._closed is not None and now < self._closed[0] else ""
 
     def ended(self, connection: EndedConnection, parts: Sequence[BatchPart], now: float) -> Finding:
         """A connection has ended with these parts under way, in order."""
+        if connection.stalled is not None:
+            self._stalled(len(connection.stalled.events), now)
+            return Finding()
         if not parts:
-            self._closed.clear()
+            self._closed, self._refused = None, 0
             return Finding()
-        self._ends += 1
-        if not connection.said and self._ends < ENDS_UNTIL_SUSPECT:
+        if not (connection.said or connection.hung_up):
             return Finding()
-        self.one_at_a_time = True
-        suspect = connection.named or parts[0]
-        if len(suspect.events) > 1:
-            self.longest = max(1, len(suspect.events) // 2)
-            return Finding(is_about_events=bool(connection.said))
-        self.longest = 1
-        if connection.named is None and not self._is_guilty(connection, parts):
-            return Finding(is_about_events=bool(connection.said))
-        return self._refuse(suspect, connection.said or "the broker hung up on it again and again", now)
-
-    def _is_guilty(self, connection: EndedConnection, parts: Sequence[BatchPart]) -> bool:
-        """Whether the only event under way has been so often enough."""
-        if len(parts) > 1 or not (connection.said or connection.hung_up):
+        suspects = connection.named.events if connection.named else [one for part in parts for one in part.events]
+        self.is_careful, self.longest, self._confirmed = True, max(1, min(len(suspects), self.longest) // 2), 0
+        if len(suspects) > 1:
             self._alone = None
-            return False
-        event_id = parts[0].events[0].id
-        before = self._alone[1] if self._alone is not None and self._alone[0] == event_id else 0
-        self._alone = event_id, before + 1
-        return before + 1 >= (ERRORS_UNTIL_REFUSED if connection.said else ENDS_UNTIL_SUSPECT)
+            return Finding(is_about_events=True)
+        self.longest = 1
+        if connection.named is None and not self._is_guilty(suspects[0].id, bool(connection.said), now):
+            return Finding(is_about_events=bool(connection.said))
+        return self._refuse(connection, parts, now)
 
-    def _refuse(self, part: BatchPart, reason: str, now: float) -> Finding:
-        self._ends, self._alone = 0, None
-        kind = part.events[0].kind
-        self._refused[kind] += 1
-        closed = self._refused[kind] >= REFUSED_IN_A_ROW
-        if closed:
-            self._closed[kind] = now + CLOSED_S, reason
-        return Finding(is_about_events=True, refused=part, reason=reason, closed_kind=kind if closed else None)
+    def _stalled(self, events: int, now: float) -> None:
+        self.longest, self._confirmed = 1, 0
+        self._limit, self._limited_until = max(1, events // 2), now + STALL_KEPT_S
+
+    def _is_guilty(self, event: int, has_words: bool, now: float) -> bool:
+        """Whether the only event under way has been so often enough, and for long enough."""
+        same = self._alone is not None and self._alone[0] == event
+        times, since = self._alone[1:] if same and self._alone is not None else (0, now)
+        self._alone = event, times + 1, since
+        if has_words:
+            return times + 1 >= ERRORS_UNTIL_REFUSED
+        if self._refused:  # it has hung up on one before, and has taken none since
+            return True
+        return times + 1 >= HANG_UPS_UNTIL_REFUSED and now - since >= HANG_UPS_LAST
+
+    def _refuse(self, connection: EndedConnection, parts: Sequence[BatchPart], now: float) -> Finding:
+        reason = connection.said or "the broker hung up on it again and again, without a word"
+        self._alone = None
+        self._refused += 1
+        is_closed = self._refused >= REFUSED_IN_A_ROW
+        if is_closed:
+            self._closed = now + CLOSED_S, reason
+        return Finding(True, connection.named or parts[0], reason, is_closed)

@@ -8,7 +8,7 @@ import javax.jms.TextMessage;
 import org.apache.activemq.ActiveMQConnectionFactory;
 
 /**
- * What a customer's JMS application sees. Arguments: URL, queue, count, milliseconds.
+ * What a customer's JMS application sees. Arguments: URL, queue, count, milliseconds, and a JMS selector, if any.
  *
  * Prints one line of JSON per message of the queue; ends after `count` messages, or after so many
  * milliseconds without one.
@@ -20,7 +20,8 @@ public class Consumer {
         Connection connection = new ActiveMQConnectionFactory(args[0]).createConnection();
         connection.start();
         Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-        MessageConsumer consumer = session.createConsumer(session.createQueue(args[1]));
+        MessageConsumer consumer = session.createConsumer(
+            session.createQueue(args[1]), args.length > 4 ? args[4] : null);
         StringBuilder lines = new StringBuilder();
         for (int read = 0; read < count; read++) {
             Message message = consumer.receive(silence);
@@ -42,6 +43,8 @@ public class Consumer {
             + ",\"persistent\":" + (message.getJMSDeliveryMode() == DeliveryMode.PERSISTENT)
             + ",\"redelivered\":" + message.getJMSRedelivered()
             + ",\"event_id\":" + quoted(message.getStringProperty("event-id"))
+            + ",\"correlation\":" + quoted(message.getJMSCorrelationID())
+            + ",\"spring\":" + quoted(message.getStringProperty("_type"))
             + ",\"text\":" + quoted(message instanceof TextMessage ? ((TextMessage) message).getText() : null) + "}";
     }
 

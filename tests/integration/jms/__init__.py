@@ -36,15 +36,16 @@ def available() -> str | None:
     return None
 
 
-def consume(url: str, queue: str, count: int, silence: float) -> "Deferred[list[dict[str, Any]]]":
+def consume(url: str, queue: str, count: int, silence: float, *selector: str) -> "Deferred[list[dict[str, Any]]]":
     """Read up to ``count`` messages, or until ``silence`` seconds pass without one. Runs in a thread; each
-    message is a dict of kind, type, persistent, redelivered, event_id and text."""
-    return deferToThread(_consume, url, queue, count, silence)
+    message is a dict of kind, type, persistent, redelivered, event_id, correlation (JMSCorrelationID), spring (the
+    property ``_type``) and text. With a JMS selector only those that it selects."""
+    return deferToThread(_consume, url, queue, count, silence, *selector)
 
 
-def _consume(url: str, queue: str, count: int, silence: float) -> list[dict[str, Any]]:
+def _consume(url: str, queue: str, count: int, silence: float, *selector: str) -> list[dict[str, Any]]:
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{_compiled()}:{_classpath()}", "Consumer"]
-    command += [url, queue, str(count), str(round(silence * 1000))]
+    command += [url, queue, str(count), str(round(silence * 1000)), *selector]
     done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=silence * 2 + _START)
     if done.returncode:
         raise RuntimeError(f"The JMS consumer failed:\n{done.stderr}")
