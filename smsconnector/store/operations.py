@@ -280,6 +280,8 @@ class LoadEvents:
     after: int
     limit: int
     may_be_settled: bool = True  # False if none behind ``after`` is confirmed or parked: to look for them takes time
+    only: str | None = None  # events of that kind
+    up_to: int | None = None  # the greatest id
 
 
 @dataclass(frozen=True, slots=True)

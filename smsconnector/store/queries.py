@@ -99,18 +99,19 @@ class Queries:
         return found
 
     def _load_events(self, load: ops.LoadEvents) -> list[Event]:
-        if not load.may_be_settled:
-            rows = self._connection.execute(
-                f"SELECT {_EVENT} FROM outbox AS o WHERE o.id > ? ORDER BY o.id LIMIT ?", (load.after, load.limit)
-            )
-            return [Event(*row) for row in rows]
-        sink, settled_up_to = self._sink(load.sink)
+        which, after = "o.id > :after", load.after
+        if load.may_be_settled:
+            sink, settled_up_to = self._sink(load.sink)
+            after = max(after, settled_up_to)
+            for table in ("confirmation", "parked_event"):
+                which += f" AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.id = o.id * {SINKS} + {sink})"
+        if load.only is not None:
+            which += " AND o.kind = :only"
+        if load.up_to is not None:
+            which += " AND o.id <= :up_to"
         rows = self._connection.execute(
-            f"SELECT {_EVENT} FROM outbox AS o WHERE o.id > ?1"
-            " AND NOT EXISTS (SELECT 1 FROM confirmation AS c WHERE c.id = o.id * ?3 + ?4)"
-            " AND NOT EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id = o.id * ?3 + ?4)"
-            " ORDER BY o.id LIMIT ?2",
-            (max(load.after, settled_up_to), load.limit, SINKS, sink),
+            f"SELECT {_EVENT} FROM outbox AS o WHERE {which} ORDER BY o.id LIMIT :limit",
+            {"after": after, "only": load.only, "up_to": load.up_to, "limit": load.limit},
         )
         return [Event(*row) for row in rows]
 

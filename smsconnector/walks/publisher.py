@@ -7,11 +7,15 @@
 4. An event that the sink refuses, or wants later, is parked in the database. It is tried again, after a pause that is
    doubled each time. Other events do not wait for it (``parked_events``).
 
+5. A kind of event whose destination gives no answers is set aside when there is no more room for it. The other kind
+   goes on (``outbox_reading``).
+
 An event is *settled* when it is marked as confirmed or parked. Every event up to ``settled_up_to`` is settled, and a
-new process goes on from there. At most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events, and some parked ones, are at the
-sink at a time. So memory stays bounded while the broker is away.
+new process goes on from there. Of each kind, at most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events and some parked ones
+are at the sink at a time. So memory stays bounded while the broker is away.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -22,18 +26,19 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
-from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink
+from smsconnector.messages import Event
+from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
+from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, KINDS, OutboxReading
 from smsconnector.walks.parked_events import KindsOfEvents
 from smsconnector.wall_clock import WallClock
 
-EVENTS_AT_ONCE = 500  # events read from the database by one query
-CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE may be at the sink
-LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due
+CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE of each kind may be at the sink
+LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due, and for kinds that get no answers
+NO_ANSWERS = 4.0  # seconds without an answer for a kind, after which it is set aside if the sink is full of it
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again: at first, and at most
 FIRST_DELAY = 1.0  # seconds; as FIRST_RETRY, for an event that the sink wants later
 REFUSALS_LOGGED, LOG_PERIOD = 20, 60.0  # so many refused events are logged one by one in so many seconds
@@ -57,30 +62,28 @@ class Publisher(Service):
         self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
         self.sink, self.sink_name = sink, sink_name
         self._retrying = RetryingWriter(clock, writer)
-        self._read_up_to = 0
-        self._furthest: int | None = None  # no event with a greater id is settled; None: not known yet
+        self._reading = OutboxReading(sink_name)
         self._loading = False  # a query is under way
-        self._more = False  # there may be events that were not read yet
-        self._unsettled: dict[int, None] = {}  # ids of events that were read and are not settled on disk, in order
-        self._at_sink = 0  # how many of them the sink has not answered for
+        self._at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
+        self._answered_at = dict.fromkeys(KINDS, 0.0)  # by kind: s of the clock at the last answer
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained: Deferred[None] | None = None
-        self._retried: set[int] = set()  # ids of parked events that are at the sink again
+        self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS}  # ids of parked events at the sink again
         self._kinds = KindsOfEvents()
-        self._looks = 0  # queries for parked events that are not answered yet
+        self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
         self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
         self._not_logged = 0  # refused events that were left out of the log
-        self._parked_timer = LoopingCall(self._look_for_parked)
-        self._parked_timer.clock = clock
+        self._look_timer = LoopingCall(self._look_around)
+        self._look_timer.clock = clock
 
     def startService(self) -> None:
         super().startService()
-        self._parked_timer.start(LOOK_FOR_PARKED, now=False)
+        self._look_timer.start(LOOK_FOR_PARKED, now=False)
         self.wake()
 
     def stopService(self) -> None:
         super().stopService()
-        self._parked_timer.stop()
+        self._look_timer.stop()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -104,48 +107,58 @@ class Publisher(Service):
 
     def wake(self) -> None:
         """Say that there may be new events in the outbox."""
-        self._more = True
+        self._reading.more = True
         self._load()
 
     def _load(self) -> None:
-        is_full = self._at_sink > (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
-        if not self._more or self._loading or is_full or not self.running:
+        if self._loading or not self.running:
             return
-        self._loading = True
-        if self._furthest is None:
+        if not self._reading.is_begun:
+            self._loading = True
             self._reader.put(ops.LoadProgress(self.sink_name), self._loaded_progress)
             return
-        self._more = False
-        may_be_settled = self._read_up_to < self._furthest
-        query = ops.LoadEvents(self.sink_name, self._read_up_to, EVENTS_AT_ONCE, may_be_settled)
-        self._reader.put(query, self._loaded)
+        query = self._reading.next_query(self._full())
+        if query is not None:
+            self._loading = True
+            self._reader.put(query, partial(self._loaded, query))
+
+    def _full(self) -> list[str]:
+        """The kinds of which the sink has enough for now."""
+        together = sum(count for kind, count in self._at_sink.items() if not self._reading.is_aside(kind))
+        enough = (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
+        return [k for k in KINDS if (self._at_sink[k] if self._reading.is_aside(k) else together) > enough]
 
     def _loaded_progress(self, progress: ops.SinkProgress | None, _error: StoreError | None) -> None:
         self._loading = False
         if progress is None:
             self._again_later()
             return
-        self._read_up_to, self._furthest = progress
+        self._reading.begin(progress)
         self._load()
 
-    def _loaded(self, events: list[Event] | None, _error: StoreError | None) -> None:
+    def _loaded(self, query: ops.LoadEvents, events: list[Event] | None, _error: StoreError | None) -> None:
         self._loading = False
         if events is None:
             self._again_later()
             return
+        self._reading.loaded(query, events)
         if events:
-            self._read_up_to = events[-1].id
-            self._more = self._more or len(events) == EVENTS_AT_ONCE
-            self._unsettled.update((event.id, None) for event in events)
-            self._at_sink += len(events)
-            self.sink.publish(events, self._settle)
-        elif self._drained is not None and not self._at_sink and not self._more:
+            self._give(events, self._settle)
+        elif self._drained is not None and not self._at_sink.total() and self._reading.is_through:
             self._drained.callback(None)
             self._drained = None
         self._load()
 
+    def _give(self, events: list[Event], settle: TellOutcome) -> None:
+        now = self._clock.seconds()
+        for kind, count in Counter(event.kind for event in events).items():
+            if not self._at_sink[kind]:
+                self._answered_at[kind] = now
+            self._at_sink[kind] += count
+        self.sink.publish(events, settle)
+
     def _again_later(self) -> None:
-        self._more = True
+        self._reading.failed()
         if self._retry is None and self.running:
             self._retry = self._clock.callLater(RETRY_INTERVAL, self._try_again)
 
@@ -153,10 +166,21 @@ class Publisher(Service):
         self._retry = None
         self._load()
 
+    def _set_aside(self) -> None:
+        """Let the other kind go on where one gets no answers. If the sink is away, neither does."""
+        now = self._clock.seconds()
+        for kind in self._full() if self.sink.connected else ():
+            if self._at_sink[kind] and now - self._answered_at[kind] >= NO_ANSWERS and not self._reading.is_aside(kind):
+                self._reading.set_aside(kind)
+                self._load()
+
     # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
 
     def _settle(self, outcome: EventOutcome) -> None:
-        self._at_sink -= len(outcome.events)
+        now = self._clock.seconds()
+        for kind, count in Counter(event.kind for event in outcome.events).items():
+            self._at_sink[kind] -= count
+            self._answered_at[kind] = now
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:
@@ -165,34 +189,35 @@ class Publisher(Service):
 
     def _confirmed(self, outcome: EventOutcome) -> None:
         ids = tuple(event.id for event in outcome.events)
-        self._retrying.put(partial(self._confirm, ids), partial(self._written, ids))
+        self._retrying.put(partial(self._confirm, ids), partial(self._written, outcome.events))
 
     def _confirm(self, ids: tuple[int, ...]) -> ops.Confirm:
-        return ops.Confirm(self.sink_name, ids, self._settled_up_to(ids), self._now())
+        return ops.Confirm(self.sink_name, ids, self._reading.settled_up_to(frozenset(ids)), self._now())
 
-    def _settled_up_to(self, settling: Sequence[int]) -> int:
-        """The greatest id up to which every event is settled, once the events ``settling`` are."""
-        among = frozenset(settling)
-        first = next((event_id for event_id in self._unsettled if event_id not in among), None)
-        return self._read_up_to if first is None else first - 1
-
-    def _written(self, ids: Sequence[int], _result: None, error: StoreError | None) -> None:
+    def _written(self, events: Sequence[Event], _result: None, error: StoreError | None) -> None:
         """What became of these is on disk. If it can't be written, ever, they stay unsettled, for the next start."""
         if error is not None:
-            self.log.error("what became of {count} events can't be written: {error}", count=len(ids), error=error)
-        for event_id in ids if error is None else ():
-            self._unsettled.pop(event_id, None)
-        if not self._retried.isdisjoint(ids):
-            self._retried.difference_update(ids)
-            self._look_for_parked()
+            self.log.error("what became of {count} events can't be written: {error}", count=len(events), error=error)
+        else:
+            self._reading.settled(events)
+        if any(self._retried.values()):
+            self._retried_written(events)
         if self._drained is not None:
             self.wake()
+
+    def _retried_written(self, events: Sequence[Event]) -> None:
+        """If these were the last parked ones of their kind at the sink, look for others."""
+        ids = {event.id for event in events}
+        for retried in self._retried.values():
+            if not retried.isdisjoint(ids):
+                retried.difference_update(ids)
+                self._look_for_parked()
 
     # --- 4: what is parked ----------------------------------------------------------------------------------
 
     def _park(self, outcome: EventOutcome) -> None:
         refused = outcome.verdict is EventVerdict.REFUSED
-        rows, ids = [], tuple(event.id for event in outcome.events)
+        rows, ids = [], frozenset(event.id for event in outcome.events)
         for event in outcome.events:
             if event.attempts:
                 self._kinds[event.kind].refused(self._clock.seconds())
@@ -204,34 +229,39 @@ class Publisher(Service):
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
 
         def make() -> ops.ParkEvents:
-            return ops.ParkEvents(self.sink_name, tuple(rows), refused, self._settled_up_to(ids), self._now())
+            return ops.ParkEvents(self.sink_name, tuple(rows), refused, self._reading.settled_up_to(ids), self._now())
 
-        self._retrying.put(make, partial(self._written, ids))
+        self._retrying.put(make, partial(self._written, outcome.events))
+
+    def _look_around(self) -> None:
+        self._set_aside()
+        self._look_for_parked()
 
     def _look_for_parked(self) -> None:
         """Publish some of the parked events that are due: their pause is over, or an operator wants them tried now. No
-        more are read while some are at the sink. Also logs how many refusals were left out of the log."""
+        more of that kind are read while some are at the sink. Also logs how many refusals were left out of the log."""
         if self._not_logged and self._clock.seconds() - self._logged_at[-1] >= LOG_PERIOD:
             self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._not_logged)
             self._not_logged = 0
-        if self._looks or self._retried or not self.running or not self.sink.connected:
+        if not self.running or not self.sink.connected:
             return
         now = self._clock.seconds()
-        for kind in (DELIVERY_REPORT, INCOMING_MESSAGE):
-            limit = self._kinds[kind].may_be_tried(now)
+        for kind in KINDS:
+            is_busy = self._retried[kind] or kind in self._looking
+            limit = 0 if is_busy else self._kinds[kind].may_be_tried(now)
             if limit:
-                self._looks += 1
-                self._reader.put(ops.LoadParkedEvents(self.sink_name, kind, self._now(), limit), self._loaded_parked)
+                self._looking.add(kind)
+                query = ops.LoadParkedEvents(self.sink_name, kind, self._now(), limit)
+                self._reader.put(query, partial(self._loaded_parked, kind))
 
-    def _loaded_parked(self, found: list[Event] | None, _error: StoreError | None) -> None:
-        self._looks -= 1
+    def _loaded_parked(self, kind: str, found: list[Event] | None, _error: StoreError | None) -> None:
+        self._looking.discard(kind)
         if not self.running:
             return
         for event in found or ():  # each alone, so that the others do not wait for one that is refused again
-            if event.id not in self._retried and event.id not in self._unsettled:
-                self._retried.add(event.id)
-                self._at_sink += 1
-                self.sink.publish([event], self._settle_parked)
+            if event.id not in self._retried[event.kind] and not self._reading.has(event):
+                self._retried[event.kind].add(event.id)
+                self._give([event], self._settle_parked)
 
     def _settle_parked(self, outcome: EventOutcome) -> None:
         if outcome.verdict is EventVerdict.CONFIRMED:

@@ -14,7 +14,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from smsconnector.walks.publisher import CHUNKS_AT_SINK, EVENTS_AT_ONCE
+from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE
+from smsconnector.walks.publisher import CHUNKS_AT_SINK
 from tests.integration import activemq, jms
 from tests.integration.stack import Connector, Load, Network, until
 

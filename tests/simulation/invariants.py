@@ -410,6 +410,10 @@ def _events(facts: Facts) -> Iterator[Broken]:
             yield "I4", f"event {event_id} has several contents"
         for before, after in pairwise(events):
             known = before.confirmed_at is not None and before.confirmed_at <= after.at
+            older = min(before.connection, after.connection, key=lambda one: one.opened_at)  # it may arrive last
+            gone = [at for at in (older.cut_at, older.left_at) if at is not None]
+            if not gone or min(gone) > after.at:
+                yield "I4", f"event {event_id} is published again at {after.at:.3f}, and its connection lives"
             if known and (before.life is after.life or facts.settled(before.life, before.confirmed_at or 0.0)):
                 yield "I4", f"event {event_id} is published again at {after.at:.3f}, confirmed at {before.confirmed_at}"
     told = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks.values()}
@@ -496,10 +500,12 @@ def left_in_memory(world: World) -> list[str]:
             if bind._protocol is not None and bind._protocol.session._owed:
                 found.append(f"{bind.settings.name}.session._owed")
     (publisher,), (sink,) = connector.publishers.values(), connector.sinks.values()
-    if publisher._unsettled or publisher._retried or publisher._retry is not None:
+    reading = publisher._reading
+    if any((*reading._unsettled.values(), *publisher._retried.values(), reading._places, publisher._retry)):
         found.append("publisher")
-    if sink._waiting or (sink._connection is not None and sink._connection.in_flight):
-        found.append("sink")
+    for producer in sink.producers.values():
+        if producer._waiting or (producer._connection is not None and producer._connection.in_flight):
+            found.append("sink")
     return found
 
 

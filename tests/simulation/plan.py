@@ -31,7 +31,9 @@ TAKEN = (
 )
 FATES = NOT_TAKEN + TAKEN
 # What the broker does with one that wants a receipt.
-BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late")
+BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late", "very late")
+ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
+QUEUES = ("delivery-report", "incoming-message")
 # What happens to one deliver_sm.
 DELIVERIES = ("dropped at response", "half", "twice")
 MO = ("reordered", "repeated", "part late", "part lost")
@@ -107,6 +109,28 @@ class RefusedEvent:
     number: int
     times: int
     is_named: bool = False  # ERROR has the receipt-id
+
+
+@dataclass(frozen=True)
+class RefusedQueue:
+    """The broker refuses all that comes for that queue; with ``hangs_up`` it says no word."""
+
+    at: float
+    queue: str
+    seconds: float
+    hangs_up: bool = False
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """That queue is full: the broker reads no more from a connection that has a SEND for it, and its heart beats. In a
+    ``transaction`` of several it waits until the connection is lost, and single events it takes (ActiveMQ's producer
+    flow control)."""
+
+    at: float
+    queue: str
+    seconds: float
+    transaction: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +222,8 @@ Step = (
     | Delivery
     | Confirmation
     | RefusedEvent
+    | RefusedQueue
+    | HeldBack
     | Outage
     | Silence
     | Freeze
@@ -216,7 +242,8 @@ class Plan:
     that arrive in pieces. ``slowness``: seconds that a commit takes at most. ``forms``: ids of responses and receipts.
     ``later``: the setup of all lives but the first, if it is another one. ``small``: memory holds next to nothing, so
     that nearly all goes by the disk. ``redundant``: the SMSCs are hosts of one system that stand for each other, either
-    tells what became of the other's texts; else each counts for itself, from the same number."""
+    tells what became of the other's texts; else each counts for itself, from the same number. ``server``: the broker's
+    name."""
 
     seed: int
     setup: str = "resend"
@@ -227,6 +254,7 @@ class Plan:
     later: str = ""
     small: bool = False
     redundant: bool = False
+    server: str = ACTIVEMQ
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -274,7 +302,8 @@ def plan_of(seed: int) -> Plan:
         what = dice.choice(("text", "text", "delivered", "failed"))
         steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2))
     redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
-    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant)
+    server = dice.choice((ACTIVEMQ, ACTIVEMQ, RABBITMQ))
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server)
 
 
 def _time(dice: Random, span: float) -> float:
@@ -308,6 +337,15 @@ def _silence(dice: Random, span: float, _texts: list[Text]) -> Step:
     return Silence(_time(dice, span + 1), of, dice.choice((1.0, 2.5, 6.0, 12.0)))
 
 
+def _held_back(dice: Random, span: float, _texts: list[Text]) -> Step:
+    seconds, transaction = dice.choice((1.0, 8.0, 25.0)), dice.random() < 0.4
+    return HeldBack(_time(dice, span), dice.choice(QUEUES), seconds, transaction)
+
+
+def _refused_queue(dice: Random, span: float, _texts: list[Text]) -> Step:
+    return RefusedQueue(_time(dice, span), dice.choice(QUEUES), dice.choice((1.0, 6.0)), dice.random() < 0.4)
+
+
 def _full(dice: Random, span: float, texts: list[Text]) -> Step:
     to = dice.choice(texts).to if texts else 0
     return Full(_time(dice, span), to, dice.choice((0x14, 0x58)), dice.choice((1.0, 8.0, 60.0)))
@@ -317,11 +355,13 @@ def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:
     return Disk(_time(dice, span + 1), dice.choice(("full", "statement", "commit")), dice.choice((0.1, 0.5, 3.0, 9.0)))
 
 
-# How often each kind comes, in a hundred.
+# How often each kind comes, in a hundred and seven.
 _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
     (40, _fate),
     (10, lambda dice, *_: Confirmation(dice.randint(1, 4), dice.choice(BROKER))),
     (3, lambda dice, *_: RefusedEvent(dice.randint(1, 4), dice.choice((1, 2, 4, 9)), dice.random() < 0.5)),
+    (4, _held_back),
+    (3, _refused_queue),
     (10, lambda dice, *_: Delivery(dice.randint(1, 6), dice.choice(DELIVERIES), dice.randrange(2))),
     (15, _outage),
     (7, _silence),

@@ -4,15 +4,17 @@ import gc
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.lifecycle import SegmentState
-from smsconnector.sinks import EventOutcome
+from smsconnector.sinks import EventOutcome, EventVerdict
+from smsconnector.sinks.stomp import connection
+from smsconnector.sinks.stomp.producer import Producer
 from smsconnector.sinks.stomp.sink import StompSink
 from smsconnector.store import ends, retrying
 from smsconnector.store.store import Store
+from smsconnector.walks.outbox_reading import OutboxReading
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
@@ -267,9 +269,9 @@ class BrokenLawCase(SimulationCase):
         """Law 1 at the broker."""
 
         def make(real: Any) -> Any:
-            def publish(sink: StompSink, events: Any) -> Any:
-                real(sink, events).addErrback(lambda _: None)
-                return succeed(None)
+            def publish(sink: StompSink, events: Any, settle: Any) -> None:
+                real(sink, events, lambda _outcome: None)
+                settle(EventOutcome(events, EventVerdict.CONFIRMED))
 
             return publish
 
@@ -354,6 +356,28 @@ class BrokenLawCase(SimulationCase):
         self.patch(retrying.RetryingWriter, "_try_again", lambda self: None)
         self.broken("I6", 600)
 
+    def test_commit_is_taken_for_a_confirm(self) -> None:
+        """RabbitMQ's receipt of a COMMIT confirms nothing."""
+        self.patch(connection, "confirms_transactions", lambda _server: True)
+        self.broken("I4", 1000)
+
+    def test_copies_for_a_broker_that_holds_back(self) -> None:
+        """A receipt that is owed is no reason to send a copy while the connection lives."""
+
+        def held_back(producer: Producer, connection: Any) -> None:
+            for part in connection.in_flight.values():
+                producer._number += 1
+                producer.reactor.callLater(0, connection.send, part, producer._number)
+                break
+
+        self.patch(Producer, "held_back", held_back)
+        self.broken("I4", 3000)
+
+    def test_stalled_transaction_is_waited_for(self) -> None:
+        """It would wait for ever."""
+        self.patch(connection.StompConnection, "_is_stalled", lambda *_: False)
+        self.broken("I6", 3000)
+
     def test_marks_are_not_tried_again(self) -> None:
         """An event that was confirmed and could not be marked stays under way."""
 
@@ -370,7 +394,7 @@ class BrokenLawCase(SimulationCase):
 
     def test_progress_runs_ahead(self) -> None:
         """What is being parked is not settled before that is on disk: a crash would lose it."""
-        self.patch(Publisher, "_settled_up_to", lambda publisher, _settling: publisher._read_up_to)
+        self.patch(OutboxReading, "settled_up_to", lambda reading, _settling: reading._read_up_to)
         self.broken("I4", 3000)
 
     def test_a_timer_is_left(self) -> None:

@@ -20,7 +20,7 @@ from smsconnector import messages, service
 from smsconnector.config import Configuration, StoreSection, parse
 from smsconnector.sinks.stomp import suspicion
 from smsconnector.store.store import Store
-from smsconnector.walks import parked_events, publisher, ready, strict_order, submitter, throttled
+from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
 from smsconnector.wall_clock import WallClock
 from tests.simulation import disk
 from tests.simulation.application import Application
@@ -82,6 +82,7 @@ _SMALL = [
     (submitter, "CROWDED_DELAY", 0.3),
     (strict_order, "LOOK_INTERVAL", 1.0),
     (publisher, "EVENTS_AT_ONCE", 2),
+    (outbox_reading, "EVENTS_AT_ONCE", 2),
 ]
 
 
@@ -324,6 +325,7 @@ class World:
             (parked_events, "FIRST_PAUSE_S", 0.5),
             (parked_events, "LONGEST_PAUSE_S", 4.0),
             (suspicion, "CLOSED_S", 3.0),
+            (publisher, "NO_ANSWERS", 1.0),
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import Event, Finality, IncomingSegment, Receipt
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event, Finality, IncomingSegment, Receipt
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
@@ -240,3 +240,137 @@ class ParkingCase(SynchronousTestCase):
             most = max(most, len(self.sink.batches))
             self.answer(set())
         self.assertEqual((most, len(self.sink.published), self.measures()), (MOST, 1200, (0, 0)))
+
+    # --- a kind of event whose destination gives no answers
+
+    def report(self, *sids: str) -> None:
+        """Delivery reports of texts that a provider sent."""
+        now = int(self.now() * 1000)
+        for sid in sids:
+            receipt = Receipt("twilio", sid, Finality.DELIVERED, "0", "delivered", now)
+            self.writer.put(
+                ops.Receive((receipt,), report_unknown=True, channel="smpp"), lambda *_: self.publisher.wake()
+            )
+        self.settle()
+
+    def confirm_kind(self, kind: str) -> list[str]:
+        """The sink confirms what it has of that kind, and keeps the rest."""
+        done: list[Event] = []
+        batches, self.sink.batches = self.sink.batches, []
+        for events, settle in batches:
+            mine = [event for event in events if event.kind == kind]
+            rest = [event for event in events if event.kind != kind]
+            if rest:
+                self.sink.batches.append((rest, settle))
+            if mine:
+                settle(EventOutcome(mine, EventVerdict.CONFIRMED))
+            done += mine
+        self.settle()
+        return [event.event_id for event in done]
+
+    def fill(self) -> None:
+        """More incoming texts than the sink is given at once, and then reports."""
+        self.tell(*(f"x{number}" for number in range(1800)))
+        self.report("P1", "P2")
+
+    def test_full_queue_holds_up_no_other(self) -> None:
+        """The queue of incoming texts is full, and its broker confirms none. After some seconds the reports go on,
+        those that come later too. Nothing is sent twice, and the texts wait in the outbox, where memory ends."""
+        self.fill()
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
+        self.advance(7)
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1", "dr-P2"])
+        self.report("P3")
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P3"])
+        at_sink = [event.event_id for events, _ in self.sink.batches for event in events]
+        self.assertEqual((len(at_sink), len(set(at_sink))), (1000, 1000))
+        self.assertEqual(self.measures(), (1800, 0))
+        seen: list[str] = []
+        while found := self.confirm_kind(INCOMING_MESSAGE):
+            seen += found
+        self.assertEqual(seen, [f"in-smpp-x{number}" for number in range(1800)])
+        self.assertEqual(self.measures(), (0, 0))
+        self.tell("after")
+        self.report("P4")
+        self.assertEqual(self.ids(self.sink.batches[-1][0]), ["P4"])
+        self.sink.confirm()
+        self.settle()
+        self.assertEqual(self.measures(), (0, 0))
+
+    def test_texts_behind_the_last_report(self) -> None:
+        """Texts that come while theirs are set aside, after the last report that was read, are read later."""
+        self.tell(*(f"x{number}" for number in range(600)))
+        self.advance(7)
+        self.tell("y", "z")
+        self.report("P1")
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1"])
+        self.tell("last")
+        seen: list[str] = []
+        while found := self.confirm_kind(INCOMING_MESSAGE):
+            seen += found
+        self.assertEqual(seen[-3:], ["in-smpp-y", "in-smpp-z", "in-smpp-last"])
+        self.assertEqual(self.measures(), (0, 0))
+
+    def test_killed_while_a_queue_is_full(self) -> None:
+        """What another process finds: the reports that were confirmed do not come again, the texts do, in order."""
+        self.fill()
+        self.advance(7)
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1", "dr-P2"])
+        self.kill()
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
+        seen: list[str] = []
+        while found := self.confirm_kind(INCOMING_MESSAGE):
+            seen += found
+        self.assertEqual(seen, [f"in-smpp-x{number}" for number in range(1800)])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
+
+    def test_both_queues_full(self) -> None:
+        """Then both wait, each with its share of memory, and both go on by themselves."""
+        self.fill()
+        self.report(*(f"Q{number}" for number in range(1700)))
+        self.advance(30)
+        kinds = [event.kind for events, _ in self.sink.batches for event in events]
+        self.assertEqual(
+            {kind: kinds.count(kind) for kind in set(kinds)}, {INCOMING_MESSAGE: 1000, DELIVERY_REPORT: 1000}
+        )
+        for kind in (DELIVERY_REPORT, INCOMING_MESSAGE) * 5:
+            self.confirm_kind(kind)
+        self.assertEqual((self.measures(), self.sink.batches), ((0, 0), []))
+
+    def test_broker_away(self) -> None:
+        """A broker that is away gives no answers at all: no kind is set aside for that."""
+        self.fill()
+        self.sink.connected = False
+        self.advance(60)
+        self.assertEqual(sum(len(events) for events, _ in self.sink.batches), 1000)
+        while self.sink.batches:
+            self.sink.confirm()
+            self.settle()
+        self.assertEqual(self.measures(), (0, 0))
+
+    def test_parked_events_of_a_full_queue(self) -> None:
+        """A parked text that gets no answer does not keep parked reports from being tried."""
+        self.tell("x")
+        self.report("P1")
+        for events, settle in self.sink.batches:
+            settle(EventOutcome(events, EventVerdict.REFUSED, "no"))
+        self.sink.batches = []
+        self.advance(FIRST_RETRY + 5)
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1"])
+        self.report("P2")
+        for events, settle in [one for one in self.sink.batches if one[0][0].kind == DELIVERY_REPORT]:
+            settle(EventOutcome(events, EventVerdict.LATER, "no"))
+        self.sink.batches = [one for one in self.sink.batches if one[0][0].kind == INCOMING_MESSAGE]
+        self.advance(FIRST_DELAY + 5)
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P2"])
+
+    def test_drain_waits_for_what_is_aside(self) -> None:
+        """A drain is over when the texts that were set aside are confirmed as well."""
+        self.fill()
+        self.advance(7)
+        drained = self.publisher.drain()
+        self.confirm_kind(DELIVERY_REPORT)
+        self.assertNoResult(drained)
+        while self.confirm_kind(INCOMING_MESSAGE):
+            pass
+        self.successResultOf(drained)
