@@ -1,10 +1,11 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
-# make test   every test, by trial, with a real ActiveMQ (installed by apt when root and missing)
+# make test   every test, by trial, with a real ActiveMQ and RabbitMQ (installed by apt when root and missing)
 # make check  the gate: ruff, news files, mypy, tests
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
+# make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,6 +13,8 @@ VENV ?= .venv
 EDITABLE ?= -e
 BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
+RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
+PARTS := activemq default-jdk-headless rabbitmq-server
 TESTS ?= tests
 
 SEEDS ?= 1000
@@ -19,7 +22,7 @@ FROM ?= 0
 JOBS ?= 2
 ROUNDS ?= 200
 
-.PHONY: run test check lint types news hooks install parts simulate endure clean
+.PHONY: run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo --config conf/demo.yaml
@@ -54,18 +57,21 @@ $(VENV)/installed: setup.py pyproject.toml
 	@touch $@
 
 parts:
-	@if [ -e $(ACTIVEMQ) ] && command -v java >/dev/null; then :; \
+	@if [ -e $(ACTIVEMQ) ] && [ -e $(RABBITMQ) ] && command -v java >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing ActiveMQ and a JDK for the integration tests ..."; \
-	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends activemq default-jdk-headless) >/dev/null \
-	    || echo "apt-get failed: the tests with ActiveMQ will be skipped"; \
-	else echo "the tests with ActiveMQ will be skipped; to run them: apt-get install activemq default-jdk-headless"; fi
+	    echo "installing ActiveMQ, RabbitMQ and a JDK for the integration tests ..."; \
+	    (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PARTS)) >/dev/null \
+	    || echo "apt-get failed: the tests with real brokers will be skipped"; \
+	else echo "some tests with real brokers will be skipped; to run them: apt-get install $(PARTS)"; fi
 
 simulate: $(VENV)/installed
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
 endure: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.kills --rounds $(ROUNDS)
+
+endure-broker: $(VENV)/installed parts
+	@$(BIN)/python -m tests.endurance.brokers
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers

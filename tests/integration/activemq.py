@@ -28,18 +28,32 @@ _XML = """\
     http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
   <broker xmlns="http://activemq.apache.org/schema/core" useJmx="false" persistent="{persistent}" brokerName="test"
       dataDirectory="{folder}" advisorySupport="false">
+    {policy}
     <plugins>
       <simpleAuthenticationPlugin anonymousAccessAllowed="{anonymous}" anonymousGroup="users"><users>
         <authenticationUser username="{login}" password="{passcode}" groups="users"/>
       </users></simpleAuthenticationPlugin>
       {authorization}
     </plugins>
+    {tls}
     <transportConnectors>
-      <transportConnector uri="stomp://127.0.0.1:{stomp}"/>
+      <transportConnector uri="stomp://127.0.0.1:{stomp}{frame}"/>
       <transportConnector uri="tcp://127.0.0.1:{openwire}"/>
+      {tls_connector}
     </transportConnectors>
   </broker>
 </beans>
+"""
+
+# As in a configuration that ActiveMQ's package ships: a queue without memory holds its producers back.
+_FLOW_CONTROL = """\
+<destinationPolicy><policyMap><policyEntries>
+      <policyEntry queue=">" producerFlowControl="true" memoryLimit="{limit}"/>
+    </policyEntries></policyMap></destinationPolicy>
+"""
+_TLS = """\
+<sslContext><sslContext keyStore="file:{key_store}" keyStorePassword="secret" keyStoreType="PKCS12"
+      trustStore="file:{trust_store}" trustStorePassword="secret" trustStoreType="PKCS12"/></sslContext>
 """
 
 _AUTHORIZATION = """\
@@ -73,14 +87,24 @@ def free_port() -> int:
 class ActiveMQ:
     """One broker. ``start`` blocks until it answers (about a second); it can be stopped and started again on the
     same ports, and with ``persistent`` its messages are then still there. With ``guarded`` only those whom ``writers``
-    names may write to the queue of incoming texts: "users" or nobody."""
+    names may write to the queue of incoming texts: "users" or nobody. ``memory_limit``: of each queue, with producer
+    flow control ("60kb"). ``maximum_frame``: octets. ``stores``: PKCS12 files of the broker's key and of whom it trusts
+    (passwords "secret"); it then has a port for TLS too, and wants to see a client's certificate there."""
 
     def __init__(
-        self, persistent: bool = False, login: str | None = None, passcode: str = "", guarded: bool = False
+        self,
+        persistent: bool = False,
+        login: str | None = None,
+        passcode: str = "",
+        guarded: bool = False,
+        memory_limit: str = "",
+        maximum_frame: int = 0,
+        stores: tuple[str, str] | None = None,
     ) -> None:
         self.persistent, self.login, self.passcode, self.guarded = persistent, login, passcode, guarded
         self.writers = "users"
-        self.stomp_port, self.openwire_port = free_port(), free_port()
+        self.memory_limit, self.maximum_frame, self.stores = memory_limit, maximum_frame, stores
+        self.stomp_port, self.openwire_port, self.tls_port = free_port(), free_port(), free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="activemq-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -130,16 +154,26 @@ class ActiveMQ:
 
     def _configuration(self) -> str:
         persistent = "true" if self.persistent else "false"
-        if self.login is None and not self.guarded:
+        is_plain = not (self.guarded or self.memory_limit or self.maximum_frame or self.stores)
+        if self.login is None and is_plain:
             connectors = f"stomp://127.0.0.1:{self.stomp_port},tcp://127.0.0.1:{self.openwire_port}"
             options = f"persistent={persistent}&useJmx=false&advisorySupport=false&dataDirectory={self.folder}"
             return f"broker:({connectors})?{options}"
         xml = self.folder / "activemq.xml"
+        key_store, trust_store = self.stores or ("", "")
         xml.write_text(
             _XML.format(
+                policy=_FLOW_CONTROL.format(limit=self.memory_limit) if self.memory_limit else "",
+                frame=f"?wireFormat.maxFrameSize={self.maximum_frame}" if self.maximum_frame else "",
+                tls=_TLS.format(key_store=key_store, trust_store=trust_store) if self.stores else "",
+                tls_connector=(
+                    f'<transportConnector uri="stomp+ssl://127.0.0.1:{self.tls_port}?needClientAuth=true"/>'
+                    if self.stores
+                    else ""
+                ),
                 persistent=persistent,
                 folder=self.folder,
-                anonymous="true" if self.guarded else "false",
+                anonymous="true" if self.login is None else "false",
                 authorization=_AUTHORIZATION.format(writers=self.writers) if self.guarded else "",
                 login=self.login,
                 passcode=self.passcode,

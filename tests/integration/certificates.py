@@ -8,6 +8,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
@@ -36,6 +37,19 @@ class Authority:
         if is_named:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return self._write(f"{name}.pem", builder.sign(self._key, hashes.SHA256()), key)
+
+    def stores(self, pem: str) -> tuple[str, str]:
+        """PKCS12 files (password "secret") for Java: the key and certificate of ``pem``, and this authority as the one
+        that is trusted."""
+        octets = Path(pem).read_bytes()
+        key, certificate = serialization.load_pem_private_key(octets, None), x509.load_pem_x509_certificate(octets)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        closed = serialization.BestAvailableEncryption(b"secret")
+        key_store, trust_store = self._folder / "key.p12", self._folder / "trust.p12"
+        key_store.write_bytes(pkcs12.serialize_key_and_certificates(b"broker", key, certificate, None, closed))
+        trusted = pkcs12.PKCS12Certificate(self._certificate, b"authority")
+        trust_store.write_bytes(pkcs12.serialize_java_truststore([trusted], closed))
+        return str(key_store), str(trust_store)
 
     def _build(self, subject: x509.Name, key: Any, basic: x509.BasicConstraints) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)

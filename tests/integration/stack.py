@@ -110,6 +110,11 @@ class Connector:
 
     def start(self) -> "Deferred[Any]":
         """Fires when it says that it listens."""
+        self.launch()
+        return until(self.is_up, START)
+
+    def launch(self) -> None:
+        """Start the process."""
         self._log = self.folder / f"log-{time.monotonic_ns()}"
         twistd = Path(sys.executable).parent / "twistd"
         with self._log.open("wb") as log:
@@ -130,9 +135,9 @@ class Connector:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return until(self._up, START)
 
-    def _up(self) -> bool:
+    def is_up(self) -> bool:
+        """Whether it says that it listens. RuntimeError if it has ended."""
         assert self.process is not None
         if self.process.poll() is not None:
             raise RuntimeError(f"the connector ended: {self.said()[-2000:]}")
