@@ -20,6 +20,7 @@ from twisted.internet.endpoints import serverFromString
 
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.errors import ConfigurationError
+from smsconnector.lifecycle import EndRules
 from smsconnector.sections import (
     BASE_PATH_PATTERN,
     ChannelSection,
@@ -147,6 +148,16 @@ class Configuration(Section):
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts of its channel, itself included, over which its receipts may come."""
         return {account: group for channel in self.channels.values() for account, group in channel.kin().items()}
+
+    @property
+    def end_rules(self) -> EndRules:
+        """How long is waited for what may still be told of a message, by channel."""
+        channels = self.channels.items()
+        return EndRules(
+            receipt_times={name: int(channel.receipt_time * 1000) for name, channel in channels},
+            graces={name: int(channel.receipt_grace * 1000) for name, channel in channels},
+            telling_parts={account for _, channel in channels for account in channel.telling_parts()},
+        )
 
     def problems(self, path: str = "") -> list[Problem]:
         """The problems that the sections find with named files."""

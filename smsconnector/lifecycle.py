@@ -8,11 +8,15 @@ A *message* is ACTIVE until it becomes final, which happens once:
 
 - DELIVERED, when every segment is DELIVERED.
 - FAILED, when the first segment is FAILED, with the code of that segment.
-- When its lifetime is over: DELIVERED with NO_FAILURE if only failure receipts were asked for, the network has accepted
-  every segment, and no failure was reported; else FAILED with NO_RECEIPT or EXPIRED.
+- When its lifetime is over, FAILED, if the network is known not to have accepted every segment: no more is sent, so
+  nothing better can come. The code is EXPIRED, or NO_RECEIPT if some segment was accepted.
+- Else when the time for receipts is over as well: DELIVERED with NO_FAILURE if only failure receipts were asked for,
+  the network has accepted every segment, and no failure was reported; else FAILED with NO_RECEIPT or UNKNOWN.
 """
 
 import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 
 class SegmentState(enum.IntEnum):
@@ -45,10 +49,29 @@ SEGMENT_STEPS: dict[SegmentState, frozenset[SegmentState]] = {
 
 # The connector's own values of ProviderStatusCode; the others come from the network or the provider.
 CODE_EXPIRED = "EXPIRED"  # the network accepted no segment of it within its lifetime
-CODE_NO_RECEIPT = "NO_RECEIPT"  # the network accepted a segment of it, but not every final receipt came in its lifetime
-CODE_UNKNOWN = "UNKNOWN"  # submitted without a response under the policy ``hold``: it may have been sent
+CODE_NO_RECEIPT = "NO_RECEIPT"  # the network accepted a segment of it, but not every final receipt came in time
+CODE_UNKNOWN = "UNKNOWN"  # submitted, and no response came, early or late: it may have been sent
 CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network has accepted it, and will tell nothing more
-CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came within the lifetime
+CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came in time
+
+DEFAULT_WAIT_MS = 3_600_000  # of both times in EndRules
+
+
+@dataclass(frozen=True, slots=True)
+class EndRules:
+    """How long is waited for what may still be told. Times in ms, by the name of the channel."""
+
+    receipt_times: Mapping[str, int] = field(default_factory=dict)  # from the end of the lifetime on, for receipts
+    graces: Mapping[str, int] = field(default_factory=dict)  # from an unclear answer on, for a clear one
+    telling_parts: Collection[str] = frozenset()  # the accounts whose SMSC gives a receipt for each part, for sure
+
+    def receipt_time(self, channel: str) -> int:
+        """ms from the end of a message's lifetime until its report is written without a receipt."""
+        return self.receipt_times.get(channel, DEFAULT_WAIT_MS)
+
+    def grace(self, channel: str) -> int:
+        """ms that an unclear answer of the network may be followed by a clear one."""
+        return self.graces.get(channel, DEFAULT_WAIT_MS)
 
 
 def may_step(current: SegmentState, wanted: SegmentState) -> bool:

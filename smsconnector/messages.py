@@ -73,6 +73,7 @@ class Outcome:
     smsc_id: str | None = None  # ACCEPTED: as the SMSC wrote it
     code: int | str | None = None  # command_status or the provider's word, for the report
     retry_in: float | None = None  # seconds, with RETRY: when to try again, if the policy says so
+    may_come_late: bool = False  # UNKNOWN: the connection is still there, so a late response may still tell
 
 
 class Finality(enum.IntEnum):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from smsconnector.lifecycle import DEFAULT_WAIT_MS
 from smsconnector.net.tls import TLS, tls_options
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -124,7 +125,9 @@ class ChannelSection(Section):
     type: str
     strict_order: bool = False
     unknown_outcome: Literal["resend", "hold"] = "resend"
-    lifetime: Seconds = 259_200.0  # 72 h
+    lifetime: Seconds = 259_200.0  # 72 h; how long a text may be submitted
+    receipt_time: Annotated[float, Field(ge=0, le=31_536_000)] = DEFAULT_WAIT_MS / 1000  # for receipts, from then on
+    receipt_grace: Seconds = DEFAULT_WAIT_MS / 1000  # for a clear answer, from an unclear one on
     retry: RetrySection = RetrySection()
 
     @classmethod
@@ -137,6 +140,10 @@ class ChannelSection(Section):
         """For each account the accounts, itself included, that may tell what became of its texts, where there are
         several."""
         return {}
+
+    def telling_parts(self) -> set[str]:
+        """The accounts whose network gives a receipt for each part of a long text, for sure."""
+        return set()
 
 
 class SinkSection(Section):

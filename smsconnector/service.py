@@ -78,24 +78,14 @@ class Connector(MultiService):
         dice: Random | None = None,
     ) -> None:
         super().__init__()
-        self._reactor, self._configuration = reactor, configuration
-        self._wall_clock, self._dice = wall_clock, dice or Random()
-        process = self._wall_clock.milliseconds()  # names this run in the store
+        self._reactor, self._wall_clock, self._dice = reactor, wall_clock, dice or Random()
+        self._configuration, process = configuration, wall_clock.milliseconds()  # process: names this run in the store
         store, events = configuration.store, configuration.events
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)
         self.publishers = {name: publisher(sink, name) for name, sink in self.sinks.items()}
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended)
-        self.sweeper = Sweeper(
-            reactor,
-            wall_clock,
-            self.writer,
-            self._wake_publishers,
-            incoming_timeout=configuration.incoming_timeout,
-            keep=Keep(store.keep_texts, store.retention),
-            process=process,
-        )
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         submitters = SubmitterMaker(
             reactor, wall_clock, writer=self.writer, reader=self.reader, told=self._wake_publishers, process=process
@@ -104,6 +94,16 @@ class Connector(MultiService):
             name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
             for name, section in configuration.channels.items()
         }
+        self.sweeper = Sweeper(
+            reactor,
+            wall_clock,
+            self.writer,
+            self._wake_publishers,
+            incoming_timeout=configuration.incoming_timeout,
+            keep=Keep(store.keep_texts, store.retention),
+            process=process,
+            outlets=self.outlets.values(),
+        )
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self._door = self._make_door()
         self._notifier = Notifier(reactor)
@@ -142,9 +142,9 @@ class Connector(MultiService):
 
     def startService(self) -> None:
         super().startService()
-        path = self._configuration.store.path
+        configuration, path = self._configuration, self._configuration.store.path
         try:
-            store = Store(path, self._configuration.kin, tuple(self.sinks))
+            store = Store(path, configuration.kin, tuple(self.sinks), configuration.end_rules)
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))

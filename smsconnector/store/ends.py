@@ -6,9 +6,12 @@ An outcome or a receipt ends segments in three steps:
 2. ``_write_ends`` writes the segments.
 3. ``_conclude`` finds the messages that have ended by that, writes their ends, and writes their reports to the outbox.
 
-The end of its lifetime ends a message as a whole: ``_expire``.
+The end of its lifetime, or of the time for receipts, ends a message as a whole: ``_expire``. What is not told clearly
+is kept as the end that is presumed (``_presume``); ``presumed`` applies it when it is due.
 """
 
+import enum
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +19,9 @@ from smsconnector.lifecycle import (
     CODE_EXPIRED,
     CODE_NO_FAILURE,
     CODE_NO_RECEIPT,
+    CODE_UNKNOWN,
+    DEFAULT_WAIT_MS,
+    EndRules,
     MessageState,
     SegmentState,
     may_step,
@@ -27,6 +33,28 @@ from smsconnector.store.outbox import Outbox, report_event
 Code = int | str | None
 _TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
 KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # the rows of Known
+
+
+class Reason(enum.IntEnum):
+    """Why an end is presumed of a segment."""
+
+    UNANSWERED = 0  # no response came to its submit, which is not repeated: FAILED
+    UNCLEAR_RECEIPT = 1  # its receipt has a word that nobody knows, or the word UNKNOWN: FAILED
+    OTHER_PART = 2  # another part of its message was delivered, and this one has no receipt yet: DELIVERED
+
+
+PresumedEnd = tuple[int, Reason, Code, int]  # the segment's id; why; the code of its end; when it is due (ms)
+
+# Of a segment ``s`` with its presumed end ``p``: whether it was taken, and only a failure would have a receipt; and
+# whether it was perhaps taken, for its last submit had no response.
+_NO_FAILURE = (
+    f"s.state = {SegmentState.DELIVERED:d}"
+    f" OR (s.state = {SegmentState.SENT:d} AND coalesce(s.code, '') = '{CODE_NO_FAILURE}')"
+)
+_MAY_BE_TAKEN = (
+    f"((s.state = {SegmentState.QUEUED:d} AND coalesce(s.code, '') = '{CODE_UNKNOWN}')"
+    f" OR (s.state = {SegmentState.CLAIMED:d} AND coalesce(p.reason = {Reason.UNANSWERED:d}, 0)))"
+)
 
 
 class KnownMessage(NamedTuple):
@@ -74,7 +102,9 @@ class Known:
 
 
 class Ends(Outbox):
-    """Ends segments and messages, and reports the messages."""
+    """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
+
+    _rules: EndRules
 
     def _know(self, segment_ids: list[int]) -> Known:
         return Known(
@@ -161,30 +191,86 @@ class Ends(Outbox):
         )
 
     def _expire(self, sweep: ops.Sweep) -> int:
-        """End the messages whose lifetime is over; returns how many."""
-        rows = self._connection.execute(
-            "SELECT m.id, m.sid, m.channel, max(s.state),"
-            f"   min(s.state = {SegmentState.DELIVERED:d}"
-            f"       OR (s.state = {SegmentState.SENT:d} AND coalesce(s.code, '') = ?))"
-            " FROM (SELECT id, sid, channel, segments FROM message"
-            f"       WHERE state = {MessageState.ACTIVE:d} AND expires_at <= ? ORDER BY expires_at LIMIT ?) AS m"
-            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id",
-            (CODE_NO_FAILURE, sweep.now, sweep.limit),
+        """End the messages whose lifetime is over, if no receipt can come for all of their segments; else let them wait
+        until the time for receipts is over, and end them then. Returns how many there were.
+
+        A segment whose last submit had no response is not sent again. It is marked as claimed, so that a late response
+        can still tell; at the end of the time for receipts it is UNKNOWN."""
+        rows = self._run(
+            f"SELECT m.id, m.sid, m.channel, m.expires_at, max(s.state), min({_NO_FAILURE}), max({_MAY_BE_TAKEN}),"
+            f"   max(s.state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND NOT {_MAY_BE_TAKEN})"
+            " FROM (SELECT id, sid, channel, segments, expires_at FROM message"
+            f"       WHERE state = {MessageState.ACTIVE:d} AND coalesce(look_at, expires_at) <= ?2"
+            "        AND id NOT IN (SELECT value FROM json_each(?1))"
+            "       ORDER BY coalesce(look_at, expires_at) LIMIT ?3) AS m"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+            " LEFT JOIN presumed_end AS p ON p.id = s.id GROUP BY m.id",
+            sweep.under_way,
+            sweep.now,
+            sweep.limit,
         ).fetchall()
-        self._end_messages(
-            [
-                EndedMessage(message_id, *_end_by_expiry(furthest, no_failure), sweep.now, sid, channel)
-                for message_id, sid, channel, furthest, no_failure in rows
-            ]
-        )
+        ended, waiting = [], []
+        for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken in rows:
+            report_by = expires_at + self._rules.receipt_time(channel)
+            if sweep.now < report_by and not not_taken:
+                waiting.append((message_id, report_by))
+            else:
+                end = _end_by_expiry(furthest, no_failure, may_be_taken)
+                ended.append(EndedMessage(message_id, *end, sweep.now, sid, channel))
+        self._end_messages(ended)
+        self._wait_for_receipts(waiting, sweep.process)
         return len(rows)
 
+    def _wait_for_receipts(self, waiting: list[tuple[int, int]], process: int) -> None:
+        """``waiting``: the ids of messages, and until when (ms)."""
+        if not waiting:
+            return
+        self._run(
+            "UPDATE message SET look_at = j.value->>1 FROM json_each(?) AS j WHERE message.id = j.value->>0", waiting
+        )
+        without_response = self._run(
+            "SELECT s.id, j.value->>1 FROM json_each(?) AS j JOIN message AS m ON m.id = j.value->>0"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+            f" WHERE s.state = {SegmentState.QUEUED:d}",
+            waiting,
+        ).fetchall()
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.CLAIMED:d}, due_at = ?2"
+            " WHERE id IN (SELECT value->>0 FROM json_each(?1))",
+            without_response,
+            process,
+        )
+        self._presume([(one, Reason.UNANSWERED, CODE_UNKNOWN, until) for one, until in without_response])
 
-def _end_by_expiry(furthest: int, no_failure: int) -> tuple[MessageState, str]:
-    """The state and the code of a message whose lifetime is over.
+    def _presume(self, ends: Sequence[PresumedEnd]) -> None:
+        """Write how these segments end if nothing better is told. It is never later than the time for receipts ends.
+        What another part lets presume takes no other's place, unless that is over: its late response has come."""
+        if not ends:
+            return
+        self._run(
+            "INSERT INTO presumed_end (id, reason, code, due_at)"
+            " SELECT s.id, j.value->>1, j.value->>2, min(j.value->>3,"
+            "   m.expires_at + coalesce((SELECT t.value FROM json_each(?2) AS t WHERE t.key = m.channel), ?3))"
+            " FROM json_each(?1) AS j JOIN segment AS s ON s.id = j.value->>0"
+            " JOIN message AS m ON m.id = s.id - s.number + 1 WHERE true"
+            " ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, code = excluded.code,"
+            f"   due_at = excluded.due_at WHERE excluded.reason <> {Reason.OTHER_PART:d}"
+            f"   OR (presumed_end.reason = {Reason.UNANSWERED:d}"
+            f"       AND (SELECT state FROM segment WHERE segment.id = presumed_end.id) = {SegmentState.SENT:d})",
+            ends,
+            json.dumps(dict(self._rules.receipt_times)),
+            DEFAULT_WAIT_MS,
+        )
+
+
+def _end_by_expiry(furthest: int, no_failure: int, may_be_taken: int) -> tuple[MessageState, str]:
+    """The state and the code of a message of which nothing more can be told.
 
     :param furthest: the greatest state among its segments.
-    :param no_failure: 1 if every segment was delivered, or was accepted and only a failure would have had a receipt."""
+    :param no_failure: 1 if every segment was delivered, or was accepted and only a failure would have had a receipt.
+    :param may_be_taken: 1 if some segment may have been taken, but nobody knows."""
     if no_failure:
         return MessageState.DELIVERED, CODE_NO_FAILURE
-    return MessageState.FAILED, CODE_NO_RECEIPT if furthest >= SegmentState.SENT else CODE_EXPIRED
+    if furthest >= SegmentState.SENT:
+        return MessageState.FAILED, CODE_NO_RECEIPT
+    return MessageState.FAILED, CODE_UNKNOWN if may_be_taken else CODE_EXPIRED

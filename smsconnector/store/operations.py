@@ -61,10 +61,13 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Write what became of submits. Result: the ids of the messages of these segments that became final."""
+    """Write what became of submits. A segment with the verdict UNKNOWN is not sent again: it stays claimed, so that a
+    late response can still tell, and ends after a grace. Result: the ids of the messages of these segments that became
+    final."""
 
     outcomes: tuple[tuple[Outcome, int], ...]  # each with its due_at (ms): when to try again, for the verdict RETRY
     now: int
+    process: int = 0  # the number of the process that has submitted them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +131,22 @@ class ParkEvents:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """End what is overdue: messages past their lifetime, incoming texts whose missing parts never came, and receipts
-    that have been parked for too long. Result: how many were ended."""
+    """End what is overdue: messages past their lifetime or past the time for receipts, segments whose presumed end is
+    due, incoming texts whose missing parts never came, and receipts that have been parked for too long. Result: a
+    ``Swept``."""
 
     now: int
     incoming_before: int  # ms; a text with a part received at this time or before is handed on incomplete
     limit: int = 500  # of each kind
+    under_way: tuple[int, ...] = ()  # the ids of messages that are being submitted: their lifetime is not over yet
+    process: int = 0  # the number of the process that asks
+
+
+class Swept(NamedTuple):
+    """What a ``Sweep`` has done."""
+
+    number: int  # how many were ended, or begin to wait for receipts only; there may be more if it is not 0
+    ended: tuple[int, ...]  # the messages of several segments that ended before their lifetime was over
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import Code
+from smsconnector.store.ends import Code, Known, Reason
 from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment, Receipts
 from smsconnector.store.rows import columns
@@ -130,9 +130,13 @@ class OutgoingTexts(Receipts):
         codes: dict[int, Code] = {}
         updates = []
         accepted: list[AcceptedSegment] = []
+        unanswered: list[int] = []
         now = batch[-1].now
         for outcome, due_at in pairs:
             segment = outcome.segment
+            if outcome.verdict is Verdict.UNKNOWN:
+                unanswered.append(segment.id)
+                continue
             state = _AFTER_SUBMIT[outcome.verdict]
             if not known.step(segment.id, state):
                 continue
@@ -151,6 +155,8 @@ class OutgoingTexts(Receipts):
             " sent_at = j.value->>8 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
             updates,
         )
+        if unanswered:
+            self._keep_unanswered(known, unanswered, batch[-1])
         if self._counts.parked_receipts and accepted:
             unparked, latest = self._unpark(known, accepted, now)
             codes |= unparked
@@ -158,3 +164,18 @@ class OutgoingTexts(Receipts):
         ended = self._conclude(known, codes, now)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
+
+    def _keep_unanswered(self, known: Known, segment_ids: list[int], record: ops.Record) -> None:
+        """Mark these as claimed until the grace is over: a late response may still tell what became of them."""
+        kept = [one for one in segment_ids if known.states.get(one) in (SegmentState.QUEUED, SegmentState.CLAIMED)]
+        known.states.update(dict.fromkeys(kept, SegmentState.CLAIMED))
+        self._run(
+            f"UPDATE segment SET state = {SegmentState.CLAIMED:d}, due_at = ?2, code = ?3, sent_at = ?4"
+            " WHERE id IN (SELECT value FROM json_each(?1))",
+            kept,
+            record.process,
+            CODE_UNKNOWN,
+            record.now,
+        )
+        graces = {one: self._rules.grace(known.messages[known.message_of[one]].channel) for one in kept}
+        self._presume([(one, Reason.UNANSWERED, CODE_UNKNOWN, record.now + grace) for one, grace in graces.items()])

@@ -17,10 +17,11 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, Code, Ends, Known
+from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import Candidate, Matcher, is_long
 from smsconnector.store.outbox import report_event
+from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
 
 AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
@@ -66,7 +67,7 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
     )
 
 
-class Receipts(Ends, IncomingTexts):
+class Receipts(PresumedEnds, IncomingTexts):
     """What is written of receipts. ``_kin``: see ``Store``."""
 
     _kin: Mapping[str, tuple[str, ...]]

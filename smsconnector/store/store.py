@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
-from smsconnector.lifecycle import MessageState, SegmentState
+from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
 from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
@@ -39,13 +39,18 @@ class Store(OutgoingTexts, Retention):
     :param kin: for each account the accounts of the same system_id, itself included. Receipts with a long id, and parts
         of one text, may come over any of them.
     :param sinks: the names of the sinks that every new event is owed to.
+    :param rules: how long is waited for what may still be told of a message.
 
     Raises StoreUnusable if the file can't be used, or if another connector uses it."""
 
     def __init__(
-        self, path: str, kin: Mapping[str, tuple[str, ...]] | None = None, sinks: Sequence[str] = ("stomp",)
+        self,
+        path: str,
+        kin: Mapping[str, tuple[str, ...]] | None = None,
+        sinks: Sequence[str] = ("stomp",),
+        rules: EndRules | None = None,
     ) -> None:
-        self._kin = kin or {}
+        self._kin, self._rules = kin or {}, rules or EndRules()
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock = Lock(path)
         self.path = path
@@ -62,6 +67,7 @@ class Store(OutgoingTexts, Retention):
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )
             self._open_outbox(sinks)
+            self._open_presumed()
             self.last_segment_id()
             self.counts()
         except sqlite3.DatabaseError as error:
@@ -152,8 +158,16 @@ class Store(OutgoingTexts, Retention):
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
-    def _sweep(self, batch: list[ops.Sweep]) -> list[int]:
-        return [self._expire(sweep) + self._give_up_waiting(sweep) + self._give_up_parked(sweep) for sweep in batch]
+    def _sweep(self, batch: list[ops.Sweep]) -> list[ops.Swept]:
+        return [self._sweep_once(sweep) for sweep in batch]
+
+    def _sweep_once(self, sweep: ops.Sweep) -> ops.Swept:
+        """What is presumed counts before what only time has ended."""
+        count, ended = self._apply_presumed(sweep)
+        if count < sweep.limit:
+            count += self._expire(sweep)
+        count += self._give_up_waiting(sweep) + self._give_up_parked(sweep)
+        return ops.Swept(count, tuple(one.message_id for one in ended))
 
     def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:
         probes = [measure.probe for measure in batch if measure.probe is not None]

@@ -192,7 +192,7 @@ class StoreBacklog:
                 self._load_what_is_written()
             done(ended, error)
 
-        self._retrying.put(lambda: ops.Record(tuple(decided), self._now_ms()), recorded)
+        self._retrying.put(lambda: ops.Record(tuple(decided), self._now_ms(), self._process), recorded)
 
     def settled(self) -> "Deferred[None]":
         return self._retrying.settled()

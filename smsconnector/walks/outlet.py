@@ -76,8 +76,13 @@ class Outlet:
             if submitter.running:
                 submitter.stopService()
 
+    def overdue(self, now_ms: int) -> set[int]:
+        """The ids of the messages past their lifetime that are being submitted."""
+        return set().union(*(submitter.overdue(now_ms) for submitter in self.submitters.values()))
+
     def messages_ended(self, message_ids: Collection[int]) -> None:
-        """Receipts have ended these messages of several segments. Their segments that still wait are not sent."""
+        """These messages of several segments have ended, by receipts or for want of them. Their segments that still
+        wait are not sent."""
         for submitter in self.submitters.values():
             submitter.messages_ended(message_ids)
 

@@ -17,7 +17,9 @@ submitter moves the segments from one to the next.
 6. A message that has to be tried again leaves its lane and may be overtaken. With ``strict_order`` its lane is kept
    until its fate is known (``strict_order``).
 7. A segment without a response in time may turn out to have been taken after all (``late``). It is not sent again
-   (``obsolete``). If it is on its way already, the outcome of that attempt changes nothing.
+   (``obsolete``). If it is on its way already, the outcome of that attempt changes nothing. Where it is not to be sent
+   again anyway, its message is not reported before a late response has had its time: the store keeps it for a grace.
+8. What is with the channel when its lifetime ends has not expired yet (``overdue``): the response decides.
 
 The backlog owns every segment, always. What is here are copies of those that are about to be sent or under way.
 """
@@ -82,6 +84,8 @@ class RetryPolicy:
         code = CODE_UNKNOWN if outcome.code is None else outcome.code
         again = outcome.verdict is Verdict.RETRY or self.resend
         if not again or segment.attempts + 1 >= self.attempts:
+            if outcome.may_come_late:  # the store keeps it for a grace, in which a late response may come
+                return Outcome(segment, Verdict.UNKNOWN, outcome.account, code=code), 0
             return Outcome(segment, Verdict.REFUSED, outcome.account, code=code), 0
         delay = self.delay(segment.attempts) if outcome.retry_in is None else outcome.retry_in
         return Outcome(segment, Verdict.RETRY, outcome.account, code=code), now_ms + int(delay * 1000)
@@ -115,6 +119,7 @@ class Submitter(Service):
             ended=self.pump,
         )
         self._claims = Claims(backlog, self._claimed, self._again_later)
+        self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
         self._recording = 0  # segments whose outcome is being written
         self._recording_late = 0  # late responses that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
@@ -231,13 +236,26 @@ class Submitter(Service):
                     self._leave_lane(segment)
                 else:
                     segments.append(segment)
-            left = self._channel.submit(segments)
+            left = self._give(segments)
             passed += left
             room -= len(segments) - len(left)
         self._put_back(passed)
 
     def _submit(self, segments: Sequence[Segment]) -> None:
-        self._put_back(self._channel.submit(segments))
+        self._put_back(self._give(segments))
+
+    def _give(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """Hand these to the channel; those that found no room come back."""
+        self._submitted.update((one.id, one) for one in segments)
+        left = self._channel.submit(segments)
+        for one in left:
+            del self._submitted[one.id]
+        return left
+
+    def overdue(self, now_ms: int) -> set[int]:
+        """The ids of the messages past their lifetime of which a segment is with the channel, or was and its outcome is
+        not on disk yet."""
+        return {one.message_id for one in self._submitted.values() if one.expires_at <= now_ms}
 
     def _put_back(self, segments: Sequence[Segment]) -> None:
         """The channel found no room for these after all."""
@@ -285,10 +303,13 @@ class Submitter(Service):
 
     def throttled(self, segments: Iterable[Segment]) -> None:
         """The network took none of these: they are sent again, after the stop by the next process."""
+        segments = tuple(segments)
+        for one in segments:
+            self._submitted.pop(one.id, None)
         if self.running:
             self._throttled.add(segments)
         else:
-            self._unclaim(tuple(segments))
+            self._unclaim(segments)
 
     # --- 5 to 7: outcomes -----------------------------------------------------------------------------------
 
@@ -315,7 +336,10 @@ class Submitter(Service):
 
         def recorded(ended: list[int] | None, _error: StoreError | None) -> None:
             self._recording -= len(decided)
-            self._ready.leave([outcome.segment.id for outcome, _ in decided])
+            ids = [outcome.segment.id for outcome, _ in decided]
+            self._ready.leave(ids)
+            for one in ids:
+                self._submitted.pop(one, None)
             if ended:
                 self._messages_end(ended, decided)
             self.pump()
@@ -327,9 +351,11 @@ class Submitter(Service):
         segment, decided = outcome.segment, [(outcome, 0)]
         self._obsolete.add_taken(segment.id)
         self._recording_late += 1
+        self._submitted[segment.id] = segment
 
         def recorded(ended: list[int] | None, _error: StoreError | None) -> None:
             self._recording_late -= 1
+            self._submitted.pop(segment.id, None)
             if ended:
                 self._messages_end(ended, decided)
             if segment.count == 1 and self._lanes.kept:

@@ -2,14 +2,15 @@
 
 1. At the start, segments that a killed process had claimed end as FAILED with the code UNKNOWN (policy ``hold``), for
    they may have been sent.
-2. Every ``SWEEP_INTERVAL`` seconds a sweep ends messages past their lifetime, hands on texts whose missing parts never
-   came, and gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep
-   takes a limited number of each.
+2. Every ``SWEEP_INTERVAL`` seconds a sweep ends messages past their lifetime and past the time for receipts, and those
+   of which something unclear was told that nothing has made clear. It hands on texts whose missing parts never came,
+   and gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep takes a
+   limited number of each. A message that is being submitted is left alone: its response decides.
 3. With each of these sweeps, messages and events that have been kept long enough are dropped. This is done in small
    steps, so that other operations are written in between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from twisted.application.service import Service
@@ -20,6 +21,7 @@ from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
+from smsconnector.walks.outlet import Outlet
 from smsconnector.wall_clock import WallClock
 
 SWEEP_INTERVAL = 5.0  # seconds
@@ -39,6 +41,7 @@ class Sweeper(Service):
     :param told: is called after something was ended, for then there may be new events in the outbox.
     :param incoming_timeout: seconds that the parts of an incoming text wait for the missing ones.
     :param keep: how long what is over is kept.
+    :param outlets: the channels whose submitters know what is being submitted, and hear of messages that have ended.
     :param process: the number of this process; its own claims are not ended.
     """
 
@@ -52,10 +55,11 @@ class Sweeper(Service):
         incoming_timeout: float = 300.0,
         keep: Keep | None = None,
         process: int = 0,
+        outlets: Collection[Outlet] = (),
     ) -> None:
         self._wall_clock, self._writer, self._told, self._process = wall_clock, writer, told, process
         self._retrying = RetryingWriter(clock, writer)
-        self._incoming_timeout, self._keep = incoming_timeout, keep or Keep()
+        self._incoming_timeout, self._keep, self._outlets = incoming_timeout, keep or Keep(), outlets
         self._purging = False
         self._timer = LoopingCall(self.sweep)
         self._timer.clock = clock
@@ -75,13 +79,19 @@ class Sweeper(Service):
     def sweep(self) -> None:
         """End what is overdue. Begin to drop what is old, unless that is still under way."""
         now = self._now()
-        self._writer.put(ops.Sweep(now, now - int(self._incoming_timeout * 1000)), self._swept)
+        under_way = tuple(set().union(*(outlet.overdue(now) for outlet in self._outlets)))
+        before = now - int(self._incoming_timeout * 1000)
+        sweep = ops.Sweep(now, before, under_way=under_way, process=self._process)
+        self._writer.put(sweep, self._swept)
         if not self._purging:
             self._purging = True
             self._purge()
 
-    def _swept(self, ended: int | None, _error: StoreError | None) -> None:
-        if ended:
+    def _swept(self, swept: ops.Swept | None, _error: StoreError | None) -> None:
+        if swept is not None and swept.ended:
+            for outlet in self._outlets:
+                outlet.messages_ended(swept.ended)
+        if swept is not None and swept.number:
             self._told()
             if self.running:  # one sweep ends a limited number: there may be more
                 self.sweep()

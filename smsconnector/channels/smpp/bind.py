@@ -14,7 +14,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -263,7 +263,8 @@ class Bind(Service):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
             self._tally.count("submit_sm without a response in time", f"to {event.token[0].destination}")
-            outcomes.append(self._unknown(event.token))
+            owner, outcome = self._unknown(event.token)
+            outcomes.append((owner, replace(outcome, may_come_late=True)))
         elif isinstance(event, smpp.Late):
             segment, owner = event.token
             owner.late(self._taken(segment, event.message_id))

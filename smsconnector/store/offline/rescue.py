@@ -38,6 +38,8 @@ TABLES = (
     "outbox",
     "parked_receipt",
     "incoming_segment",
+    "presumed_end",
+    "account_telling_parts",
     "sink",
     "confirmation",
     "parked_event",

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreDamaged, StoreUnusable
-from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN, DEFAULT_WAIT_MS
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
@@ -427,8 +427,9 @@ class MTCase(StoreCase):
         self.accept("SM1")
         (sent,) = self.accept("SM2")
         self.record(sent, Verdict.ACCEPTED, "77")
-        self.assertEqual(self.one(ops.Sweep(NOW + 3_599_999, 0)), 0)
-        self.assertEqual(self.one(ops.Sweep(NOW + 3_600_000, 0)), 2)
+        self.assertEqual(self.one(ops.Sweep(NOW + 3_599_999, 0)).number, 0)
+        self.assertEqual(self.one(ops.Sweep(NOW + 3_600_000, 0)).number, 2)
+        self.one(ops.Sweep(NOW + 3_600_000 + DEFAULT_WAIT_MS, 0))
         codes = {one["MessageSID"]: one["ProviderStatusCode"] for one in self.reports()}
         self.assertEqual(codes, {"SM1": CODE_EXPIRED, "SM2": CODE_NO_RECEIPT})
         self.receive(receipt("77"))
@@ -449,7 +450,7 @@ class MTCase(StoreCase):
         """Where only failures are told, silence is the good news."""
         (segment,) = self.accept()
         self.record(segment, Verdict.ACCEPTED, "77", code=CODE_NO_FAILURE)
-        self.one(ops.Sweep(NOW + 3_600_000, 0))
+        self.one(ops.Sweep(NOW + 3_600_000 + DEFAULT_WAIT_MS, 0))
         self.assertEqual(self.reports()[0]["DeliveryStatus"], "DELIVERED")
 
     def test_find(self) -> None:

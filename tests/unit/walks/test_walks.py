@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreError
-from smsconnector.lifecycle import CODE_UNKNOWN
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN, DEFAULT_WAIT_MS
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
@@ -20,6 +20,7 @@ from smsconnector.walks import ready, strict_order, throttled
 from smsconnector.walks import submitter as submitting
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.lanes import Lanes
+from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import RetryPolicy, Submitter
@@ -50,7 +51,6 @@ class WalkCase(SynchronousTestCase):
         self.publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, self.sink)
         self.life += 1
         self.receiver = Receiver(self.writer, self.publisher.wake)
-        self.sweeper = Sweeper(self.clock, WallClock(self.now), self.writer, self.publisher.wake, process=self.life)
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
@@ -61,6 +61,14 @@ class WalkCase(SynchronousTestCase):
             self.clock, WallClock(self.now), self.backlog, self.channel, policy=policy, told=self.publisher.wake
         )
         self.channel.listener = self.submitter
+        self.sweeper = Sweeper(
+            self.clock,
+            WallClock(self.now),
+            self.writer,
+            self.publisher.wake,
+            process=self.life,
+            outlets=[Outlet(self.channel, {"": self.submitter}, 3600.0)],
+        )
         for service in (self.publisher, self.sweeper, self.submitter):
             service.startService()
         self.settle()
@@ -637,6 +645,61 @@ class StrictOrderCase(WalkCase):
         self.assertEqual([one.id for one in self.channel.submitted][:2], [1, 1])
 
 
+class LifetimeCase(WalkCase):
+    """The end of the lifetime, while the text is with the channel. Known from a run with ValidityPeriod 10 and an SMSC
+    that answered after 16 seconds."""
+
+    def overdue(self) -> Segment:
+        self.accept("SM1")
+        self.settle()
+        self.clock.advance(3600)
+        self.advance(12)
+        self.assertEqual(self.reports(), [])
+        return self.channel.under_way[0]
+
+    def test_taken(self) -> None:
+        """It was not "never accepted": its receipt is waited for."""
+        segment = self.overdue()
+        self.accepted_by_smsc(segment)
+        self.advance(12)
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+    def test_refused_for_now(self) -> None:
+        """Then it was never taken, and is not sent again."""
+        segment = self.overdue()
+        self.channel.answer(Outcome(segment, Verdict.RETRY, ACCOUNT, code=8))
+        self.advance(12)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_EXPIRED])
+        self.assertEqual((len(self.channel.submitted), self.submitter._submitted), (1, {}))
+
+    def test_throttled(self) -> None:
+        """The same for what the network has throttled."""
+        self.channel.throttle(self.overdue())
+        self.advance(12)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_EXPIRED])
+        self.assertEqual((len(self.channel.submitted), self.submitter._submitted), (1, {}))
+
+    def test_outcome_that_is_not_written_yet(self) -> None:
+        """Taken, and the disk was full at that time: what memory knows counts."""
+        segment = self.overdue()
+        self.writer.full = True
+        self.accepted_by_smsc(segment)
+        self.advance(7)
+        self.writer.full = False
+        self.advance(7)
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+
+
+class LifetimeHoldCase(LifetimeCase):
+    """The same, where a text is marked before it is sent."""
+
+    resend = False
+
+
 class HoldCase(WalkCase):
     resend = False
 
@@ -647,6 +710,42 @@ class HoldCase(WalkCase):
         self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
         self.advance(30)
         self.assertEqual(len(self.channel.submitted), 1)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_UNKNOWN])
+
+    def unanswered(self) -> Segment:
+        """A submit without a response in time, over a connection that is still there."""
+        self.accept("SM1")
+        self.settle()
+        segment = self.channel.under_way[0]
+        self.channel.answer(Outcome(segment, Verdict.UNKNOWN, ACCOUNT, may_come_late=True))
+        self.advance(30)
+        self.assertEqual(self.reports(), [])
+        return segment
+
+    def test_late_response(self) -> None:
+        """It is waited for before anything is reported: a text that was delivered is not told to be UNKNOWN."""
+        segment = self.unanswered()
+        self.submitter.late(Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "1"))
+        self.settle()
+        self.receipt(segment)
+        self.settle()
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.assertFalse(self.submitter._ready.holds_segments or self.submitter._submitted)
+
+    def test_no_late_response(self) -> None:
+        """After the grace it is UNKNOWN, and it was sent once."""
+        self.unanswered()
+        self.clock.advance(DEFAULT_WAIT_MS / 1000)
+        self.advance(6)
+        self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_UNKNOWN])
+        self.assertEqual(len(self.channel.submitted), 1)
+
+    def test_killed_while_it_waits(self) -> None:
+        """A late response can't come to another process: UNKNOWN at once."""
+        self.unanswered()
+        self.kill()
+        self.settle()
         self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_UNKNOWN])
 
     def test_kill(self) -> None:
