@@ -82,6 +82,7 @@ class Finality(enum.IntEnum):
     PROGRESS = 0
     DELIVERED = 1
     FAILED = 2
+    UNCLEAR = 3  # perhaps an end, which is no delivery: the word is UNKNOWN, or one that nobody knows
 
 
 @dataclass(frozen=True, slots=True)

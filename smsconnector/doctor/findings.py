@@ -116,8 +116,9 @@ def agreement(evidence: Evidence) -> str:
 
 
 def final_of(receipts: Sequence[SeenReceipt]) -> SeenReceipt | None:
-    """The first receipt that is no mere progress."""
-    return next((one for one in receipts if one.read.finality is not Finality.PROGRESS), None)
+    """The first receipt that tells an end; else the first that may tell one."""
+    ends = (Finality.DELIVERED, Finality.FAILED), (Finality.UNCLEAR,)
+    return next((one for kinds in ends for one in receipts if one.read.finality in kinds), None)
 
 
 def receipts_missing(evidence: Evidence) -> int:
@@ -266,7 +267,7 @@ def of_form(evidence: Evidence, form: str) -> FormFinding:
         taken = sum(trial.taken for trial in trials)
         outcomes = sorted({_outcome(final) for final in finals})
         phrases.append(f"receipts {len(finals)} of {taken}: {', '.join(outcomes)}")
-    failed = any(final.read.finality is Finality.FAILED for final in finals)
+    failed = any(final.read.finality is not Finality.DELIVERED for final in finals)
     answered = [trial for trial in trials if trial.status is not None]
     bad = failed or not all(trial.taken for trial in answered) or not answered
     good = bool(trials) and len(answered) == len(trials) and not bad

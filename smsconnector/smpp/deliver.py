@@ -10,12 +10,13 @@
 What an operator should hear of comes back as a ``Notice`` beside it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from smsconnector.messages import IncomingSegment, Receipt
+from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
-from smsconnector.smpp.receipt import ReceiptText, carries_text, octets_of, read_receipt
+from smsconnector.smpp.receipt import STATUS_WORDS, ReceiptText, carries_text, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
@@ -41,15 +42,19 @@ class DeliverReader:
     """Reads what one bind is sent.
 
     ``channel`` is the name of its channel; ``account`` names whose message ids are comparable; ``default_alphabet`` is
-    what the SMSC means by data_coding 0.
+    what the SMSC means by data_coding 0; ``receipt_words`` are words of ``stat``, in capital letters, that count before
+    those of ``smpp.receipt``.
     """
 
-    def __init__(self, channel: str, account: str, default_alphabet: str) -> None:
+    def __init__(
+        self, channel: str, account: str, default_alphabet: str, receipt_words: Mapping[str, Finality] | None = None
+    ) -> None:
         self._channel, self._account, self._alphabet = channel, account, default_alphabet
+        self._known_words = STATUS_WORDS | dict(receipt_words or {})
 
     def read(self, pdu: PDU, now_ms: int) -> Reading:
         """A deliver_sm or data_sm that was decoded. ``now_ms`` is the wall clock, in milliseconds. Never raises."""
-        found = read_receipt(pdu, self._alphabet)
+        found = read_receipt(pdu, self._alphabet, self._known_words)
         if found is not None:
             receipt = Receipt(
                 self._account,
@@ -63,7 +68,7 @@ class DeliverReader:
                 incoming=None if found.marked else self._read_text(pdu, now_ms),
             )
             return Reading(receipt, None if found.known and not found.disagrees else _notice_of(found))
-        if carries_text(pdu, self._alphabet):
+        if carries_text(pdu, self._alphabet, self._known_words):
             return Reading(self._read_text(pdu, now_ms))
         what = "acknowledgements of a handset, or receipts without an id"
         return Reading(None, Notice(what, f"from {pdu.fields['source_addr']}"))
@@ -93,7 +98,7 @@ class DeliverReader:
 def _notice_of(found: ReceiptText) -> Notice:
     """Of a receipt whose status is not known, or not certain."""
     if not found.known:
-        return Notice("receipts with a status that no table knows", found.status)
+        return Notice("receipts with a status that no table knows (receipt_words can tell what it means)", found.status)
     return Notice("receipts whose text and message_state are at odds", found.status)
 
 

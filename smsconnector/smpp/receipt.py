@@ -23,6 +23,7 @@ they are show no id, they are unpacked.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -65,7 +66,9 @@ _ABBREVIATIONS = frozenset({"DELIVRD", "UNDELIV", "ACCEPTD", "REJECTD"})
 
 _TELLING = frozenset({"stat", "status", "err"})  # fields that tell what became of a message
 
-# The words of ``stat``: those of appendix B table B-2, the longer ones that SMSCs spell out, and some of carriers.
+# The words of ``stat``: those of appendix B table B-2, the longer ones that SMSCs spell out, and some of carriers. A
+# bind may have more, or mean others by these (``receipt_words``). SKIPPED is a final state (SMPP 5.0 section 4.7.15).
+# UNKNOWN is one by table B-2, but some SMSCs say it of messages that they still try to deliver.
 STATUS_WORDS: dict[str, Finality] = {
     "DELIVRD": Finality.DELIVERED,
     "DELIVERD": Finality.DELIVERED,
@@ -82,7 +85,7 @@ STATUS_WORDS: dict[str, Finality] = {
     "REJECTD": Finality.FAILED,
     "REJECTED": Finality.FAILED,
     "REJECT": Finality.FAILED,
-    "UNKNOWN": Finality.FAILED,
+    "UNKNOWN": Finality.UNCLEAR,
     "FAILED": Finality.FAILED,
     "FAIL": Finality.FAILED,
     "DND_REJECTED": Finality.FAILED,
@@ -90,12 +93,45 @@ STATUS_WORDS: dict[str, Finality] = {
     "BLACKLISTED": Finality.FAILED,
     "BLOCKED": Finality.FAILED,
     "ERROR": Finality.FAILED,
+    "SKIPPED": Finality.FAILED,
+    "NACK": Finality.FAILED,
+    "NOCRED": Finality.FAILED,
+    "SYSERR": Finality.FAILED,
+    **dict.fromkeys(
+        (  # of aggregators in India
+            "ABSENT-SUB",
+            "BARRED",
+            "BLACKLIST",
+            "DNDNUMB",
+            "HANDSET-BUSY",
+            "HANDSET-ERR",
+            "INV-NUMBER",
+            "INV-TEMPLATE",
+            "INV-TEMPLATE-MATCH",
+            "INVALID-SUB",
+            "MEMEXEC",
+            "MOB-OFF",
+            "NET-ERR",
+            "NO-CREDITS",
+            "NOT-OPTIN",
+            "OUTPUT-REJ",
+            "REJECTED-MULTIPART",
+            "SENDER-ID-NOT-FOUND",
+            "SERIES-BLK",
+            "SERIES-BLOCK",
+            "SERVER-ERR",
+            "SNDRID-NOT-ALLOTED",
+            "SPAM",
+            "TEMPLATE-NOT-FOUND",
+            "TIME-OUT-PROM",
+        ),
+        Finality.FAILED,
+    ),
     "ENROUTE": Finality.PROGRESS,
     "ACCEPTD": Finality.PROGRESS,
     "ACCEPTED": Finality.PROGRESS,
     "SCHEDULED": Finality.PROGRESS,
     "SCHEDLD": Finality.PROGRESS,
-    "SKIPPED": Finality.PROGRESS,
     "BUFFERED": Finality.PROGRESS,
     "QUEUED": Finality.PROGRESS,
     "SENT": Finality.PROGRESS,
@@ -115,10 +151,12 @@ _STATES: dict[int, tuple[Finality, str]] = {
     MessageStateTLV.DELETED: (Finality.FAILED, "DELETED"),
     MessageStateTLV.UNDELIVERABLE: (Finality.FAILED, "UNDELIV"),
     MessageStateTLV.ACCEPTED: (Finality.PROGRESS, "ACCEPTD"),
-    MessageStateTLV.UNKNOWN: (Finality.FAILED, "UNKNOWN"),
+    MessageStateTLV.UNKNOWN: (Finality.UNCLEAR, "UNKNOWN"),
     MessageStateTLV.REJECTED: (Finality.FAILED, "REJECTD"),
-    MessageStateTLV.SKIPPED: (Finality.PROGRESS, "SKIPPED"),
+    MessageStateTLV.SKIPPED: (Finality.FAILED, "SKIPPED"),
 }
+# 3.4 has no state 0, and 7 is UNKNOWN: who sends one of them beside a word that is known means nothing by it.
+_SAYING_NOTHING = (_STATES[0], _STATES[MessageStateTLV.UNKNOWN])
 
 
 class ReceiptText(NamedTuple):
@@ -143,19 +181,21 @@ def octets_of(pdu: PDU) -> bytes:
     return (pdu.tlv(_MESSAGE_PAYLOAD) if pdu.tlvs else None) or pdu.fields.get("short_message", b"")
 
 
-def carries_text(pdu: PDU, default_alphabet: str = "gsm7") -> bool:
+def carries_text(pdu: PDU, default_alphabet: str = "gsm7", known_words: Mapping[str, Finality] = STATUS_WORDS) -> bool:
     """Whether a PDU that is no receipt is the text of a handset: its message type is 0000 or a reserved one; or it is a
     user's acknowledgement (0100) with a text that does not read as a receipt."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type == _FROM_USER and octets_of(pdu).strip(b"\0"):
         unmarked = replace(pdu, fields=pdu.fields | {"esm_class": 0})
-        return read_receipt(unmarked, default_alphabet) is None
+        return read_receipt(unmarked, default_alphabet, known_words) is None
     return message_type not in (_RECEIPT, _INTERMEDIATE) and message_type not in _FROM_HANDSET
 
 
-def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None:
+def read_receipt(
+    pdu: PDU, default_alphabet: str = "gsm7", known_words: Mapping[str, Finality] = STATUS_WORDS
+) -> ReceiptText | None:
     """The receipt in this deliver_sm or data_sm; None if it is not one. ``default_alphabet`` is what the SMSC means by
-    data_coding 0."""
+    data_coding 0. ``known_words`` are the words of ``stat``, in capital letters."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
     if message_type in _FROM_HANDSET:
         return None
@@ -172,13 +212,14 @@ def read_receipt(pdu: PDU, default_alphabet: str = "gsm7") -> ReceiptText | None
     if not smsc_id:
         return None
     word = (words.get("stat") or words.get("status", "")).upper()
-    if not marked and not _is_unmistakable(words, word):
+    if not marked and not _is_unmistakable(words, word, known_words):
         return None
     is_silent = message_type not in _MARKED and _TELLING.isdisjoint(words)
     has_words_of_a_person = is_silent and bool(octets.strip(b"\0 "))
     if has_words_of_a_person and _MESSAGE_STATE not in tlvs:
         return None
-    found = _interpret(tlvs, smsc_id, word, words.get("err"), intermediate=message_type == _INTERMEDIATE)
+    finality = known_words.get(word)
+    found = _interpret(tlvs, smsc_id, word, finality, words.get("err"), intermediate=message_type == _INTERMEDIATE)
     return found if marked and not has_words_of_a_person else found._replace(marked=False)
 
 
@@ -196,9 +237,9 @@ def _words_of(text: str, marked: bool) -> dict[str, str]:
     return words
 
 
-def _is_unmistakable(words: dict[str, str], word: str) -> bool:
+def _is_unmistakable(words: dict[str, str], word: str, known_words: Mapping[str, Finality]) -> bool:
     """Whether nobody writes these fields, and this status word, by chance."""
-    return word in _ABBREVIATIONS or ("stat" in words and word in STATUS_WORDS and not _FURTHER.isdisjoint(words))
+    return word in _ABBREVIATIONS or ("stat" in words and word in known_words and not _FURTHER.isdisjoint(words))
 
 
 def _decode(octets: bytes) -> str:
@@ -211,20 +252,30 @@ def _decode(octets: bytes) -> str:
     return octets.decode("latin-1").replace("\x11", "_")
 
 
-def _interpret(tlvs: dict[int, bytes], smsc_id: str, word: str, error: str | None, intermediate: bool) -> ReceiptText:
-    finality = STATUS_WORDS.get(word)
+def _interpret(
+    tlvs: dict[int, bytes],
+    smsc_id: str,
+    word: str,
+    finality: Finality | None,
+    error: str | None,
+    intermediate: bool,
+) -> ReceiptText:
+    """``finality``: what the word means; None if no table has it. Such a word, or an ``err`` without a word, may tell
+    an end; a receipt with neither tells nothing."""
     status, known, disagrees = word, finality is not None, False
     state = tlvs.get(_MESSAGE_STATE)
     told = _STATES.get(int.from_bytes(state, "big")) if state else None
-    if told is _STATES[0] and known:  # 3.4 has no such state: who sends it beside a known word means nothing by it
+    if told in _SAYING_NOTHING and known:
         told = None
     if told is not None:
         disagrees = known and finality is not told[0]
         finality, known = told[0], True
         if disagrees or not word:
             status = told[1]
-    if finality is None or intermediate:
+    if intermediate:
         finality = Finality.PROGRESS
+    elif finality is None:
+        finality = Finality.UNCLEAR if word or (error and error.strip("0")) else Finality.PROGRESS
     found = ReceiptText(smsc_id, finality, status or "UNKNOWN", _code(tlvs, error, status))
     return found if known and not disagrees else found._replace(known=known, disagrees=disagrees)
 

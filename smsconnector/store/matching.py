@@ -45,6 +45,7 @@ class Candidate:
     state: SegmentState
     destination: str  # the number it was sent to
     form: str  # how its id was found: RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
+    segments: int = 1  # with those that follow it: all of its message, if the receipt names the message and no segment
 
 
 RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out

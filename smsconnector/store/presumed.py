@@ -14,7 +14,7 @@ Each waits for the grace of its channel, but not longer than the time for receip
 
 from collections.abc import Mapping
 
-from smsconnector.lifecycle import MessageState, SegmentState
+from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, Code, EndedMessage, Ends, Known, PresumedEnd, Reason
 
@@ -37,6 +37,13 @@ class PresumedEnds(Ends):
         it did so at ``since`` (ms) or later."""
         return account in self._rules.telling_parts or self._telling_parts.get(account, -1) >= since
 
+    def _keep_unclear(self, known: Known, unclear: Mapping[int, Code], now: int) -> None:
+        """Receipts have told something unclear of these segments; ``unclear`` has their codes."""
+        if unclear:
+            rules, messages = self._rules, known.messages
+            graces = {one: rules.grace(messages[known.message_of[one]].channel) for one in unclear}
+            self._presume([(one, Reason.UNCLEAR_RECEIPT, code, now + graces[one]) for one, code in unclear.items()])
+
     def _hear_of_parts(self, known: Known, delivered: Mapping[int, tuple[str, Code]], now: int) -> None:
         """Receipts have said that these segments are delivered. ``delivered`` has the account of the submit, and the
         code of the receipt, by the id of the segment."""
@@ -49,20 +56,21 @@ class PresumedEnds(Ends):
         if not told:
             return
         rows = self._run(
-            "SELECT m.id, m.state, s.id, s.state, s.smsc_key FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+            "SELECT m.id, m.state, s.id, s.state, s.smsc_key, s.code FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
             list(told),
         ).fetchall()
         for message_id, (account, _) in told.items():
-            keys = {key for one, _, _, state, key in rows if one == message_id and state == SegmentState.DELIVERED}
+            keys = {key for one, _, _, state, key, _ in rows if one == message_id and state == SegmentState.DELIVERED}
             if len(keys) > 1:  # with one id for all parts, several receipts may be repeats of one
                 self._learn_telling_parts(account, now)
         self._presume(
             [
                 (segment_id, Reason.OTHER_PART, told[one][1], now + self._rules.grace(known.messages[one].channel))
-                for one, message_state, segment_id, state, _ in rows
+                for one, message_state, segment_id, state, _, code in rows
                 if message_state == MessageState.ACTIVE
                 and state != SegmentState.DELIVERED
+                and code != CODE_NO_FAILURE  # there silence is the good news anyway
                 and not self._tells_each_part(told[one][0], now - REMEMBERED_MS)
             ]
         )

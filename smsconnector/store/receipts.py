@@ -1,7 +1,7 @@
 """Receipts: match each with the segment that it is about, or park it until that is known.
 
 1. ``_receive`` looks each receipt up under every form of its id (``matching``). The segment that it belongs to takes
-   the step that the receipt tells.
+   the step that the receipt tells. One that tells no clear end is kept (``presumed``).
 2. A receipt that fits no segment is parked, because the response to its submit may still be on its way. When an SMSC
    has given an id to a segment, ``_unpark`` looks for parked receipts with that id.
 3. A receipt that has been parked for too long is dropped. If esm_class did not mark it as a receipt, it is a text from
@@ -19,7 +19,7 @@ from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known
 from smsconnector.store.incoming import IncomingTexts
-from smsconnector.store.matching import Candidate, Matcher, is_long
+from smsconnector.store.matching import Candidate, Matcher, is_final, is_long
 from smsconnector.store.outbox import report_event
 from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
@@ -84,25 +84,33 @@ class Receipts(PresumedEnds, IncomingTexts):
         candidates, known = self._candidates([receipt for _, receipt in flat])
         matched, waiting, repeated = Counter[int](), Counter[int](), Counter[int]()
         codes: dict[int, Code] = {}
+        unclear: dict[int, Code] = {}
+        delivered: dict[int, tuple[str, Code]] = {}
         parked: list[Receipt] = []
         unknown: list[tuple[str, Receipt]] = []
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
             found = self._matcher.pick(receipt, candidates[position])
-            if found is None and batch[index].report_unknown:
+            if found is None and batch[index].report_unknown and receipt.finality in AFTER_RECEIPT:
                 unknown.append((batch[index].channel, receipt))
                 matched[index] += 1
             elif found is None:
                 parked.append(receipt)
                 waiting[index] += 1
-            elif known.step(found.segment_id, AFTER_RECEIPT[receipt.finality]):
-                codes[found.segment_id] = receipt.code
+            elif receipt.finality is Finality.UNCLEAR and not is_final(found.state):
+                unclear[found.segment_id] = receipt.code
                 matched[index] += 1
+            elif self._take_steps(known, found, receipt, codes):
+                matched[index] += 1
+                if receipt.finality is Finality.DELIVERED:
+                    delivered[found.segment_id] = found.account, receipt.code
             else:
                 repeated[index] += 1
         self._write_ends(known, codes)
+        self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
+        self._hear_of_parts(known, delivered, now)
         ended = tuple(one.message_id for one in concluded if known.messages[one.message_id].segments > 1)
         self._park(parked)
         self._report_unknown(unknown)
@@ -110,6 +118,15 @@ class Receipts(PresumedEnds, IncomingTexts):
             ops.Received(matched[index], waiting[index], repeated[index], () if index else ended)
             for index in range(len(batch))
         ]
+
+    def _take_steps(self, known: Known, found: Candidate, receipt: Receipt, codes: dict[int, Code]) -> bool:
+        """Take the steps that the receipt tells, and note its code for them; whether there was one."""
+        wanted = AFTER_RECEIPT.get(receipt.finality)
+        taken = False
+        for segment_id in range(found.segment_id, found.segment_id + found.segments):
+            if wanted is not None and known.step(segment_id, wanted):
+                codes[segment_id], taken = receipt.code, True
+        return taken
 
     def _read_as_texts(self, receipts: list[Receipt]) -> None:
         """Write as texts from handsets what looks like a receipt that tells of progress, is not marked as a receipt in
@@ -139,10 +156,14 @@ class Receipts(PresumedEnds, IncomingTexts):
             " JOIN message AS m ON m.id = s.id - s.number + 1",
             wanted,
         ).fetchall()
-        rows += self._own_sids(receipts)
         found: list[list[Candidate]] = [[] for _ in receipts]
         for position, account, form, destination, segment_id, state, *_ in rows:
             found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
+        for row in self._own_sids(receipts):
+            rows.append(row)
+            position, account, form, destination, segment_id, state, message_id, _, _, segments, _ = row
+            if segment_id == message_id:
+                found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form, segments))
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
@@ -152,7 +173,7 @@ class Receipts(PresumedEnds, IncomingTexts):
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's
-        id, as HTTP providers may. Such a receipt is taken as one for the first segment."""
+        id, as HTTP providers may: all of its segments, for such a receipt is about the message."""
         ours = [
             (position, one.smsc_id, one.account)
             for position, one in enumerate(receipts)
@@ -162,7 +183,8 @@ class Receipts(PresumedEnds, IncomingTexts):
             return []
         return self._run(
             f"SELECT j.value->>0, j.value->>2, ?2, m.destination, {KNOWN_COLUMNS}"
-            " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1 JOIN segment AS s ON s.id = m.id",
+            " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
             ours,
             RAW,
         ).fetchall()
@@ -210,14 +232,14 @@ class Receipts(PresumedEnds, IncomingTexts):
         """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the
         segments that ended by that, and the time (ms) of the latest such receipt, 0 if there is none."""
         wanted = [
-            (segment_id, account, key, account == own)
+            (segment_id, account, key, account == own, own)
             for segment_id, own, smsc_id in accepted
             for account in self._family(own, smsc_id)
             for form, key in id_candidates(smsc_id)
             if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
         ]
         found = self._run(
-            "SELECT j.value->>0, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
+            "SELECT j.value->>0, j.value->>4, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
             " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
             " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
             " WHERE p.received_at > ?2 AND (same_number(p.destination, m.destination)"
@@ -230,14 +252,22 @@ class Receipts(PresumedEnds, IncomingTexts):
             now - PARKED_BY_ID_ALONE,
         ).fetchall()
         codes: dict[int, Code] = {}
+        unclear: dict[int, Code] = {}
+        delivered: dict[int, tuple[str, Code]] = {}
         taken: set[int] = set()
         latest = 0
-        for segment_id, parked_id, finality, code, received_at in found:
+        for segment_id, own, parked_id, finality, code, received_at in found:
             taken.add(parked_id)
-            if known.step(segment_id, AFTER_RECEIPT[Finality(finality)]):
+            if finality == Finality.UNCLEAR:
+                unclear[segment_id] = code
+            elif known.step(segment_id, AFTER_RECEIPT[Finality(finality)]):
                 codes[segment_id] = code
                 latest = max(latest, received_at)
+                if finality == Finality.DELIVERED:
+                    delivered[segment_id] = own, code
         self._write_ends(known, codes)
+        self._keep_unclear(known, unclear, now)
+        self._hear_of_parts(known, delivered, now)
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", list(taken))
         self._counts.parked_receipts -= len(taken)
         return codes, latest

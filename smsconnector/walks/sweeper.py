@@ -3,8 +3,8 @@
 1. At the start, segments that a killed process had claimed end as FAILED with the code UNKNOWN (policy ``hold``), for
    they may have been sent.
 2. Every ``SWEEP_INTERVAL`` seconds a sweep ends messages past their lifetime and past the time for receipts, and those
-   of which something unclear was told that nothing has made clear. It hands on texts whose missing parts never came,
-   and gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep takes a
+   of which something unclear was told that nothing has made clear. It hands on texts whose missing parts never came. It
+   gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep takes a
    limited number of each. A message that is being submitted is left alone: its response decides.
 3. With each of these sweeps, messages and events that have been kept long enough are dropped. This is done in small
    steps, so that other operations are written in between.

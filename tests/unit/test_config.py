@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
 from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
 from smsconnector.errors import ConfigurationError
+from smsconnector.messages import Finality
 from smsconnector.sections import TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.smpp.policy import Action, Rule
@@ -135,7 +136,8 @@ events: {uri: "http://x", sink: file}
          outbind_system_id: smsc, outbind_password: x,
          alphabet: latin1, long_messages: sar, source_ton: 0, dest_npi: 9, protocol_id: 64, priority_flag: 1,
          validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
-         data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096}
+         data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096,
+         receipt_words: {"0": delivered, mob-off: progress}, one_receipt: never}
 """
         section = binds_of(parse(GOOD + bind))[1]
         settings = bind_settings(section, "b", "receiver")
@@ -145,6 +147,19 @@ events: {uri: "http://x", sink: file}
         self.assertEqual((submit.source_ton, submit.dest_npi, submit.validity), (0, 9, "auto"))
         self.assertEqual(submit.tlvs, ((0x1400, b"1101"), (0x1401, b"\x0a\xff")))
         self.assertEqual(settings.policy.rule(8), Rule(Action.PAUSE, 3.0))
+        self.assertEqual(settings.receipt_words, {"0": Finality.DELIVERED, "MOB-OFF": Finality.PROGRESS})
+
+    def test_how_long_is_waited(self) -> None:
+        """The times of each channel in milliseconds, and the accounts whose SMSC gives a receipt for each part."""
+        bind = "{name: b, endpoint: 'tcp:h:1', system_id: me, one_receipt: never}"
+        waits = "receipt_time: 0, receipt_grace: 1.5"
+        text = f"channels:\n  a: {{type: smpp, {waits}, binds: [{bind}]}}\n"
+        rules = parse(text).end_rules
+        self.assertEqual((rules.receipt_time("a"), rules.grace("a")), (0, 1500))
+        self.assertEqual(rules.telling_parts, {"me@h:1"})
+        rules = parse(GOOD).end_rules
+        self.assertEqual((rules.receipt_time("smpp"), rules.grace("smpp")), (3_600_000, 3_600_000))
+        self.assertEqual(rules.telling_parts, set())
 
     def test_hosts_that_stand_for_each_other(self) -> None:
         """The hosts of one system_id in one channel tell of each other's texts, unless ``account`` says otherwise."""
@@ -204,6 +219,12 @@ events: {uri: "http://x", sink: file}
             (f"{bind}, tls: {{ca_file: {pem}}}}}", "channels.smpp.binds[1].tls", "no certificate"),
             (f"{bind}, tls: {{ca_file: {pem}x}}}}", "channels.smpp.binds[1].tls.ca_file", "can't be read"),
             (f"{bind}, statuses: {{ESME_NO: {{action: retry}}}}}}", "channels.smpp.binds[1].statuses", "ESME_RSYSERR"),
+            (f"{bind}, receipt_words: {{OFF: failed}}}}", "channels.smpp.binds[1].receipt_words", "in quotes"),
+            (f"{bind}, receipt_words: {{010: failed}}}}", "channels.smpp.binds[1].receipt_words", "in quotes"),
+            (f'{bind}, receipt_words: {{"A B": failed}}}}', "channels.smpp.binds[1].receipt_words", "without blanks"),
+            (f"{bind}, receipt_words: {{LOST: lost}}}}", "channels.smpp.binds[1].receipt_words", "'failed'"),
+            (f"{bind}, receipt_words: [LOST]}}", "channels.smpp.binds[1].receipt_words", "keys and values"),
+            (f"{bind}, one_receipt: always}}", "channels.smpp.binds[1].one_receipt", "'never'"),
         ):
             found = self.problems(f"{GOOD}      - {section}\n")
             self.assertIn(text, " ".join(one for key, one in found.items() if key.startswith(path)), section)

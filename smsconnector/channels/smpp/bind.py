@@ -13,7 +13,7 @@
    that is sent again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ from smsconnector.channels.smpp.refusals import MANY, Refusals
 from smsconnector.channels.smpp.tally import Tally
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
-from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.net.link import BackOff, Link
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import RegisteredDelivery, Status, describe_status
@@ -60,7 +60,8 @@ class BindSettings:
     """One bind of the configuration.
 
     ``account`` names whose message ids are one series (host and system_id). ``to`` are the prefixes of the numbers that
-    it serves; without any it serves all numbers that no other bind's prefix fits."""
+    it serves; without any it serves all numbers that no other bind's prefix fits. ``receipt_words`` are words of
+    ``stat``, in capital letters, and what they mean here."""
 
     name: str
     account: str
@@ -70,6 +71,7 @@ class BindSettings:
     to: tuple[str, ...] = ()
     priority: int = 0
     weight: float = 1.0
+    receipt_words: Mapping[str, Finality] = field(default_factory=dict)
 
 
 class SubmitOwner(Protocol):
@@ -110,7 +112,8 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        self._reader = DeliverReader(channel.name, settings.account, settings.submit.default_alphabet)
+        alphabet = settings.submit.default_alphabet
+        self._reader = DeliverReader(channel.name, settings.account, alphabet, settings.receipt_words)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from smsconnector.channels.smpp.bind import BindSettings
 from smsconnector.errors import AddressError
+from smsconnector.messages import Finality
 from smsconnector.sections import (
     ChannelSection,
     CString,
@@ -36,6 +37,7 @@ from smsconnector.sms.shift_tables import LANGUAGES
 INTERMEDIATE_NOTIFICATION = 0x10  # registered_delivery bit 4 (SMPP 3.4 section 5.2.17)
 
 _ENDPOINT = re.compile(r"^(tcp|tls|outbind):(\[[0-9A-Fa-f:.]+\]|[^:\s]+):(\d{1,5})$")
+_RECEIPT_WORD = re.compile(r"^[!#-+\--:<-{}~]{1,64}$")  # what ``smpp.receipt`` reads as one value
 _TLV_TAG = re.compile(r"^0x[0-9A-Fa-f]{1,4}$")
 
 
@@ -105,6 +107,8 @@ class BindSection(Section):
     priority_flag: int = Field(default=0, ge=0, le=3)
     validity: Literal["none", "asked", "auto"] | Annotated[int, Field(ge=60, le=31_536_000)] = "asked"
     tlvs: dict[str, str] = {}
+    receipt_words: dict[str, Literal["delivered", "failed", "progress"]] = {}  # of ``stat``
+    one_receipt: Literal["auto", "never"] = "auto"  # for a long text; never: the SMSC gives one for each part
 
     @field_validator("endpoint")
     @classmethod
@@ -142,6 +146,17 @@ class BindSection(Section):
             return normal_sender(source) or ""
         except AddressError as error:
             raise ValueError(error.about(repr(source))) from None
+
+    @field_validator("receipt_words", mode="before")
+    @classmethod
+    def _are_words(cls, data: Any) -> Any:
+        """YAML reads OFF as a truth value, and 010 as eight."""
+        for word in data if isinstance(data, dict) else ():
+            if not isinstance(word, str):
+                raise ValueError(f'the word {word!r} is not read as it is written: put it in quotes, "OFF", "010"')
+            if not _RECEIPT_WORD.match(word):
+                raise ValueError(f"{word!r} is no word of a receipt: write ASCII without blanks, commas and quotes")
+        return data
 
     @field_validator("statuses", "tlvs", mode="before")
     @classmethod
@@ -238,6 +253,10 @@ class SMPPChannelSection(ChannelSection):
                 accounts[bind.system_id].add(account_of(bind))
         return {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
 
+    def telling_parts(self) -> set[str]:
+        """The accounts of binds with ``one_receipt: never``."""
+        return {account_of(bind) for bind in self.binds if bind.one_receipt == "never"}
+
 
 def tlv_tag(text: str) -> int:
     """``0x1400`` as a number."""
@@ -271,6 +290,7 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         to=tuple(prefix.removeprefix("+") for prefix in bind.to),
         priority=bind.priority,
         weight=bind.weight,
+        receipt_words={word.upper(): Finality[meaning.upper()] for word, meaning in bind.receipt_words.items()},
     )
 
 

@@ -14,7 +14,7 @@ DELIVER_SM, DATA_SM, SUBMIT_SM_RESP, GENERIC_NACK, ENQUIRE_LINK = 0x05, 0x103, 0
 HANDSET, SERVICE = "923001234567", "8228"
 SEQUENCE = 900  # of every request here
 SUBMITTED = 2  # the sequence_number of the one submit_sm under way
-DELIVERED, FAILED, PROGRESS = Finality.DELIVERED, Finality.FAILED, Finality.PROGRESS
+DELIVERED, FAILED, PROGRESS, UNCLEAR = Finality.DELIVERED, Finality.FAILED, Finality.PROGRESS, Finality.UNCLEAR
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------
@@ -149,11 +149,11 @@ STAT_WORDS = [
     ("DELETED", FAILED, _B2),
     ("UNDELIV", FAILED, _B2),
     ("ACCEPTD", PROGRESS, _B2),
-    ("UNKNOWN", FAILED, _B2),
+    ("UNKNOWN", UNCLEAR, _B2),
     ("REJECTD", FAILED, _B2),
     ("ENROUTE", PROGRESS, "SMPP 3.4 section 5.2.28, and field practice for intermediate receipts"),
     ("SCHEDULED", PROGRESS, "SMPP 5.0, the states of message_state, spelled out"),
-    ("SKIPPED", PROGRESS, "SMPP 5.0, the states of message_state"),
+    ("SKIPPED", FAILED, "SMPP 5.0 section 4.7.15: a final state"),
     ("DELIVERED", DELIVERED, "field practice: spelled out, HTTP-to-SMPP aggregators"),
     ("DELIVERD", DELIVERED, "field practice: one letter more than table B-2"),
     ("UNDELIVERED", FAILED, "field practice: spelled out, HTTP-to-SMPP aggregators"),
@@ -172,6 +172,28 @@ STAT_WORDS = [
     ("DND_REJECTED", FAILED, "field practice: India's do-not-disturb register"),
     ("BLACKLST", FAILED, "field practice: carriers' own word in seven letters"),
     ("SENT", PROGRESS, "field practice: aggregators that report hand-over to the next hop"),
+    ("NACK", FAILED, "an aggregator's public table: refused by the SMSC"),
+    ("NOCRED", FAILED, "an aggregator's public table: marked as final, 0x04"),
+    ("SYSERR", FAILED, "an aggregator's public table: marked as final, 0x04"),
+]
+# Final words of Indian carriers, with the err that comes with them where that is known.
+STAT_WORDS_OF_CARRIERS = [
+    ("DNDNUMB", "408"),
+    ("ABSENT-SUB", "010"),
+    ("MOB-OFF", "013"),
+    ("BARRED", "005"),
+    ("MEMEXEC", "009"),
+    ("SPAM", "407"),
+    ("INV-TEMPLATE", "453"),
+    ("NOT-OPTIN", "455"),
+    ("INVALID-SUB", "001"),
+    ("HANDSET-ERR", "000"),
+    ("HANDSET-BUSY", "000"),
+    ("NET-ERR", "000"),
+    ("SERIES-BLOCK", "000"),
+    ("INV-NUMBER", "000"),
+    ("BLACKLIST", "000"),
+    ("TEMPLATE-NOT-FOUND", "000"),
 ]
 
 RECEIPTS = [
@@ -180,12 +202,21 @@ RECEIPTS = [
     for spelled in ((word, word.lower()) if source is _B2 else (word,))
 ]
 RECEIPTS += [
+    Case(
+        f"stat {word}",
+        "field practice: public tables of aggregators in India",
+        deliver(usual(stat=word, err=err), esm=4),
+        Receipt("4711", FAILED, word, err),
+    )
+    for word, err in STAT_WORDS_OF_CARRIERS
+]
+RECEIPTS += [
     Case("stat in mixed case", "field practice", deliver(usual(stat="Delivrd"), esm=4), Receipt("4711")),
     Case(
         "a stat that no table has",
-        "field practice: carriers' own words; nothing final follows from them",
+        "field practice: carriers' own words; it may be an end, or a better one may follow",
         deliver(usual(stat="FROBBED", err="042"), esm=4),
-        Receipt("4711", PROGRESS, "FROBBED", "042"),
+        Receipt("4711", UNCLEAR, "FROBBED", "042"),
     ),
     Case(
         "a stat that no table has, with message_state",
@@ -197,7 +228,7 @@ RECEIPTS += [
         "a number as stat",
         "field practice: the state's number in place of its word",
         deliver(usual(stat="2"), esm=4),
-        Receipt("4711", PROGRESS, "2"),
+        Receipt("4711", UNCLEAR, "2"),
     ),
     Case(
         "no stat at all",
@@ -209,7 +240,7 @@ RECEIPTS += [
         "an empty stat",
         "field practice",
         deliver(b"id:4711 sub:001 dlvrd:001 stat: err:034 text:", esm=4),
-        Receipt("4711", PROGRESS, "UNKNOWN", "034"),
+        Receipt("4711", UNCLEAR, "UNKNOWN", "034"),
     ),
     Case(
         "the low line of DND_REJECTED in GSM 03.38",
@@ -419,9 +450,9 @@ RECEIPTS += [
         (4, FAILED, "DELETED"),
         (5, FAILED, "UNDELIV"),
         (6, PROGRESS, "ACCEPTD"),
-        (7, FAILED, "UNKNOWN"),
+        (7, UNCLEAR, "UNKNOWN"),
         (8, FAILED, "REJECTD"),
-        (9, PROGRESS, "SKIPPED"),
+        (9, FAILED, "SKIPPED"),
     )
 ]
 RECEIPTS += [
@@ -565,6 +596,24 @@ RECEIPTS += [
         "a carrier's capture; SMPP 3.4 section 5.2.28 begins at 1",
         deliver(usual(stat="UNDELIV", err="255"), _state(0), esm=4),
         Receipt("4711", FAILED, "UNDELIV", "255"),
+    ),
+    Case(
+        "message_state 7, stat DELIVRD",
+        "SMPP 3.4 section 5.2.28: UNKNOWN says nothing, so the text does",
+        deliver(usual(), _ID + _state(7), esm=4),
+        Receipt("4711"),
+    ),
+    Case(
+        "message_state 7, stat UNDELIV",
+        "SMPP 3.4 section 5.2.28: UNKNOWN says nothing, so the text does",
+        deliver(usual(stat="UNDELIV", err="034"), _ID + _state(7), esm=4),
+        Receipt("4711", FAILED, "UNDELIV", "034"),
+    ),
+    Case(
+        "message_state 7, a stat that no table has",
+        "SMPP 3.4 section 5.2.28",
+        deliver(usual(stat="FROBBED", err="042"), _ID + _state(7), esm=4),
+        Receipt("4711", UNCLEAR, "FROBBED", "042"),
     ),
     Case(
         "message_state 0, stat DELIVRD",
@@ -982,7 +1031,7 @@ TEXTS += [
         "the same, with err alone in the text",
         "an SMSC that never marks",
         deliver(b"id:4711 err:034", _ID),
-        Receipt("4711", PROGRESS, "UNKNOWN", "034"),
+        Receipt("4711", UNCLEAR, "UNKNOWN", "034"),
     ),
     Case(
         "half a surrogate pair",

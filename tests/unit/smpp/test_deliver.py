@@ -2,12 +2,13 @@
 
 import json
 from itertools import pairwise
+from typing import ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import Receipt
+from smsconnector.messages import Finality, Receipt
 from smsconnector.smpp.deliver import DeliverReader
 from smsconnector.smpp.pdu import decode
 from smsconnector.sms import alphabet, udh, user_data
@@ -15,6 +16,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask
 from tests.unit.smpp import awkward
+from tests.unit.smpp.awkward import DELIVERED, FAILED, PROGRESS, UNCLEAR
 from tests.unit.store.test_store import NOW
 
 UDHI = 0x40
@@ -58,7 +60,7 @@ class NoticeCase(SynchronousTestCase):
             (
                 awkward.deliver(awkward.usual(stat="ODD"), esm=4),
                 True,
-                ("receipts with a status that no table knows", "ODD"),
+                ("receipts with a status that no table knows (receipt_words can tell what it means)", "ODD"),
             ),
             (
                 awkward.deliver(awkward.usual(), failed, esm=4),
@@ -73,6 +75,41 @@ class NoticeCase(SynchronousTestCase):
         ):
             reading = DeliverReader("smpp", "me@smsc", "gsm7").read(decode(octets), NOW)
             self.assertEqual((reading.item is not None, reading.notice), (has_item, notice), octets)
+
+
+class WordsCase(SynchronousTestCase):
+    """What a carrier means by the words of its receipts, as the bind's ``receipt_words`` say."""
+
+    WORDS: ClassVar = {"0": DELIVERED, "2": FAILED, "FROBBED": FAILED, "NACK": PROGRESS}
+
+    def finality(self, stat: str, esm: int = 4, tlvs: bytes = b"") -> Finality:
+        reader = DeliverReader("smpp", "me@smsc", "gsm7", self.WORDS)
+        item = reader.read(decode(awkward.deliver(awkward.usual(stat=stat), tlvs, esm=esm)), NOW).item
+        assert isinstance(item, Receipt)
+        return item.finality
+
+    def test_words(self) -> None:
+        """Numbers in place of words, words of its own, and a known word that means something else there; every other
+        word means what it always does. Without regard to capital letters."""
+        for stat, finality in (
+            ("0", DELIVERED),
+            ("2", FAILED),
+            ("7", UNCLEAR),
+            ("frobbed", FAILED),
+            ("NACK", PROGRESS),
+            ("DELIVRD", DELIVERED),
+            ("UNDELIV", FAILED),
+        ):
+            self.assertEqual(self.finality(stat), finality, stat)
+
+    def test_what_counts_before(self) -> None:
+        """A message_state wins over them, and an intermediate notification is never an end."""
+        self.assertEqual(self.finality("0", tlvs=awkward.tlv(awkward.MESSAGE_STATE, b"\5")), FAILED)
+        self.assertEqual(self.finality("0", esm=0x20), PROGRESS)
+
+    def test_not_marked(self) -> None:
+        """A text that begins as a receipt is one with the words of this bind too."""
+        self.assertEqual(self.finality("FROBBED", esm=0), FAILED)
 
 
 class PartsCase(SynchronousTestCase):

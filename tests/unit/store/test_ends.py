@@ -1,11 +1,14 @@
 """When a message ends that nobody has told the end of: by its lifetime, by the time for receipts, by a grace."""
 
+from dataclasses import replace
 from typing import Any
 
-from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN, EndRules
 from smsconnector.messages import Finality, Verdict
 from smsconnector.store import operations as ops
-from tests.unit.store.test_store import NOW, StoreCase, receipt
+from smsconnector.store.presumed import REMEMBERED_MS
+from smsconnector.store.store import Store
+from tests.unit.store.test_store import ACCOUNT, NOW, StoreCase, receipt
 
 SEND_UNTIL = NOW + 3_600_000  # of every message here
 HOUR = 3_600_000  # ms; the default of both the time for receipts and the grace
@@ -165,3 +168,268 @@ class HoldCase(EndsCase):
         self.one(ops.Settle(NOW + 1, 6))
         self.sweep(NOW + HOUR)
         self.assertEqual(self.ends(), [("FAILED", CODE_UNKNOWN)])
+
+
+class UnclearCase(EndsCase):
+    """A receipt with a word that nobody knows, or UNKNOWN: carriers have words of their own, and some say UNKNOWN while
+    they still try."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.sent,) = self.accept()
+
+    def told(self, code: str = "013", smsc_id: str = "77", at: int = NOW) -> Any:
+        return self.receive(replace(receipt(smsc_id, Finality.UNCLEAR, code), received_at=at))
+
+    def test_nothing_better(self) -> None:
+        """After the grace it is FAILED, with the receipt's own code; one report."""
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.assertEqual(self.told().matched, 1)
+        self.sweep(NOW + HOUR - 1)
+        self.assertEqual(self.ends(), [])
+        for at in (NOW + HOUR, NOW + HOUR + 1, REPORT_BY):
+            self.sweep(at)
+            self.assertEqual(self.ends(), [("FAILED", "013")])
+
+    def test_something_better(self) -> None:
+        """DELIVRD within the grace is DELIVERED, and a clear failure is what it says."""
+        for code, finality, end in (("000", Finality.DELIVERED, "DELIVERED"), ("034", Finality.FAILED, "FAILED")):
+            self.setUp()
+            self.record(self.sent, Verdict.ACCEPTED, "77")
+            self.told()
+            self.receive(receipt("77", finality, code))
+            self.assertEqual(self.ends(), [(end, code)])
+            self.sweep(NOW + HOUR)
+            self.assertEqual(self.ends(), [(end, code)])
+
+    def test_another_unclear_one(self) -> None:
+        """The last one counts, and the grace begins anew with it."""
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.told("013")
+        self.told("408", at=NOW + HOUR // 2)
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [])
+        self.sweep(NOW + HOUR + HOUR // 2)
+        self.assertEqual(self.ends(), [("FAILED", "408")])
+
+    def test_before_the_response(self) -> None:
+        """It is parked, as every receipt is that overtakes the response to its submit."""
+        self.assertEqual(self.told().parked, 1)
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.assertEqual((self.store.parked, self.ends()), (0, []))
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [("FAILED", "013")])
+
+    def test_time_for_receipts_is_over(self) -> None:
+        """The grace is no longer than that time, and the code is not forgotten for NO_RECEIPT."""
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.sweep(SEND_UNTIL)
+        self.told(at=REPORT_BY - 1000)
+        self.sweep(REPORT_BY)
+        self.assertEqual(self.ends(), [("FAILED", "013")])
+
+    def test_after_the_end(self) -> None:
+        """Of a message that has ended it changes nothing."""
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.receive(receipt("77"))
+        self.assertEqual(self.told().repeated, 1)
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
+
+    def test_restart_within_the_grace(self) -> None:
+        """It is on disk: another process ends the message."""
+        path = self.mktemp()
+        self.store = Store(path)
+        (sent,) = self.accept()
+        self.record(sent, Verdict.ACCEPTED, "77")
+        self.told()
+        self.store.close()
+        self.store = Store(path)
+        self.addCleanup(self.store.close)
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [("FAILED", "013")])
+
+    def test_one_part(self) -> None:
+        """It ends a message of several parts, the rest of which is not sent any more."""
+        self.store = Store(":memory:", rules=EndRules(graces={"smpp": 5000}))
+        self.addCleanup(self.store.close)
+        first, _second = self.accept("SM2", "one", "two")
+        self.record(first, Verdict.ACCEPTED, "78")
+        self.told(smsc_id="78")
+        swept = self.one(ops.Sweep(NOW + 5000, 0))
+        self.assertEqual((self.ends(), swept.ended), ([("FAILED", "013")], (first.message_id,)))
+
+    def test_grace_of_the_channel(self) -> None:
+        """The configuration says how long."""
+        self.store = Store(":memory:", rules=EndRules(graces={"smpp": 5000}))
+        self.addCleanup(self.store.close)
+        self.record(self.accept()[0], Verdict.ACCEPTED, "77")
+        self.told()
+        self.sweep(NOW + 5000)
+        self.assertEqual(self.ends(), [("FAILED", "013")])
+
+
+class OneReceiptCase(EndsCase):
+    """Some SMSCs join the parts of a long text, and send one receipt for the whole."""
+
+    def sent(self, sid: str = "SM1", count: int = 3) -> list[Any]:
+        """A text of so many parts; the SMSC's ids are that of the message and the number of the part."""
+        segments = self.accept(sid, *["x"] * count)
+        for one in segments:
+            self.record(one, Verdict.ACCEPTED, f"{sid[2:]}000{one.number}")
+        return segments
+
+    def test_for_all(self) -> None:
+        """The others stay silent for the grace: it tells for all, with its code."""
+        self.sent()
+        self.receive(receipt("10001", code="00"))
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [])
+        self.sweep(NOW + HOUR + 1)
+        self.assertEqual(self.ends(), [("DELIVERED", "00")])
+
+    def test_the_last_part(self) -> None:
+        """It may be the last part that it names; and come before the response."""
+        segments = self.accept("SM1", "x", "y")
+        self.receive(receipt("10002"))
+        for one in segments:
+            self.record(one, Verdict.ACCEPTED, f"1000{one.number}")
+        self.sweep(NOW + HOUR)
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
+
+    def test_another_part_failed(self) -> None:
+        """A failure of another part within the grace is the end."""
+        self.sent()
+        self.receive(receipt("10001"))
+        self.receive(receipt("10003", Finality.FAILED, "034"))
+        self.sweep(NOW + HOUR + 1)
+        self.assertEqual(self.ends(), [("FAILED", "034")])
+
+    def test_a_part_that_was_not_sent(self) -> None:
+        """Nothing is presumed of a part that the network has not taken; when it has, it has its own grace."""
+        first, second = self.accept("SM1", "x", "y")
+        self.record(first, Verdict.ACCEPTED, "10001")
+        self.receive(receipt("10001"))
+        self.store._connection.execute("UPDATE message SET expires_at = expires_at + 100000000")
+        self.sweep(NOW + HOUR + 1)
+        self.assertEqual(self.ends(), [])
+        self.record(second, Verdict.ACCEPTED, "10002")
+        self.sweep(NOW + 2 * HOUR)
+        self.assertEqual(self.ends(), [])
+        self.sweep(NOW + 2 * HOUR + 1)
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
+
+    def test_an_unclear_part(self) -> None:
+        """What a part's own receipt says counts before what another one lets presume, whichever comes first."""
+        for order in ((0, 1), (1, 0)):
+            self.setUp()
+            self.sent("SM1", 2)
+            said = (receipt("10001"), receipt("10002", Finality.UNCLEAR, "013"))
+            for one in order:
+                self.receive(said[one])
+            self.sweep(NOW + HOUR + 1)
+            self.assertEqual(self.ends(), [("FAILED", "013")])
+
+    def test_a_receipt_for_each_part(self) -> None:
+        """An SMSC that was seen to do so: a part without a receipt is not delivered, also in another process."""
+        path = self.mktemp()
+        self.store = Store(path)
+        self.sent("SM1", 2)
+        self.receive(receipt("10001"))
+        self.receive(receipt("10002"))
+        self.store.close()
+        self.store = Store(path)
+        self.addCleanup(self.store.close)
+        self.sent("SM2")
+        self.receive(receipt("20001"))
+        self.sweep(REPORT_BY)
+        self.assertEqual(self.ends(), [("DELIVERED", "000"), ("FAILED", CODE_NO_RECEIPT)])
+
+    def test_learned_within_the_grace(self) -> None:
+        """What was presumed before it was seen is presumed no more; both receipts in one read teach it too."""
+        self.sent("SM1", 2)
+        self.receive(receipt("10001"))
+        self.sent("SM2", 2)
+        self.receive(receipt("20001"), receipt("20002"))
+        self.sweep(REPORT_BY)
+        self.assertEqual(self.ends(), [("DELIVERED", "000"), ("FAILED", CODE_NO_RECEIPT)])
+
+    def test_it_does_so_no_more(self) -> None:
+        """What an SMSC did a week ago counts no more: it may have been changed."""
+        self.sent("SM1", 2)
+        self.receive(receipt("10001"), receipt("10002"))
+        self.store._connection.execute("UPDATE message SET expires_at = expires_at + 10000000000")
+        self.sent("SM2", 2)
+        self.store._connection.execute("UPDATE message SET expires_at = expires_at + 10000000000")
+        self.receive(replace(receipt("20001"), received_at=NOW + REMEMBERED_MS + 2))
+        self.sweep(NOW + REMEMBERED_MS + HOUR + 2)
+        self.assertEqual(self.ends(), [("DELIVERED", "000")] * 2)
+
+    def test_repeats_with_one_id(self) -> None:
+        """An SMSC that gives all parts one id, and sends its one receipt twice: that is no receipt for each part."""
+        segments = self.accept("SM1", "x", "y", "z")
+        for one in segments:
+            self.record(one, Verdict.ACCEPTED, "10000")
+        self.receive(receipt("10000"))
+        self.receive(receipt("10000"))
+        self.sweep(NOW + HOUR + 1)
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
+
+    def test_never(self) -> None:
+        """Where the configuration says that each part has its receipt, silence is no good news."""
+        self.store = Store(":memory:", rules=EndRules(telling_parts={ACCOUNT}))
+        self.addCleanup(self.store.close)
+        self.sent()
+        self.receive(receipt("10001"))
+        self.sweep(REPORT_BY)
+        self.assertEqual(self.ends(), [("FAILED", CODE_NO_RECEIPT)])
+
+
+class OwnIdCase(EndsCase):
+    """A notification that names our own MessageSID is about the message, however many segments it has."""
+
+    def notified(self, finality: Finality, code: str = "0") -> None:
+        self.receive(receipt("SM1", finality, code, account="http"), report_unknown=True, channel="http")
+
+    def test_delivered(self) -> None:
+        """It ends a text of two segments, once; known from a run where NO_RECEIPT followed."""
+        first, *_ = self.accept("SM1", "one", "two")
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.notified(Finality.DELIVERED)
+        self.notified(Finality.DELIVERED)
+        self.sweep(REPORT_BY)
+        self.assertEqual(self.ends(), [("DELIVERED", "0")])
+        self.assertEqual(self.one(ops.Measure()).queued, 0)
+
+    def test_failed(self) -> None:
+        """A failure does as well, though one part was delivered; and the rest is not sent any more."""
+        first, *_ = self.accept("SM1", "one", "two")
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.receive(receipt("77"))
+        received = self.receive(receipt("SM1", Finality.FAILED, "30003", account="http"))
+        self.assertEqual((self.ends(), received.matched), ([("FAILED", "30003")], 1))
+        self.assertEqual(received.ended, (first.message_id,))
+
+    def test_both_in_one_batch(self) -> None:
+        """The first one counts."""
+        self.accept("SM1", "one", "two", "three")
+        said = [receipt("SM1", finality, code, account="http") for finality, code in _BOTH]
+        self.assertEqual(self.receive(*said), ops.Received(1, 0, 1, (1,)))
+        self.assertEqual(self.ends(), [("DELIVERED", "0")])
+
+    def test_beside_another_message(self) -> None:
+        """Its neighbours, whose ids are next to its own, are left alone."""
+        self.accept("SM0", "a")
+        self.accept("SM1", "one", "two")
+        self.accept("SM2", "b")
+        self.notified(Finality.DELIVERED)
+        self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+
+    def test_progress(self) -> None:
+        """What tells of progress ends nothing."""
+        self.accept("SM1", "one", "two")
+        self.notified(Finality.PROGRESS)
+        self.assertEqual(self.ends(), [])
+
+
+_BOTH = ((Finality.DELIVERED, "0"), (Finality.FAILED, "30003"))
