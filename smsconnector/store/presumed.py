@@ -56,8 +56,8 @@ class PresumedEnds(Ends):
         if not told:
             return
         rows = self._run(
-            "SELECT m.id, m.state, s.id, s.state, s.smsc_key, s.code FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
-            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
+            "SELECT m.id, m.state, s.id, s.state, s.smsc_key, s.code FROM json_each(?) AS j"
+            " JOIN message AS m ON m.id = j.value JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
             list(told),
         ).fetchall()
         for message_id, (account, _) in told.items():

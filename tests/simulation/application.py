@@ -87,7 +87,9 @@ class SendPost(Post):
 
     def __init__(self, application: Application, request: Request) -> None:
         self._application, self._request = application, request
-        body = json.dumps({"To": "+" + request.destination, "Body": request.body}).encode()
+        asked = {"To": "+" + request.destination, "Body": request.body}
+        validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
+        body = json.dumps(asked | validity).encode()
         super().__init__(
             application.network,
             request.life,

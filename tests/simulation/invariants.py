@@ -28,8 +28,8 @@ from tests.simulation.broker import Published
 from tests.simulation.clock import Machine
 from tests.simulation.disk import CONFIRMED
 from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text
-from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, Submit, seconds_of, text_of_mo
-from tests.simulation.world import INCOMING_TIMEOUT, LIFETIME, World
+from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, seconds_of, text_of_mo
+from tests.simulation.world import INCOMING_TIMEOUT, RECEIPT_GRACE, RECEIPT_TIME, World
 
 SMALLEST_WINDOW = 2
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
@@ -59,6 +59,12 @@ class Stored(NamedTuple):
     segments: int
     accepted_at: float
     final_at: float
+    expires_at: float  # the end of its lifetime
+
+    @property
+    def report_by(self) -> float:
+        """When its receipts have had their time."""
+        return self.expires_at + RECEIPT_TIME
 
 
 class Facts:
@@ -71,7 +77,7 @@ class Facts:
         self.ended = {machine: ended for machine, _, ended in world.lives if ended is not None}
         self.disk = [(step.at, step.at + step.seconds) for kind in (Disk, Freeze) for step in world.plan.of(kind)]
         rows, self.outbox, self.under_way = world.rows(
-            "SELECT m.sid, m.segments, m.accepted_at, m.final_at, s.text"
+            "SELECT m.sid, m.segments, m.accepted_at, m.final_at, m.expires_at, s.text"
             " FROM message AS m JOIN segment AS s ON s.id = m.id",
             f"SELECT event_id, {CONFIRMED} FROM outbox",
             "SELECT (SELECT count(*) FROM message WHERE state = 0),"
@@ -81,11 +87,11 @@ class Facts:
         self.late = 5.0 + 2.0 + down + 10 * world.plan.slowness  # seconds: a sweep comes every five
         self.texts_by_number = {one.number: one for one in world.plan.of(Text)}
         self.stored: dict[tuple[int, int], Stored] = {}
-        for sid, segments, accepted_at, final_at, text in rows:
+        for sid, segments, accepted_at, final_at, expires_at, text in rows:
             tag = TAG.search(text)
             assert tag is not None
             self.stored[int(tag[1]), int(tag[2])] = Stored(
-                sid, segments, seconds_of(accepted_at), seconds_of(final_at or 0)
+                sid, segments, seconds_of(accepted_at), seconds_of(final_at or 0), seconds_of(expires_at)
             )
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
@@ -189,8 +195,8 @@ def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
         died = facts.ended.get(request.life)
         if died is None or died - request.begun_at > PATIENCE:
             yield "I6", f"text {request.tag} got no answer"
-    if stored is not None and stored.final_at > stored.accepted_at + LIFETIME + facts.late:
-        yield "I1", f"text {request.tag} ended at {stored.final_at:.3f}, long after its lifetime"
+    if stored is not None and stored.final_at > stored.report_by + facts.late:
+        yield "I1", f"text {request.tag} ended at {stored.final_at:.3f}, long after the time for receipts"
     if request.status not in (None, 200, 503):
         yield "I1", f"text {request.tag} got {request.status}"
 
@@ -239,7 +245,7 @@ def _heard(submit: Submit) -> bool:
 
 def _after_the_end(facts: Facts) -> Iterator[Broken]:
     """Nothing is submitted of a message that has had its report."""
-    for tag, (sid, _, _, final_at) in facts.stored.items():
+    for tag, (sid, _, _, final_at, _) in facts.stored.items():
         reports = facts.reports.get(sid)
         for submit in facts.world.ledger.submits if reports else ():
             if submit.request == tag and submit.sent_at > min(event.at for event, _ in reports or ()) + 0.001:
@@ -250,43 +256,79 @@ def _after_the_end(facts: Facts) -> Iterator[Broken]:
 
 
 def _receipts(facts: Facts) -> Iterator[Broken]:
-    for tag, (sid, count, accepted_at, final_at) in facts.stored.items():
-        reports = facts.reports.get(sid)
+    for tag, stored in facts.stored.items():
+        reports = facts.reports.get(stored.sid)
         if reports:
             body = reports[0][1]
-            segments = [facts.submits.get((tag, number), []) for number in range(1, count + 1)]
-            yield from _verdict(facts, tag, body, segments, accepted_at + LIFETIME, final_at)
+            segments = [facts.submits.get((tag, number), []) for number in range(1, stored.segments + 1)]
+            yield from _verdict(facts, tag, body, segments, stored)
     for one in facts.world.ledger.deliveries:
         if one.refused:
             yield "I3", f"a deliver_sm was refused for good with {one.refused}"
 
 
-def _verdict(
-    facts: Facts, tag: Any, body: Any, segments: list[list[Submit]], expires_at: float, final_at: float
-) -> Iterator[Broken]:
-    told = {True, False} & {
-        _receipt_says(facts, submit, final_at, sure=False) for submits in segments for submit in submits
-    }
-    certain = [_certain(facts, submits, expires_at) for submits in segments]
+def _verdict(facts: Facts, tag: Any, body: Any, segments: list[list[Submit]], stored: Stored) -> Iterator[Broken]:
+    final_at = stored.final_at
     status, code = body["DeliveryStatus"], body["ProviderStatusCode"]
     if status == "DELIVERED" and code in (CODE_ACCEPTED, CODE_NO_FAILURE):
         taken = all(any(one.status == 0 and one.answered_at is not None for one in submits) for submits in segments)
         asked = {CODE_ACCEPTED: "no receipts", CODE_NO_FAILURE: "failures"}[code] in facts.setups
-        if not taken or not asked or (code == CODE_NO_FAILURE and final_at < expires_at - 0.01):
+        if not taken or not asked or (code == CODE_NO_FAILURE and final_at < stored.report_by - 0.01):
             yield "I3", f"message {tag} is DELIVERED ({code}) without a reason"
         return
     if status == "DELIVERED":
         if code != "000":
             yield "I3", f"message {tag} is DELIVERED, with the code {code!r}"
-        if not all(any(_receipt_says(facts, one, final_at, sure=False) for one in submits) for submits in segments):
+        silent = [
+            submits
+            for submits in segments
+            if not any(_receipt_says(facts, one, final_at, sure=False) for one in submits)
+        ]
+        if silent and not _one_told_for_all(facts, segments, silent, stored):
             yield "I3", f"message {tag} is DELIVERED ({code}), and not all its receipts said so"
-        if False in certain:
+        if any(_certain(facts, submits, final_at) is False for submits in segments):
             yield "I3", f"message {tag} is DELIVERED, and a receipt said it is not"
         return
-    if all(certain):
+    if all(_certain(facts, submits, _clear_by(submits, stored)) for submits in segments):
         yield "I3", f"message {tag} is FAILED ({code}), and all its receipts said DELIVRD in time"
-    if not _failure_has_a_reason(facts, tag, code, segments, told, expires_at, final_at):
+    if code == CODE_NO_RECEIPT and any(_told_unclearly(facts, submits, stored) for submits in segments):
+        yield "I3", f"message {tag} is NO_RECEIPT, and what a receipt told unclearly is forgotten"
+    if not _failure_has_a_reason(facts, tag, code, segments, stored):
         yield "I3", f"message {tag} is FAILED ({code}) at {final_at:.3f} without a reason"
+
+
+def _told_unclearly(facts: Facts, submits: list[Submit], stored: Stored) -> bool:
+    """Whether the daemon must know of an unclear receipt for this segment, and there is time to tell its code."""
+    if not submits or not facts.known(submits[-1]) or submits[-1].status != 0 or facts.disk:
+        return False
+    until = min(stored.final_at, stored.report_by) - 1.0
+    return any(
+        at <= until for one in submits[-1].receipts if one.final in UNCLEAR for at in one.acknowledged_at
+    ) and not any(one.taken for one in submits[:-1])
+
+
+def _clear_by(submits: list[Submit], stored: Stored) -> float:
+    """Until when a clear receipt of this segment counts for sure: the time for receipts, and the grace after the first
+    unclear one."""
+    unclear = [at for submit in submits for one in submit.receipts if one.final in UNCLEAR for at in one.reached_at]
+    return min([stored.report_by, *(at + RECEIPT_GRACE for at in unclear)])
+
+
+def _one_told_for_all(facts: Facts, segments: list[list[Submit]], silent: list[list[Submit]], stored: Stored) -> bool:
+    """Whether the silent segments may be presumed to be delivered, because others were: each was taken, and the grace
+    after a receipt for another one was over, or the time for receipts was."""
+    told = [
+        at
+        for submits in segments
+        for submit in submits
+        for one in submit.receipts
+        if one.delivered
+        for at in one.reached_at
+        if at <= stored.final_at
+    ]
+    taken = all(any(one.status == 0 and one.answered_at is not None for one in submits) for submits in silent)
+    late = facts.world.plan.slowness * 2 + 0.05
+    return taken and bool(told) and stored.final_at >= min(min(told) + RECEIPT_GRACE, stored.report_by) - late
 
 
 def _receipt_says(facts: Facts, submit: Submit, before: float, sure: bool) -> bool | None:
@@ -302,43 +344,48 @@ def _receipt_says(facts: Facts, submit: Submit, before: float, sure: bool) -> bo
     return None
 
 
-def _certain(facts: Facts, submits: list[Submit], expires_at: float) -> bool | None:
+def _certain(facts: Facts, submits: list[Submit], until: float) -> bool | None:
     """What the daemon must know of a segment: its last submit's id, and an acknowledged receipt in good time."""
     if not submits:
         return None
     last = submits[-1]
     if last.status != 0 or not facts.known(last) or any(one.taken and one.status == 0 for one in submits[:-1]):
         return None
-    return _receipt_says(facts, last, expires_at - 1.0 if not facts.disk else expires_at - 6.0, sure=True)
+    return _receipt_says(facts, last, until - 1.0 if not facts.disk else until - 6.0, sure=True)
 
 
-def _failure_has_a_reason(
-    facts: Facts,
-    tag: Any,
-    code: Any,
-    segments: list[list[Submit]],
-    told: set[bool],
-    expires_at: float,
-    final_at: float,
-) -> bool:
+def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list[Submit]], stored: Stored) -> bool:
+    expires_at, final_at = stored.expires_at, stored.final_at
     everything = [submit for submits in segments for submit in submits]
     overdue = final_at >= expires_at - 0.01
+    in_time = final_at - 2 * facts.world.plan.slowness  # for what was answered to be on disk before the end
+    taken = [
+        any(facts.known(one) and one.status == 0 and (one.answered_at or 0.0) < in_time for one in some)
+        for some in segments
+    ]
     if code == CODE_UNKNOWN:
         lost = [one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)]
         claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
         return bool(lost) or (any("hold" in setup for setup in facts.setups) and claimed)
     if code == CODE_EXPIRED:
-        in_time = final_at - 2 * facts.world.plan.slowness  # for what was answered to be on disk before the end
-        taken = [
-            any(facts.known(one) and one.status == 0 and (one.answered_at or 0.0) < in_time for one in some)
-            for some in segments
-        ]
         return overdue and facts.hindered(facts.texts_by_number[tag[0]].to, expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
-        return overdue
+        return final_at >= stored.report_by - 0.01 or (overdue and not all(taken))
     if isinstance(code, int) and code < 0x400:
         return any(one.status == code for one in everything)
-    return False in told and code == "001"
+    return any(_told_failure(facts, one, code, stored) for submit in everything for one in submit.receipts)
+
+
+def _told_failure(facts: Facts, receipt: Delivered, code: Any, stored: Stored) -> bool:
+    """Whether this receipt told of a failure with that code, and counts for one: an unclear one when the grace or the
+    time for receipts was over."""
+    if receipt.final is None or code != receipt.final.err.decode():
+        return False
+    reached = [at for at in receipt.reached_at if at <= stored.final_at + 0.002]
+    if receipt.final not in UNCLEAR:
+        return receipt.delivered is False and bool(reached)
+    late = facts.world.plan.slowness * 2 + 0.05
+    return bool(reached) and stored.final_at >= min(min(reached) + RECEIPT_GRACE, stored.report_by) - late
 
 
 # --- I3, texts from handsets ----------------------------------------------------------------------------------

@@ -27,6 +27,12 @@ TAKEN = (
     "receipt twice",
     "receipt late",
     "receipt lost",
+    "receipt after the validity",
+    "expired",  # the network says so when the validity is over
+    "word",  # the receipt has a word that nobody knows
+    "word, delivered",  # and a better one follows
+    "unknown",  # the receipt says UNKNOWN
+    "unknown, delivered",
     "progress",  # an intermediate receipt comes before the final one
 )
 FATES = NOT_TAKEN + TAKEN
@@ -50,6 +56,7 @@ class Text:
     to: int = 0
     segments: int = 1
     hangup: str = ""
+    validity: int = 0  # seconds; 0: the request does not say
 
 
 @dataclass(frozen=True)
@@ -243,7 +250,8 @@ class Plan:
     ``later``: the setup of all lives but the first, if it is another one. ``small``: memory holds next to nothing, so
     that nearly all goes by the disk. ``redundant``: the SMSCs are hosts of one system that stand for each other, either
     tells what became of the other's texts; else each counts for itself, from the same number. ``server``: the broker's
-    name."""
+    name. ``joins``: the SMSCs join the parts of a text, and send one receipt for all, with the id of the part that
+    came last."""
 
     seed: int
     setup: str = "resend"
@@ -255,6 +263,7 @@ class Plan:
     small: bool = False
     redundant: bool = False
     server: str = ACTIVEMQ
+    joins: bool = False
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -303,7 +312,8 @@ def plan_of(seed: int) -> Plan:
         steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2))
     redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
     server = dice.choice((ACTIVEMQ, ACTIVEMQ, RABBITMQ))
-    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server)
+    joins = dice.random() < 0.1
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server, joins)
 
 
 def _time(dice: Random, span: float) -> float:
@@ -316,7 +326,8 @@ def _texts(dice: Random, span: float) -> list[Text]:
     for number in range(dice.choice((0, 1, 1, 2, 3, 4, 6, 9, 12))):
         hangup = dice.choice(HANGUPS) if dice.random() < 0.1 else ""
         segments = dice.choice((1, 1, 1, 1, 2, 3))
-        found.append(Text(_time(dice, span), number, dice.randrange(numbers), segments, hangup))
+        validity = dice.choice((8, 12)) if dice.random() < 0.2 else 0
+        found.append(Text(_time(dice, span), number, dice.randrange(numbers), segments, hangup, validity))
     return sorted(found, key=lambda one: one.at)
 
 

@@ -37,11 +37,15 @@ STATUSES = {
     "permanent": Status.ESME_RINVDSTADR,
 }
 _RECEIPT_FORM = rendering.ReceiptForm(tlvs=True, marked=True, in_payload=False)
-_FINALS: dict[bool | None, rendering.Final] = {
-    True: rendering.DELIVERED,
-    False: rendering.UNDELIVERABLE,
-    None: rendering.Final(b"ENROUTE", 1, b"000", b"000"),
-}
+_WITHOUT_TLVS = rendering.ReceiptForm(tlvs=False, marked=True, in_payload=False)
+PROGRESS = rendering.Final(b"ENROUTE", 1, b"000", b"000")
+EXPIRED = rendering.Final(b"EXPIRED", 3, b"027", b"000")
+UNKNOWN = rendering.Final(b"UNKNOWN", 7, b"099", b"000")
+WORD = rendering.Final(b"FROBBED", 0, b"042", b"000")
+UNCLEAR = (UNKNOWN, WORD)
+_DELIVERED_BY = {rendering.DELIVERED: True, rendering.UNDELIVERABLE: False, EXPIRED: False}
+UNSAID_VALIDITY = 24.0  # seconds that the SMSC tries where no validity_period says how long
+_SAID = {"undelivered": rendering.UNDELIVERABLE}
 _BINDS = (CommandId.bind_transceiver, CommandId.bind_transmitter, CommandId.bind_receiver)
 
 
@@ -62,6 +66,8 @@ class Submit:
     taken: bool = False
     message_id: str = ""
     registered_delivery: int = 1
+    parts: int = 1  # of its text
+    validity: float = UNSAID_VALIDITY
     answered_at: float | None = None  # the whole response was with a daemon that lived
     receipts: list["Delivered"] = field(default_factory=list)
 
@@ -77,7 +83,8 @@ class Delivered:
     body: bytes
     smsc: int
     submit: Submit | None = None
-    delivered: bool | None = None  # what a receipt says, None: progress
+    final: rendering.Final | None = None  # what a receipt says
+    delivered: bool | None = None  # whether that is an end, and which
     mo: int = -1
     part: int = 0
     reached_at: list[float] = field(default_factory=list)  # a daemon that lived had all of it
@@ -139,15 +146,20 @@ class SMSC:
             what = self._deliveries.get(self._sent, "")
             self.dice.choice(free).deliver(self.waiting.popleft(), what)
 
-    def receipt(self, submit: Submit, receipt_id: str, delay: float, delivered: bool | None = True) -> None:
-        """A receipt (``delivered`` None: an intermediate one) after so many seconds."""
+    def receipt(
+        self, submit: Submit, receipt_id: str, delay: float, final: rendering.Final = rendering.DELIVERED
+    ) -> None:
+        """A receipt after so many seconds."""
+        delivered = _DELIVERED_BY.get(final)
         if submit.registered_delivery == 0 or (submit.registered_delivery == 2 and delivered is not False):
             return
-        final = _FINALS[delivered]
+        if self.plan.joins and final is rendering.DELIVERED and not self.ledger.has_all_parts(submit):
+            return
         handset = b"\1\1" + submit.destination.encode() + b"\0"
         dates = {"submitted": b"2701150800", "done": b"2701150800"}
-        body = rendering.receipt(handset, b"\3\0008228\0", receipt_id, final, **dates, text=b"x", form=_RECEIPT_FORM)
-        one = Delivered(body, self.index, submit, delivered)
+        form = _WITHOUT_TLVS if final is WORD else _RECEIPT_FORM
+        body = rendering.receipt(handset, b"\3\0008228\0", receipt_id, final, **dates, text=b"x", form=form)
+        one = Delivered(body, self.index, submit, final, delivered)
         submit.receipts.append(one)
         self.ledger.deliveries.append(one)
         self.later(delay, self._teller().deliver, one)
@@ -195,6 +207,11 @@ class Ledger:
         self.arrivals: dict[tuple[int, int], int] = defaultdict(int)
         self.fates = {(one.text, one.segment, one.attempt): one.what for one in plan.of(Fate)}
         self.pending = 0
+
+    def has_all_parts(self, submit: Submit) -> bool:
+        """Whether the SMSCs have taken each part of the text that this one is of."""
+        taken = {one.segment for one in self.submits if one.request == submit.request and one.taken}
+        return len(taken) == submit.parts
 
 
 class Peer:
@@ -261,6 +278,9 @@ class Peer:
             len(self.ledger.submits),
         )
         submit.registered_delivery = fields["registered_delivery"]
+        submit.parts = place[1] if place else 1
+        if fields["validity_period"]:
+            submit.validity = float(_seconds_of_validity(fields["validity_period"]))
         self.ledger.submits.append(submit)
         self._submits[int.from_bytes(octets[12:16], "big")] = submit
 
@@ -340,11 +360,21 @@ class Peer:
         if fate == "receipt first, dropped":
             smsc.later(0.2, self.connection.cut)
         if fate == "progress":
-            smsc.receipt(submit, receipt_id, delay + wait / 2, None)
+            smsc.receipt(submit, receipt_id, delay + wait / 2, PROGRESS)
         if fate == "receipt lost":
             return
+        word, _, better = fate.partition(", ")
+        if word in ("word", "unknown"):
+            smsc.receipt(submit, receipt_id, delay + wait, WORD if word == "word" else UNKNOWN)
+            if better:
+                smsc.receipt(submit, receipt_id, delay + wait + 2.0)
+            return
+        if fate in ("receipt after the validity", "expired"):
+            said = EXPIRED if fate == "expired" else rendering.DELIVERED
+            smsc.receipt(submit, receipt_id, submit.validity + 2.0, said)
+            return
         wait = 0.0 if fate.startswith("receipt first") else 5.0 if fate == "receipt late" else delay + wait
-        smsc.receipt(submit, receipt_id, wait, fate != "undelivered")
+        smsc.receipt(submit, receipt_id, wait, _SAID.get(fate, rendering.DELIVERED))
         if fate == "receipt twice":
             smsc.receipt(submit, receipt_id, wait + 0.3)
 
@@ -398,6 +428,12 @@ class Peer:
         else:
             delivery.refused.append(status)
         self.smsc.pump()
+
+
+def _seconds_of_validity(period: str) -> int:
+    """Of a relative validity_period, YYMMDDhhmmss000R (SMPP 3.4 section 7.1.1.2)."""
+    assert period.endswith("R"), period
+    return ((int(period[4:6]) * 24 + int(period[6:8])) * 60 + int(period[8:10])) * 60 + int(period[10:12])
 
 
 def seconds_of(milliseconds: int) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.bind import Bind
-from smsconnector.lifecycle import SegmentState
+from smsconnector.lifecycle import EndRules, SegmentState
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.sinks.stomp import connection
 from smsconnector.sinks.stomp.producer import Producer
@@ -349,6 +349,26 @@ class BrokenLawCase(SimulationCase):
     def test_first_segment_decides(self) -> None:
         """A message is DELIVERED when all of it is."""
         self.patch(ends, "message_state", lambda states: 1 if SegmentState.DELIVERED in states else 0)
+        self.broken("I3")
+
+    def test_receipts_are_not_waited_for(self) -> None:
+        """What the network tells after the lifetime counts."""
+        self.patch(EndRules, "receipt_time", lambda *_: 0)
+        self.broken("I3")
+
+    def test_expired_while_it_is_submitted(self) -> None:
+        """What is on the wire at the end of the lifetime, and is taken, has not expired."""
+        self.patch(Submitter, "overdue", lambda *_: set())
+        self.broken("I3", 4000)
+
+    def test_unclear_receipts_are_dropped(self) -> None:
+        """A word that nobody knows is kept until something better comes."""
+        self.patch(Store, "_keep_unclear", lambda *_: None)
+        self.broken("I3")
+
+    def test_unclear_receipts_are_taken_for_ends(self) -> None:
+        """And not for longer, or before it could come."""
+        self.patch(EndRules, "grace", lambda *_: 0)
         self.broken("I3")
 
     def test_outcomes_are_not_kept(self) -> None:

@@ -31,7 +31,9 @@ from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, Silence
 from tests.simulation.provider import Provider
 from tests.simulation.smsc import SMSC, Ledger
 
-LIFETIME = 25.0  # seconds, of messages
+LIFETIME = 25.0  # seconds, of messages that ask for no other
+RECEIPT_TIME = 8.0  # seconds, for receipts after the lifetime
+RECEIPT_GRACE = 6.0  # seconds, for something clear after something unclear
 INCOMING_TIMEOUT = 12.0
 STOP_TIMEOUT = 6.0
 LIMIT = 240.0  # seconds after the last step
@@ -52,6 +54,8 @@ channels:
   smpp:
     type: smpp
     lifetime: %(lifetime)s
+    receipt_time: %(receipt_time)s
+    receipt_grace: %(receipt_grace)s
     unknown_outcome: %(unknown_outcome)s
     strict_order: %(strict_order)s
     retry: {attempts: 4, initial: 0.5, maximum: 4}
@@ -94,6 +98,8 @@ def configuration_of(setup: str, redundant: bool) -> Configuration:
         "stop_timeout": STOP_TIMEOUT,
         "incoming_timeout": INCOMING_TIMEOUT,
         "lifetime": LIFETIME,
+        "receipt_time": RECEIPT_TIME,
+        "receipt_grace": RECEIPT_GRACE,
         "unknown_outcome": "hold" if "hold" in setup else "resend",
         "strict_order": "yes" if "strict" in setup else "no",
         "binds": ", ".join(binds),
