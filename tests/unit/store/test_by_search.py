@@ -90,7 +90,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.one(ops.Postpone((self.pick(data).id,), self.now + 1))
 
     @precondition(lambda self: self.segments)
-    @rule(data=st.data(), verdict=st.sampled_from([Verdict.ACCEPTED, Verdict.RETRY, Verdict.REFUSED, Verdict.DONE]))
+    @rule(data=st.data(), verdict=st.sampled_from(list(Verdict)))
     def outcome(self, data: Any, verdict: Verdict) -> None:
         segment = self.pick(data)
         smsc_id = f"{1000 + segment.id}" if verdict is Verdict.ACCEPTED else None
