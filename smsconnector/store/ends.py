@@ -28,7 +28,8 @@ from smsconnector.lifecycle import (
     message_state,
 )
 from smsconnector.store import operations as ops
-from smsconnector.store.outbox import Outbox, report_event
+from smsconnector.store.events import report_event
+from smsconnector.store.outbox import Outbox
 
 Code = int | str | None
 _TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})

@@ -7,7 +7,8 @@ from dataclasses import replace
 from smsconnector.messages import IncomingSegment
 from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
-from smsconnector.store.outbox import EventRow, Outbox, incoming_event
+from smsconnector.store.events import EventRow, incoming_event
+from smsconnector.store.outbox import Outbox
 from smsconnector.store.rows import columns
 
 TextKey = tuple[str, str, str, int, int]  # account, source, destination, reference, count

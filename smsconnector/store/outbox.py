@@ -13,23 +13,12 @@ configured again, it goes on from there, but for what retention has dropped mean
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, IncomingSegment, new_sid
 from smsconnector.store import operations as ops
+from smsconnector.store.events import EventRow, is_repeat
 from smsconnector.store.rows import Rows, columns
 
 SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
-
-
-class EventRow(NamedTuple):
-    """An event that is not in the outbox yet."""
-
-    event_id: str
-    kind: str
-    jms_type: str
-    body: str
-    created_at: int  # ms since the Unix epoch
 
 
 class Outbox(Rows):
@@ -80,8 +69,9 @@ class Outbox(Rows):
     def _count_parked(self, sink: int) -> int:
         return self._one("SELECT count(*) FROM parked_event WHERE id % ? = ?", SINKS, sink)
 
-    def _write_events(self, events: Sequence[EventRow]) -> None:
+    def _write_events(self, events: list[EventRow]) -> None:
         """Write events to the outbox. One whose event_id is there already is left out."""
+        events = self._without_told_before(events)
         if events:
             written = self._run(
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
@@ -89,6 +79,22 @@ class Outbox(Rows):
                 events,
             ).rowcount
             self._counts.waiting_events += written * len(self._sinks)
+
+    def _without_told_before(self, events: list[EventRow]) -> list[EventRow]:
+        """Without those that a row of an earlier version has told under the id that such a version gave."""
+        renamed = [(one.earlier_id, one.jms_type, one.kind) for one in events if one.earlier_id]
+        if not renamed:
+            return events
+        told = {
+            tuple(key): body
+            for *key, body in self._run(
+                "SELECT o.event_id, o.jms_type, o.kind, o.body FROM json_each(?) AS j JOIN outbox AS o"
+                " ON o.event_id = j.value->>0 AND o.jms_type = j.value->>1 AND o.kind = j.value->>2",
+                renamed,
+            )
+        }
+        keys = [(one.earlier_id, one.jms_type, one.kind) for one in events]
+        return [one for one, key in zip(events, keys, strict=True) if not (key in told and is_repeat(one, told[key]))]
 
     def _confirm(self, batch: list[ops.Confirm]) -> list[None]:
         for confirm in batch:
@@ -143,29 +149,3 @@ class Outbox(Rows):
         self._connection.execute(
             "UPDATE sink SET settled_up_to = ?1 WHERE id = ?2 AND settled_up_to < ?1", (event, sink)
         )
-
-
-def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
-    """The delivery report of a message as an event; ``now`` in ms."""
-    body = {
-        "MessageSID": sid,
-        "DeliveryStatus": "DELIVERED" if delivered else "FAILED",
-        "ProviderStatusCode": code,
-    }
-    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, json.dumps(body), now)
-
-
-def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> EventRow:
-    """A text from a handset as an event. ``incomplete``: parts of it never came."""
-    sid = one.sid or new_sid(one.received_at)
-    body: dict[str, Any] = {
-        "Body": "" if one.is_binary else text,
-        "From": one.source,
-        "To": one.destination,
-        "SmsSid": sid,
-    }
-    if one.is_binary:
-        body["BodyHex"] = text
-    if incomplete:
-        body["Incomplete"] = True
-    return EventRow(f"in-{one.channel}-{sid}", INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at)

@@ -18,9 +18,9 @@ from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known
+from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import Candidate, Matcher, is_final, is_long
-from smsconnector.store.outbox import report_event
 from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
 
@@ -113,7 +113,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._hear_of_parts(known, delivered, now)
         ended = tuple(one.message_id for one in concluded if known.messages[one.message_id].segments > 1)
         self._park(parked)
-        self._report_unknown(unknown)
+        self._write_events([foreign_report_event(receipt, channel) for channel, receipt in unknown])
         return [
             ops.Received(matched[index], waiting[index], repeated[index], () if index else ended)
             for index in range(len(batch))
@@ -213,20 +213,6 @@ class Receipts(PresumedEnds, IncomingTexts):
             ],
         )
         self._counts.parked_receipts += len(receipts)
-
-    def _report_unknown(self, receipts: list[tuple[str, Receipt]]) -> None:
-        self._write_events(
-            [
-                report_event(
-                    receipt.smsc_id,
-                    channel,
-                    AFTER_RECEIPT[receipt.finality] is SegmentState.DELIVERED,
-                    receipt.code,
-                    receipt.received_at,
-                )
-                for channel, receipt in receipts
-            ]
-        )
 
     def _unpark(self, known: Known, accepted: Sequence[AcceptedSegment], now: int) -> tuple[dict[int, Code], int]:
         """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the

@@ -77,14 +77,14 @@ class ParkedCase(TestCase):
         reports = yield jms.consume(self.broker.jms_url, "delivery-report", REPORTS, 5)
         self.assertEqual(len({json.loads(one["text"])["MessageSID"] for one in reports}), REPORTS)
 
-        yield until(lambda: self.connector.said().count("refused the event in-smpp-in") >= TEXTS, 30)
-        self.assertEqual(self.connector.said().count("refused the event in-smpp-in"), TEXTS)
+        yield until(lambda: self.connector.said().count("refused the event in/smpp/in") >= TEXTS, 30)
+        self.assertEqual(self.connector.said().count("refused the event in/smpp/in"), TEXTS)
         store: dict[str, Any] = {}
         while store.get("parked_events") != TEXTS or store.get("waiting_for_broker"):
             store = (yield deferToThread(self.health))["store"] or {}
         listed = yield deferToThread(self.events, "--parked")
         for number in range(TEXTS):
-            self.assertIn(f"in-smpp-in{number}  incoming_message  stomp", listed)
+            self.assertRegex(listed, rf"in/smpp/in{number}/[0-9a-f]{{32}}  incoming_message  stomp")
         self.assertIn("not authorized to write to", listed)
 
         self.broker.kill()

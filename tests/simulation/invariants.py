@@ -33,6 +33,8 @@ from tests.simulation.world import INCOMING_TIMEOUT, RECEIPT_GRACE, RECEIPT_TIME
 
 SMALLEST_WINDOW = 2
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
+OURS = re.compile(r"dr-SM[0-9a-f]{32}|in-smpp-SM[0-9a-f]{32}")  # event ids of the channel smpp
+PROVIDERS = re.compile(r"(?:dr|in)/(?P<channel>smpp|smpp-b)/.+")
 SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
 NOT_TAKEN_FOR_NOW = {
     Status.ESME_RTHROTTLED,
@@ -96,7 +98,8 @@ class Facts:
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
             self.submits[submit.key].append(submit)
-        self.hooks = {one.event_id: one for one in world.provider.all}
+        self.hooks = world.provider.all
+        self.hooked_texts = {(one.hook.channel, json.dumps(one.told)) for one in self.hooks if one.is_text}
         self.reports: dict[str, list[tuple[Published, Any]]] = defaultdict(list)
         self.texts: list[tuple[Published, Any]] = []
         for event in world.broker.events:
@@ -171,7 +174,7 @@ class Facts:
 
 
 def _reports(facts: Facts) -> Iterator[Broken]:
-    known = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks.values()}
+    known = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks}
     for sid in facts.reports.keys() - known:
         yield "I1", f"a report about {sid}, which is no message"
     for request in facts.world.application.requests:
@@ -395,7 +398,7 @@ def _texts(facts: Facts) -> Iterator[Broken]:
     by_mo: dict[int, list[Any]] = defaultdict(list)
     seen: set[str] = set()
     for event, body in facts.texts:
-        if event.event_id in facts.hooks:
+        if (event.jms_type, event.body) in facts.hooked_texts:
             continue
         tag = MO_TAG.search(body["Body"])
         if tag is None:
@@ -432,13 +435,22 @@ def _text(facts: Facts, step: Mo, bodies: list[Any]) -> Iterator[Broken]:
 
 
 def _hooks(facts: Facts) -> Iterator[Broken]:
-    """What the provider posted; it does so until it gets a 200."""
-    for event_id, one in facts.hooks.items():
+    """What the providers posted; they do so until they get a 200. Each text is told under one id, and of each message
+    one end: what another provider says of its own has nothing to do with it."""
+    ends: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for one in facts.hooks:
         if set(one.statuses) - {None, 200, 503} or 200 not in one.statuses:
             yield "I3", f"{one.hook} was answered with {one.statuses}"
-        bodies = {event.body for event in facts.world.broker.events if event.event_id == event_id}
-        if [json.loads(body) for body in bodies] != [one.told]:
-            yield "I3", f"{one.hook} got 200, and on the queue is {bodies}"
+        if not one.is_text:
+            ends[one.hook.channel, one.sid].append(one.told)
+            continue
+        told = [event for event, body in facts.texts if (event.jms_type, body) == (one.hook.channel, one.told)]
+        if len({event.event_id for event in told}) != 1:
+            yield "I3", f"{one.hook} got 200, and is told under {[event.event_id for event in told]}"
+    for (channel, sid), said in ends.items():
+        reports = [(event.event_id, body) for event, body in facts.reports.get(sid, ()) if event.jms_type == channel]
+        if len({event_id for event_id, _ in reports}) != 1 or any(body not in said for _, body in reports):
+            yield "I3", f"{channel} said of {sid} {said}, and on the queue is {reports}"
 
 
 # --- I4 -------------------------------------------------------------------------------------------------------
@@ -448,10 +460,11 @@ def _events(facts: Facts) -> Iterator[Broken]:
     by_id: dict[str, list[Published]] = defaultdict(list)
     for event in facts.world.broker.events:
         by_id[event.event_id].append(event)
-        if event.headers.get("persistent") != "true" or event.jms_type != "smpp" or "content-length" in event.headers:
+        if event.headers.get("persistent") != "true" or "content-length" in event.headers:
             yield "I4", f"event {event.event_id} has the headers {event.headers}"
-        if not re.fullmatch(r"dr-SM[0-9a-f]{32}|in-smpp-SM[0-9a-f]{32}", event.event_id):
-            yield "I4", f"{event.event_id!r} is no event id of ours"
+        named = OURS.fullmatch(event.event_id) or PROVIDERS.fullmatch(event.event_id)
+        if named is None or (named.groupdict().get("channel") or "smpp") != event.jms_type:
+            yield "I4", f"{event.event_id!r} is no event id of {event.jms_type}"
     for event_id, events in by_id.items():
         if len({(event.body, event.destination) for event in events}) > 1:
             yield "I4", f"event {event_id} has several contents"
@@ -463,11 +476,11 @@ def _events(facts: Facts) -> Iterator[Broken]:
                 yield "I4", f"event {event_id} is published again at {after.at:.3f}, and its connection lives"
             if known and (before.life is after.life or facts.settled(before.life, before.confirmed_at or 0.0)):
                 yield "I4", f"event {event_id} is published again at {after.at:.3f}, confirmed at {before.confirmed_at}"
-    told = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks.values()}
+    told = {sid for sid, *_ in facts.stored.values()} | {one.sid for one in facts.hooks}
     for event_id, published in facts.outbox:
         if not published:
             yield "I4", f"event {event_id} was never published"
-        elif event_id not in by_id and (event_id.startswith("in-") or event_id[3:] in told):
+        elif event_id not in by_id and (event_id.startswith(("in", "dr/")) or event_id[3:] in told):
             yield "I4", f"event {event_id} is marked as published, and the broker never had it"
 
 

@@ -43,6 +43,8 @@ QUEUES = ("delivery-report", "incoming-message")
 # What happens to one deliver_sm.
 DELIVERIES = ("dropped at response", "half", "twice")
 MO = ("reordered", "repeated", "part late", "part lost")
+# The channel of a provider and its id of a text: they count from the same number, and their names run together.
+COLLIDING = (("smpp", "b-7"), ("smpp-b", "7"), ("smpp", "7"), ("smpp-b", "1001"), ("smpp", "1001"))
 HANGUPS = ("", "after request", "in request", "slow request")
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
@@ -82,14 +84,17 @@ class Mo:
 
 @dataclass(frozen=True)
 class Hook:
-    """The provider posts a customer's ``text``, or that a message of its own was ``delivered`` or ``failed``; ``twice``
-    though it got its 200, and with ``hangup`` it does not wait for the first answer."""
+    """The provider of ``channel`` posts a customer's ``text``, or that a message of its own was ``delivered`` or
+    ``failed``; ``twice`` though it got its 200, and with ``hangup`` it does not wait for the first answer. ``sid``: its
+    id of that, "" for one that nothing else has."""
 
     at: float
     number: int
     what: str = "text"
     twice: bool = False
     hangup: bool = False
+    channel: str = "smpp"
+    sid: str = ""
 
 
 @dataclass(frozen=True)
@@ -307,9 +312,10 @@ def plan_of(seed: int) -> Plan:
     splits = dice.choice((0.0, 0.2, 0.6))
     slowness = dice.choice((0.002, 0.02, 0.02, 0.02, 0.3, 1.5))
     small = dice.random() < 0.3
-    for number in range(dice.choice((0, 0, 0, 1, 1, 3))):
+    for number in range(dice.choice((0, 0, 0, 1, 1, 3, 5))):
         what = dice.choice(("text", "text", "delivered", "failed"))
-        steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2))
+        of = dice.choice(COLLIDING) if dice.random() < 0.7 else ("smpp", "")
+        steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2, *of))
     redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
     server = dice.choice((ACTIVEMQ, ACTIVEMQ, RABBITMQ))
     joins = dice.random() < 0.1

@@ -1,4 +1,5 @@
-"""The provider: posts texts of customers and the status of messages of its own, again and again until it gets a 200."""
+"""Two providers: they post texts of customers and the status of messages of their own, again and again until they get a
+200. Both count their ids from the same number."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -23,25 +24,26 @@ class Hooked:
 
     @property
     def sid(self) -> str:
-        return f"SM{0xFACE00000000 + self.hook.number:032x}"
+        return self.hook.sid or f"SM{0xFACE00000000 + self.hook.number:032x}"
 
     @property
-    def event_id(self) -> str:
-        return f"in-smpp-{self.sid}" if self.hook.what == "text" else f"dr-{self.sid}"
+    def is_text(self) -> bool:
+        return self.hook.what == "text"
 
     @property
     def posted(self) -> tuple[str, dict[str, str]]:
-        """The path and the fields."""
-        if self.hook.what == "text":
+        """The path and the fields. The root is the door of the channel ``smpp-b``."""
+        where = "" if self.hook.channel == "smpp-b" else f"/msg-client/{self.hook.channel}"
+        if self.is_text:
             fields = {"Body": f"hook {self.hook.number} ŝ", "From": "+4790000777", "To": "8228", "SmsSid": self.sid}
-            return "/msg-client/smpp/receive", fields
+            return f"{where}/receive", fields
         fields = {"MessageSid": self.sid, "SmsStatus": STATUS[self.hook.what][0], "ErrorCode": "30008"}
-        return "/delivery-notification", fields
+        return f"{where}/delivery-notification", fields
 
     @property
     def told(self) -> dict[str, str]:
         """What has to be on the queue."""
-        if self.hook.what == "text":
+        if self.is_text:
             return self.posted[1]
         status = STATUS[self.hook.what][1]
         return {"MessageSID": self.sid, "DeliveryStatus": status, "ProviderStatusCode": "30008"}

@@ -45,7 +45,7 @@ _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connec
 room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
 
 _YAML = """
-http: {endpoints: ["tcp:8080"], idle_timeout: 20}
+http: {endpoints: ["tcp:8080"], idle_timeout: 20, webhook_channel: smpp-b}
 store: {path: none}
 stop_timeout: %(stop_timeout)s
 incoming_timeout: %(incoming_timeout)s

@@ -27,9 +27,10 @@ from typing import Any, BinaryIO, NamedTuple
 from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_UNKNOWN, MessageState, SegmentState
 from smsconnector.store.database import Lock, create, open_readonly, steps, upgrade
+from smsconnector.store.events import report_event
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
-from smsconnector.store.outbox import SINKS, Outbox, report_event
+from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
 
 TABLES = (

@@ -50,6 +50,9 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.segments: list[Segment] = []
         self.told: dict[str, str] = {}  # event_id -> body, of every event that was ever seen
         self.texts = 0
+        self.posted: set[tuple[str, ...]] = (
+            set()
+        )  # what has to be told once: channel, id, and sender and text of a text
         self.queues = ["smpp"]
 
     def teardown(self) -> None:
@@ -110,6 +113,24 @@ class LifeOfTheStore(RuleBasedStateMachine):
             "smpp", ACCOUNT, "923001234567", "8228", f"t{self.texts}", self.now, reference, min(number, count), count
         )
         self.one(ops.Incoming((part,)))
+
+    @rule(channel=st.sampled_from(["a", "a-b"]), sid=st.sampled_from(["7", "b-7", "SM1"]), new=st.integers(1, 2))
+    def posted_text(self, channel: str, sid: str, new: int) -> None:
+        """By a provider, which may use its ids again."""
+        self.posted.add((channel, sid, f"+{new}", f"p{new}"))
+        self.one(ops.Incoming((IncomingSegment(channel, channel, f"+{new}", "8228", f"p{new}", self.now, sid=sid),)))
+
+    @rule(
+        channel=st.sampled_from(["a", "a-b"]),
+        sid=st.sampled_from(["7", "b-7"]),
+        finality=st.sampled_from(list(Finality)),
+    )
+    def posted_status(self, channel: str, sid: str, finality: Finality) -> None:
+        """Of a message that is not ours."""
+        if finality is not Finality.PROGRESS:
+            self.posted.add((channel, sid))
+        said = Receipt(channel, sid, finality, "000", finality.name, self.now)
+        self.one(ops.Receive((said,), report_unknown=True, channel=channel))
 
     # --- time, the broker, restarts -------------------------------------------------------------------------
 
@@ -179,6 +200,17 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.events()
         sids = [json.loads(body)["MessageSID"] for event_id, body in self.told.items() if event_id.startswith("dr-")]
         assert len(sids) == len(set(sids)), sids
+
+    @invariant()
+    def what_providers_post_is_told_once(self) -> None:
+        """Each under an id of its own, as of its own channel."""
+        self.events()
+        told = sorted(
+            (event_id.split("/")[1], *(body[name] for name in ("MessageSID", "SmsSid", "From", "Body") if name in body))
+            for event_id, text in self.told.items()
+            if "/" in event_id and (body := json.loads(text))
+        )
+        assert told == sorted(self.posted), (told, self.posted)
 
     @invariant()
     def ends_are_told_and_kept(self) -> None:

@@ -4,6 +4,7 @@ Counted in instructions of SQLite's machine, which are the same on every compute
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -102,6 +103,10 @@ class Crowd:
         yield ops.LoadParkedEvents(SINK, DELIVERY_REPORT, NOW - 1, FEW)
         yield ops.Confirm(SINK, tuple(event.id for event in owed), 0, NOW)
         yield ops.Incoming(tuple(part(at, 2) for at in range(FEW)))
+        posted = IncomingSegment("twilio", "twilio", "92300", "8228", "text", NOW)
+        yield ops.Incoming(tuple(replace(posted, sid=str(at)) for at in range(FEW)))
+        named = tuple(receipt(f"named{at}", account="twilio") for at in range(FEW))
+        yield ops.Receive(named, report_unknown=True, channel="twilio")
         yield ops.Sweep(NOW - 1, LONG_AGO)
         yield ops.Sweep(NOW - 1, NOW, FEW)
         yield ops.Sweep(MUCH_LATER - PARKED_TIMEOUT, LONG_AGO, FEW)

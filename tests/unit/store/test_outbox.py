@@ -135,7 +135,7 @@ class ParkedCase(SinkCase):
         self.park(SINK, parked(event, attempts=2, due_at=NOW + 5000, reason="still no"))
         self.assertEqual(self.counts(), (1, 1))
         (found,) = parked_events(self.path)
-        self.assertEqual(found, ("in-smpp-in-a", "incoming_message", SINK, NOW + 10, 2, NOW + 5000, 1, "still no"))
+        self.assertEqual(found, (event.event_id, "incoming_message", SINK, NOW + 10, 2, NOW + 5000, 1, "still no"))
 
     def test_taken_in_the_end(self) -> None:
         """Confirmed, it is parked no more; its text goes at once if the texts of its time have been dropped."""
@@ -168,7 +168,7 @@ class ParkedCase(SinkCase):
         """One of them, or all, are due at once; what is not there is counted as none."""
         first, second = self.told("a", "b")
         self.park(SINK, parked(first), parked(second, due_at=NOW + 2000))
-        self.assertEqual(retry_parked(self.path, ["in-smpp-in-b"]), 1)
+        self.assertEqual(retry_parked(self.path, [second.event_id]), 1)
         self.assertEqual(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW, 10)), [second])
         self.assertEqual((retry_parked(self.path, ["x"]), retry_parked(self.path, [])), (0, 2))
         self.assertEqual(len(self.one(ops.LoadParkedEvents(SINK, INCOMING_MESSAGE, NOW, 10))), 2)

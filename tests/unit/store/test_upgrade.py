@@ -139,6 +139,7 @@ def write_what_waits(file: File) -> None:
     text = {"Body": "\u0633\u0644\u0627\u0645", "From": NUMBER, "To": "8228", "SmsSid": LONG_SID}
     file.event("in-smpp-SM-TOLD", "incoming_message", text | {"SmsSid": "SM-TOLD"}, published_at=NOW - 4)
     file.event(f"in-smpp-{LONG_SID}", "incoming_message", text)
+    file.report("1001", "FAILED", "30003", published_at=NOW - 3)  # of a message that a provider named
     file.parked("1000001f", NOW, code="000")
     file.parked("2000002", NOW, code=None)
     file.parked("3000003", OLD, code="000")
@@ -170,7 +171,12 @@ def write_sink(file: File) -> None:
     file.row("parked_event", id=event * 64 + 1, kind="delivery_report", refused=1, attempts=2, reason="no", **times)
 
 
-TOLD_BEFORE = {"dr-SM-DELIVERED", "dr-SM-PURGED", "in-smpp-SM-TOLD"}  # published by the version that wrote the file
+TOLD_BEFORE = {
+    "dr-SM-DELIVERED",
+    "dr-SM-PURGED",
+    "in-smpp-SM-TOLD",
+    "dr-1001",
+}  # published by the version that wrote the file
 WAITING = ["dr-SM-FAILED", f"in-smpp-{LONG_SID}"]
 
 
@@ -321,12 +327,16 @@ class EarlierVersionsCase(UpgradeCase):
 
     def test_told_before(self) -> None:
         """What was told by the version before is not told again, whoever repeats it."""
-        repeat = IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", "again", NOW, sid="SM-TOLD")
+        repeat = IncomingSegment("smpp", "smpp", NUMBER, "8228", "\u0633\u0644\u0627\u0645", NOW, sid="SM-TOLD")
+        again = ops.Receive((replace(receipt("1001"), account="smpp"),), report_unknown=True, channel="smpp")
         for version in self.each():
             received = self.one(ops.Receive((receipt("1000010"), receipt("1000010", Finality.FAILED))))
             self.assertEqual((received.matched, received.parked, received.repeated), (0, 0, 2), version)
-            self.one(ops.Incoming((repeat,)))
+            self.one(ops.Incoming((repeat, replace(repeat, sid=LONG_SID))))
+            self.assertEqual(self.one(again).matched, 1)
             self.assertEqual([one.event_id for one in self.waiting()], WAITING, version)
+            self.one(ops.Incoming((replace(repeat, text="another"),)))
+            self.assertEqual(self.texts(), ["another"], version)
 
     def test_receipts(self) -> None:
         """Receipts find what was sent, in whichever form their ids come, and end it once; the rest is sent first."""

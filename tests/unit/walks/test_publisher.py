@@ -16,6 +16,11 @@ from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask, run_what_is_due
 
 
+def name_of(event: Event) -> str:
+    """The id by which the provider named it."""
+    return event.event_id.split("/")[2]
+
+
 class ParkingCase(SynchronousTestCase):
     """A store in a file, one sink; ``tell`` writes events, ``sink`` answers."""
 
@@ -60,13 +65,13 @@ class ParkingCase(SynchronousTestCase):
         batches, self.sink.batches = self.sink.batches, []
         for events, settle in batches:
             for event in events:
-                is_bad = event.event_id.rpartition("-")[2] in refused
+                is_bad = name_of(event) in refused
                 self.sink.published += [] if is_bad else [event]
                 settle(EventOutcome([event], verdict if is_bad else EventVerdict.CONFIRMED, "not this one"))
         self.settle()
 
     def ids(self, events: list[Event]) -> list[str]:
-        return [event.event_id.rpartition("-")[2] for event in events]
+        return [name_of(event) for event in events]
 
     def at_sink(self) -> list[list[str]]:
         return [self.ids(events) for events, _ in self.sink.batches]
@@ -85,7 +90,8 @@ class ParkingCase(SynchronousTestCase):
         self.assertEqual(self.ids(self.sink.published), ["a", "c"])
         self.assertEqual(self.measures(), (0, 1))
         (line,) = self.refusals_said()
-        self.assertIn("stomp refused the event in-smpp-b: not this one", line)
+        self.assertIn("stomp refused the event in/smpp/b/", line)
+        self.assertIn(": not this one", line)
         self.tell("d")
         self.answer({"b"})
         self.assertEqual(self.ids(self.sink.published), ["a", "c", "d"])
@@ -266,7 +272,7 @@ class ParkingCase(SynchronousTestCase):
                 settle(EventOutcome(mine, EventVerdict.CONFIRMED))
             done += mine
         self.settle()
-        return [event.event_id for event in done]
+        return self.ids(done)
 
     def fill(self) -> None:
         """More incoming texts than the sink is given at once, and then reports."""
@@ -279,16 +285,16 @@ class ParkingCase(SynchronousTestCase):
         self.fill()
         self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
         self.advance(7)
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1", "dr-P2"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P1", "P2"])
         self.report("P3")
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P3"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P3"])
         at_sink = [event.event_id for events, _ in self.sink.batches for event in events]
         self.assertEqual((len(at_sink), len(set(at_sink))), (1000, 1000))
         self.assertEqual(self.measures(), (1800, 0))
         seen: list[str] = []
         while found := self.confirm_kind(INCOMING_MESSAGE):
             seen += found
-        self.assertEqual(seen, [f"in-smpp-x{number}" for number in range(1800)])
+        self.assertEqual(seen, [f"x{number}" for number in range(1800)])
         self.assertEqual(self.measures(), (0, 0))
         self.tell("after")
         self.report("P4")
@@ -303,25 +309,25 @@ class ParkingCase(SynchronousTestCase):
         self.advance(7)
         self.tell("y", "z")
         self.report("P1")
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P1"])
         self.tell("last")
         seen: list[str] = []
         while found := self.confirm_kind(INCOMING_MESSAGE):
             seen += found
-        self.assertEqual(seen[-3:], ["in-smpp-y", "in-smpp-z", "in-smpp-last"])
+        self.assertEqual(seen[-3:], ["y", "z", "last"])
         self.assertEqual(self.measures(), (0, 0))
 
     def test_killed_while_a_queue_is_full(self) -> None:
         """What another process finds: the reports that were confirmed do not come again, the texts do, in order."""
         self.fill()
         self.advance(7)
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1", "dr-P2"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P1", "P2"])
         self.kill()
         self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
         seen: list[str] = []
         while found := self.confirm_kind(INCOMING_MESSAGE):
             seen += found
-        self.assertEqual(seen, [f"in-smpp-x{number}" for number in range(1800)])
+        self.assertEqual(seen, [f"x{number}" for number in range(1800)])
         self.assertEqual(self.confirm_kind(DELIVERY_REPORT), [])
 
     def test_both_queues_full(self) -> None:
@@ -356,13 +362,13 @@ class ParkingCase(SynchronousTestCase):
             settle(EventOutcome(events, EventVerdict.REFUSED, "no"))
         self.sink.batches = []
         self.advance(FIRST_RETRY + 5)
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P1"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P1"])
         self.report("P2")
         for events, settle in [one for one in self.sink.batches if one[0][0].kind == DELIVERY_REPORT]:
             settle(EventOutcome(events, EventVerdict.LATER, "no"))
         self.sink.batches = [one for one in self.sink.batches if one[0][0].kind == INCOMING_MESSAGE]
         self.advance(FIRST_DELAY + 5)
-        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["dr-P2"])
+        self.assertEqual(self.confirm_kind(DELIVERY_REPORT), ["P2"])
 
     def test_drain_waits_for_what_is_aside(self) -> None:
         """A drain is over when the texts that were set aside are confirmed as well."""
