@@ -10,7 +10,7 @@ an answer costs both.
 import resource
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -21,6 +21,7 @@ LOOK_INTERVAL_S = 1.0  # between looks for connections that take too long
 SPARE_FILES = 200  # open files for everything else: database, log, binds, broker
 
 
+@implementer(IHalfCloseableProtocol)
 class Connection(ProtocolWrapper):
     """One connection. ``waiting_since_s`` is the clock's time since when it has been waiting for the client: the first
     octet of the request that is being received, or what ``BoundedChannel`` notes; None while it does not wait."""
@@ -32,6 +33,14 @@ class Connection(ProtocolWrapper):
         if self.waiting_since_s is None:
             self.waiting_since_s = self.factory.clock.seconds()
         super().dataReceived(data)
+
+    def readConnectionLost(self) -> None:
+        """The client will send no more. Over TLS this is not called: there Twisted closes both halves at once."""
+        channel: Any = self.wrappedProtocol
+        channel.no_more_comes()
+
+    def writeConnectionLost(self) -> None:
+        """We never close our half alone."""
 
     def request_is_whole(self) -> None:
         """All of the request has been received: the time that the answer takes is not the client's."""

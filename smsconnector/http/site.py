@@ -3,7 +3,8 @@
 1. ``Connections`` counts connections. One beyond the limit is closed at once, under TLS too.
 2. ``BoundedChannel`` reads requests from a connection, one in each turn of the reactor. It reads no further request
    while the client does not read the answers to earlier ones. It tells the connection since when it has been waiting
-   for the client. If what came is not HTTP, it answers in JSON and closes the connection.
+   for the client. If what came is not HTTP, it answers in JSON and closes the connection. A client that has closed its
+   writing half gets the answers to all that it has asked, and then the connection is closed.
 3. ``BoundedRequest`` keeps at most ``maximum_body`` octets of a body. The rest of a longer body is read and dropped, up
    to ``DRAIN`` octets, because a client that is still writing does not read the 413. If the client announces more than
    that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed.
@@ -45,6 +46,7 @@ class BoundedChannel(HTTPChannel):
     """Reads the requests of one connection and writes the answers; ``transport`` is its ``Connection``."""
 
     transport: Connection  # type: ignore[assignment]
+    is_last = False  # the client has closed its writing half: nothing comes behind what is in memory
 
     @property
     def closing(self) -> bool:
@@ -92,6 +94,7 @@ class BoundedChannel(HTTPChannel):
             self.paused = True
             self._networkProducer.pauseProducing()
             self.callLater(0, self._go_on)
+        self._close_if_last()
         self._set_clock()
 
     def pauseProducing(self) -> None:
@@ -110,9 +113,20 @@ class BoundedChannel(HTTPChannel):
             return
         self.paused = False
         LineReceiver.dataReceived(self, b"")
+        self._close_if_last()
         self._set_clock()
         if not (self.paused or self._handlingRequest or self.closing):
             self._networkProducer.resumeProducing()
+
+    def no_more_comes(self) -> None:
+        """The client has closed its writing half. Twisted says so again whenever reading is taken up again."""
+        self.is_last = True
+        self._close_if_last()
+
+    def _close_if_last(self) -> None:
+        """Close when all is answered that the client has asked. What it has not asked to the end stays unanswered."""
+        if self.is_last and not (self._handlingRequest or self.paused or self.closing):
+            self.loseConnection()
 
     # --- closing --------------------------------------------------------------------------------------------
 

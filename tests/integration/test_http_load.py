@@ -137,6 +137,21 @@ class HTTPLoadCase(TestCase):
 
         yield deferToThread(hoard)
 
+    @inlineCallbacks
+    def test_half_closed(self) -> Any:
+        """A client that closes its writing half behind its requests gets each answer, and then the end."""
+        yield self.set_up()
+
+        def ask() -> None:
+            with self.ways[0]() as client:
+                client.sendall(NOTHING * 3)
+                client.shutdown(socket.SHUT_WR)
+                octets = b"".join(iter(lambda: client.recv(65_536), b""))
+            self.assertEqual(octets.count(b"HTTP/1.1 404"), 3)
+            self.check_health()
+
+        yield deferToThread(ask)
+
     def await_room(self) -> None:
         """Until the connector has seen that they have gone."""
         for _ in range(100):

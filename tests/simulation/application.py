@@ -111,5 +111,7 @@ class SendPost(Post):
                 time.callLater(1.0, self.transport.write, self.octets[cut:])
             return
         super().send()
-        if hangup:
+        if hangup == "half closed":  # as nc -N: it still reads
+            self.transport.close_writing()
+        elif hangup:
             time.callLater(dice.random() * 0.1, self.connection.cut)

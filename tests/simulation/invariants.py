@@ -194,9 +194,10 @@ def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
             yield "I1", f"text {request.tag} got 200, and no report"
     elif request.status is not None and stored is not None:
         yield "I1", f"text {request.tag} got {request.status}, and was accepted"
-    if request.status is None and request.text.hangup in ("", "slow request"):
-        died = facts.ended.get(request.life)
-        if died is None or died - request.begun_at > PATIENCE:
+    if request.status is None and request.text.hangup in ("", "slow request", "half closed"):
+        died = facts.ended.get(request.life) or math.inf
+        closed = request.ended_at is not None and died > request.ended_at  # by a daemon that lived on
+        if died - request.begun_at > PATIENCE or (closed and request.text.hangup == "half closed"):
             yield "I6", f"text {request.tag} got no answer"
     if stored is not None and stored.final_at > stored.report_by + facts.late:
         yield "I1", f"text {request.tag} ended at {stored.final_at:.3f}, long after the time for receipts"

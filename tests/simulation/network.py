@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
 from tests.simulation.clock import Machine, Time
@@ -37,7 +38,7 @@ class End:
         self._carrying = False
         self._paused = False
         self._producer: Any = None
-        self._lost = self._deaf = False
+        self._lost = self._deaf = self._is_last = False
 
     # --- what a protocol calls --------------------------------------------------------------------------------
 
@@ -63,6 +64,12 @@ class End:
             self._deaf = True
             self._leave()
             self.connection.time.callLater(0.0, self.connection.cut)
+
+    def close_writing(self) -> None:
+        """Of a peer: it sends no more, and still reads. As Twisted: a protocol that does not know of halves loses the
+        connection when all has arrived."""
+        self._is_last = True
+        self.connection.time.callLater(0.0, self._end_when_empty)
 
     def _leave(self) -> None:
         self.disconnecting = True
@@ -130,6 +137,7 @@ class End:
             self._carry_soon(self._in_flight[0][0] - now)
         else:
             self._close_when_empty()
+            self._end_when_empty()
 
     def deliver(self, end: int) -> None:
         data, self.arrived = bytes(self.written[self.arrived : end]), end
@@ -142,6 +150,16 @@ class End:
         """As Twisted: a connection that has a producer is not closed before the producer is gone."""
         if self.disconnecting and not self._in_flight and self._producer is None:
             self.connection.cut(clean=True)
+
+    def _end_when_empty(self) -> None:
+        other = self.other
+        if not self._is_last or self._in_flight or self.connection.is_cut or other.disconnecting:
+            return
+        half = IHalfCloseableProtocol(other.protocol, None)
+        if half is None:
+            self.connection.cut(clean=True)
+        elif other._alive():
+            half.readConnectionLost()
 
     def lose(self, reason: Exception) -> None:
         """The end of it, once."""

@@ -45,7 +45,7 @@ DELIVERIES = ("dropped at response", "half", "twice")
 MO = ("reordered", "repeated", "part late", "part lost")
 # The channel of a provider and its id of a text: they count from the same number, and their names run together.
 COLLIDING = (("smpp", "b-7"), ("smpp-b", "7"), ("smpp", "7"), ("smpp-b", "1001"), ("smpp", "1001"))
-HANGUPS = ("", "after request", "in request", "slow request")
+HANGUPS = ("", "after request", "in request", "slow request", "half closed")
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
 
