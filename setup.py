@@ -42,6 +42,7 @@ setup(
         "pydantic>=2.7,<3",
         "stompest>=2.3,<3",
         "attrs>=23.1",
+        "phonenumbers>=8.13",  # Google's tables: which numbers a country can have, and the zero that is dialled at home
         # Twisted[tls] brings these; endpoints and the doctor use them themselves
         "cryptography>=42",
         "pyOpenSSL>=24",
