@@ -9,6 +9,7 @@ Plain functions of octets and headers, which know no server:
 ``lookups``      the handlers of the message resource and the health
 ``requests``     the JSON that applications post, checked
 ``forms``        the forms that providers post, checked
+``charsets``     the alphabet of a body
 ``replies``      JSON bodies and headers of answers, and the one form of every error
 ``auth``         API keys
 

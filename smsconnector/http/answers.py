@@ -25,6 +25,11 @@ class HTTPRequest(NamedTuple):
     arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
     fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
 
+    @property
+    def content_type(self) -> str:
+        """As the client wrote it, whatever octets these are; "" for none."""
+        return (self.header_values(b"content-type") or (b"",))[0].decode("latin-1")
+
 
 class Answer(NamedTuple):
     """``status`` with ``headers`` and ``body``. Who writes it to the client adds Content-Length, Date and Server."""

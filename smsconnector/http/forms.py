@@ -3,11 +3,13 @@
 Whatever is wrong raises InvalidRequest, with a stable code, a sentence that says what to do, and the field's name.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from smsconnector.errors import InvalidRequest
-from smsconnector.http.requests import once_each
+from smsconnector.http.charsets import decode
+from smsconnector.http.requests import Fields, fields_of
 from smsconnector.messages import Finality
 
 MAXIMUM_FIELDS = 100  # Twilio posts about thirty
@@ -53,14 +55,14 @@ def parse_receive(octets: bytes, content_type: str) -> ReceiveRequest:
     form = parse_form(octets, content_type)
     body = _form_field(form, "Body", may_be_empty=True)
     sid = _identifier(_form_field(form, "SmsSid", "MessageSid"), "SmsSid")
-    return ReceiveRequest(body, _form_field(form, "From"), _form_field(form, "To"), sid)
+    return ReceiveRequest(body, _address(form, "From"), _address(form, "To"), sid)
 
 
 def parse_notification(octets: bytes, content_type: str) -> NotificationRequest:
     """The form fields MessageSid and SmsStatus (or MessageStatus), and ErrorCode if there."""
     form = parse_form(octets, content_type)
     sid = _identifier(_form_field(form, "MessageSid", "SmsSid"), "MessageSid")
-    status = _form_field(form, "SmsStatus", "MessageStatus")
+    status = _form_field(form, "SmsStatus", "MessageStatus").strip()
     finality = PROVIDER_STATUS.get(status.lower())
     if finality is None:
         raise InvalidRequest(
@@ -68,43 +70,62 @@ def parse_notification(octets: bytes, content_type: str) -> NotificationRequest:
             f"SmsStatus is not one of delivered, undelivered, failed, queued, sent: {status[:32]!r}.",
             "SmsStatus",
         )
-    return NotificationRequest(sid, finality, status, form.get("ErrorCode") or status)
+    return NotificationRequest(sid, finality, status, (form.clear_value("ErrorCode") or "").strip() or status)
 
 
 def _identifier(text: str, field: str) -> str:
-    """An id goes into headers of the queue's messages: printable ASCII, up to 128 characters."""
+    """An id goes into headers of the queue's messages: printable ASCII, up to 128 characters. Ends of lines around it
+    are taken off. Blanks are not, for they were never, and its repeats have to be known."""
+    text = text.strip("\r\n\t")
     if len(text) > 128 or not text.isascii() or not text.isprintable():
         raise InvalidRequest("invalid_field", f"{field} is no id: give at most 128 printable ASCII characters.", field)
     return text
 
 
-def parse_form(octets: bytes, content_type: str) -> dict[str, str]:
-    """application/x-www-form-urlencoded, in UTF-8, each field once."""
+def _address(form: Fields, name: str) -> str:
+    """A number or a name, without blanks around it. In a form a plus that is not escaped becomes a blank, so a blank
+    before the digits of an international number was a plus."""
+    raw = _form_field(form, name)
+    text = raw.translate(_UNSEEN).strip()
+    if not text:
+        raise InvalidRequest("missing_field", f"{name} is empty: it is required.", name)
+    return f"+{text}" if raw.startswith(" ") and _INTERNATIONAL.fullmatch(text) else text
+
+
+_UNSEEN = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
+_INTERNATIONAL = re.compile(r"[1-9](?:[ ().-]*[0-9]){6,19}")  # a short code has fewer digits, a national number a zero
+
+
+def parse_form(octets: bytes, content_type: str) -> Fields:
+    """application/x-www-form-urlencoded, in the alphabet of its charset."""
     kind = content_type.split(";", 1)[0].strip().lower()
     if kind not in ("", "application/x-www-form-urlencoded"):
         raise InvalidRequest(
             "wrong_content_type",
             "Post the fields as application/x-www-form-urlencoded.",
         )
+    text, codec = decode(octets, content_type)
     try:
         pairs = parse_qsl(
-            octets.decode("utf-8"),
+            text,
             keep_blank_values=True,
-            encoding="utf-8",
+            encoding=codec,
             errors="strict",
             max_num_fields=MAXIMUM_FIELDS,
         )
     except UnicodeDecodeError:
-        raise InvalidRequest("wrong_encoding", "The form is not UTF-8: encode it as UTF-8.") from None
+        raise InvalidRequest(
+            "wrong_encoding", "What is escaped in the form is not in its charset: escape UTF-8."
+        ) from None
     except ValueError:
         raise InvalidRequest("too_many_fields", f"The form has more than {MAXIMUM_FIELDS} fields.") from None
-    return once_each(pairs)
+    return fields_of(pairs)
 
 
-def _form_field(form: dict[str, str], name: str, other: str | None = None, may_be_empty: bool = False) -> str:
-    value = form.get(name)
+def _form_field(form: Fields, name: str, other: str | None = None, may_be_empty: bool = False) -> str:
+    value: str | None = form.clear_value(name)
     if value is None and other is not None:
-        value = form.get(other)
+        value = form.clear_value(other)
     if value is None:
         raise InvalidRequest("missing_field", f"{name} is missing: it is required.", name)
     if not value and not may_be_empty:

@@ -5,12 +5,12 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
+from smsconnector.http.charsets import decode
 from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
@@ -28,9 +28,30 @@ class SendRequest:
     validity_s: int | None = None
 
 
-def parse_send(octets: bytes) -> SendRequest:
+class Fields(dict[str, Any]):
+    """What was posted, by name. ``unclear``: the names that were given several values."""
+
+    unclear: Collection[str] = ()
+
+    def clear_value(self, name: str) -> Any:
+        """The value, None if there is none. InvalidRequest if there are several, for nobody could tell which of them is
+        meant. A field that nobody reads may have as many as it likes."""
+        if name in self.unclear:
+            raise InvalidRequest("duplicate_field", f"{name} is given more than once: give it once.", name)
+        return self.get(name)
+
+
+def fields_of(pairs: list[tuple[str, Any]]) -> Fields:
+    """The pairs by their names."""
+    fields = Fields(pairs)
+    if len(fields) < len(pairs):
+        fields.unclear = {name for name, value in pairs if value != fields[name]}
+    return fields
+
+
+def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
     """JSON with To, Body and, optional, From, channel and ValidityPeriod. Fields we don't know are left alone."""
-    data = _json_object(octets)
+    data = _json_object(octets, content_type)
     to = _string(data, "To")
     body = _string(data, "Body")
     if not body:
@@ -42,7 +63,7 @@ def parse_send(octets: bytes) -> SendRequest:
         body,
         _address(normal_sender, _optional(data, "From"), "From"),
         _optional(data, "channel"),
-        _validity(data.get("ValidityPeriod")),
+        _validity(data.clear_value("ValidityPeriod")),
     )
 
 
@@ -67,11 +88,8 @@ def _address(read: Callable[[Address], Address], text: Address, field: str) -> A
         raise InvalidRequest(error.code, error.about(field), field) from None
 
 
-def _json_object(octets: bytes) -> dict[str, Any]:
-    try:
-        text = octets.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidRequest("wrong_encoding", "The body is not UTF-8: encode it as UTF-8.") from None
+def _json_object(octets: bytes, content_type: str) -> Fields:
+    text, _ = decode(octets, content_type)
     try:
         data = _JSON.decode(text)
     except RecursionError:
@@ -83,35 +101,26 @@ def _json_object(octets: bytes) -> dict[str, Any]:
             ) from None
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidRequest("malformed_json", f"The body is not valid JSON{where}: send one JSON object.") from None
-    if not isinstance(data, dict):
+    if not isinstance(data, Fields):
         raise InvalidRequest("malformed_json", "The body must be a JSON object with To and Body.")
     return data
 
 
-def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as a dict; InvalidRequest if a name comes twice, for nobody could tell which of the two is meant."""
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise InvalidRequest("duplicate_field", f"{twice[:64]} is given more than once: give it once.", twice[:64])
-    return data
-
-
 _FORM = re.compile(r"\w+=")
-_JSON = json.JSONDecoder(object_pairs_hook=once_each)
+_JSON = json.JSONDecoder(object_pairs_hook=fields_of)
 
 
-def _string(data: dict[str, Any], name: str) -> str:
+def _string(data: Fields, name: str) -> str:
     if name not in data:
         raise InvalidRequest("missing_field", f"{name} is missing: it is required.", name)
-    value = data[name]
+    value = data.clear_value(name)
     if not isinstance(value, str):
         raise InvalidRequest("invalid_field", f"{name} must be a string.", name)
     return value
 
 
-def _optional(data: dict[str, Any], name: str) -> str | None:
-    return None if data.get(name) is None else _string(data, name)
+def _optional(data: Fields, name: str) -> str | None:
+    return None if data.clear_value(name) is None else _string(data, name)
 
 
 def text_refused(error: TextError) -> InvalidRequest:

@@ -44,7 +44,7 @@ class Send:
         code, reason = self._gate.answer()
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
-        message, submitter, split = self._message_of(parse_send(request.body))
+        message, submitter, split = self._message_of(parse_send(request.body, request.content_type))
         with_body = REPRESENTATION in b",".join(request.header_values(b"prefer"))
 
         def written(error: StoreError | None) -> None:

@@ -36,7 +36,7 @@ class Webhooks:
     def receive(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """A whole text from a handset."""
         channel = self._channel_of(request)
-        form = parse_receive(request.body, _content_type(request))
+        form = parse_receive(request.body, request.content_type)
         text = IncomingSegment(
             channel=channel,
             account=channel,
@@ -51,7 +51,7 @@ class Webhooks:
     def delivery_notification(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """The status of a text that the provider was given."""
         channel = self._channel_of(request)
-        form = parse_notification(request.body, _content_type(request))
+        form = parse_notification(request.body, request.content_type)
         receipt = Receipt(
             account=channel,
             smsc_id=form.sid,
@@ -84,8 +84,3 @@ class Webhooks:
                 answer(replies.STORE_FAILED)
 
         return written
-
-
-def _content_type(request: HTTPRequest) -> str:
-    """As the client wrote it, whatever octets these are."""
-    return (request.header_values(b"content-type") or (b"",))[0].decode("latin-1")
