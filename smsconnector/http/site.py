@@ -67,6 +67,14 @@ class BoundedChannel(HTTPChannel):
             self._respondToBadRequestAndDisconnect()
             return False
 
+    def allHeadersReceived(self) -> None:
+        """RFC 9112 section 3.2: a request has one Host, and only one; HTTP/1.0 may leave it out."""
+        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"host") or ()
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            self.refuse(InvalidRequest("malformed_request", "Send one Host header: HTTP/1.1 wants it, and no second."))
+        else:
+            super().allHeadersReceived()
+
     def lineLengthExceeded(self, line: bytes) -> None:
         self._respondToBadRequestAndDisconnect()
 

@@ -160,7 +160,7 @@ class TimeCase(AbuseCase):
         """Connection: close, HTTP/1.0 and refusals: whoever keeps the connection then is cut off."""
         for octets in (
             b"GET /health HTTP/1.0\r\n\r\n",
-            b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n",
+            b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
             b"X\r\n\r\n",
         ):
             protocol, transport = self.connect()
@@ -296,7 +296,18 @@ class OctetsCase(AbuseCase):
             b"GET /health\r\n\r\n": 400,
             b"GET /health HTTP/0.9\r\n\r\n": 400,
             b"GET /health HTTP/1.0\r\n\r\n": 200,
-            b"GET /health HTTP/1.1\r\n\r\n": 200,
+            b"GET /health HTTP/1.1\r\n\r\n": 400,  # RFC 9112 section 3.2: one Host, and only one
+            b"GET /health HTTP/1.1\r\nHost:\r\n\r\n": 200,
+            b"GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n": 400,
+            b"GET /health HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n": 400,
+            b"GET /health HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n": 400,
+            b"GET http://x/health HTTP/1.1\r\n\r\n": 400,
+            b"OPTIONS * HTTP/1.1\r\n\r\n": 400,
+            b"GET /nothing HTTP/1.1\r\n\r\n": 400,
+            send.replace(b"Host: x\r\n", b"") + body: 400,
+            send.replace(b"Host: x", b"Host: x\r\nHost: y")
+            + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n": 400,
+            send.replace(b"Host: x", b"Hosts: x") + b"Expect: 100-continue\r\n" + body: 400,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 400,
             b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n": 400,
             b"NONSENSE\r\n\r\n": 400,
@@ -353,6 +364,15 @@ class OctetsCase(AbuseCase):
                 self.check(found[0], status, octets)
         self.assertEqual(self.failures_said, [])
 
+    def test_host(self) -> None:
+        """The refusal says which it is: two servers that take different ones of two Hosts can be played against each
+        other (RFC 9112 section 11.2)."""
+        for octets in (SEND.replace(b"Host: x\r\n", b""), SEND.replace(b"Host: x", b"Host: x\r\nHost: x")):
+            (answer,) = self.give(octets + SEND)
+            self.assertEqual((answer.status, answer.error["code"]), (400, "malformed_request"))
+            self.assertIn("Host", answer.error["message"])
+        self.assertEqual(self.writer.store.last_segment_id(), 0)
+
     def test_refused_once(self) -> None:
         """Nothing follows a refusal: not for the chunks behind it, nor for a request, nor 100 Continue."""
         chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 34
@@ -377,7 +397,8 @@ class OctetsCase(AbuseCase):
     def test_shortcut(self) -> None:
         """What is found without werkzeug is answered as with it."""
         requests = [
-            f"{method} {path} HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS")
             for path in (
                 "/send",
