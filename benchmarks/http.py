@@ -18,7 +18,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from smsconnector.http.api import API
-from smsconnector.http.auth import KeyRing
+from smsconnector.http.auth import Access
 from smsconnector.http.site import Routes, make_site
 from smsconnector.sms.segmentation import segment
 from smsconnector.walks.outlet import Outlet
@@ -96,7 +96,7 @@ def main(profile: bool) -> None:
         webhook_channel="smpp",
         receiver=nothing,
         reader=nothing,
-        keys=KeyRing(()),
+        access=Access(()),
         base_path="/msg-client",
     )
     door = make_site(Routes(api), clock, 65_536, 60.0)

@@ -25,6 +25,7 @@ from smsconnector.sections import (
     BASE_PATH_PATTERN,
     ChannelSection,
     Name,
+    Origin,
     Problem,
     Seconds,
     Section,
@@ -45,6 +46,7 @@ class HTTP(Section):
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
+    allowed_origins: list[Origin] = []  # of pages in browsers; those of other servers are refused
     maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)  # octets of a request
     idle_timeout: Seconds = 60.0  # between requests of one connection
     request_timeout: Seconds = 30.0  # until a whole request has come

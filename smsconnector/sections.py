@@ -21,6 +21,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 BASE_PATH_PATTERN = r"^(/[A-Za-z0-9._~-]+)+$"
 ASCII_PATTERN = r"^[\x20-\x7e]*$"
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+ORIGIN_PATTERN = r"^https?://[A-Za-z0-9._:\[\]-]+$"
 PREFIX_PATTERN = r"^\+?[0-9]{1,20}$"
 
 _WORDS_OF_PATTERNS = {
@@ -28,6 +29,7 @@ _WORDS_OF_PATTERNS = {
     BASE_PATH_PATTERN: "it begins with / and does not end with one: /msg-client",
     ASCII_PATTERN: "ASCII without control characters is wanted here",
     PRINTABLE_PATTERN: "it may not hold control characters",
+    ORIGIN_PATTERN: "an origin is a scheme, a host, and a port if it has one, without a path: https://desk.example",
     PREFIX_PATTERN: 'digits are wanted here, 20 at most, with or without a + before them: "+92300"',
 }
 _NUMBER = "a number without a unit is wanted here; times are in seconds, sizes in octets"
@@ -56,6 +58,7 @@ Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 Octet = Annotated[int, Field(ge=0, le=0xFF)]
 CString = Annotated[str, Field(pattern=ASCII_PATTERN)]  # what may stand in a C-octet string (SMPP 3.4 section 3.1)
 HeaderValue = Annotated[str, Field(pattern=PRINTABLE_PATTERN)]  # what may stand in a header of STOMP or HTTP
+Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN)]
 NumberPrefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
 
 

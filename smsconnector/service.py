@@ -21,7 +21,7 @@ from smsconnector.deadline import Deadline
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.health import Health
 from smsconnector.http.api import API
-from smsconnector.http.auth import KeyRing
+from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
 from smsconnector.sections import ChannelSection
 from smsconnector.signals import ignore_hang_up
@@ -122,7 +122,7 @@ class Connector(MultiService):
             webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
             reader=self.reader,
-            keys=KeyRing([key.get_secret_value() for key in http.api_keys]),
+            access=Access([key.get_secret_value() for key in http.api_keys], http.allowed_origins),
             base_path=http.base_path,
             gate=self.admission,
             health=health.report,

@@ -1,7 +1,7 @@
 """The table of routes, and the edge where an error becomes an answer.
 
 1. A server reads a request and finds its route in ``API.routes``: ``site.Routes`` does so by Klein.
-2. ``API.serve`` checks the key and calls the route's handler, a plain function of octets and headers.
+2. ``API.serve`` checks who asks (``auth``) and calls the route's handler, a plain function of octets and headers.
 3. What goes wrong is JSON. 400 and its kin say which field and what to do, 503 says that nothing was accepted, 500
    says that it is our fault and in the log.
 
@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
-from smsconnector.http.auth import KeyRing
+from smsconnector.http.auth import Access
 from smsconnector.http.lookups import Lookups
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
@@ -44,12 +44,12 @@ class API:
         webhook_channel: str,
         receiver: Receiver,
         reader: IReader,
-        keys: KeyRing,
+        access: Access,
         base_path: str,
         gate: Gate | None = None,
         health: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        self._keys, self.base_path = keys, base_path
+        self._access, self.base_path = access, base_path
         gate = gate or Gate()
         send = Send(
             wall_clock=wall_clock,
@@ -76,7 +76,7 @@ class API:
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""
         try:
-            self._keys.check(request.header_values)
+            self._access.check(request.header_values)
             if request.fault is not None:
                 raise request.fault
             route.handler(request, answer)

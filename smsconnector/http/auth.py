@@ -1,8 +1,15 @@
-"""API keys. If any are configured, every request must bring one of them; if none are, every request is let in, and
+"""Who is let in: API keys, and pages in browsers.
+
+If any keys are configured, every request must bring one of them; if none are, every request is let in, and
 the server should listen on the loopback interface only.
 
 A key comes as ``Authorization: Bearer KEY``, as ``X-API-Key: KEY``, or as the password of HTTP Basic: that is the form
 that the URL of a webhook can carry (``https://any:KEY@host/receive``).
+
+A page that somebody looks at can have the browser post to any address that the browser reaches, loopback too; for
+``text/plain`` the browser asks nobody before. It says so in ``Origin`` (RFC 6454) or ``Sec-Fetch-Site`` (W3C Fetch
+Metadata), which no page can change. Such a request is refused, unless its origin is this server or is allowed. Programs
+that are no browsers send neither header.
 """
 
 import base64
@@ -16,14 +23,19 @@ from smsconnector.http.answers import HeaderValues
 CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="smsconnector"')  # RFC 9110 section 11.6.1: a 401 has one
 
 
-class KeyRing:
-    """The configured keys. They are compared in constant time (``hmac.compare_digest``)."""
+class Access:
+    """``keys`` are compared in constant time (``hmac.compare_digest``). ``allowed_origins`` are origins of pages, as
+    browsers write them: ``https://desk.example``."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], allowed_origins: Sequence[str] = ()) -> None:
         self._keys = [key.encode() for key in keys]
+        self._allowed_origins = {origin.lower().encode() for origin in allowed_origins}
 
     def check(self, header_values: HeaderValues) -> None:
-        """Raises InvalidRequest (401) unless the headers bring a key."""
+        """Raises InvalidRequest: 403 for a page from elsewhere, else 401 unless the headers bring a key."""
+        origins = header_values(b"origin")
+        if origins or header_values(b"sec-fetch-site"):
+            self._check_page(origins, header_values)
         if not self._keys:
             return
         given = _given(header_values)
@@ -35,6 +47,30 @@ class KeyRing:
                 status=401,
                 headers=(CHALLENGE,),
             )
+
+    def _check_page(self, origins: Sequence[bytes], header_values: HeaderValues) -> None:
+        """A browser asks for a page: a navigation to us, our own page, or one that is allowed."""
+        foreign = [one for one in (value.strip().lower() for value in origins) if one not in self._allowed_origins]
+        host = b"".join(header_values(b"host")).strip().lower()
+        elsewhere = any(value.strip().lower() == b"cross-site" for value in header_values(b"sec-fetch-site"))
+        if any(_host_of(one) != _without_default_port(host) for one in foreign) or (
+            elsewhere and (foreign or not origins)
+        ):
+            raise InvalidRequest(
+                "foreign_origin",
+                "A page of another origin may not ask this server: name its origin in http.allowed_origins.",
+                status=403,
+            )
+
+
+def _host_of(origin: bytes) -> bytes | None:
+    """Host and port of an origin; None for ``null``, which is that of files and of frames without one."""
+    scheme, separator, host = origin.partition(b"://")
+    return _without_default_port(host) if separator and scheme in (b"http", b"https") else None
+
+
+def _without_default_port(host: bytes) -> bytes:
+    return host.removesuffix(b":80").removesuffix(b":443")
 
 
 def _given(header_values: HeaderValues) -> bytes:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from smsconnector.http.api import API
-from smsconnector.http.auth import KeyRing
+from smsconnector.http.auth import Access
 from smsconnector.http.requests import parse_send
 from smsconnector.http.site import Routes, make_site
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
@@ -90,7 +90,7 @@ class DoorCase(SynchronousTestCase):
             webhook_channel="smpp",
             receiver=receiver,
             reader=self.writer,
-            keys=KeyRing(self.keys),
+            access=Access(self.keys),
             base_path="/msg-client",
             gate=self.gate,
             health=lambda: {"binds": {"a": "bound"}},

@@ -12,7 +12,7 @@ from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.api import API
-from smsconnector.http.auth import CHALLENGE, KeyRing
+from smsconnector.http.auth import CHALLENGE, Access
 from smsconnector.http.site import Routes
 from smsconnector.sms.segmentation import Split
 from smsconnector.wall_clock import WallClock
@@ -29,7 +29,7 @@ def make_api(*keys: str) -> API:
         webhook_channel="smpp",
         receiver=NOTHING,
         reader=NOTHING,
-        keys=KeyRing(keys),
+        access=Access(keys),
         base_path="/base",
     )
 
@@ -100,6 +100,62 @@ class ServeCase(SynchronousTestCase):
             json.loads(answer.body), {"error": {"code": "a_code", "message": "A sentence.", "field": "To"}}
         )
 
+    ORIGIN, SITE, HOST = b"origin", b"sec-fetch-site", (b"host", b"127.0.0.1:8080")
+
+    def test_pages_from_elsewhere(self) -> None:
+        """A page of another origin is refused, with or without a key; text/plain needs no preflight (Fetch standard,
+        "CORS-safelisted request-header"), so that any page could have posted to a door on loopback."""
+        for headers in (
+            [(self.ORIGIN, b"https://evil.example")],
+            [(self.ORIGIN, b"http://127.0.0.1:8081")],
+            [(self.ORIGIN, b"http://127.0.0.1")],
+            [(self.ORIGIN, b"null")],
+            [(self.ORIGIN, b"")],
+            [(self.ORIGIN, b"file://127.0.0.1:8080")],
+            [(self.ORIGIN, b"http://127.0.0.1:8080.evil.example")],
+            [(self.ORIGIN, b"http://127.0.0.1:8080"), (self.ORIGIN, b"https://evil.example")],
+            [(self.SITE, b"cross-site")],
+            [(self.SITE, b" Cross-Site ")],
+            [(self.SITE, b"cross-site"), (self.ORIGIN, b"http://127.0.0.1:8080")],
+            [(self.SITE, b"same-site"), (self.ORIGIN, b"http://other.127.0.0.1:8080")],
+        ):
+            for keys, more in (((), []), (("good",), [(b"x-api-key", b"good")])):
+                answer = self.serve(request(self.HOST, *headers, *more), *keys)
+                self.assertEqual((answer.status, self.handled), (403, False), headers)
+                self.assertEqual(json.loads(answer.body)["error"]["code"], "foreign_origin")
+
+    def test_let_in(self) -> None:
+        """Programs name no origin; a person who types the address in is none; our own is not foreign."""
+        for headers in (
+            [],
+            [(self.SITE, b"none")],
+            [(self.SITE, b"same-origin"), (self.ORIGIN, b"http://127.0.0.1:8080")],
+            [(self.ORIGIN, b"https://127.0.0.1:8080")],  # a proxy ends TLS
+            [(self.ORIGIN, b"HTTP://127.0.0.1:8080")],
+        ):
+            self.assertEqual(self.serve(request(self.HOST, *headers)).status, 200, headers)
+        for host, origin in ((b"sms.example", b"https://sms.example:443"), (b"SMS.example:80", b"http://sms.example")):
+            self.assertEqual(self.serve(request((b"host", host), (self.ORIGIN, origin))).status, 200, host)
+
+    def test_allowed_origins(self) -> None:
+        """One that the configuration allows, and no other; it needs a key as anybody."""
+        access = Access(["good"], ["https://Desk.example"])
+        key = (b"x-api-key", b"good")
+        for headers, status in (
+            ([(self.ORIGIN, b"https://desk.example"), key], 0),
+            ([(self.ORIGIN, b"https://desk.example"), (self.SITE, b"cross-site"), key], 0),
+            ([(self.ORIGIN, b"https://desk.example")], 401),
+            ([(self.ORIGIN, b"http://desk.example"), key], 403),
+            ([(self.ORIGIN, b"https://desk.example:8443"), key], 403),
+            ([(self.ORIGIN, b"https://desk.example.evil"), key], 403),
+        ):
+            found = 0
+            try:
+                access.check(request(self.HOST, *headers).header_values)
+            except InvalidRequest as error:
+                found = error.status
+            self.assertEqual(found, status, headers)
+
     def test_the_key_first(self) -> None:
         """Without a key: 401 with a challenge, whatever else is wrong; then what is wrong with the body."""
         for fault in (None, self.TOO_LONG):
@@ -134,7 +190,7 @@ class KeysCase(SynchronousTestCase):
             ([(b"x-api-key", b"none"), (b"authorization", b"Bearer first")], False),
             ([(b"x-api-key", b"none"), (b"x-api-key", b"first")], False),
         ]
-        keys = KeyRing(("first", "second"))
+        keys = Access(("first", "second"))
         for headers, opens in cases:
             check = request(*headers).header_values
             if opens:
