@@ -3,13 +3,13 @@
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.http.api import API
 from smsconnector.http.connections import allow_files
 from smsconnector.http.site import Routes, make_site, with_backlog
+from smsconnector.net.server_tls import listen
 
 
 class DoorSettings(Protocol):
@@ -54,7 +54,7 @@ class Door:
             self.log.warn("{sentence}", sentence=warning)
         failures: list[Failure] = []
         for description in self._settings.endpoints:
-            listening = serverFromString(self._reactor, with_backlog(description)).listen(self._site)
+            listening = listen(self._reactor, with_backlog(description), self._site)
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:
                 return failures[0].getErrorMessage()

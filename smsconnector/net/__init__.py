@@ -1,6 +1,7 @@
 """Connections to peers, whatever they speak.
 
-``link``       keeps one connection: makes it, and makes it again when it ends
-``endpoints``  where a connection leads: to a host by TCP or TLS, or from a peer that connects to us
-``tls``        how a certificate is verified
+``link``        keeps one connection: makes it, and makes it again when it ends
+``endpoints``   where a connection leads: to a host by TCP or TLS, or from a peer that connects to us
+``tls``         how a certificate is verified
+``server_tls``  a port with a certificate of ours, which may be renewed
 """

@@ -33,7 +33,8 @@ class HTTPLoadCase(TestCase):
     def set_up(self, **http: Any) -> Any:
         """``ways``: how to make a connection."""
         authority = Authority(self.mktemp())
-        pem = Path(authority.issue("localhost")).resolve()
+        self.authority, pem = authority, Path(authority.issue("localhost")).resolve()
+        self.pem = pem
         self.tls = ssl.create_default_context(cafile=authority.ca_file)
         tcp, self.tls_port = free_port(), free_port()
         endpoints = [
@@ -93,6 +94,34 @@ class HTTPLoadCase(TestCase):
             assert isinstance(client, ssl.SSLSocket)
             self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
         yield deferToThread(self.check_health)
+
+    @inlineCallbacks
+    def test_renewed_certificate(self) -> Any:
+        """The next connection gets the new one, while an earlier connection goes on; a torn file changes nothing."""
+        yield self.set_up()
+
+        def serial(client: socket.socket) -> str:
+            assert isinstance(client, ssl.SSLSocket)
+            found = client.getpeercert()
+            assert found is not None
+            return str(found["serialNumber"])
+
+        def renew() -> None:
+            with self.ways[1]() as before:
+                first = serial(before)
+                self.authority.issue("localhost")  # writes the same file
+                whole = self.pem.read_bytes()
+                self.pem.write_bytes(whole[: len(whole) // 2])
+                with self.ways[1]() as torn:
+                    self.assertEqual(serial(torn), first)
+                self.pem.write_bytes(whole)
+                with self.ways[1]() as after:
+                    self.assertNotEqual(serial(after), first)
+                before.sendall(NOTHING)
+                self.assertTrue(before.recv(100).startswith(b"HTTP/1.1 404"))
+            self.check_health()
+
+        yield deferToThread(renew)
 
     @inlineCallbacks
     def test_idle(self) -> Any:
