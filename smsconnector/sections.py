@@ -139,6 +139,10 @@ class ChannelSection(Section):
         in the file, unchecked."""
         return []
 
+    def longest_pause(self) -> float:
+        """Seconds; no segment waits for its next attempt for longer than that."""
+        return self.retry.maximum
+
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts, itself included, that may tell what became of its texts, where there are
         several."""

@@ -30,6 +30,7 @@ from smsconnector.store.reader import Reader
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
+from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.outlet import SubmitterMaker, make_outlet
 from smsconnector.walks.publisher import Publisher
@@ -37,7 +38,7 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
-from smsconnector.wall_clock import WallClock
+from smsconnector.wall_clock import WallClock, since_boot
 
 
 class Options(usage.Options):
@@ -58,6 +59,7 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     """The service that twistd runs."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
+    run_on_monotonic_clock(reactor)
     ignore_hang_up(reactor)
     return Connector(reactor, options["configuration"])
 
@@ -72,14 +74,15 @@ class Connector(MultiService):
         self,
         reactor: Any,
         configuration: Configuration,
-        wall_clock: WallClock = WallClock(),  # noqa: B008 — it has no state
+        wall_clock: WallClock | None = None,
         make_writer: Callable[..., Any] = Writer,
         make_reader: Callable[..., Any] = Reader,
         dice: Random | None = None,
     ) -> None:
         super().__init__()
-        self._reactor, self._wall_clock, self._dice = reactor, wall_clock, dice or Random()
-        self._configuration, process = configuration, wall_clock.milliseconds()  # process: names this run in the store
+        self._reactor, self._configuration, self._dice = reactor, configuration, dice or Random()
+        self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
+        process = wall_clock.milliseconds()  # names this run in the store
         store, events = configuration.store, configuration.events
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
@@ -87,9 +90,7 @@ class Connector(MultiService):
         self.publishers = {name: publisher(sink, name) for name, sink in self.sinks.items()}
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        submitters = SubmitterMaker(
-            reactor, wall_clock, writer=self.writer, reader=self.reader, told=self._wake_publishers, process=process
-        )
+        submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, self._wake_publishers, process)
         self.outlets = {
             name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
             for name, section in configuration.channels.items()

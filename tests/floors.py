@@ -35,6 +35,7 @@ FLOORS = (
         {
             "store": "all that is on disk, all SQL",
             "net": "connections that are kept, endpoints, TLS",
+            "timers": "the clock that timers run on",
             "wall_clock": "the time of day",
             "systemd": "READY, STOPPING, the watchdog",
             "signals": "SIGHUP, which ends nothing",

@@ -81,7 +81,7 @@ class Send:
             alphabet=split.alphabet,
             segments=split.segments,
             accepted_at=now_ms,
-            expires_at=now_ms + int(lifetime_s * 1000),
+            expires_at=self._wall_clock.steady_milliseconds() + int(lifetime_s * 1000),
             is_limited=send.validity_s is not None,
         )
         return message, submitter, split

@@ -207,13 +207,13 @@ class Ends(Outbox):
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
             " LEFT JOIN presumed_end AS p ON p.id = s.id GROUP BY m.id",
             sweep.under_way,
-            sweep.now,
+            sweep.over,
             sweep.limit,
         ).fetchall()
         ended, waiting = [], []
         for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken in rows:
             report_by = expires_at + self._rules.receipt_time(channel)
-            if sweep.now < report_by and not not_taken:
+            if sweep.over < report_by and not not_taken:
                 waiting.append((message_id, report_by))
             else:
                 end = _end_by_expiry(furthest, no_failure, may_be_taken)

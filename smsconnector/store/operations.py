@@ -68,6 +68,7 @@ class Record:
     outcomes: tuple[tuple[Outcome, int], ...]  # each with its due_at (ms): when to try again, for the verdict RETRY
     now: int
     process: int = 0  # the number of the process that has submitted them
+    earlier_now: int | None = None  # ``WallClock.earlier_milliseconds``, by which the age of receipts is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,17 @@ class Sweep:
     limit: int = 500  # of each kind
     under_way: tuple[int, ...] = ()  # the ids of messages that are being submitted: their lifetime is not over yet
     process: int = 0  # the number of the process that asks
+    steady_now: int | None = None  # ``WallClock.steady_milliseconds``, by which lifetimes are judged; None: as ``now``
+
+    @property
+    def over(self) -> int:
+        """ms; lifetimes that end at this time or before are over."""
+        return self.now if self.steady_now is None else self.steady_now
+
+    @property
+    def earlier(self) -> int:
+        """ms; by which is judged how long ago something was stamped."""
+        return min(self.now, self.over)
 
 
 class Swept(NamedTuple):
@@ -267,12 +279,14 @@ NOTHING_DUE = DuePlace(0, 1 << 62)  # behind those with due_at 0, before all tha
 @dataclass(frozen=True, slots=True)
 class LoadDue:
     """Result: a list of at most ``limit`` segments of ``queue`` that are tried again and due at ``now`` (ms), the
-    longest due first, behind the place ``after``; and the ``DuePlace`` to go on from, None if there are no more."""
+    longest due first, behind the place ``after``; and the ``DuePlace`` to go on from, None if there are no more. Those
+    that are due later than ``latest`` (ms) count as due: that was written before the clock was set back."""
 
     queue: str
     now: int
     limit: int
     after: DuePlace = NOTHING_DUE
+    latest: int = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +314,13 @@ class LoadEvents:
 @dataclass(frozen=True, slots=True)
 class LoadParkedEvents:
     """Result: at most ``limit`` of the events of that kind that are parked at the sink and due at ``now`` (ms), longest
-    due first, with their ``attempts``."""
+    due first, with their ``attempts``. ``latest`` as for ``LoadDue``."""
 
     sink: str
     kind: str
     now: int
     limit: int
+    latest: int = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)

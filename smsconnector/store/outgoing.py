@@ -158,7 +158,8 @@ class OutgoingTexts(Receipts):
         if unanswered:
             self._keep_unanswered(known, unanswered, batch[-1])
         if self._counts.parked_receipts and accepted:
-            unparked, latest = self._unpark(known, accepted, now)
+            earlier = batch[-1].earlier_now
+            unparked, latest = self._unpark(known, accepted, now if earlier is None else earlier)
             codes |= unparked
             now = max(now, latest)
         ended = self._conclude(known, codes, now)

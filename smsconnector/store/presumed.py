@@ -89,7 +89,7 @@ class PresumedEnds(Ends):
             f"SELECT p.id, p.reason, p.code, s.account, m.expires_at, {KNOWN_COLUMNS} FROM"
             " (SELECT * FROM presumed_end WHERE due_at <= ? ORDER BY due_at LIMIT ?) AS p"
             " LEFT JOIN segment AS s ON s.id = p.id LEFT JOIN message AS m ON m.id = s.id - s.number + 1",
-            (sweep.now, sweep.limit),
+            (sweep.earlier, sweep.limit),
         ).fetchall()
         if not rows:
             return 0, []
@@ -103,7 +103,7 @@ class PresumedEnds(Ends):
             if message.state != MessageState.ACTIVE:
                 continue
             if reason == Reason.OTHER_PART and known.states[segment_id] in _NOT_SENT:
-                if sweep.now < expires_at:
+                if sweep.over < expires_at:
                     again.append((segment_id, Reason(reason), code, sweep.now + self._rules.grace(message.channel)))
             elif self._is_to_be_applied(reason, known.states[segment_id], account, sweep.now):
                 wanted = SegmentState.DELIVERED if reason == Reason.OTHER_PART else SegmentState.FAILED

@@ -74,9 +74,12 @@ class Queries:
         return [Segment(*row) for row in rows]
 
     def _load_due(self, load: ops.LoadDue) -> tuple[list[Segment], ops.DuePlace | None]:
-        rows = queued_behind(
-            self._connection, _LOADED, queue=load.queue, place=load.after, until=load.now, limit=load.limit
-        )
+        rows: list[Any] = []
+        ranges = [(load.after, load.now)] if load.after.due_at <= load.latest else []
+        for place, until in (*ranges, (max(load.after, ops.DuePlace(load.latest, FOR_EVER)), FOR_EVER)):
+            left = load.limit - len(rows)
+            if left:
+                rows += queued_behind(self._connection, _LOADED, queue=load.queue, place=place, until=until, limit=left)
         after = ops.DuePlace(*rows[-1][:2]) if len(rows) == load.limit else None
         return [Segment(*row[2:]) for row in rows], after
 
@@ -117,11 +120,14 @@ class Queries:
 
     def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[Event]:
         sink, _ = self._sink(load.sink)
-        rows = self._connection.execute(
+        sql = (
             f"SELECT {_EVENT}, p.attempts FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
-            " WHERE p.kind = ?1 AND p.due_at <= ?2 AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3",
-            (load.kind, load.now, load.limit, SINKS, sink),
+            " WHERE p.kind = ?1 AND {} AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3"
         )
+        rows: list[Any] = []
+        for when, moment in (("p.due_at <= ?2", load.now), ("p.due_at > ?2", load.latest)):
+            limit = load.limit - len(rows)
+            rows += self._connection.execute(sql.format(when), (load.kind, moment, limit, SINKS, sink)) if limit else ()
         return [Event(*row) for row in rows]
 
     def _load_progress(self, load: ops.LoadProgress) -> ops.SinkProgress:

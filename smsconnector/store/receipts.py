@@ -263,7 +263,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         in esm_class. Returns how many there were."""
         rows = self._connection.execute(
             "SELECT id, account, destination, received_at, incoming FROM parked_receipt WHERE received_at <= ? LIMIT ?",
-            (sweep.now - PARKED_TIMEOUT, sweep.limit),
+            (sweep.earlier - PARKED_TIMEOUT, sweep.limit),
         ).fetchall()
         if not rows:
             return 0

@@ -34,6 +34,8 @@ from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
 from smsconnector.wall_clock import WallClock
 
+FOR_EVER = 3.2e9  # seconds: a century
+
 T = TypeVar("T")
 BacklogDone = Callable[[T | None, StoreError | None], None]
 Decided = tuple[Outcome, int]  # what became of a submit; with the verdict RETRY, when to try again (ms)
@@ -106,7 +108,8 @@ class IBacklog(Protocol):
 
 class StoreBacklog:
     """The segments of one queue in the database. ``process`` is the
-    number of this process among all that have used the database: claims are made in its name."""
+    number of this process among all that have used the database: claims are made in its name. No pause before another
+    attempt is longer than ``longest_pause`` (s): one that seems to be was written before the clock was set back."""
 
     def __init__(
         self,
@@ -116,9 +119,10 @@ class StoreBacklog:
         clock: IReactorTime,
         wall_clock: WallClock,
         process: int = 0,
+        longest_pause: float = FOR_EVER,
     ) -> None:
         self.queue, self._writer, self._reader = queue, writer, reader
-        self._wall_clock, self._process = wall_clock, process
+        self._wall_clock, self._process, self._longest_pause = wall_clock, process, longest_pause
         self._retrying = RetryingWriter(clock, writer)
         self._place = ops.NOTHING_DUE  # behind which the next look for due segments goes on
         self._records = 0  # so many were given to ``record``; each has a number
@@ -148,7 +152,9 @@ class StoreBacklog:
             self._place = place or ops.NOTHING_DUE
             done(segments, None)
 
-        self._reader.put(ops.LoadDue(self.queue, self._now_ms(), limit, self._place), loaded)
+        now_ms = self._wall_clock.steady_milliseconds()
+        latest_ms = now_ms + int(self._longest_pause * 1000)
+        self._reader.put(ops.LoadDue(self.queue, now_ms, limit, self._place, latest_ms), loaded)
 
     def load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
         self._loads.append((set(self._unwritten), partial(self._load_retries, limit, done)))
@@ -178,7 +184,7 @@ class StoreBacklog:
         self._retrying.put(lambda: ops.Unclaim(tuple(ids)), lambda *_: None)
 
     def postpone(self, ids: Sequence[int], seconds: float, done: BacklogDone[None]) -> None:
-        due_at = self._now_ms() + int(seconds * 1000)
+        due_at = self._wall_clock.steady_milliseconds() + int(seconds * 1000)
         self._retrying.put(lambda: ops.Postpone(tuple(ids), due_at), done)
 
     def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]]) -> None:
@@ -192,13 +198,14 @@ class StoreBacklog:
                 self._load_what_is_written()
             done(ended, error)
 
-        self._retrying.put(lambda: ops.Record(tuple(decided), self._now_ms(), self._process), recorded)
+        def make() -> ops.Record:
+            clock = self._wall_clock
+            return ops.Record(tuple(decided), clock.milliseconds(), self._process, clock.earlier_milliseconds())
+
+        self._retrying.put(make, recorded)
 
     def settled(self) -> "Deferred[None]":
         return self._retrying.settled()
 
     def close(self) -> None:
         self._retrying.close()
-
-    def _now_ms(self) -> int:
-        return self._wall_clock.milliseconds()

@@ -20,7 +20,7 @@ from smsconnector.sms.segmentation import Split
 from smsconnector.store.reader import IReader
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.backlog import StoreBacklog
-from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.submitter import CROWDED_DELAY, RetryPolicy, Submitter
 from smsconnector.wall_clock import WallClock
 
 MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
@@ -40,7 +40,13 @@ class SubmitterMaker:
     def make(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
         """A new submitter for ``route``. ``queue`` is the name of the route's queue in the database."""
         backlog = StoreBacklog(
-            queue, self.writer, self.reader, clock=self.clock, wall_clock=self.wall_clock, process=self.process
+            queue,
+            self.writer,
+            self.reader,
+            clock=self.clock,
+            wall_clock=self.wall_clock,
+            process=self.process,
+            longest_pause=policy.longest_pause,
         )
         return Submitter(self.clock, self.wall_clock, backlog, route, policy=policy, told=self.told)
 
@@ -103,6 +109,7 @@ def make_outlet(
         resend=section.unknown_outcome == "resend",
         strict_order=section.strict_order,
         source=dice,
+        longest_pause=max(section.longest_pause(), CROWDED_DELAY),
     )
     submitters: dict[str, Submitter] = {}
 

@@ -22,7 +22,6 @@ from functools import partial
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError
@@ -32,6 +31,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
 from smsconnector.store.writer import IWriter
+from smsconnector.timers import Repeating
 from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, KINDS, OutboxReading
 from smsconnector.walks.parked_events import KindsOfEvents
 from smsconnector.wall_clock import WallClock
@@ -73,8 +73,7 @@ class Publisher(Service):
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
         self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
         self._not_logged = 0  # refused events that were left out of the log
-        self._look_timer = LoopingCall(self._look_around)
-        self._look_timer.clock = clock
+        self._look_timer = Repeating(clock, f"{sink_name}'s look around", self._look_around)
 
     def startService(self) -> None:
         super().startService()
@@ -225,7 +224,7 @@ class Publisher(Service):
                 self._say_refused(event, outcome.reason)
             first = FIRST_RETRY if refused else FIRST_DELAY
             pause = min(first * 2.0 ** min(event.attempts, 30), LONGEST_RETRY)
-            due_at = self._now() + int(pause * 1000)
+            due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000)
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
 
         def make() -> ops.ParkEvents:
@@ -251,7 +250,9 @@ class Publisher(Service):
             limit = 0 if is_busy else self._kinds[kind].may_be_tried(now)
             if limit:
                 self._looking.add(kind)
-                query = ops.LoadParkedEvents(self.sink_name, kind, self._now(), limit)
+                now_ms = self._wall_clock.steady_milliseconds()
+                latest_ms = now_ms + int(LONGEST_RETRY * 1000)
+                query = ops.LoadParkedEvents(self.sink_name, kind, now_ms, limit, latest_ms)
                 self._reader.put(query, partial(self._loaded_parked, kind))
 
     def _loaded_parked(self, kind: str, found: list[Event] | None, _error: StoreError | None) -> None:

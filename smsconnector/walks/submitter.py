@@ -31,14 +31,14 @@ from dataclasses import dataclass, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 
 from smsconnector.channels import IRoute
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
 from smsconnector.store.retrying import RETRY_INTERVAL
-from smsconnector.walks.backlog import Decided, IBacklog
+from smsconnector.timers import Repeating
+from smsconnector.walks.backlog import FOR_EVER, Decided, IBacklog
 from smsconnector.walks.claims import Claims
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
@@ -66,6 +66,7 @@ class RetryPolicy:
     resend: bool = True
     strict_order: bool = False
     source: random.Random = field(default_factory=random.Random)
+    longest_pause: float = FOR_EVER  # whatever asked for it
 
     def delay(self, attempts: int) -> float:
         """Seconds until the next attempt, after so many before this one."""
@@ -125,8 +126,7 @@ class Submitter(Service):
         self._throttled_first = False  # throttled segments and others take turns when one place is left
         self._pump_call: IDelayedCall | None = None
         self._again_call: IDelayedCall | None = None  # when what the disk could not do is tried again
-        self._due_timer = LoopingCall(self._load_due)
-        self._due_timer.clock = clock
+        self._due_timer = Repeating(clock, f"the look for what is due in {backlog.queue}", self._load_due)
 
     # --- service --------------------------------------------------------------------------------------------
 
@@ -387,4 +387,4 @@ class Submitter(Service):
                 self._obsolete.taken.clear()
 
     def _now_ms(self) -> int:
-        return self._wall_clock.milliseconds()
+        return self._wall_clock.steady_milliseconds()

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 
 from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.outlet import Outlet
+from smsconnector.timers import Repeating
 from smsconnector.wall_clock import WallClock
 
 SWEEP_INTERVAL = 5.0  # seconds
@@ -61,13 +61,13 @@ class Sweeper(Service):
         self._retrying = RetryingWriter(clock, writer)
         self._incoming_timeout, self._keep, self._outlets = incoming_timeout, keep or Keep(), outlets
         self._purging = False
-        self._timer = LoopingCall(self.sweep)
-        self._timer.clock = clock
+        self._timer = Repeating(clock, "a sweep", self.sweep)
 
     def startService(self) -> None:
         super().startService()
         self._retrying.put(
-            lambda: ops.Settle(self._now(), self._process), lambda ended, _: self._told() if ended else None
+            lambda: ops.Settle(self._wall_clock.milliseconds(), self._process),
+            lambda ended, _: self._told() if ended else None,
         )
         self._timer.start(SWEEP_INTERVAL, now=False)
 
@@ -78,10 +78,11 @@ class Sweeper(Service):
 
     def sweep(self) -> None:
         """End what is overdue. Begin to drop what is old, unless that is still under way."""
-        now = self._now()
-        under_way = tuple(set().union(*(outlet.overdue(now) for outlet in self._outlets)))
-        before = now - int(self._incoming_timeout * 1000)
-        sweep = ops.Sweep(now, before, under_way=under_way, process=self._process)
+        clock = self._wall_clock
+        before = clock.earlier_milliseconds() - int(self._incoming_timeout * 1000)
+        now, steady = clock.milliseconds(), clock.steady_milliseconds()
+        under_way = tuple(set().union(*(outlet.overdue(steady) for outlet in self._outlets)))
+        sweep = ops.Sweep(now, before, under_way=under_way, process=self._process, steady_now=steady)
         self._writer.put(sweep, self._swept)
         if not self._purging:
             self._purging = True
@@ -97,13 +98,10 @@ class Sweeper(Service):
                 self.sweep()
 
     def _purge(self) -> None:
-        now, keep = self._now(), self._keep
+        now, keep = self._wall_clock.earlier_milliseconds(), self._keep
         self._writer.put(ops.Purge(now - int(keep.texts * 1000), now - int(keep.messages * 1000)), self._purged)
 
     def _purged(self, dropped: int | None, _error: StoreError | None) -> None:
         self._purging = bool(dropped and self.running)
         if self._purging:
             self._purge()
-
-    def _now(self) -> int:
-        return self._wall_clock.milliseconds()

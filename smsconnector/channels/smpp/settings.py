@@ -244,6 +244,11 @@ class SMPPChannelSection(ChannelSection):
         """Those of all its binds."""
         return [one for index, bind in enumerate(self.binds) for one in bind.problems(f"{path}.binds[{index}]")]
 
+    def longest_pause(self) -> float:
+        """Seconds: a status may have a delay of its own."""
+        delays = [rule.delay or 0.0 for bind in self.binds for rule in bind.statuses.values()]
+        return max([super().longest_pause(), *delays])
+
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account those of its system_id: hosts that stand for each other. A bind that names its ``account``
         has said what belongs together."""

@@ -18,7 +18,7 @@ from smsconnector.store.store import Store
 from smsconnector.walks import publisher as publishing
 from smsconnector.walks import ready, strict_order, throttled
 from smsconnector.walks import submitter as submitting
-from smsconnector.walks.backlog import StoreBacklog
+from smsconnector.walks.backlog import FOR_EVER, StoreBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
@@ -37,6 +37,7 @@ class WalkCase(SynchronousTestCase):
     resend = True
     strict_order = False
     window = 50
+    longest_pause = FOR_EVER
     life = 0
 
     def setUp(self) -> None:
@@ -45,25 +46,32 @@ class WalkCase(SynchronousTestCase):
         self.start()
 
     def start(self, broken: bool = False) -> None:
+        self.wall_clock = self.make_wall_clock()
         self.writer = self.make_writer(self.clock, Store(self.path))
         self.writer.broken = broken
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
-        self.publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, self.sink)
+        self.publisher = Publisher(self.clock, self.wall_clock, self.writer, self.writer, self.sink)
         self.life += 1
         self.receiver = Receiver(self.writer, self.publisher.wake)
         policy = RetryPolicy(
             attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
         )
         self.backlog = StoreBacklog(
-            "smpp", self.writer, self.reader(), clock=self.clock, wall_clock=WallClock(self.now), process=self.life
+            "smpp",
+            self.writer,
+            self.reader(),
+            clock=self.clock,
+            wall_clock=self.wall_clock,
+            process=self.life,
+            longest_pause=self.longest_pause,
         )
         self.submitter = Submitter(
-            self.clock, WallClock(self.now), self.backlog, self.channel, policy=policy, told=self.publisher.wake
+            self.clock, self.wall_clock, self.backlog, self.channel, policy=policy, told=self.publisher.wake
         )
         self.channel.listener = self.submitter
         self.sweeper = Sweeper(
             self.clock,
-            WallClock(self.now),
+            self.wall_clock,
             self.writer,
             self.publisher.wake,
             process=self.life,
@@ -72,6 +80,9 @@ class WalkCase(SynchronousTestCase):
         for service in (self.publisher, self.sweeper, self.submitter):
             service.startService()
         self.settle()
+
+    def make_wall_clock(self) -> WallClock:
+        return WallClock(self.now)
 
     def make_writer(self, clock: Clock, store: Store) -> DirectWriter:
         return DirectWriter(clock, store)
