@@ -32,6 +32,7 @@ from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status
 from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.submit import SubmitRenderer
+from smsconnector.timers import run_on_monotonic_clock
 
 THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
 THROTTLE_PAUSE = 1.0  # seconds before a throttled submit is tried again
@@ -224,7 +225,7 @@ class Visit:
             now = self.clock.seconds()
             trial.sent_at, trial.status = now, None
             pace.submitted()
-            session.submit(body, trial, now)
+            connection.submit(body, trial)
             connection.flush()
             limit = session.settings.response_timeout + 2 * CLOSE_TIMEOUT  # the session's own time-out is the first
             yield self._await(lambda: not trial.under_way, limit)
@@ -306,6 +307,7 @@ class Visit:
 
 def run_visit(reactor: Any, plan: Plan, say: Callable[[str], None]) -> int:
     """Run ``reactor`` for one visit, and ``say`` its report. Gives the exit status: 0 if the bind came up, else 1."""
+    run_on_monotonic_clock(reactor)
     scheme, host, port = plan.bind.address
     tls = TLS(**plan.bind.tls.model_dump()) if scheme == "tls" else None
     visit = Visit(

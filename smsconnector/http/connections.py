@@ -1,7 +1,8 @@
 """How many connections there may be, and how long one may take over a request.
 
 Twisted's own time-out counts silence: a client that sends an octet now and then is never timed out. Here the whole
-request must have come within ``request_timeout`` of its first octet.
+request must have come within ``request_timeout`` of its first octet. Both count only the time in which the client could
+be heard (``net.hearing``).
 
 A connection beyond ``maximum`` is closed at once, without an answer: the limit is there to save work and memory, and
 an answer costs both.
@@ -12,10 +13,12 @@ from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
+
+from smsconnector.net.hearing import Hearing
+from smsconnector.timers import Repeating
 
 LOOK_INTERVAL_S = 1.0  # between looks for connections that take too long
 SPARE_FILES = 200  # open files for everything else: database, log, binds, broker
@@ -23,15 +26,16 @@ SPARE_FILES = 200  # open files for everything else: database, log, binds, broke
 
 @implementer(IHalfCloseableProtocol)
 class Connection(ProtocolWrapper):
-    """One connection. ``waiting_since_s`` is the clock's time since when it has been waiting for the client: the first
-    octet of the request that is being received, or what ``BoundedChannel`` notes; None while it does not wait."""
+    """One connection. ``waiting_since_s`` is the time (``Connections.now``) since when it has been waiting for the
+    client: the first octet of the request that is being received, or what ``BoundedChannel`` notes; None while it does
+    not wait."""
 
     waiting_since_s: float | None = None
     factory: "Connections"
 
     def dataReceived(self, data: bytes) -> None:
         if self.waiting_since_s is None:
-            self.waiting_since_s = self.factory.clock.seconds()
+            self.waiting_since_s = self.factory.now()
         super().dataReceived(data)
 
     def readConnectionLost(self) -> None:
@@ -69,8 +73,22 @@ class Connections(WrappingFactory):
         self.clock = clock
         self._maximum, self._request_timeout_s = maximum, request_timeout
         self._refused = 0
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = clock
+        self._looking = Repeating(clock, "the look for slow clients", self._look)
+        self._hearing = Hearing(clock.seconds(), 2 * LOOK_INTERVAL_S)
+        self._heard = 0.0
+
+    def now(self) -> float:
+        """For what begins now, in seconds in which clients could be heard."""
+        return self._hearing.now(self.clock.seconds())
+
+    def heard_for(self, since: float) -> float:
+        """For how long (s) clients have been heard since then, by ``now``."""
+        return self._heard - since
+
+    @property
+    def has_just_woken(self) -> bool:
+        """Whether the process was frozen until a moment ago."""
+        return self._hearing.has_just_woken(self.clock.seconds())
 
     def acceptableProtocols(self) -> list[bytes]:
         """For ALPN (RFC 7301). HTTP/1.1 only: an HTTP/2 connection has several requests at once, which neither the
@@ -93,11 +111,11 @@ class Connections(WrappingFactory):
 
     def _look(self) -> None:
         """Cut off who takes too long, and say in the log how many connections were refused since the last look."""
-        now = self.clock.seconds()
+        self._heard = self._hearing.tick(self.clock.seconds())
         slow = [
             one
             for one in self.protocols
-            if one.waiting_since_s is not None and now - one.waiting_since_s >= self._request_timeout_s
+            if one.waiting_since_s is not None and self.heard_for(one.waiting_since_s) >= self._request_timeout_s
         ]
         for connection in slow:
             connection.abortConnection()

@@ -90,7 +90,7 @@ class BoundedChannel(HTTPChannel):
         if not (waiting or self.closing):
             self.transport.waiting_since_s = None
         elif self.transport.waiting_since_s is None:
-            self.transport.waiting_since_s = self.transport.factory.clock.seconds()
+            self.transport.waiting_since_s = self.transport.factory.now()
 
     # --- one request a turn ---------------------------------------------------------------------------------
 
@@ -167,8 +167,12 @@ class BoundedChannel(HTTPChannel):
         self._set_clock()
 
     def timeoutConnection(self) -> None:
-        """Close without a line in the log: else anybody who can connect could fill it."""
-        self.loseConnection()
+        """Close without a line in the log: else anybody who can connect could fill it. After a time in which the
+        process was frozen the silence may have been ours, and a request may wait to be read: count anew."""
+        if self.transport.factory.has_just_woken:
+            self.setTimeout(self.timeOut)
+        else:
+            self.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.clearLineBuffer()

@@ -2,6 +2,7 @@
 
 ``link``        keeps one connection: makes it, and makes it again when it ends
 ``endpoints``   where a connection leads: to a host by TCP or TLS, or from a peer that connects to us
+``hearing``     for how long a peer could be heard, which is what time-outs count
 ``tls``         how a certificate is verified
 ``server_tls``  a port with a certificate of ours, which may be renewed
 """

@@ -13,7 +13,8 @@
 5. ``unbind`` drains the session: no more submits, and unbind when neither side owes an answer.
 6. ``tick`` gives what is due because time has passed: time-outs, enquire_link, the end of a drain. One timer calls it.
 
-Times are seconds, as floats, of any clock that only rises.
+Times are seconds, as floats, of any clock that only rises. Where it rises only while the SMSC could be heard, no answer
+counts as missing that has come and was not read (``net.hearing`` is such a clock).
 """
 
 import enum
@@ -363,9 +364,11 @@ class Session:
 
     # --- time -----------------------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> list[SessionEvent]:
-        """What is due by now. Call it at least once a second; the time-outs are as exact as the calls are frequent."""
-        settings = self.settings
+    def tick(self, now: float, heard: float | None = None) -> list[SessionEvent]:
+        """What is due by now. Call it at least once a second; the time-outs are as exact as the calls are frequent.
+        All that came up to the time ``heard`` has been given to ``receive``: time-outs are judged by it. None: all that
+        came up to now."""
+        settings, begins, now = self.settings, now, now if heard is None else heard
         if self.state is State.BINDING and now - self._since >= settings.bind_timeout:
             return self.connection_lost(f"no answer to the bind within {settings.bind_timeout:g} s", silent=True)
         if self.state is State.OPEN and now - self._since >= settings.bind_timeout:
@@ -377,7 +380,7 @@ class Session:
                 reason = f"no answer to enquire_link within {settings.response_timeout:g} s"
                 return self.connection_lost(reason, silent=True)
         elif now - self._last_received >= settings.enquire_link_interval:
-            self._enquired_at = now
+            self._enquired_at = begins
             self._out.append(codec.bare(CommandId.enquire_link, self._next_sequence()))
         events = self._expired(now)
         if self.state is State.UNBINDING:

@@ -16,12 +16,13 @@ from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
+from smsconnector.net.hearing import Hearing
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
+from smsconnector.timers import Repeating
 
 MEASURE_INTERVAL = 1.0  # seconds
 PROBE_EVERY = 10  # so many times asked, it has to write once, while all is well
@@ -61,14 +62,15 @@ class Admission(Service, Gate):
 
     def __init__(self, clock: IReactorTime, writer: IWriter, limits: Limits) -> None:
         self._clock, self._writer, self._limits = clock, writer, limits
+        self._hearing = Hearing(clock.seconds(), 2 * MEASURE_INTERVAL)  # a freeze is no fault of the store
+        self._heard = 0.0
         self.measures: ops.Measures | None = None
         self._store_says = ""  # why it can't write; "" if it can
-        self._asked_at: float | None = None  # None while no answer is awaited
+        self._asked_at: float | None = None  # by _hearing; None while no answer is awaited
         self._looks = 0  # how often it was asked
         self._damage = ""  # what is wrong with the file; "" if nothing is
         self._said = ""  # the refusal that the log has
-        self._timer = LoopingCall(self._look)
-        self._timer.clock = clock
+        self._timer = Repeating(clock, "the look at the store", self._look)
 
     def startService(self) -> None:
         super().startService()
@@ -87,7 +89,7 @@ class Admission(Service, Gate):
             return self._damage
         if self._store_says:
             return f"Nothing can be written: {self._store_says}."
-        if self._asked_at is not None and self._clock.seconds() - self._asked_at > STORE_TIMEOUT:
+        if self._asked_at is not None and self._heard - self._asked_at > STORE_TIMEOUT:
             return f"The database has not answered for {STORE_TIMEOUT:g} s."
         return self._too_full()
 
@@ -109,8 +111,9 @@ class Admission(Service, Gate):
         return ""
 
     def _look(self) -> None:
+        self._heard = self._hearing.tick(self._clock.seconds())
         if self._asked_at is None:
-            self._asked_at = self._clock.seconds()
+            self._asked_at = self._hearing.now(self._clock.seconds())
             probe = LARGE if self._store_says else SMALL if self._looks % PROBE_EVERY == 0 else None
             self._looks += 1
             self._writer.put(ops.Measure(probe), partial(self._measured, probe))

@@ -224,8 +224,8 @@ class Bind(Service):
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self._pace.submitted()
-        body = self._renderer.body(segment, self._channel.wall_clock.milliseconds())
-        self._protocol.session.submit(body, (segment, owner), self.clock.seconds())
+        body = self._renderer.body(segment, self._channel.wall_clock.steady_milliseconds())
+        self._protocol.submit(body, (segment, owner))
 
     def flush(self) -> None:
         if self._protocol is not None:

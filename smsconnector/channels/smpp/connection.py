@@ -5,6 +5,9 @@ does not read what we answer.
 
 It keeps the end bounded: the connection to a peer that is silent is aborted at once; any other peer has some seconds to
 take the last octets.
+
+Time-outs count only the time in which the SMSC could be heard (``net.hearing``): not the time in which the process was
+frozen, and not the time in which nothing is read.
 """
 
 from typing import Any, Protocol
@@ -12,12 +15,13 @@ from typing import Any, Protocol
 from twisted.internet import protocol as net
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smsconnector.net.hearing import FULL_READ, Hearing
 from smsconnector.net.tls import explain_failure
 from smsconnector.smpp import session as smpp
+from smsconnector.timers import Repeating
 
 SESSION_TICK = 0.25  # seconds between looks at the clock, per session
 CLOSE_TIMEOUT = 5.0  # seconds for the peer to take the last octets and close; then the connection is aborted
@@ -42,23 +46,30 @@ class SMPPProtocol(net.Protocol):
 
     def __init__(self, owner: SessionOwner, session: smpp.Session) -> None:
         self._owner, self.session = owner, session
-        self._ticking = LoopingCall(self._tick)
-        self._ticking.clock = owner.clock
+        self._ticking = Repeating(owner.clock, "a session's look at the time", self._tick)
+        self._hearing = Hearing(owner.clock.seconds())
+        self._awake = Hearing(owner.clock.seconds())  # as if we always read
         self._abort: IDelayedCall | None = None
         self._held = False  # by the bind: the disk has to catch up
-        self._blocked_since: float | None = None  # when the peer's side of the connection became full
+        self._blocked_since: float | None = None  # by _awake; when the peer's side of the connection became full
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         self.transport.registerProducer(self, True)
-        self.session.start(self._owner.clock.seconds())
+        self.session.start(self._now())
         self.flush()
         self._ticking.start(SESSION_TICK, now=False)
 
     def dataReceived(self, data: bytes) -> None:
-        self._dispatch(self.session.receive(data, self._owner.clock.seconds()))
+        if len(data) >= FULL_READ:
+            self._hearing.behind()
+        self._dispatch(self.session.receive(data, self._now()))
+
+    def submit(self, body: bytes, token: Any) -> None:
+        """A rendered submit_sm body into the window; ``flush`` writes it."""
+        self.session.submit(body, token, self._now())
 
     def connectionLost(self, reason: Failure = net.connectionDone) -> None:
         if self._ticking.running:
@@ -71,7 +82,7 @@ class SMPPProtocol(net.Protocol):
         self._owner.gone(self)
 
     def unbind(self) -> None:
-        self._dispatch(self.session.unbind(self._owner.clock.seconds()))
+        self._dispatch(self.session.unbind(self._now()))
 
     def flush(self) -> None:
         """Write what the session has queued in this turn."""
@@ -88,7 +99,7 @@ class SMPPProtocol(net.Protocol):
 
     def pauseProducing(self) -> None:
         """The transport: what was written is not being read."""
-        self._blocked_since = self._owner.clock.seconds()
+        self._blocked_since = self._awake.now(self._owner.clock.seconds())
         self._read_or_not()
 
     def resumeProducing(self) -> None:
@@ -104,18 +115,25 @@ class SMPPProtocol(net.Protocol):
             self.transport.pauseProducing()
         else:
             self.transport.resumeProducing()
+        self._hearing.hold(self._held or (blocked and self.session.state is smpp.State.BOUND))  # a drain has to end
 
     # --- time and ends --------------------------------------------------------------------------------------
 
+    def _now(self) -> float:
+        """For what begins now."""
+        return self._hearing.now(self._owner.clock.seconds())
+
     def _tick(self) -> None:
         now = self._owner.clock.seconds()
-        if self._blocked_since is not None and self.session.state is smpp.State.BOUND:
+        awake = self._awake.tick(now)
+        if self._blocked_since is not None and self.session.state in (smpp.State.BOUND, smpp.State.UNBINDING):
             self._read_or_not()
             limit = self.session.settings.response_timeout
-            if now - self._blocked_since >= limit:
+            if self.session.state is smpp.State.BOUND and awake - self._blocked_since >= limit:
                 self._dispatch(self.session.connection_lost(f"the SMSC read nothing for {limit:g} s", silent=True))
-        elif not self._held:  # what has not been read can't be missed
-            self._dispatch(self.session.tick(now))
+                return
+        heard = self._hearing.tick(now)  # what has not been read can't be missed
+        self._dispatch(self.session.tick(self._now(), heard))
 
     def _dispatch(self, events: list[smpp.SessionEvent]) -> None:
         if events:

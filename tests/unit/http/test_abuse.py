@@ -115,9 +115,9 @@ class TimeCase(AbuseCase):
         protocol.dataReceived(SEND + HEAD)
         self.settle()
         self.assertIn(b"HTTP/1.1 200", transport.value())
-        self.clock.advance(29.0)
+        self.clock.pump([1.0] * 29)
         self.assertFalse(transport.aborted)
-        for _ in range(2):
+        for _ in range(3):
             protocol.dataReceived(b"X")
             self.clock.advance(1.0)
         self.assertTrue(transport.aborted)
@@ -151,10 +151,34 @@ class TimeCase(AbuseCase):
         """One that is silent is closed, and cut off if the other side does not go; the log is silent too."""
         said = RecordedLog(self).events
         _, transport = self.connect()
-        self.clock.advance(61.0)
+        self.clock.pump([1.0] * 61)
         self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
-        self.clock.advance(31.0)
+        self.clock.pump([1.0] * 32)
         self.assertEqual((transport.aborted, said), (True, []))
+
+    def test_frozen(self) -> None:
+        """A process that was frozen (SIGSTOP, a virtual machine that is paused) reads before it judges: neither a
+        request that is half there nor a silent connection is over, for what the client sent lies in the socket."""
+        protocol, half = self.connect()
+        protocol.dataReceived(HEAD)
+        idle_protocol, idle = self.connect()
+        self.clock.pump([1.0] * 25)
+        self.clock.advance(90.0)
+        self.assertFalse(half.aborted or idle.disconnecting)
+        idle_protocol.dataReceived(SEND)
+        protocol.dataReceived(SEND[len(HEAD) :])
+        self.settle()
+        for transport in (half, idle):
+            self.assertIn(b"HTTP/1.1 200", transport.value())
+
+    def test_frozen_in_vain(self) -> None:
+        """A client that is slow after that too is cut off, as ever."""
+        protocol, half = self.connect()
+        protocol.dataReceived(HEAD)
+        _, idle = self.connect()
+        self.clock.advance(90.0)
+        self.clock.pump([1.0] * 62)
+        self.assertTrue(half.aborted and idle.disconnecting)
 
     def test_close_ends(self) -> None:
         """Connection: close, HTTP/1.0 and refusals: whoever keeps the connection then is cut off."""
@@ -166,7 +190,7 @@ class TimeCase(AbuseCase):
             protocol, transport = self.connect()
             protocol.dataReceived(octets)
             self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
-            self.clock.advance(31.0)
+            self.clock.pump([1.0] * 32)
             self.assertTrue(transport.aborted, octets)
 
 
@@ -210,7 +234,7 @@ class ManyCase(AbuseCase):
             protocol.dataReceived(request * 100)
             self.settle()
             self.assertLess(len(transport.value()), Transport.BUFFER + 2 * size)
-            self.clock.advance(31.0)
+            self.clock.pump([1.0] * 32)
             self.assertTrue(transport.aborted)
 
     def test_reads_late(self) -> None:

@@ -81,11 +81,17 @@ class AdmissionCase(SynchronousTestCase):
         self.assertEqual(code, "unavailable")
         self.assertNotIn("/var", sentence)
 
+    def test_frozen(self) -> None:
+        """A time in which the process was frozen, its store's thread too, is none in which the store did not answer."""
+        self.clock.pump([1.0] * 2)
+        self.clock.advance(3_600.0)
+        self.assertEqual(self.admission.refusal(), "")
+
     def test_store_is_slow(self) -> None:
         """More operations wait than are written in a moment, or no answer comes at all."""
         self.writer.depth = 11
         self.assertIn("11 operations wait", self.admission.refusal())
         self.writer.depth = 0
-        self.clock.pump([1.0] * 11)
+        self.clock.pump([1.0] * 12)
         self.assertEqual(len(self.writer.asked), 1)
         self.assertIn(f"{admission.STORE_TIMEOUT:g} s", self.admission.refusal())
