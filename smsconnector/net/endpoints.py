@@ -6,7 +6,6 @@ Both are client endpoints of Twisted, so that a ``link.Link`` can keep either.
 from collections.abc import Callable
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint, IStreamServerEndpoint
@@ -21,8 +20,8 @@ CONNECT_TIMEOUT = 10.0  # seconds
 
 
 def client_endpoint(reactor: Any, host: str, port: int, tls: TLS | None = None) -> Any:
-    """An endpoint that connects within CONNECT_TIMEOUT, by TLS if asked for: OSError, ValueError or SSL.Error if its
-    files are no good."""
+    """An endpoint that connects within CONNECT_TIMEOUT, by TLS if asked for: OSError or ValueError if its files are
+    no good."""
     endpoint: Any = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
     return endpoint if tls is None else TLSEndpoint(endpoint, host, tls)
 
@@ -41,9 +40,9 @@ class TLSEndpoint:
     def connect(self, factory: IProtocolFactory) -> "Deferred[Any]":
         try:
             self._options = tls_options(self._host, self._tls)
-        except (OSError, ValueError, SSL.Error) as error:
+        except (OSError, ValueError) as error:
             self.log.warn(
-                "certificates of {host} can't be read again, the last ones are used: {error}",
+                "the certificates for {host} can't be read again, and the last ones are used: {error}",
                 host=self._host,
                 error=error,
             )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -103,8 +103,8 @@ class Link(Service):
 
     def _try(self) -> None:
         self._timer = None
-        self._attempt = self._connect()
-        self._attempt.addCallbacks(self._connected, self._failed)
+        self._attempt = attempt = maybeDeferred(self._connect)  # whatever it raises, it is a failed attempt
+        attempt.addCallbacks(self._connected, self._failed)
 
     def _connected(self, _protocol: Any) -> None:
         self._attempt = None

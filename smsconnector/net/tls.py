@@ -5,11 +5,12 @@ a certificate pass that names no host at all.
 """
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from OpenSSL.crypto import X509
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
@@ -45,14 +46,25 @@ class TLS:
 
 
 def tls_options(host: str, tls: TLS) -> Any:
-    """Twisted's options for a connection to ``host``."""
+    """Twisted's options for a connection to ``host``. OSError if a file can't be read, ValueError if one is no good;
+    the sentence names the file."""
     trust: Any = platformTrust() if tls.ca_file is None else trustRootFromCertificates(certificates(tls.ca_file))
-    identity = None
+    identity, own = None, " and ".join(path for path in (tls.certificate_file, tls.key_file) if path is not None)
     if tls.certificate_file is not None:
         pem = _read(tls.certificate_file) + b"\n" + (_read(tls.key_file) if tls.key_file is not None else b"")
-        identity = PrivateCertificate.loadPEM(pem)
+        identity = _loaded(own, PrivateCertificate.loadPEM, pem)
     name = tls.server_name or host
-    return Verifying(optionsForClientTLS(name, trust, identity), name if tls.verify_name else None)
+    options = _loaded(own or str(tls.ca_file), optionsForClientTLS, name, trust, identity)
+    return Verifying(options, name if tls.verify_name else None)
+
+
+def _loaded(path: str, load: Callable[..., Any], *arguments: Any) -> Any:
+    """What OpenSSL makes of it. A file may be read while somebody writes it, and then holds half a certificate."""
+    try:
+        return load(*arguments)
+    except Exception as error:  # noqa: BLE001 — OpenSSL and what stands before it have many ways to say it
+        why = openssl_reasons(error) or str(error) or type(error).__name__
+        raise ValueError(f"{path}: no whole PEM of a certificate and its key ({why})") from None
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -135,7 +147,7 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
 
 def openssl_reasons(failure: BaseException | None) -> str:
     """The words of OpenSSL's errors, which are triples of library, function and reason; empty for other failures."""
-    if not isinstance(failure, SSL.Error) or not failure.args or not isinstance(failure.args[0], list):
+    if not isinstance(failure, (SSL.Error, crypto.Error)) or not failure.args or not isinstance(failure.args[0], list):
         return ""
     return ", ".join(str(part[-1]) for part in failure.args[0])
 
@@ -154,7 +166,7 @@ def certificates(path: str) -> list[Certificate]:
     parts = [part + end for part in _read(path).split(end) if b"BEGIN CERTIFICATE" in part]
     if not parts:
         raise ValueError(f"{path} holds no certificate; write the path of a PEM file")
-    return [Certificate.loadPEM(part) for part in parts]
+    return [_loaded(path, Certificate.loadPEM, part) for part in parts]
 
 
 def _read(path: str) -> bytes:
