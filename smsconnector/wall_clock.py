@@ -10,8 +10,8 @@ There are two readings. They are the same until the clock is set.
   next attempt, the end of a lifetime. So a clock that is set forward ends no lifetime, and one that is set back holds
   up no attempt.
 
-What is compared with a stamp, such as the age of a parked receipt, is judged by the earlier of the two: nothing is
-given up too early, whichever way the clock was set.
+What is compared with a stamp, such as the age of a parked receipt, is judged by ``earlier_milliseconds``: the steady
+reading, less what the clock was ever set back by. Nothing is given up too early, whichever way the clock was set.
 
 A step of more than ``FOLLOWED`` is taken for the end of a fault: a machine without a battery starts in 1970, and NTP
 mends that. The steady reading follows such a step, and a small one as well. After a restart both readings are the same
@@ -47,6 +47,7 @@ class WallClock:
         self._source, self._elapsed = source, elapsed
         self._ahead = source() - elapsed() if elapsed is not None else 0.0  # s: how far it is before ``elapsed``
         self._ahead_if_not_set = self._ahead
+        self._furthest_back = 0.0  # s: by how much it was ever behind the steady reading; not above 0
 
     def milliseconds(self) -> int:
         """Since the Unix epoch; the unit of all times on disk and in the records of ``messages``."""
@@ -65,14 +66,16 @@ class WallClock:
         return int((elapsed + self._ahead_if_not_set) * 1000)
 
     def earlier_milliseconds(self) -> int:
-        """The earlier of the two readings: for the age of what was stamped, before or after the clock was set."""
-        return min(self.steady_milliseconds(), self.milliseconds())
+        """For the age of what was stamped at any time since the start: no stamp seems older than it is."""
+        steady = self.steady_milliseconds()
+        return steady + int(self._furthest_back * 1000)
 
     def _stepped(self, step: float) -> None:
         """Follow it or not; say so if it is worth it."""
         followed = not NOTICED <= abs(step) <= FOLLOWED
         if followed:
             self._ahead_if_not_set += step
+        self._furthest_back = min(self._furthest_back, self._ahead - self._ahead_if_not_set)
         if abs(step) >= NOTICED:
             self.log.warn(
                 "the machine's clock was set {way} by {seconds:.0f} s: {what}",

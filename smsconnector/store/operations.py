@@ -142,6 +142,7 @@ class Sweep:
     under_way: tuple[int, ...] = ()  # the ids of messages that are being submitted: their lifetime is not over yet
     process: int = 0  # the number of the process that asks
     steady_now: int | None = None  # ``WallClock.steady_milliseconds``, by which lifetimes are judged; None: as ``now``
+    earlier_now: int | None = None  # ``WallClock.earlier_milliseconds``, by which the age of stamps is judged
 
     @property
     def over(self) -> int:
@@ -151,7 +152,7 @@ class Sweep:
     @property
     def earlier(self) -> int:
         """ms; by which is judged how long ago something was stamped."""
-        return min(self.now, self.over)
+        return self.now if self.earlier_now is None else self.earlier_now
 
 
 class Swept(NamedTuple):

@@ -20,8 +20,8 @@ from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
-from smsconnector.walks.outlet import Outlet
 from smsconnector.timers import Repeating
+from smsconnector.walks.outlet import Outlet
 from smsconnector.wall_clock import WallClock
 
 SWEEP_INTERVAL = 5.0  # seconds
@@ -79,10 +79,16 @@ class Sweeper(Service):
     def sweep(self) -> None:
         """End what is overdue. Begin to drop what is old, unless that is still under way."""
         clock = self._wall_clock
-        before = clock.earlier_milliseconds() - int(self._incoming_timeout * 1000)
-        now, steady = clock.milliseconds(), clock.steady_milliseconds()
-        under_way = tuple(set().union(*(outlet.overdue(steady) for outlet in self._outlets)))
-        sweep = ops.Sweep(now, before, under_way=under_way, process=self._process, steady_now=steady)
+        earlier, steady = clock.earlier_milliseconds(), clock.steady_milliseconds()
+        before = earlier - int(self._incoming_timeout * 1000)
+        sweep = ops.Sweep(
+            clock.milliseconds(),
+            before,
+            under_way=tuple(set().union(*(outlet.overdue(steady) for outlet in self._outlets))),
+            process=self._process,
+            steady_now=steady,
+            earlier_now=earlier,
+        )
         self._writer.put(sweep, self._swept)
         if not self._purging:
             self._purging = True

@@ -1,4 +1,4 @@
-"""Time: one heap of calls for the world, and the reactor that one life of the daemon sees.
+"""Time: one heap of calls for the world, and the reactor that one life of the daemon sees. The wall clock may be set.
 
 Whatever the daemon wants to be called for goes through its ``Machine``; when the machine is dead, nothing of it is
 called any more and nothing it does reaches anybody: that is what ``kill -9`` looks like from outside.
@@ -25,6 +25,24 @@ class Time(Clock):
         super().__init__()
         self._heap: list[tuple[float, int, DelayedCall]] = []
         self._serial = count()
+        self.set_by = [(0.0, 0.0)]  # since when the wall clock is set, and by how much
+
+    def wall_clock(self) -> float:
+        return EPOCH + self.rightNow + self.set_by[-1][1]
+
+    def set_wall_clock(self, seconds: float) -> None:
+        self.set_by.append((self.rightNow, self.set_by[-1][1] + seconds))
+
+    def of_stamp(self, milliseconds: int) -> float:
+        """When the wall clock showed that. A stamp has one time only, because every step is longer than a run."""
+        at = milliseconds / 1000 - EPOCH
+        ends = [begin for begin, _ in self.set_by[1:]] + [self.rightNow]
+        fits = [
+            at - by
+            for (begin, by), end in zip(self.set_by, ends, strict=True)
+            if begin - 0.002 <= at - by < end + 0.002
+        ]
+        return fits[-1] if fits else at
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
         call = DelayedCall(self.rightNow + delay, callable, args, kw, _nothing, self._push, self.seconds)
@@ -52,6 +70,10 @@ class Time(Clock):
         return False
 
 
+class Torn(Exception):
+    """What OpenSSL raises of half a PEM file: no OSError and no ValueError."""
+
+
 def _nothing(_call: DelayedCall) -> None: ...
 
 
@@ -63,6 +85,7 @@ class Machine:
         self.time, self._connect = time, connect
         self.alive = True
         self.frozen_until = 0.0
+        self.torn_until = 0.0  # a connect raises what nobody expects
         self.setup = ""
         self.calls: dict[int, tuple[DelayedCall, Callable[..., Any]]] = {}
         self.ports: dict[int, Any] = {}  # number -> factory
@@ -71,9 +94,6 @@ class Machine:
 
     def seconds(self) -> float:
         return self.time.rightNow
-
-    def wall_clock(self) -> float:
-        return EPOCH + self.time.rightNow
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> DelayedCall:
         time, key = self.time, next(self._serial)
@@ -103,6 +123,8 @@ class Machine:
         return [str(getattr(what, "__qualname__", what)) for _, what in self.calls.values()]
 
     def resolveHostName(self, receiver: Any, name: str, portNumber: int = 0, *_: Any, **__: Any) -> None:
+        if self.torn_until > self.time.rightNow:
+            raise Torn([("PEM routines", "", "no start line")])
         receiver.resolutionBegan(None)
         receiver.addressResolved(IPv4Address("TCP", name, portNumber))
         receiver.resolutionComplete()

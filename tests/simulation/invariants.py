@@ -22,13 +22,14 @@ from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
 from smsconnector.net.endpoints import CONNECT_TIMEOUT
+from smsconnector.net.hearing import MOST
 from smsconnector.smpp.constants import Status
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
-from tests.simulation.clock import Machine
+from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED
-from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text
-from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, seconds_of, text_of_mo
+from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text, TornFile
+from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, text_of_mo
 from tests.simulation.world import INCOMING_TIMEOUT, RECEIPT_GRACE, RECEIPT_TIME, World
 
 SMALLEST_WINDOW = 2
@@ -93,7 +94,11 @@ class Facts:
             tag = TAG.search(text)
             assert tag is not None
             self.stored[int(tag[1]), int(tag[2])] = Stored(
-                sid, segments, seconds_of(accepted_at), seconds_of(final_at or 0), seconds_of(expires_at)
+                sid,
+                segments,
+                world.time.of_stamp(accepted_at),
+                world.time.of_stamp(final_at or 0),
+                expires_at / 1000 - EPOCH,
             )
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
@@ -126,7 +131,7 @@ class Facts:
         for step in plan.steps:
             if isinstance(step, Full) and (step.to == to or (plan.small and strict)):  # its flood fills the lanes
                 wrong = max(wrong, step.at + step.seconds + LONGEST_BACK_OFF)
-            if isinstance(step, Outage | Silence | Refusal | Disk | Freeze):
+            if isinstance(step, Outage | Silence | Refusal | Disk | Freeze | TornFile):
                 pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
                 pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
                 wrong = max(wrong, step.at + step.seconds + pace)
@@ -136,12 +141,17 @@ class Facts:
         rounds = len(texts) if hold else sum(text.segments for text in texts) / SMALLEST_WINDOW  # one after the other
         return wrong + slow + 3.0 + (4 + 2 * rounds) * plan.slowness > expires_at
 
+    def heard(self, begin: float, end: float) -> float:
+        """Seconds in which the daemon could hear anybody; each time that it was frozen counts a little."""
+        frozen = [min(end, until) - max(begin, since) for since, until in self.world.frozen]
+        return end - begin - sum(max(0.0, seconds - MOST) for seconds in frozen)
+
     def silent_response(self, submit: Submit) -> bool:
         """Whether the daemon may have given up waiting for it."""
         left = submit.connection.left_at
         return (
             submit.answered_at is None
-            or submit.answered_at - submit.sent_at >= RESPONSE_TIMEOUT
+            or self.heard(submit.sent_at, submit.answered_at) >= RESPONSE_TIMEOUT
             or (left is not None and submit.answered_at >= left)
         )
 
@@ -158,7 +168,9 @@ class Facts:
         """Whether the daemon that wrote it had stopped waiting by then."""
         until = min(at, self.ended.get(submit.life, at))
         ends = (submit.connection.cut_at, submit.connection.left_at)
-        return until - submit.sent_at >= RESPONSE_TIMEOUT or any(end is not None and end <= until for end in ends)
+        return self.heard(submit.sent_at, until) >= RESPONSE_TIMEOUT or any(
+            end is not None and end <= until for end in ends
+        )
 
     def to_retry(self, submit: Submit, at: float) -> bool:
         """Whether it was to be tried again by then, for another reason than a throttle."""
@@ -534,7 +546,7 @@ def left_in_memory(world: World) -> list[str]:
     found = []
     connector = world.connector
     assert world.machine is not None
-    now = world.machine.wall_clock() * 1000
+    now = connector._wall_clock.steady_milliseconds()
     for submitter in (one for outlet in connector.outlets.values() for one in outlet.submitters.values()):
         ready, obsolete, pauses = submitter._ready, submitter._obsolete, submitter._pauses
         held = {

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from tests.simulation.clock import Machine, Time
 
 LATENCY = 0.001  # seconds, at least
+AFTER_TIMERS = 0.0001  # seconds: a process that wakes up calls its timers before it reads
 ADDRESS = IPv4Address("TCP", "10.0.0.9", 50_000)
 
 
@@ -99,6 +100,12 @@ class End:
 
     getHost = getPeer
 
+    @property
+    def deaf_until(self) -> float:
+        """What arrives before lies in the socket: the process is frozen."""
+        frozen = self.machine.frozen_until if self.machine is not None else 0.0
+        return frozen + AFTER_TIMERS if frozen else 0.0
+
     # --- what the network does --------------------------------------------------------------------------------
 
     def _alive(self) -> bool:
@@ -125,8 +132,9 @@ class End:
         if connection.is_cut or other._paused:
             return
         now = connection.time.rightNow
-        if connection.held_until > now:
-            self._carry_soon(connection.held_until - now)
+        held = max(connection.held_until, other.deaf_until)
+        if held > now:
+            self._carry_soon(held - now)
             return
         end = self.arrived
         while self._in_flight and self._in_flight[0][0] <= now + 1e-9:
@@ -207,15 +215,19 @@ class Connection:
         self.is_cut = True
         self.cut_at = self.time.rightNow
         self.network.connections.discard(self)
-        dice = self.network.dice
+        dice, wait = self.network.dice, max(0.0, self.daemon.deaf_until - self.time.rightNow)
         for end in (self.daemon, self.peer):
             left = len(end.written) - end.arrived
             if left:
-                end.deliver(len(end.written) if clean else end.arrived + dice.randint(0, left))
+                upto = len(end.written) if clean else end.arrived + dice.randint(0, left)
+                if end is self.peer and wait:  # it lies in the socket of a process that is frozen
+                    self.time.callLater(wait, end.deliver, upto)
+                else:
+                    end.deliver(upto)
         reason = ConnectionDone() if clean or dice.random() < 0.5 else ConnectionLost()
         for end in (self.daemon, self.peer):
             if end is self.daemon:
-                self.time.callLater(0.0, end.lose, reason)
+                self.time.callLater(wait, end.lose, reason)
             else:
                 self.time.callLater(dice.random() * 0.05, end.lose, reason)
 

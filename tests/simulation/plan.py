@@ -165,7 +165,26 @@ class Silence:
 
 @dataclass(frozen=True)
 class Freeze:
-    """The daemon's process gets no time for a while: its machine is suspended, or swaps."""
+    """The daemon's process gets no time for a while: SIGSTOP, a machine that swaps. The network and the peers go on.
+    Then its timers are called, and after that all that came is read."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SetClock:
+    """The machine's clock is set forward by that, or back if it is negative. Each step is longer than a run, so that a
+    stamp tells when it was made. No plan has it beside a crash or a stop, for lifetimes are not promised over a restart
+    with another clock; nor beside texts of several parts, for those that stay incomplete may wait as long as that."""
+
+    at: float
+    by: float  # seconds
+
+
+@dataclass(frozen=True)
+class TornFile:
+    """Whatever connects in that time fails at once, in a way that nobody expects: half a PEM file."""
 
     at: float
     seconds: float
@@ -239,6 +258,8 @@ Step = (
     | Outage
     | Silence
     | Freeze
+    | SetClock
+    | TornFile
     | Unbind
     | Refusal
     | Full
@@ -316,6 +337,12 @@ def plan_of(seed: int) -> Plan:
         what = dice.choice(("text", "text", "delivered", "failed"))
         of = dice.choice(COLLIDING) if dice.random() < 0.7 else ("smpp", "")
         steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2, *of))
+    if not any(isinstance(step, Crash | Stop) or (isinstance(step, Mo) and step.parts > 1) for step in steps):
+        for _ in range(dice.choice((0, 0, 0, 0, 1, 2))):
+            steps.append(SetClock(_time(dice, span + 1), dice.choice((-36_000.0, -3_600.0, 3_600.0, 50_000.0))))
+    if dice.random() < 0.05:
+        at = _time(dice, span)
+        steps += [TornFile(at, dice.choice((0.5, 5.0))), Outage(at, dice.choice(("smsc 0", "broker")))]
     redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
     server = dice.choice((ACTIVEMQ, ACTIVEMQ, RABBITMQ))
     joins = dice.random() < 0.1

@@ -19,7 +19,7 @@ from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, Status
 from smsconnector.smpp.pdu import PDU, Framer
 from smsconnector.sms import udh
 from tests.simulation.application import number_of
-from tests.simulation.clock import EPOCH, Machine, Time
+from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Connection, End
 from tests.simulation.plan import Delivery, Fate, Full, Mo, Plan, Refusal
 
@@ -434,8 +434,3 @@ def _seconds_of_validity(period: str) -> int:
     """Of a relative validity_period, YYMMDDhhmmss000R (SMPP 3.4 section 7.1.1.2)."""
     assert period.endswith("R"), period
     return ((int(period[4:6]) * 24 + int(period[6:8])) * 60 + int(period[8:10])) * 60 + int(period[10:12])
-
-
-def seconds_of(milliseconds: int) -> float:
-    """A time of the store on the simulation's clock."""
-    return milliseconds / 1000 - EPOCH

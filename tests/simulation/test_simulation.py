@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.lifecycle import EndRules, SegmentState
+from smsconnector.net.hearing import Hearing
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.sinks.stomp import connection
 from smsconnector.sinks.stomp.producer import Producer
@@ -20,8 +21,23 @@ from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Sweeper
+from smsconnector.wall_clock import WallClock
 from tests.simulation import plan as plans
-from tests.simulation.plan import Crash, Disk, Fate, Full, Mo, Outage, Plan, Stop, Text, Unbind, plan_of
+from tests.simulation.plan import (
+    Crash,
+    Disk,
+    Fate,
+    Freeze,
+    Full,
+    Mo,
+    Outage,
+    Plan,
+    SetClock,
+    Stop,
+    Text,
+    Unbind,
+    plan_of,
+)
 from tests.simulation.run import Result, run
 from tests.simulation.shrink import shrink
 from tests.simulation.world import World
@@ -441,3 +457,30 @@ class ShrinkCase(SimulationCase):
         for seed in range(50):
             plan = plan_of(seed)
             self.assertEqual(eval(repr(plan), vars(plans)), plan)
+
+
+class TimeCase(SimulationCase):
+    """Freezes and steps of the clock, which are rare among the seeds."""
+
+    def frozen(self) -> Iterable[Plan]:
+        """The process is frozen while submits are under way; their responses come meanwhile."""
+        texts = [Text(0.1, number, number) for number in range(6)]
+        return (Plan(seed, "hold", (*texts, Freeze(0.13 + seed * 0.002, 9.0))) for seed in range(60))
+
+    def set(self) -> Iterable[Plan]:
+        return (plan for plan in map(plan_of, range(1_000)) if plan.of(SetClock))
+
+    def test_frozen(self) -> None:
+        """What lies in the socket is read before anything is judged."""
+        failed = self.fails(self.frozen())
+        self.assertIsNone(failed, failed and failed.broken)
+
+    def test_frozen_is_found(self) -> None:
+        """It is seen if somebody judges first."""
+        self.patch(Hearing, "tick", lambda hearing, now: hearing.now(now) + 9.0)
+        self.assertIsNotNone(self.fails(self.frozen()))
+
+    def test_set_clock_is_found(self) -> None:
+        """It is seen if lifetimes go by the time of day."""
+        self.patch(WallClock, "steady_milliseconds", WallClock.milliseconds)
+        self.assertIsNotNone(self.fails(self.set()))

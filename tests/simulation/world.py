@@ -27,7 +27,7 @@ from tests.simulation.application import Application
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Network
-from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, Silence, Stop, Unbind
+from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, SetClock, Silence, Stop, TornFile, Unbind
 from tests.simulation.provider import Provider
 from tests.simulation.smsc import SMSC, Ledger
 
@@ -145,6 +145,7 @@ class World:
         self.connector: Any = None
         self.lives: list[tuple[Machine, float, float | None]] = []  # when it began and ended
         self._stores: list[Any] = []  # of all lives, and their readers
+        self.frozen: list[tuple[float, float]] = []  # the times in which the process had no time
         self.problems: list[str] = []
         self.leftovers: list[str] = []
         self._restart_after = 0.2
@@ -170,6 +171,8 @@ class World:
             Stop: self._stop,
             Freeze: self._freeze,
             Unbind: self._unbind,
+            SetClock: lambda step: self.time.set_wall_clock(step.by),
+            TornFile: self._torn,
         }
         for step in self.plan.steps:
             at = getattr(step, "at", 0.0)
@@ -202,9 +205,11 @@ class World:
         machine = self.machine
         if machine is not None and machine.alive:
             machine.frozen_until = self.time.rightNow + step.seconds
-            for connection in self.network.connections:
-                if connection.daemon.machine is machine:
-                    connection.hold(step.seconds)
+            self.frozen.append((self.time.rightNow, machine.frozen_until))
+
+    def _torn(self, step: TornFile) -> None:
+        if self.machine is not None:
+            self.machine.torn_until = self.time.rightNow + step.seconds
 
     def _unbind(self, step: Unbind) -> None:
         self.smscs[step.smsc].unbind()
@@ -247,7 +252,7 @@ class World:
             self.connector = service.Connector(
                 machine,
                 configuration,
-                WallClock(machine.wall_clock),
+                WallClock(self.time.wall_clock, machine.seconds),
                 lambda reactor, damaged: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
                 lambda reactor, damaged: disk.SimulatedReader(reactor, reader_dice, self.plan.slowness),
                 self._life_dice,

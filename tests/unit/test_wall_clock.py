@@ -38,15 +38,16 @@ class WallClockCase(SynchronousTestCase):
             self.elapsed += 1.0
             passed = int((self.elapsed - 50.0) * 1000)
             stamp = passed + int(self.set_by * 1000)
-            self.assertEqual(self.readings(), (stamp, passed, min(stamp, passed)))
+            self.assertEqual(self.readings(), (stamp, passed, passed - 3_600_000))
         self.assertEqual(len(self.log.events), 5, "each once")
 
     def test_set_right_again(self) -> None:
-        """After a step and one that takes it back, nothing is left of either."""
-        for seconds in (3600.0, -3600.0):
-            self.set_by += seconds
-            self.readings()
-        self.assertEqual(self.readings(), (0, 0, 0))
+        """After a step and one that takes it back, nothing is left of either, but for what was stamped meanwhile."""
+        for seconds, earlier in ((3600.0, 0), (-3600.0, -3_600_000)):
+            for step in (seconds, -seconds):
+                self.set_by += step
+                self.readings()
+            self.assertEqual(self.readings(), (0, 0, earlier))
 
     def test_small(self) -> None:
         """What NTP does every day is followed without a word, so that the two do not drift apart."""

@@ -110,6 +110,20 @@ class LifeCase(StepCase):
                 self.settle()
                 self.assertEqual(self.states(), [("DELIVERED", "000")], (seconds, receipt_first))
 
+    def test_parked_while_set_back(self) -> None:
+        """The clock is set back by ten hours, a receipt is parked, and the clock is put right: it is not ten hours old.
+        Found by the simulation."""
+        self.accept_for(600.0)
+        (one,) = self.channel.submitted
+        self.step(-10 * HOUR)
+        self.advance(1)
+        self.receipt(one)
+        self.settle()
+        self.step(10 * HOUR)
+        self.advance(6)
+        self.accepted_by_smsc(one)
+        self.assertEqual(self.states(), [("DELIVERED", "000")])
+
     def test_retention(self) -> None:
         """What has to be kept for 30 days is not dropped because the clock shows another month for a while."""
         for seconds in (-23 * HOUR, 23 * HOUR):
