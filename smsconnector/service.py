@@ -82,8 +82,7 @@ class Connector(MultiService):
         super().__init__()
         self._reactor, self._configuration, self._dice = reactor, configuration, dice or Random()
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
-        process = wall_clock.milliseconds()  # names this run in the store
-        store, events = configuration.store, configuration.events
+        store, events, process = configuration.store, configuration.events, wall_clock.milliseconds()  # names this run
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)

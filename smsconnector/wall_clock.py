@@ -15,7 +15,7 @@ reading, less what the clock was ever set back by. Nothing is given up too early
 
 A step of more than ``FOLLOWED`` is taken for the end of a fault: a machine without a battery starts in 1970, and NTP
 mends that. The steady reading follows such a step, and a small one as well. After a restart both readings are the same
-again. ``docs/decisions/0008-clocks.rst`` has the reasons.
+again. ``docs/decisions/0009-clocks.rst`` has the reasons.
 """
 
 import time

@@ -69,14 +69,15 @@ class LifeCase(StepCase):
             self.assertEqual(len(self.channel.submitted), 2, seconds)
 
     def test_lifetime(self) -> None:
-        """It ends when its time has passed: a step forward ends none, and one back prolongs none."""
+        """It ends when its time, and the hour for receipts, has passed: a step forward ends none, and one back prolongs
+        none."""
         for seconds in STEPS:
             self.anew()
             self.accept_for(60.0)
             (one,) = self.channel.submitted
             self.accepted_by_smsc(one)
             self.step(seconds)
-            self.advance(50)
+            self.advance(HOUR + 50)
             self.assertEqual(self.states(), [], seconds)
             self.advance(20)
             self.assertEqual(self.states(), [("FAILED", "NO_RECEIPT")], seconds)
