@@ -9,7 +9,8 @@
 3. ERROR ends the session. ``named`` is the part that its receipt-id names, if it has one.
 4. A broker that is silent is given up. A broker that lives and owes a receipt is waited for: sending the event again
    would be one more copy for a broker that is full. But a transaction in which nothing moves is *stalled*, and the
-   connection is closed, so that the broker drops it. One timer, ``_tick``, sees to all of this.
+   connection is closed, so that the broker drops it. One timer, ``_tick``, sees to all of this. Only the time counts in
+   which the broker could be heard (``net.hearing``): not the time in which this process was frozen.
 
 The library stompest has the frames, the parser, the session and the negotiation of STOMP 1.0 to 1.2.
 """
@@ -25,6 +26,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.python.failure import Failure
 
+from smsconnector.net.hearing import Hearing
 from smsconnector.net.tls import TLS, explain_failure
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer
@@ -36,6 +38,7 @@ STALLED = 10.0  # from the last receipt to the next one, while a transaction of 
 HELD_BACK = 10.0  # the same, for single events: after that it is said, and waited for
 PROVED_AFTER = 10.0  # a session that lasts so long and owes nothing resets the back-off
 CONNECTION_TICK = 1.0  # between looks at the time, at most
+ORDINARY_GAP = 1.5  # between two looks; a longer one means that the process was frozen
 
 GRACE = 2  # times the agreed interval of heart-beats, after which a silent broker is given up
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
@@ -98,7 +101,7 @@ class StompConnection(net.Protocol):
         self.hung_up = False  # by the broker, without a word, when the session stood
         self.named: BatchPart | None = None  # the part that the ERROR frame names
         self.stalled: BatchPart | None = None  # the transaction in which nothing moved
-        self.last_progress = 0.0  # s: when the last receipt came, or nothing was under way
+        self.owes_since = 0.0  # s of the reactor: when the last receipt came, or nothing was under way
         self._confirmed: list[BatchPart] = []  # by the octets that are being read
         self._renderer: FrameRenderer | None = None
         self._first = b""  # what came before CONNECTED
@@ -109,7 +112,9 @@ class StompConnection(net.Protocol):
     # -- the transport calls these
 
     def connectionMade(self) -> None:
-        self._opened = self._last_received = self._last_sent = self.last_progress = self.reactor.seconds()
+        self.owes_since = self._last_sent = self.reactor.seconds()
+        self._hearing = Hearing(self._last_sent, ORDINARY_GAP)
+        self._opened = self._last_received = self._last_progress = self._now()  # s of what was heard
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
@@ -131,7 +136,7 @@ class StompConnection(net.Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.why is not None:
             return
-        self._last_received = self.reactor.seconds()  # any octet counts as a beat
+        self._last_received = self._now()  # any octet counts as a beat
         self._unparsed += len(data)
         if self._unparsed > MAX_FRAME:
             self.drop(f"the broker sent over {MAX_FRAME} octets without completing a frame")
@@ -167,7 +172,7 @@ class StompConnection(net.Protocol):
         assert self._renderer is not None
         octets = self._renderer.part(part.events, number)
         if not self.in_flight:
-            self.last_progress = self.reactor.seconds()
+            self._progress()
         self.in_flight[str(number)] = part
         self.events_in_flight += len(part.events)
         self.octets_in_flight += part.octets
@@ -256,7 +261,7 @@ class StompConnection(net.Protocol):
         if part is not None:
             self.events_in_flight -= len(part.events)
             self.octets_in_flight -= part.octets
-            self.last_progress = self._last_received
+            self._progress()
             self.is_holding_back = False
             self._confirmed.append(part)
 
@@ -276,34 +281,42 @@ class StompConnection(net.Protocol):
         """Close the connection to a silent broker, or send a heart-beat if one is due."""
         if self.why is not None:
             return
-        now = self.reactor.seconds()
-        beats = self._beats_every
-        if self._renderer is None and now - self._opened >= HANDSHAKE_TIMEOUT:
+        now, beats = self.reactor.seconds(), self._beats_every
+        heard = self._hearing.tick(now)
+        if self._renderer is None and heard - self._opened >= HANDSHAKE_TIMEOUT:
             self.drop(f"no answer to CONNECT within {HANDSHAKE_TIMEOUT:.0f} s")
-        elif beats and now - self._last_received > GRACE * beats:
-            self.drop(f"nothing heard for {now - self._last_received:.1f} s, agreed was a beat every {beats:.1f} s")
-        elif self._is_stalled(now):
+        elif beats and heard - self._last_received > GRACE * beats:
+            self.drop(f"nothing heard for {heard - self._last_received:.1f} s, agreed was a beat every {beats:.1f} s")
+        elif self._is_stalled(heard):
             self.drop(f"nothing moves in a transaction within {STALLED:.0f} s")
         else:
             if self._sends_every and now - self._last_sent >= self._sends_every / 2:
                 self._write(b"\n")
-            self._look_at_receipts(now)
+            self._look_at_receipts(heard)
             agreed = [every / 4 for every in (self._sends_every, beats) if every]
             self._timer = self.reactor.callLater(min([CONNECTION_TICK, *agreed]), self._tick)
 
-    def _is_stalled(self, now: float) -> bool:
-        if not self.in_flight or now - self.last_progress < STALLED:
+    def _is_stalled(self, heard: float) -> bool:
+        if not self.in_flight or heard - self._last_progress < STALLED:
             return False
         self.stalled = next((part for part in self.in_flight.values() if len(part.events) > 1), None)
         return self.stalled is not None
 
-    def _look_at_receipts(self, now: float) -> None:
+    def _look_at_receipts(self, heard: float) -> None:
         if not self.in_flight:
-            if self.ready and now - self._opened >= PROVED_AFTER:
+            if self.ready and heard - self._opened >= PROVED_AFTER:
                 self.producer.proved(self)
-        elif now - self.last_progress >= HELD_BACK and not self.is_holding_back:
+        elif heard - self._last_progress >= HELD_BACK and not self.is_holding_back:
             self.is_holding_back = True
             self.producer.held_back(self)
+
+    def _now(self) -> float:
+        """For what begins now, in seconds of the time in which the broker could be heard."""
+        return self._hearing.now(self.reactor.seconds())
+
+    def _progress(self) -> None:
+        """A receipt has come, or the first part is sent after nothing was under way."""
+        self.owes_since, self._last_progress = self.reactor.seconds(), self._now()
 
     def _cancel_tick(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -100,7 +100,7 @@ class Producer(Service):
             owed = (
                 f"{connection.broker} owes the receipts of {connection.events_in_flight} events for {self.destination}"
             )
-            return Trouble("holds back", owed, connection.last_progress)
+            return Trouble("holds back", owed, connection.owes_since)
         return None
 
     # -- the contract

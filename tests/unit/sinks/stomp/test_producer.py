@@ -400,7 +400,7 @@ class ProducerTests(BrokerOfBytes):
         wire.lose()
         self.clock.advance(0.13)
         wire = self.connect()
-        self.advance(11)
+        self.advance(13)
         wire.lose()
         self.clock.advance(0.13)
         self.assertEqual(self.connect().closed, False)
@@ -447,7 +447,7 @@ class ProducerTests(BrokerOfBytes):
         wire = self.reach()
         self.advance(9.5)
         self.assertFalse(wire.closed)
-        self.advance(2)
+        self.advance(3)
         self.assertTrue(wire.aborted)
         wire.lose(ConnectionLost())
         self.assertIn("no answer to CONNECT within 10 s", self.warnings()[0])
@@ -494,7 +494,7 @@ class ProducerTests(BrokerOfBytes):
             self.advance(19.5)
             self.assertFalse(wire.closed)
             wire.protocol.dataReceived(b"\n")
-        self.advance(22)
+        self.advance(24)
         self.assertTrue(wire.aborted)
         wire.lose()
         self.assertIn("agreed was a beat every 10.0 s", self.warnings()[0])
@@ -737,6 +737,27 @@ class ProducerTests(BrokerOfBytes):
             wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
         self.assertTrue(all(one.confirmed for one in done))
         self.assertIsNone(sink.trouble)
+
+    def test_frozen(self) -> None:
+        """The process is stopped for half a minute, with the broker's beats and receipts in the socket: it reads them
+        before it judges. The same in the handshake, and with a transaction under way. A broker that stays silent after
+        that is given up all the same."""
+        sink = self.sink()
+        sink.startService()
+        wire = self.reach()
+        self.clock.advance(30)
+        self.assertFalse(wire.closed)
+        wire.frames()
+        wire.say("CONNECTED", version="1.2", server=self.server, heart_beat="10000,10000")
+        done = publish(sink, [event(1), event(2)])
+        self.clock.advance(30)
+        self.assertFalse(wire.closed)
+        wire.say("RECEIPT", receipt_id=wire.frames()[-1].headers["receipt"])
+        self.assertTrue(done.confirmed)
+        self.assertEqual(self.warnings(), [])
+        self.clock.advance(30)
+        self.advance(23)
+        self.assertTrue(wire.aborted)
 
     def test_broker_that_holds_back_and_dies(self) -> None:
         """Its heart stops: the events are sent again on a new connection. Such a connection is no proof of a good
