@@ -199,7 +199,8 @@ class Ends(Outbox):
         can still tell; at the end of the time for receipts it is UNKNOWN."""
         rows = self._run(
             f"SELECT m.id, m.sid, m.channel, m.expires_at, max(s.state), min({_NO_FAILURE}), max({_MAY_BE_TAKEN}),"
-            f"   max(s.state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND NOT {_MAY_BE_TAKEN})"
+            f"   max(s.state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND NOT {_MAY_BE_TAKEN}),"
+            "   max(p.id)"
             " FROM (SELECT id, sid, channel, segments, expires_at FROM message"
             f"       WHERE state = {MessageState.ACTIVE:d} AND coalesce(look_at, expires_at) <= ?2"
             "        AND id NOT IN (SELECT value FROM json_each(?1))"
@@ -210,16 +211,24 @@ class Ends(Outbox):
             sweep.over,
             sweep.limit,
         ).fetchall()
-        ended, waiting = [], []
-        for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken in rows:
+        ended, waiting, presumed = [], [], []
+        for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken, last in rows:
             report_by = expires_at + self._rules.receipt_time(channel)
             if sweep.over < report_by and not not_taken:
                 waiting.append((message_id, report_by))
+            elif last is not None:  # not due yet, by a clock that was set: it counts before what only time has ended
+                presumed.append((message_id, last))
             else:
                 end = _end_by_expiry(furthest, no_failure, may_be_taken)
                 ended.append(EndedMessage(message_id, *end, sweep.now, sid, channel))
         self._end_messages(ended)
         self._wait_for_receipts(waiting, sweep.process)
+        if presumed:
+            self._run(
+                "UPDATE presumed_end SET due_at = 0 WHERE id IN (SELECT p.id FROM json_each(?) AS j"
+                " CROSS JOIN presumed_end AS p WHERE p.id BETWEEN j.value->>0 AND j.value->>1)",
+                presumed,
+            )
         return len(rows)
 
     def _wait_for_receipts(self, waiting: list[tuple[int, int]], process: int) -> None:

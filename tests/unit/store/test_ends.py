@@ -228,6 +228,16 @@ class UnclearCase(EndsCase):
         self.sweep(REPORT_BY)
         self.assertEqual(self.ends(), [("FAILED", "013")])
 
+    def test_not_due_by_a_clock_that_was_set(self) -> None:
+        """The clock was set, so the grace seems to last when the time for receipts is over: the code still counts."""
+        self.record(self.sent, Verdict.ACCEPTED, "77")
+        self.told()
+        for _ in range(2):
+            self.one(ops.Sweep(NOW, 0, steady_now=SEND_UNTIL, earlier_now=NOW))
+        for _ in range(2):
+            self.one(ops.Sweep(NOW, 0, steady_now=REPORT_BY, earlier_now=NOW))
+        self.assertEqual(self.ends(), [("FAILED", "013")])
+
     def test_after_the_end(self) -> None:
         """Of a message that has ended it changes nothing."""
         self.record(self.sent, Verdict.ACCEPTED, "77")
