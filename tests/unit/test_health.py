@@ -1,0 +1,44 @@
+"""What an operator sees first: of the broker whether events flow, and if not, since when and why."""
+
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.health import Health
+from smsconnector.sinks import Trouble
+from smsconnector.wall_clock import WallClock
+
+
+class Sink:
+    def __init__(self, *troubles: Trouble) -> None:
+        self.troubles = troubles
+
+
+class BrokerCase(SynchronousTestCase):
+    def broker(self, *sinks: Any, seconds: float = 0.0) -> str:
+        """What the health says of it, so many seconds after the reactor's clock began, at 12:00 of a day in 2026."""
+        clock = Clock()
+        clock.advance(seconds)
+        nothing = cast(Any, None)
+        named: dict[str, Any] = {f"sink {number}": sink for number, sink in enumerate(sinks)}
+        health = Health(clock, WallClock(lambda: 1_795_867_200.0), {}, named, nothing, nothing)
+        return health._broker()
+
+    def test_flows(self) -> None:
+        self.assertEqual(self.broker(Sink()), "connected")
+
+    def test_since_and_why(self) -> None:
+        """The time of day is counted back from now: the reactor's clock is none."""
+        trouble = Trouble("down", "tcp://a:61613: refused", 100.0)
+        self.assertEqual(
+            self.broker(Sink(trouble), seconds=160.0), "down since 2026-11-28T11:59:00Z: tcp://a:61613: refused"
+        )
+
+    def test_several(self) -> None:
+        """Each trouble once: both queues of one broker tell the same when it is away."""
+        down, held = Trouble("down", "why", 5.0), Trouble("holds back", "who", 5.5)
+        self.assertEqual(
+            self.broker(Sink(down, down, held), seconds=10.0),
+            "down since 2026-11-28T11:59:55Z: why; holds back since 2026-11-28T11:59:56Z: who",
+        )
