@@ -1,11 +1,10 @@
 """A deliver_sm or data_sm as the walks know it: a receipt, a text, a part of a text, or nothing.
 
 1. ``smpp.receipt`` says whether it is a receipt, and what the receipt tells.
-2. If it is none, and a handset may have written it, it is a text. A text of several parts names its place by a user
-   data header or by SAR TLVs (SMPP 3.4 section 5.3.2.22 to 24). The octets of a part are kept as they came, because a
-   text may be cut through a character.
-3. A receipt that only its text shows to be one carries its reading as a text too: should it fit no message of ours, a
-   person wrote it.
+2. If it is none, it is a text, unless it is marked as something else and there are no octets of a text. A text of
+   several parts names its place by a user data header or by SAR TLVs (SMPP 3.4 section 5.3.2.22 to 24). The octets of a
+   part are kept as they came, because a text may be cut through a character.
+3. A receipt that may be a text carries its reading as a text too: should it fit no message of ours, it is one.
 
 What an operator should hear of comes back as a ``Notice`` beside it.
 """
@@ -16,12 +15,14 @@ from typing import NamedTuple
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
-from smsconnector.smpp.receipt import STATUS_WORDS, ReceiptText, carries_text, octets_of, read_receipt
+from smsconnector.smpp.receipt import STATUS_WORDS, ReceiptText, carries_text, is_marked, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
 WHOLE = udh.SegmentPlace(reference=0, total=1, number=1)
 WIDE = 0x10000  # added to a reference of 16 bits: it is another one than the same number in 8 bits
+NOTHING = "acknowledgements of a handset, or receipts without an id"
+NO_RECEIPT = "receipts without an id, handed on as the texts that they are"
 
 
 class Notice(NamedTuple):
@@ -32,7 +33,7 @@ class Notice(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """``item`` is None for what tells nothing about a submit and is no text; ``notice`` is None as a rule."""
+    """``item`` is None for what names no message and has no text; ``notice`` is None as a rule."""
 
     item: Receipt | IncomingSegment | None
     notice: Notice | None = None
@@ -68,10 +69,10 @@ class DeliverReader:
                 incoming=None if found.marked else self._read_text(pdu, now_ms),
             )
             return Reading(receipt, None if found.known and not found.disagrees else _notice_of(found))
-        if carries_text(pdu, self._alphabet, self._known_words):
-            return Reading(self._read_text(pdu, now_ms))
-        what = "acknowledgements of a handset, or receipts without an id"
-        return Reading(None, Notice(what, f"from {pdu.fields['source_addr']}"))
+        if not carries_text(pdu):
+            return Reading(None, Notice(NOTHING, f"from {pdu.fields['source_addr']}"))
+        notice = Notice(NO_RECEIPT, f"from {pdu.fields['source_addr']}") if is_marked(pdu) else None
+        return Reading(self._read_text(pdu, now_ms), notice)
 
     def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
         has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)

@@ -4,27 +4,27 @@ esm_class, TLVs and text decide together, because each alone is wrong at some SM
 esm_class (SMPP 3.4 section 5.2.12).
 
 1. *Marked as a receipt.* The message type is 0001, or there is a TLV receipted_message_id or message_state. It is a
-   receipt if a TLV or the text has an id. Where only TLVs mark it, and its text tells no ``stat`` and no ``err``, a
-   person may have written the text: without a message_state it is no receipt but a text. (There are aggregators that
-   give each text from a handset an id of their own, as receipted_message_id.)
+   receipt if a TLV or the text has an id. Where its text tells no ``stat`` and no ``err``, and there is no
+   message_state, it says nothing, and a person may have written the text. Where only TLVs mark it, it is a text. (There
+   are aggregators that give each text from a handset an id of their own, as receipted_message_id.)
 2. *Intermediate notification.* The message type is 1000. It is a receipt that tells of progress, and is never final.
-3. *From a handset.* The message types 0010 and 0100 are acknowledgements, 0110 is the end of a conversation. These are
-   no receipts. With 0100 there may be a reply that a user wrote: that is a text, unless it reads as a receipt.
-4. *Not marked.* The message type is 0000 or a reserved one. It is a receipt if its text reads as one: it begins with a
+3. *Not marked.* The message type is 0000 or a reserved one. It is a receipt if its text reads as one: it begins with a
    field of appendix B; it has ``id``, and ``stat`` with a known word; and either one more field, or a word that is an
    abbreviation of appendix B. With ``status`` in place of ``stat``, which people write too, only such an abbreviation
    counts.
-5. Everything else is a text from a handset.
+4. *From a handset.* The message types 0010 and 0100 are acknowledgements, 0110 is the end of a conversation. They are
+   read as if they were not marked: no handset knows the id of a message, so who names one is an SMSC.
+5. Everything else that has a text is a text from a handset, whatever it is marked as. What was acknowledged must not
+   vanish.
 
 The TLVs receipted_message_id, message_state and network_error_code win over the text, which appendix B calls specific
-to the SMSC. The text is read from short_message or message_payload, and by its octets. data_coding is not looked at:
+to the SMSC. The text is read from message_payload or short_message, and by its octets. data_coding is not looked at:
 some SMSCs mark ASCII as UCS-2, others UCS-2 as ASCII. Only where data_coding 0 means packed septets, and the octets as
 they are show no id, they are unpacked.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from smsconnector.messages import Finality
@@ -37,10 +37,12 @@ _MESSAGE_TYPE = int(EsmClass.MESSAGE_TYPE)
 _RECEIPT = int(EsmClass.DELIVERY_RECEIPT)
 _INTERMEDIATE = int(EsmClass.INTERMEDIATE_NOTIFICATION)
 _MARKED = frozenset((_RECEIPT, _INTERMEDIATE))
-_FROM_USER = int(EsmClass.MANUAL_ACKNOWLEDGEMENT)
-_FROM_HANDSET = frozenset((_FROM_USER, int(EsmClass.DELIVERY_ACKNOWLEDGEMENT), int(EsmClass.CONVERSATION_ABORT)))
+_FROM_HANDSET = EsmClass.MANUAL_ACKNOWLEDGEMENT, EsmClass.DELIVERY_ACKNOWLEDGEMENT, EsmClass.CONVERSATION_ABORT
+_NOT_PLAIN = _MARKED | frozenset(map(int, _FROM_HANDSET))
 _RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = int(Tag.receipted_message_id), int(Tag.message_state)
 _NETWORK_ERROR_CODE, _MESSAGE_PAYLOAD = int(Tag.network_error_code), int(Tag.message_payload)
+_PAYLOAD_TAG = _MESSAGE_PAYLOAD.to_bytes(2, "big")
+_BEYOND_TAGS = 0x40  # the first octet of tags that nobody may use (section 5.3.1); so do all letters begin
 
 # The form of appendix B itself, which most receipts have, in one match that can't backtrack. Keys in capitals, and
 # values that are not printable ASCII, are left to ``_FIELDS``.
@@ -164,7 +166,8 @@ class ReceiptText(NamedTuple):
 
     ``code`` is the ProviderStatusCode. ``known`` is False for a status word that no table has. ``disagrees`` is True
     where message_state and text tell different ends; message_state has won. ``marked`` is False where it may be a text
-    after all: only the text says that this is a receipt, or only TLVs do and there is a text that says something else.
+    after all: only the text says that this is a receipt; or only TLVs do and there is a text that says something else;
+    or esm_class does, and nothing tells what became of the message.
     """
 
     smsc_id: str
@@ -177,18 +180,32 @@ class ReceiptText(NamedTuple):
 
 
 def octets_of(pdu: PDU) -> bytes:
-    """The text's octets: message_payload, or short_message, which it supersedes (SMPP 5.0 section 4.2.1.1)."""
-    return (pdu.tlv(_MESSAGE_PAYLOAD) if pdu.tlvs else None) or pdu.fields.get("short_message", b"")
+    """The text's octets: message_payload, or short_message, which it supersedes (SMPP 5.0 section 4.2.1.1). A
+    message_payload of NULs supersedes nothing. A text whose length octets are wrong is what stands there."""
+    payload = pdu.tlv(_MESSAGE_PAYLOAD) if pdu.tlvs else None
+    short: bytes = pdu.fields.get("short_message", b"")
+    if payload and (not short or payload.strip(b"\0")):
+        return payload
+    return _behind(pdu) if pdu.rest and not short.strip(b"\0") else short
 
 
-def carries_text(pdu: PDU, default_alphabet: str = "gsm7", known_words: Mapping[str, Finality] = STATUS_WORDS) -> bool:
-    """Whether a PDU that is no receipt is the text of a handset: its message type is 0000 or a reserved one; or it is a
-    user's acknowledgement (0100) with a text that does not read as a receipt."""
-    message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
-    if message_type == _FROM_USER and octets_of(pdu).strip(b"\0"):
-        unmarked = replace(pdu, fields=pdu.fields | {"esm_class": 0})
-        return read_receipt(unmarked, default_alphabet, known_words) is None
-    return message_type not in (_RECEIPT, _INTERMEDIATE) and message_type not in _FROM_HANDSET
+def _behind(pdu: PDU) -> bytes:
+    """A text behind the last field that could be read: a message_payload that is cut; or what begins as no tag of SMPP
+    does (section 5.3.2), behind an sm_length of 0."""
+    if pdu.rest[:2] == _PAYLOAD_TAG:
+        return pdu.rest[4:]
+    short: bytes = pdu.fields.get("short_message", b"")
+    return short if pdu.tlvs or short or pdu.rest[0] < _BEYOND_TAGS else pdu.rest
+
+
+def is_marked(pdu: PDU) -> bool:
+    """Whether esm_class marks it as a receipt or an intermediate notification."""
+    return pdu.fields["esm_class"] & _MESSAGE_TYPE in _MARKED
+
+
+def carries_text(pdu: PDU) -> bool:
+    """Whether a PDU that is no receipt is a text. A blank reply is one; an acknowledgement without a text is none."""
+    return pdu.fields["esm_class"] & _MESSAGE_TYPE not in _NOT_PLAIN or bool(octets_of(pdu).strip(b"\0 "))
 
 
 def read_receipt(
@@ -197,30 +214,42 @@ def read_receipt(
     """The receipt in this deliver_sm or data_sm; None if it is not one. ``default_alphabet`` is what the SMSC means by
     data_coding 0. ``known_words`` are the words of ``stat``, in capital letters."""
     message_type = pdu.fields["esm_class"] & _MESSAGE_TYPE
-    if message_type in _FROM_HANDSET:
-        return None
     tlvs, receipted_id = {}, ""
     if pdu.tlvs:
         tlvs = dict(reversed(pdu.tlvs))  # the first of each tag
-        receipted_id = pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or ""
+        receipted_id = (pdu.tlv_text(_RECEIPTED_MESSAGE_ID) or "").strip()
     marked = message_type in _MARKED or bool(receipted_id) or _MESSAGE_STATE in tlvs
-    octets = tlvs.get(_MESSAGE_PAYLOAD) or pdu.fields.get("short_message", b"")
-    words = _words_of(_decode(octets), marked)
-    if default_alphabet == "gsm7-packed" and not words.get("id") and not pdu.fields["data_coding"]:
-        words = _words_of(alphabet.decode_text(octets, default_alphabet), marked) or words
+    octets = octets_of(pdu)
+    words = _words_in(octets, marked, pdu, default_alphabet)
+    if tlvs and not words.get("id"):  # message_payload may quote the message, and short_message be the receipt
+        words = _words_in(pdu.fields.get("short_message", b""), marked, pdu, default_alphabet) or words
     smsc_id = receipted_id or words.get("id")
     if not smsc_id:
         return None
     word = (words.get("stat") or words.get("status", "")).upper()
     if not marked and not _is_unmistakable(words, word, known_words):
         return None
-    is_silent = message_type not in _MARKED and _TELLING.isdisjoint(words)
-    has_words_of_a_person = is_silent and bool(octets.strip(b"\0 "))
-    if has_words_of_a_person and _MESSAGE_STATE not in tlvs:
+    may_be_text = not any(map(words.get, _TELLING)) and bool(octets.strip(b"\0 "))
+    if may_be_text and message_type in _MARKED:
+        may_be_text = not _tells_state(tlvs)
+    elif may_be_text and _MESSAGE_STATE not in tlvs:
         return None
     finality = known_words.get(word)
     found = _interpret(tlvs, smsc_id, word, finality, words.get("err"), intermediate=message_type == _INTERMEDIATE)
-    return found if marked and not has_words_of_a_person else found._replace(marked=False)
+    return found if marked and not may_be_text else found._replace(marked=False)
+
+
+def _tells_state(tlvs: dict[int, bytes]) -> bool:
+    """Whether there is a message_state of the table."""
+    return int.from_bytes(tlvs.get(_MESSAGE_STATE) or b"\xff", "big") in _STATES
+
+
+def _words_in(octets: bytes, marked: bool, pdu: PDU, default_alphabet: str) -> dict[str, str]:
+    """``_words_of`` a text, which may be packed septets."""
+    words = _words_of(_decode(octets), marked)
+    if default_alphabet == "gsm7-packed" and not words.get("id") and not pdu.fields["data_coding"]:
+        words = _words_of(alphabet.decode_text(octets, default_alphabet), marked) or words
+    return words
 
 
 def _words_of(text: str, marked: bool) -> dict[str, str]:

@@ -386,6 +386,7 @@ RECEIPTS += [
 
 # --- receipts: id ----------------------------------------------------------------------------------------------------
 
+_NO_ID = "field practice: no message can be found by it; acknowledged, it must not be lost"
 RECEIPTS += [
     Case(f"id {written}", source, deliver(usual(written), esm=4), Receipt(written))
     for written, source in (
@@ -411,18 +412,33 @@ RECEIPTS += [
     _marked("msgid:", "field practice", b"msgid:4711 stat:DELIVRD err:000"),
     _marked("msg_id:", "field practice", b"msg_id:4711 stat:DELIVRD err:000"),
     _marked("messageid:, capital initials", "field practice", b"MessageId:4711 Stat:DELIVRD Err:000"),
-    Case("an empty id in quotes", "field practice", deliver(b'id:"" stat:"DELIVRD" err:"000"', esm=4), Nothing()),
+    Case(
+        "an empty id in quotes",
+        _NO_ID,
+        deliver(b'id:"" stat:"DELIVRD" err:"000"', esm=4),
+        Text('id:"" stat:"DELIVRD" err:"000"'),
+    ),
     _marked("a low line in GSM 03.38", "GSM 03.38 section 6.2.1", usual("node1\x114711"), "node1_4711"),
     Case(
         "no id, nowhere",
-        "field practice: no message can be found by it",
+        _NO_ID,
         deliver(b"sub:001 dlvrd:001 stat:DELIVRD err:000", esm=4),
-        Nothing(),
+        Text("sub:001 dlvrd:001 stat:DELIVRD err:000"),
     ),
-    Case("an empty id", "field practice", deliver(b"id: sub:001 dlvrd:001 stat:DELIVRD err:000", esm=4), Nothing()),
-    Case("an empty id before a date", "field practice", deliver(b"id: " + _DATES + b" stat:DELIVRD", esm=4), Nothing()),
+    Case(
+        "an empty id",
+        _NO_ID,
+        deliver(b"id: sub:001 dlvrd:001 stat:DELIVRD err:000", esm=4),
+        Text("id: sub:001 dlvrd:001 stat:DELIVRD err:000"),
+    ),
+    Case(
+        "an empty id before a date",
+        _NO_ID,
+        deliver(b"id: " + _DATES + b" stat:DELIVRD", esm=4),
+        Text(f"id: {_DATES.decode()} stat:DELIVRD"),
+    ),
     Case("marked as a receipt, and no text", "field practice", deliver(esm=4), Nothing()),
-    Case("marked as a receipt, and any text", "field practice", deliver(b"Message delivered", esm=4), Nothing()),
+    Case("marked as a receipt, and any text", _NO_ID, deliver(b"Message delivered", esm=4), Text("Message delivered")),
 ]
 
 # --- receipts: TLVs --------------------------------------------------------------------------------------------------
@@ -812,18 +828,55 @@ RECEIPTS += [
         deliver(tlvs=_ID + _state(1), esm=0x20),
         Receipt("4711", PROGRESS, "ENROUTE", "ENROUTE"),
     ),
-    Case("the handset's acknowledgement", "SMPP 3.4 section 5.2.12, type 0010", deliver(usual(), esm=0x08), Nothing()),
     Case(
-        "the handset's acknowledgement with TLVs",
-        "SMPP 3.4 section 5.2.12, type 0010",
-        deliver(b"", _ID + _state(2), esm=0x08),
-        Nothing(),
+        "the handset's acknowledgement that reads as a receipt",
+        "SMPP 3.4 section 5.2.12, type 0010; no handset knows the id, so an SMSC wrote it",
+        deliver(usual(), esm=0x08),
+        Receipt("4711"),
     ),
     Case(
+        "the handset's acknowledgement with TLVs of a receipt",
+        "SMPP 3.4 section 5.2.12, type 0010; no handset knows the id",
+        deliver(b"", _ID + _state(2), esm=0x08),
+        Receipt("4711", code="DELIVRD"),
+    ),
+    Case("the handset's acknowledgement", "SMPP 3.4 section 5.2.12, type 0010", deliver(esm=0x08), Nothing()),
+    Case(
         "the handset's acknowledgement and any text",
-        "SMPP 3.4 section 5.2.12, type 0010: the handset's, no user's",
+        "SMPP 3.4 section 5.2.12, type 0010; acknowledged, it must not be lost",
         deliver(b"Delivered", esm=0x08),
-        Nothing(),
+        Text("Delivered"),
+    ),
+    Case(
+        "message_payload of a NUL beside short_message",
+        "field practice: a TLV that is always there; SMPP 5.0 section 4.2.1.1 would have it supersede the text",
+        deliver(b"Help", tlv(MESSAGE_PAYLOAD, b"\0")),
+        Text("Help"),
+    ),
+    Case(
+        "message_payload cut in its value",
+        "field practice: refused or left out, it would be lost",
+        deliver(b"", struct.pack(">HH", MESSAGE_PAYLOAD, 9) + b"Help"),
+        Text("Help"),
+    ),
+    Case("a text behind an sm_length of 0", "field practice", deliver(b"Help", length=0), Text("Help")),
+    Case(
+        "a vendor's TLV cut in its value, and no text",
+        "SMPP 3.4 section 5.3.1: its tag shows that it is none",
+        deliver(b"", b"\x14\x00\0\x09abc"),
+        Text(""),
+    ),
+    Case(
+        "a receipt, and the message that it is about in message_payload",
+        "field practice",
+        deliver(usual(), tlv(MESSAGE_PAYLOAD, b"Hello, how are you?"), esm=4),
+        Receipt("4711"),
+    ),
+    Case(
+        "a receipted_message_id of blanks",
+        "field practice: a buffer that was never filled",
+        deliver(usual(), tlv(RECEIPTED_MESSAGE_ID, b"   \0"), esm=4),
+        Receipt("4711"),
     ),
     Case(
         "the user's acknowledgement",
@@ -837,17 +890,22 @@ RECEIPTS += [
         deliver(b"\0", tlv(0x0205, b"\1"), esm=0x10),
         Nothing(),
     ),
-    Case("the user's acknowledgement that reads as a receipt", "field practice", deliver(usual(), esm=0x10), Nothing()),
+    Case(
+        "the user's acknowledgement that reads as a receipt",
+        "field practice: no user knows the id",
+        deliver(usual(), esm=0x10),
+        Receipt("4711"),
+    ),
     Case(
         "the user's acknowledgement with TLVs of a receipt",
-        "field practice",
+        "field practice: a receipt if it fits a message, and else a text",
         deliver(b"OK", _ID + _state(2), esm=0x10),
-        Nothing(),
+        Receipt("4711", code="DELIVRD"),
     ),
     Case(
         "the end of a conversation",
         "SMPP 3.4 section 5.2.12, type 0110 (Korean CDMA)",
-        deliver(b"", _ID, esm=0x18),
+        deliver(b"", esm=0x18),
         Nothing(),
     ),
     Case(
@@ -1307,8 +1365,18 @@ PACKED = [
         Receipt("4711"),
     ),
     Case("a receipt that is not packed, not marked", "field practice", deliver(usual()), Receipt("4711")),
-    Case("marked as a receipt, and any text", _PACKED, deliver(packed(b"Message delivered"), esm=4), Nothing()),
-    Case("the user's acknowledgement that reads as a receipt", _PACKED, deliver(packed(usual()), esm=0x10), Nothing()),
+    Case(
+        "marked as a receipt, and any text",
+        _PACKED,
+        deliver(packed(b"Message delivered"), esm=4),
+        Text("Message delivered"),
+    ),
+    Case(
+        "the user's acknowledgement that reads as a receipt",
+        _PACKED,
+        deliver(packed(usual()), esm=0x10),
+        Receipt("4711"),
+    ),
     Case("a text", _PACKED, deliver(packed(b"hello")), Text("hello")),
     Case(
         "a text, sm_length in septets", _PACKED, deliver(packed(b"Where are you?"), length=14), Text("Where are you?")
