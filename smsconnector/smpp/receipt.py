@@ -53,12 +53,18 @@ _USUAL = re.compile(
 )
 # Any other order, spacing, spelling and choice of fields. If a key follows the colon, the value is missing, as in
 # "id: sub:1". An escape (0x1B) ends a value: in GSM 03.38 it is the first octet of a bar. What follows ``text:`` quotes
-# a message, and is never read as fields.
+# a message, and is not read as fields, unless it is nothing else: then the text is empty, and not the last field.
 _FIELDS = re.compile(
-    r"(?<![a-z])(?:text[ \t]*+[:=](?s:.*)"
+    r"(?<![a-z])(?:text[ \t]*+[:=]((?s:.*))"
     r"|(?:(?:message|msg)_?(?=id))?+(id|sub|dlvrd|date|status|stat|err)[ \t]*+[:=]"
     r"(?:[ \t]++(?!(?:(?:submit|done)[ _])?[a-z]++[ \t]*+[:=]))?"
     r'"?+([^\s,;|"\x1b\0]*+))',
+    re.IGNORECASE,
+)
+_BETWEEN = r'(?:[\s,;|"\0]|\x1b@)'
+_ONLY_FIELDS = re.compile(
+    rf"{_BETWEEN}++(?:(?:(?:submit|done)[ _])?(?:(?:message|msg)_?(?=id))?(?:id|sub|dlvrd|date|status|stat|err)"
+    rf'[ \t]*+[:=][ \t]*+"?+[^\s,;|"\x1b\0]*+(?:(?<=\d)[ ][\d:]++)?{_BETWEEN}*+)++',
     re.IGNORECASE,
 )
 # An unmarked text is a receipt only if it has, beside id and stat, what nobody writes by chance: one of these fields or
@@ -66,6 +72,7 @@ _FIELDS = re.compile(
 _FURTHER = frozenset({"sub", "dlvrd", "date", "err"})
 _ABBREVIATIONS = frozenset({"DELIVRD", "UNDELIV", "ACCEPTD", "REJECTD"})
 
+BEGINNING = 48  # octets that tell the coding: a header of a long message, and some characters
 _TELLING = frozenset({"stat", "status", "err"})  # fields that tell what became of a message
 
 # The words of ``stat``: those of appendix B table B-2, the longer ones that SMSCs spell out, and some of carriers. A
@@ -258,11 +265,15 @@ def _words_of(text: str, marked: bool) -> dict[str, str]:
     usual = _USUAL.match(text)
     if usual is not None:
         return usual.groupdict()
-    if not marked and not _FIELDS.match(text.lstrip()):
+    first = _FIELDS.match(text.lstrip())
+    if not marked and not (first and first[2]):
         return {}
     words: dict[str, str] = {}
-    for name, value in _FIELDS.findall(text):
-        words.setdefault(name.lower(), value)
+    for quoted, name, value in _FIELDS.findall(text):
+        if name:
+            words.setdefault(name.lower(), value)
+        elif _ONLY_FIELDS.fullmatch(quoted):
+            words = _words_of(quoted, marked=True) | words
     return words
 
 
@@ -272,11 +283,13 @@ def _is_unmistakable(words: dict[str, str], word: str, known_words: Mapping[str,
 
 
 def _decode(octets: bytes) -> str:
-    """As Latin-1, or as UTF-16 of either byte order if more than half of its high octets are NUL. The octet 0x11 is the
-    low line (_) of GSM 03.38, which some ids and status words have."""
-    if 0 in octets:
+    """As Latin-1, or as UTF-16 of either byte order if more than half of its first high octets are NUL: the message
+    that a receipt quotes at its end may be in another coding than the receipt. The octet 0x11 is the low line (_) of
+    GSM 03.38, which some ids and status words have."""
+    beginning = octets[:BEGINNING]
+    if 0 in beginning:
         for first, codec in ((0, "utf-16-be"), (1, "utf-16-le")):
-            if 4 * octets[first::2].count(0) > len(octets):
+            if 4 * beginning[first::2].count(0) > len(beginning):
                 return octets.decode(codec, "replace")
     return octets.decode("latin-1").replace("\x11", "_")
 

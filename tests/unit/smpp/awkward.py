@@ -304,6 +304,28 @@ RECEIPTS += [
     ),
     _marked("capital keys", _SPECIFIC, usual().upper().replace(b"HELLO", b"hello")),
     _marked("Text with a capital", "SMPP 3.4 appendix B prints it both ways", usual().replace(b"text:", b"Text:")),
+    *(
+        _marked(f"an empty text: before {name}", "field practice: text: is not the last field", fields, *expected)
+        for name, fields, expected in (
+            ("stat", b"id:4711 sub:001 dlvrd:001 " + _DATES + b" text: stat:DELIVRD err:000", ()),
+            ("stat, with semicolons", b"id:4711;text:;stat:DELIVRD;err:000", ()),
+            ("stat, in quotes", b'id:"4711" text:"" stat:"DELIVRD" err:"000"', ()),
+            ("stat, with bars in GSM 03.38", b"id:4711\x1b@text:\x1b@stat:DELIVRD\x1b@err:000", ()),
+            ("err", b"id:4711 stat:UNDELIV text: err:034", ("4711", FAILED, "UNDELIV", "034")),
+            ("dates and stat", b"id:4711 text: submit date:2024-01-01 00:00:00 stat:DELIVRD err:000", ()),
+            ("id and all", b"text: id:4711 sub:001 dlvrd:001 stat:DELIVRD err:000", ()),
+        )
+    ),
+    _marked("a text that begins as a field", _SPECIFIC, usual(text=" stat:UNDELIV err:77")),
+    _marked(
+        "a text that holds words and a field",
+        "field practice: what a message says is no field",
+        b"id:4711 stat:DELIVRD text: err:5 in your code",
+        "4711",
+        DELIVERED,
+        "DELIVRD",
+        "DELIVRD",
+    ),
     _marked("text of four digits behind err", _SPECIFIC, usual(text="id:9999 stat:UNDELIV err:77")),
     _marked(
         "extra fields at the end",
@@ -691,6 +713,7 @@ RECEIPTS += [
 # --- receipts: where the text is, and in which coding ----------------------------------------------------------------
 
 _UCS2 = usual().decode("latin-1").encode("utf-16-be")
+_2340_16 = "GSM 03.40 section 9.2.3.24.8: the header of a long message is given back"
 RECEIPTS += [
     Case(
         "text in message_payload",
@@ -736,6 +759,33 @@ RECEIPTS += [
     Case("text UCS-2, little-endian", "field practice", deliver(_UCS2[1:] + b"\0", esm=4, coding=8), Receipt("4711")),
     Case(
         "text UCS-2 of an odd number of octets", "field practice", deliver(_UCS2[:-1], esm=4, coding=8), Receipt("4711")
+    ),
+    *(
+        Case(
+            f"ASCII, and behind text: {name}",
+            "a carrier's capture: the fields are written by the SMSC, and the text is quoted as it was",
+            deliver(b"", tlv(MESSAGE_PAYLOAD, usual(err="034", stat="UNDELIV", text="") + tail), esm=esm, coding=8),
+            Receipt("4711", FAILED, "UNDELIV", "034"),
+        )
+        for name, tail, esm in (
+            ("a long text in UCS-2", "We are open from nine to five. ".encode("utf-16-be") * 12, 4),
+            ("the same, not marked", "We are open from nine to five. ".encode("utf-16-be") * 12, 0),
+            ("the same, little-endian", "We are open from nine to five. ".encode("utf-16-le") * 12, 4),
+            ("the same, with a byte order mark", b"\xfe\xff" + "We are open. ".encode("utf-16-be") * 20, 4),
+            ("many NULs", bytes(400), 4),
+        )
+    ),
+    Case(
+        "UCS-2, and behind text: a long text in ASCII",
+        "field practice: the other way round",
+        deliver(b"", tlv(MESSAGE_PAYLOAD, _UCS2 + b"We are open from nine to five. " * 12), esm=4, coding=8),
+        Receipt("4711"),
+    ),
+    Case(
+        "UCS-2 behind a header of seven octets",
+        _2340_16,
+        deliver(b"\6\x08\4\x12\x34\2\1" + _UCS2, esm=0x44, coding=8),
+        Receipt("4711"),
     ),
     Case("data_coding 3", "field practice", deliver(usual(), esm=4, coding=3), Receipt("4711")),
     Case(
