@@ -30,7 +30,8 @@ from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 CARRIAGE_RETURN = 0x0D
 DESCRIBED = 10  # characters that a sentence names
 _CODES = {identifier: code for code, identifier in LANGUAGES.items()}
-_BYTE_ORDER_MARKS = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
+BIG_ENDIAN = codecs.BOM_UTF16_BE
+BYTE_ORDER_MARKS = (BIG_ENDIAN, codecs.BOM_UTF16_LE)
 SHIFTED = re.compile("(gsm7(?:-packed)?)(?:=([a-z]+))?(?:[+]([a-z]+))?")
 
 
@@ -198,7 +199,7 @@ def _decoder(codec: str) -> Callable[[bytes], str]:
 def _ucs2_decode(octets: bytes) -> str:
     """As UTF-16, big-endian unless a byte order mark says otherwise. There should be none, but some handsets send it
     (RFC 2781 section 4.3)."""
-    codec = "utf-16" if octets[:2] in _BYTE_ORDER_MARKS else "utf-16-be"
+    codec = "utf-16" if octets[:2] in BYTE_ORDER_MARKS else "utf-16-be"
     return octets[: len(octets) & ~1].decode(codec, "replace")
 
 

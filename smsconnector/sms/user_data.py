@@ -8,13 +8,16 @@
 Who cuts a text by octets may cut through a character: the parts of a text are kept as octets, and decoded together.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
 from smsconnector.sms import alphabet, udh
+from smsconnector.sms.alphabet import BIG_ENDIAN, BYTE_ORDER_MARKS
 
 PACKED = "gsm7-packed"
+_PLAIN = re.compile(rb"[\t\n\r -~]*+")
 Elements = list[tuple[int, bytes]]
 TextPart = tuple[str | None, str]  # an alphabet and octets as hexadecimal digits; or None and a text
 
@@ -46,5 +49,30 @@ def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: 
 
 def join(parts: Iterable[TextPart]) -> str:
     """The text of parts in their order: what is written in one alphabet is decoded in one piece. Never raises."""
-    runs = ((name, "".join(text for _, text in run)) for name, run in groupby(parts, key=lambda part: part[0]))
-    return "".join(run if name is None else alphabet.decode_text(bytes.fromhex(run), name) for name, run in runs)
+    runs = ((name, [text for _, text in run]) for name, run in groupby(parts, key=lambda part: part[0]))
+    return "".join("".join(run) if name is None else _decode(run, name) for name, run in runs)
+
+
+def _decode(run: list[str], name: str) -> str:
+    """Parts in one alphabet, as hexadecimal digits. Some converters put a byte order mark before each part in UCS-2
+    (RFC 2781 section 4.3): one that changes the order begins another piece, and the others are left out."""
+    pieces = [b""]
+    for part in map(bytes.fromhex, run):
+        mark = part[:2] if name == "ucs2" and len(pieces[-1]) % 2 == 0 else b""  # else it is inside a character
+        if mark not in BYTE_ORDER_MARKS:
+            pieces[-1] += part
+        elif mark == pieces[-1][:2] or (pieces[-1] and pieces[-1][:2] not in BYTE_ORDER_MARKS and mark == BIG_ENDIAN):
+            pieces[-1] += part[2:]
+        else:
+            pieces.append(part)
+    return "".join(alphabet.decode_text(piece, name) for piece in pieces)
+
+
+def plain_text(digits: str) -> str:
+    """The text that octets in binary, as hexadecimal digits, are: if all are printable ASCII or the white space of
+    texts. Else there is none, and it is empty. Never raises."""
+    try:
+        octets = bytes.fromhex(digits)
+    except ValueError:
+        return ""
+    return octets.decode("ascii") if _PLAIN.fullmatch(octets) else ""

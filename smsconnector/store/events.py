@@ -21,6 +21,7 @@ import json
 from typing import Any, NamedTuple
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Finality, IncomingSegment, Receipt, new_sid
+from smsconnector.sms.user_data import plain_text
 
 
 class EventRow(NamedTuple):
@@ -53,10 +54,11 @@ def foreign_report_event(receipt: Receipt, channel: str) -> EventRow:
 
 
 def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) -> EventRow:
-    """A text from a handset as an event. ``incomplete``: parts of it never came."""
+    """A text from a handset as an event. Of a binary one the octets are told, and the text too if they are one: there
+    are SMSCs that mark every text as binary. ``incomplete``: parts of it never came."""
     sid = one.sid or new_sid(one.received_at)
     body: dict[str, Any] = {
-        "Body": "" if one.is_binary else text,
+        "Body": plain_text(text) if one.is_binary else text,
         "From": one.source,
         "To": one.destination,
         "SmsSid": sid,
