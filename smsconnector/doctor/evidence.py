@@ -19,7 +19,7 @@ from smsconnector.smpp.constants import EsmClass, Status
 from smsconnector.smpp.message_ids import RAW, id_candidates, id_key
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.receipt import ReceiptText, carries_text, octets_of, read_receipt
-from smsconnector.sms import user_data
+from smsconnector.sms import udh, user_data
 
 SHORT = "short"
 MARK = "@_[]"  # one septet or two of GSM 03.38 each, none of them the octet that ASCII and Latin-1 have
@@ -220,6 +220,7 @@ def _repeats(one: str, other: str) -> bool:
 def _readings(pdu: PDU) -> Iterator[tuple[str, str]]:
     """(alphabet, text) for each alphabet that data_coding 0 may mean; nothing for what is no text of a handset."""
     if carries_text(pdu):
-        octets, has_header = octets_of(pdu), bool(pdu.fields["esm_class"] & EsmClass.UDHI)
+        octets = octets_of(pdu)
+        has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI) or udh.find_unmarked(octets) is not None
         for alphabet in OWN_ALPHABETS:
             yield alphabet, user_data.read(octets, pdu.fields["data_coding"], alphabet, has_header).text.strip()

@@ -4,7 +4,9 @@
 2. If it is none, it is a text, unless it is marked as something else and there are no octets of a text. A text of
    several parts names its place by a user data header or by SAR TLVs (SMPP 3.4 section 5.3.2.22 to 24). The octets of a
    part are kept as they came, because a text may be cut through a character.
-3. A receipt that may be a text carries its reading as a text too: should it fit no message of ours, it is one.
+3. A header without UDHI counts too. Where septets may read so by chance, its place is guessed: unless all parts come,
+   each is told with these octets as letters (``store.incoming``).
+4. A receipt that may be a text carries its reading as a text too: should it fit no message of ours, it is one.
 
 What an operator should hear of comes back as a ``Notice`` beside it.
 """
@@ -20,7 +22,6 @@ from smsconnector.sms import udh, user_data
 from smsconnector.sms.alphabet import is_binary
 
 WHOLE = udh.SegmentPlace(reference=0, total=1, number=1)
-WIDE = 0x10000  # added to a reference of 16 bits: it is another one than the same number in 8 bits
 NOTHING = "acknowledgements of a handset, or receipts without an id"
 NO_RECEIPT = "receipts without an id, handed on as the texts that they are"
 
@@ -44,14 +45,22 @@ class DeliverReader:
 
     ``channel`` is the name of its channel; ``account`` names whose message ids are comparable; ``default_alphabet`` is
     what the SMSC means by data_coding 0; ``receipt_words`` are words of ``stat``, in capital letters, that count before
-    those of ``smpp.receipt``.
+    those of ``smpp.receipt``; ``headers_without_udhi``: whether what looks like the header of a part is one though
+    esm_class does not say so.
     """
 
     def __init__(
-        self, channel: str, account: str, default_alphabet: str, receipt_words: Mapping[str, Finality] | None = None
+        self,
+        channel: str,
+        account: str,
+        default_alphabet: str,
+        receipt_words: Mapping[str, Finality] | None = None,
+        *,
+        headers_without_udhi: bool = True,
     ) -> None:
         self._channel, self._account, self._alphabet = channel, account, default_alphabet
         self._known_words = STATUS_WORDS | dict(receipt_words or {})
+        self._without_udhi = headers_without_udhi
 
     def read(self, pdu: PDU, now_ms: int) -> Reading:
         """A deliver_sm or data_sm that was decoded. ``now_ms`` is the wall clock, in milliseconds. Never raises."""
@@ -75,11 +84,19 @@ class DeliverReader:
         return Reading(self._read_text(pdu, now_ms), notice)
 
     def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
-        has_header = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
-        found = user_data.read(octets_of(pdu), pdu.fields["data_coding"], self._alphabet, has_header)
-        reference, count, number = udh.find_concatenation(found.elements) or _sar(pdu) or WHOLE
-        reference += WIDE * any(identifier == udh.CONCATENATION_16_BIT for identifier, _ in found.elements)
-        binary = is_binary(pdu.fields["data_coding"])
+        octets, coding = octets_of(pdu), pdu.fields["data_coding"]
+        marked = bool(pdu.fields["esm_class"] & EsmClass.UDHI)
+        sar = _sar(pdu)
+        unmarked = None if marked or not self._without_udhi else udh.find_unmarked(octets)
+        if unmarked is not None and sar is not None and sar[1:] != unmarked[1:]:
+            unmarked = None
+        found = user_data.read(octets, coding, self._alphabet, marked or unmarked is not None)
+        reference, count, number = udh.find_concatenation(found.elements) or sar or WHOLE
+        binary = is_binary(coding)
+        if any(identifier == udh.CONCATENATION_16_BIT for identifier, _ in found.elements):
+            reference += udh.WIDE
+        if unmarked is not None and sar is None and (binary or found.written_in == "gsm7"):
+            reference += udh.GUESSED * udh.is_printable(unmarked.reference, octets[0] - 4)
         whole = count == 1 or binary
         return IncomingSegment(
             self._channel,

@@ -13,6 +13,9 @@ CONCATENATION_16_BIT = 0x08  # section 9.2.3.24.8: the same with a reference of 
 NATIONAL_SINGLE_SHIFT = 0x24  # 3GPP TS 23.040 section 9.2.3.24.15: a National Language Identifier
 NATIONAL_LOCKING_SHIFT = 0x25  # section 9.2.3.24.16: the same
 
+_CONCATENATION_ALONE = (b"\5\0\3", b"\6\x08\4")  # UDHL, IEI and IEIDL
+_NOT_PRINTED = b"\n\r\x1b"  # septets without a character of their own
+
 
 def build_header(elements: bytes) -> bytes:
     """``elements`` behind their UDHL; no header at all for none."""
@@ -57,6 +60,10 @@ def split(user_data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     return elements, user_data[end:]
 
 
+WIDE = 0x10000  # added to a reference of 16 bits: it is another one than the same number in 8 bits
+GUESSED = 0x20000  # added to the reference of a header that may be a text after all
+
+
 class SegmentPlace(NamedTuple):
     """Which segment of which message this is: ``number`` (from 1) of ``total``, of the message with ``reference``."""
 
@@ -79,6 +86,24 @@ def find_concatenation(elements: Iterable[tuple[int, bytes]]) -> SegmentPlace | 
         if 1 <= number <= count:
             found = SegmentPlace(reference, count, number)
     return found
+
+
+def find_unmarked(user_data: bytes) -> SegmentPlace | None:
+    """The place that a header tells which is nothing but a concatenation element. It may stand there without UDHI,
+    which some SMSCs forget. None if the octets can't be such a header of a segment of several."""
+    head = user_data[: 1 + user_data[0]] if user_data[:3] in _CONCATENATION_ALONE else b""
+    place = find_concatenation(split(head + b"\0")[0])
+    return place if place is not None and place.total > 1 else None
+
+
+def rebuild_unmarked(reference: int, total: int, number: int) -> bytes:
+    """The header that ``find_unmarked`` has found. ``reference`` may have ``WIDE`` and ``GUESSED`` added."""
+    return build_header(concatenation_element(reference, total, number, bool(reference & WIDE)))
+
+
+def is_printable(reference: int, octets: int) -> bool:
+    """Whether all octets of a reference are septets that are printed, so that they may be a text in GSM 03.38."""
+    return all(octet < 0x80 and octet not in _NOT_PRINTED for octet in reference.to_bytes(octets, "big"))
 
 
 def find_shifts(elements: Iterable[tuple[int, bytes]]) -> tuple[int, int]:

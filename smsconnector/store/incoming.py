@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
+from smsconnector.sms import udh
 from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
 from smsconnector.store.events import EventRow, incoming_event
@@ -55,6 +56,19 @@ class PartialText:
         whole = replace(self.first, received_at=self.received_at)
         return incoming_event(whole, join(self.parts[number] for number in sorted(self.parts)), incomplete)
 
+    def given_up(self) -> list[EventRow]:
+        """What is told if the parts that are missing never come: the text, incomplete. Or, where nobody had said that
+        these are parts, each of them as a whole text with what was taken for its header."""
+        if not self.first.reference & udh.GUESSED:
+            return [self.event(incomplete=True)]
+        whole = replace(self.first, received_at=self.received_at)
+        reference, count = self.first.reference, self.first.count
+        headers = {number: udh.rebuild_unmarked(reference, count, number).hex() for number in sorted(self.parts)}
+        if self.first.is_binary:
+            return [incoming_event(whole, head.upper() + self.parts[at][1]) for at, head in headers.items()]
+        parts = [(self.parts[at][0], head + self.parts[at][1]) for at, head in headers.items()]
+        return [incoming_event(whole, join([part])) for part in parts]
+
 
 class IncomingTexts(Outbox):
     """What is written of texts from handsets. ``_kin``: see ``Store``."""
@@ -93,7 +107,7 @@ class IncomingTexts(Outbox):
                 continue
             if text is None or text.joined or one.number in text.parts:
                 if text is not None and not text.joined:
-                    events.append(text.event(incomplete=True))
+                    events += text.given_up()
                 text = texts[key] = PartialText(one, text.repeats if text is not None else {})
             text.add(one)
             changed.add(key)
@@ -162,6 +176,6 @@ class IncomingTexts(Outbox):
         if not keys:
             return 0
         texts = self._unfinished(keys)
-        self._write_events([text.event(incomplete=True) for text in texts.values() if not text.joined])
+        self._write_events([event for text in texts.values() if not text.joined for event in text.given_up()])
         self._delete_parts(keys)
         return len(keys)

@@ -72,6 +72,7 @@ class BindSettings:
     priority: int = 0
     weight: float = 1.0
     receipt_words: Mapping[str, Finality] = field(default_factory=dict)
+    headers_without_udhi: bool = True
 
 
 class SubmitOwner(Protocol):
@@ -112,8 +113,12 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        alphabet = settings.submit.default_alphabet
-        self._reader = DeliverReader(channel.name, settings.account, alphabet, settings.receipt_words)
+        alphabet, words, headers = (
+            settings.submit.default_alphabet,
+            settings.receipt_words,
+            settings.headers_without_udhi,
+        )
+        self._reader = DeliverReader(channel.name, settings.account, alphabet, words, headers_without_udhi=headers)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None

@@ -102,6 +102,7 @@ class BindSection(Section):
     dest_npi: Octet | None = None
     alphabet: Literal["gsm7", "gsm7-packed", "latin1", "ascii"] = "gsm7"  # what data_coding 0 means
     data_codings: dict[Literal["gsm7", "gsm7-packed", "latin1", "ascii", "ucs2"], Octet] = {}
+    headers_without_udhi: bool = True  # of incoming texts: what looks like the header of a part is one
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     protocol_id: Octet = 0
     priority_flag: int = Field(default=0, ge=0, le=3)
@@ -296,6 +297,7 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         priority=bind.priority,
         weight=bind.weight,
         receipt_words={word.upper(): Finality[meaning.upper()] for word, meaning in bind.receipt_words.items()},
+        headers_without_udhi=bind.headers_without_udhi,
     )
 
 

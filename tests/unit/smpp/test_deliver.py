@@ -2,6 +2,7 @@
 
 import codecs
 import json
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -40,12 +41,12 @@ class TicketCase(SynchronousTestCase):
             self.assertEqual(item.incoming and item.incoming.text, text, octets)
 
 
-def narrow(number: int) -> bytes:
-    return udh.build_header(udh.concatenation_element(0x42, 2, number))
+def narrow(number: int, reference: int = 0x42) -> bytes:
+    return udh.build_header(udh.concatenation_element(reference, 2, number))
 
 
-def wide(number: int) -> bytes:
-    return udh.build_header(udh.concatenation_element(0x42, 2, number, wide=True))
+def wide(number: int, reference: int = 0x42) -> bytes:
+    return udh.build_header(udh.concatenation_element(reference, 2, number, wide=True))
 
 
 class NoticeCase(SynchronousTestCase):
@@ -114,18 +115,25 @@ class WordsCase(SynchronousTestCase):
 
 
 class PartsCase(SynchronousTestCase):
-    def texts(self, *pdus: bytes, default: str = "gsm7") -> list[str]:
-        """The texts of the events of these deliver_sm."""
-        return [body["Body"] for body in self.bodies(*pdus, default=default)]
+    def as_text(self, octets: bytes) -> str:
+        return alphabet.decode_text(octets, "gsm7")
 
-    def bodies(self, *pdus: bytes, default: str = "gsm7") -> list[dict[str, Any]]:
-        """The bodies of the events of these deliver_sm."""
+    def texts(self, *pdus: bytes, default: str = "gsm7", headers: bool = True) -> list[str]:
+        """The texts of the events of these deliver_sm."""
+        return [body["Body"] for body in self.bodies(*pdus, default=default, headers=headers)]
+
+    def bodies(
+        self, *pdus: bytes, default: str = "gsm7", headers: bool = True, later: bool = False
+    ) -> list[dict[str, Any]]:
+        """The bodies of the events of these deliver_sm. ``later``: when no more parts are waited for."""
         store = Store(":memory:")
         self.addCleanup(store.close)
-        reader = DeliverReader("smpp", "me@smsc", default)
+        reader = DeliverReader("smpp", "me@smsc", default, headers_without_udhi=headers)
         for octets in pdus:
             found = reader.read(decode(octets), NOW).item
             store.apply([ops.Incoming((found,))])  # type: ignore[arg-type]
+        if later:
+            store.apply([ops.Sweep(NOW, NOW)])
         (events,) = ask(store, [ops.LoadEvents(SINK, 0, 100)])
         return [json.loads(event.body) for event in events]
 
@@ -220,6 +228,63 @@ class PartsCase(SynchronousTestCase):
             )
         ]
         self.assertEqual(self.texts(*pdus), ["a1a2", "b1b2"])
+
+    def test_header_without_udhi(self) -> None:
+        """A header that esm_class does not announce (public bug reports of several aggregators): the parts are joined,
+        whatever the alphabet, the width of the reference, and the reference itself; also where SAR TLVs tell the same
+        place, and where only some of the parts lost their UDHI."""
+        for coding, name in ((0, "gsm7"), (1, "ascii"), (3, "latin1"), (8, "ucs2")):
+            for head in (narrow, wide, partial(narrow, reference=0xA7), partial(wide, reference=0xA7C4)):
+                one, two = (head(at) + alphabet.encode_text(text, name) for at, text in ((1, "Hello, "), (2, "world")))
+                for pdus in (
+                    (awkward.deliver(one, coding=coding), awkward.deliver(two, coding=coding)),
+                    (awkward.deliver(two, coding=coding), awkward.deliver(one, coding=coding)),
+                    (
+                        awkward.deliver(one, coding=coding, tlvs=awkward.sar(9, 2, 1)),
+                        awkward.deliver(two, coding=coding, tlvs=awkward.sar(9, 2, 2)),
+                    ),
+                ):
+                    self.assertEqual(self.texts(*pdus), ["Hello, world"], (name, head(1).hex()))
+        one, two = narrow(1, reference=0xA7) + b"Hello, ", narrow(2, reference=0xA7) + b"world"
+        self.assertEqual(self.texts(awkward.deliver(one, esm=UDHI), awkward.deliver(two)), ["Hello, world"])
+        septets = narrow(1) + alphabet.encode_text("Hello, ", "gsm7-packed", 1), narrow(2) + b"\xee\xdf\x93\x0d"
+        self.assertEqual(self.texts(*map(awkward.deliver, septets), default="gsm7-packed")[0][:7], "Hello, ")
+        (body,) = self.bodies(*(awkward.deliver(narrow(at) + b"\1\2", coding=4) for at in (1, 2)))
+        self.assertEqual(body["BodyHex"], "01020102")
+
+    def test_what_only_begins_like_a_header(self) -> None:
+        """A text may begin with these octets, though hardly: in GSM 03.38 they are letters. A reference that is a
+        printable septet, and parts that never come: each is told as the text that it is. A reference that no text has
+        shows a header: what came is told as an incomplete text. What can't be a place is no header."""
+        accents = "é@¥B$"  # 05 00 03 42 02
+        for pdus, bodies in (
+            ((narrow(1) + b"Hi",), [(accents + "£Hi", None)]),
+            ((wide(1) + b"Hi",), [(self.as_text(wide(1) + b"Hi"), None)]),
+            ((narrow(1) + b"Hi", narrow(1) + b"Ho"), [(accents + "£Hi", None), (accents + "£Ho", None)]),
+            ((narrow(1, reference=0xA7) + b"Hi",), [("Hi", True)]),
+            ((narrow(1, reference=0x1B) + b"Hi",), [("Hi", True)]),
+        ):
+            got = self.bodies(*map(awkward.deliver, pdus), later=True)
+            self.assertEqual([(body["Body"], body.get("Incomplete")) for body in got], bodies, pdus)
+        for octets in (
+            b"\5\0\3\x42\1\1Hi",
+            b"\5\0\3\x42\2\0Hi",
+            b"\5\0\3\x42\2\3Hi",
+            b"\5\0\3\x42\2",
+            b"\5\0\4\x42\2\1Hi",
+        ):
+            self.assertEqual(self.texts(awkward.deliver(octets)), [self.as_text(octets)], octets)
+        pdu = awkward.deliver(narrow(1) + b"Hi", tlvs=awkward.sar(9, 3, 2))
+        self.assertEqual(self.bodies(pdu, later=True)[0]["Body"], accents + "£Hi", "SAR TLVs tell another place")
+        (body,) = self.bodies(awkward.deliver(narrow(1) + b"\1\2", coding=4), later=True)
+        self.assertEqual(body["BodyHex"], (narrow(1) + b"\1\2").hex().upper())
+
+    def test_headers_without_udhi_off(self) -> None:
+        """With the key of the bind that says so, nothing without UDHI is a header."""
+        octets = narrow(1, reference=0xA7) + b"Hi"
+        self.assertEqual(self.texts(awkward.deliver(octets), headers=False), [self.as_text(octets)])
+        octets = narrow(1) + "سلام".encode("utf-16-be")
+        self.assertEqual(self.texts(awkward.deliver(octets, coding=8), headers=False), [octets.decode("utf-16-be")])
 
     @given(st.text(max_size=40), st.lists(st.integers(0, 80), max_size=5))
     def test_any_cuts(self, text: str, cuts: list[int]) -> None:
