@@ -90,7 +90,8 @@ class DeliverReader:
         unmarked = None if marked or not self._without_udhi else udh.find_unmarked(octets)
         if unmarked is not None and sar is not None and sar[1:] != unmarked[1:]:
             unmarked = None
-        found = user_data.read(octets, coding, self._alphabet, marked or unmarked is not None)
+        septets = pdu.fields.get("sm_length") if octets is pdu.fields.get("short_message") else None
+        found = user_data.read(octets, coding, self._alphabet, marked or unmarked is not None, septets)
         reference, count, number = udh.find_concatenation(found.elements) or sar or WHOLE
         binary = is_binary(coding)
         if any(identifier == udh.CONCATENATION_16_BIT for identifier, _ in found.elements):

@@ -8,7 +8,10 @@ back byte for byte. What is tolerated, because SMSCs do it (and each is harmless
   error there may be TLVs without any fields before them (section 4.4.2);
 - a C-octet string over its maximum size; in a response also one without its NUL at the very end of the body;
 - TLVs cut short at the end of a body: kept in ``rest``;
-- a ``deliver_sm`` whose sm_length is above what follows: all that follows is its short_message.
+- a ``deliver_sm`` whose sm_length is above what follows: all that follows is its short_message;
+- a ``deliver_sm`` whose sm_length counts septets that are sent packed, eight in seven octets, so that it would take in
+  octets of the TLVs behind: where these can be read then, its short_message ends before them. The count is kept as the
+  field ``sm_length``, which no other PDU has.
 
 ``PDUError`` is a request whose mandatory part can't be read: it is answered with its status, and the bind
 goes on. ``FramingError`` is a command_length under 16 or over the cap: the stream can't be read any further
@@ -30,6 +33,7 @@ _HEADER = struct.Struct(">IIII")
 _TLV = struct.Struct(">HH")
 _INT4 = struct.Struct(">I")
 
+TLVs = list[tuple[int, bytes]]
 Value = Any  # int, str (C-octet string), bytes (octet string) or a list of dicts (the repeated groups)
 
 
@@ -299,6 +303,8 @@ def _reader(rows: FieldTable) -> Callable[[bytes, int], tuple[dict[str, Value], 
     return read
 
 
+_DELIVER_SM = int(CommandId.deliver_sm)
+_TAGS = frozenset({*map(int, Tag), *range(0x1400, 0x4000)})  # section 5.3.2, and those of vendors (5.3.1)
 _READERS = {int(command_id): _reader(rows) for command_id, rows in FIELDS.items()}
 
 
@@ -315,6 +321,8 @@ def decode(octets: bytes) -> PDU:
             raise PDUError(str(fault), fault.status, command_id, sequence_number) from None
         fields, position = _read_cut_response(FIELDS[command_id], octets)
     tlvs, rest = _read_tlvs(octets, position)
+    if command_id == _DELIVER_SM and (rest or position == len(octets)):
+        tlvs, rest = _read_packed(fields, tlvs, rest, octets, position)
     if not rest:
         return PDU(command_id, command_status, sequence_number, fields, tlvs)
     if command_status and command_id & RESPONSE:
@@ -323,6 +331,21 @@ def decode(octets: bytes) -> PDU:
             fields, _ = _read_cut_response(FIELDS[command_id], octets[:HEADER_OCTETS])
             return PDU(command_id, command_status, sequence_number, fields, only_tlvs)
     return PDU(command_id, command_status, sequence_number, fields, tlvs, rest=rest)
+
+
+def _read_packed(fields: dict[str, Value], tlvs: TLVs, rest: bytes, octets: bytes, position: int) -> tuple[TLVs, bytes]:
+    """The TLVs and what is left behind them, of a deliver_sm whose short_message ends at ``position``. If its sm_length
+    counts septets that were packed, they are read anew, and so is short_message."""
+    start = position - len(fields["short_message"])
+    told = octets[start - 1]
+    end = start + (7 * told + 7) // 8
+    if end > len(octets) or (told <= position - start and not rest.strip(b"\0")):
+        return tlvs, rest
+    found, left = _read_tlvs(octets, end)
+    if left or (not found and told <= position - start) or not all(value and tag in _TAGS for tag, value in found):
+        return tlvs, rest
+    fields |= {"short_message": octets[start:end], "sm_length": told}
+    return found, b""
 
 
 def _read_cut_response(rows: FieldTable, octets: bytes) -> tuple[dict[str, Value], int]:

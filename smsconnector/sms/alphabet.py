@@ -28,6 +28,7 @@ from smsconnector.sms.septets import DEFAULT_TABLES, SeptetTables, tables
 from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 
 CARRIAGE_RETURN = 0x0D
+USER_DATA_OCTETS = 140  # of a message, header included (GSM 03.40 section 9.2.3.24)
 DESCRIBED = 10  # characters that a sentence names
 _CODES = {identifier: code for code, identifier in LANGUAGES.items()}
 BIG_ENDIAN = codecs.BOM_UTF16_BE
@@ -114,15 +115,15 @@ def gsm7_unpack(octets: bytes, count: int, padding_bits: int = 0) -> bytes:
     return bytes(septets[padding_septets : padding_septets + max(count, 0)])
 
 
-def encode_text(text: str, alphabet: str, padding_bits: int = 0) -> bytes:
-    """The octets of ``text``; ``padding_bits`` counts for ``gsm7-packed`` only. Raises TextError ``not_gsm7``,
-    ``not_ascii``, ``not_latin1`` or ``lone_surrogate``, which name the characters."""
+def encode_text(text: str, alphabet: str, padding_bits: int = 0, room: int = USER_DATA_OCTETS) -> bytes:
+    """The octets of ``text``; ``padding_bits``, and ``room`` in octets, count for ``gsm7-packed`` only. Raises
+    TextError ``not_gsm7``, ``not_ascii``, ``not_latin1`` or ``lone_surrogate``, which name the characters."""
     encoder = _ENCODERS.get(alphabet)
     if encoder is not None:
         return encoder(text)
     base, locking, single = shifts(alphabet)
     if base == "gsm7-packed":
-        return _packed_encode(text, padding_bits, tables(locking, single))
+        return _packed_encode(text, padding_bits, tables(locking, single), room)
     if base == "gsm7":
         return gsm7_encode(text, tables(locking, single))
     raise KeyError(alphabet)
@@ -139,22 +140,27 @@ def decode_text(octets: bytes, alphabet: str, padding_bits: int = 0) -> str:
     return _DECODERS[alphabet](octets)
 
 
-def _packed_encode(text: str, padding_bits: int, pair: SeptetTables) -> bytes:
-    """Packed, with seven spare bits filled by a carriage return (GSM 03.38 section 6.1.2.3.1). The clause's second
-    carriage return, after a text that itself ends with one on an octet boundary, is not added: it could need a
-    141st octet. Such a text loses its last carriage return at the receiver."""
+def _packed_encode(text: str, padding_bits: int, pair: SeptetTables, room: int) -> bytes:
+    """Packed, with seven spare bits filled by a carriage return. A text that itself ends with one on an octet boundary
+    gets another one (GSM 03.38 section 6.1.2.3.1). Where ``room`` is too small for that, the receiver will take the
+    text's own for filling."""
     septets = gsm7_encode(text, pair)
-    if septets and (padding_bits + 7 * len(septets)) % 8 == 1:
+    bits = padding_bits + 7 * len(septets)
+    if septets and (bits % 8 == 1 or (bits % 8 == 0 and septets[-1] == CARRIAGE_RETURN and bits // 8 < room)):
         septets += bytes((CARRIAGE_RETURN,))
     return gsm7_pack(septets, padding_bits)
 
 
-def packed_septets(octets: bytes, padding_bits: int) -> bytes:
-    """The septets of ``octets``, one per octet, after ``padding_bits``. A last carriage return that ends on an octet
-    boundary is filling, and left out (GSM 03.38 section 6.1.2.3.1)."""
+def packed_septets(octets: bytes, padding_bits: int, count: int | None = None) -> bytes:
+    """The septets of ``octets``, one per octet, after ``padding_bits``. ``count`` is how many there are, if the sender
+    has told. Else a last carriage return that ends on an octet boundary is filling, and left out; and so is one behind
+    a carriage return that does (GSM 03.38 section 6.1.2.3.1)."""
+    if count is not None:
+        return gsm7_unpack(octets, count, padding_bits)
     count, spare_bits = divmod(8 * len(octets) - padding_bits, 7)
     septets = gsm7_unpack(octets, count, padding_bits)
-    return septets[:-1] if spare_bits == 0 and septets.endswith(b"\r") else septets
+    is_filled = septets.endswith(b"\r" if spare_bits == 0 else b"\r\r") and spare_bits < 2
+    return septets[:-1] if is_filled else septets
 
 
 def _ascii_encode(text: str) -> bytes:

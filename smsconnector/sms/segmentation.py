@@ -36,9 +36,9 @@ from functools import lru_cache
 from smsconnector.errors import TextError
 from smsconnector.sms import alphabet as alphabets
 from smsconnector.sms import choice, udh
+from smsconnector.sms.alphabet import USER_DATA_OCTETS
 from smsconnector.sms.septets import ESCAPE
 
-USER_DATA_OCTETS = 140
 MAXIMUM_SEGMENTS = 255  # the count is one octet (GSM 03.40 section 9.2.3.24.1)
 
 FORMS = ("udh8", "udh16", "sar", "payload")
@@ -149,7 +149,8 @@ def wire(text: str, alphabet: str, reference: int, count: int, number: int, form
     if not elements:
         return alphabets.encode_text(text, alphabet), False
     header = udh.build_header(elements)
-    return header + alphabets.encode_text(text, alphabet, alphabets.fill_bits(len(header))), True
+    octets = alphabets.encode_text(text, alphabet, alphabets.fill_bits(len(header)), USER_DATA_OCTETS - len(header))
+    return header + octets, True
 
 
 def _too_many(count: int, maximum: int, forced_by: str) -> str:

@@ -36,13 +36,18 @@ class UserData(NamedTuple):
         return alphabet.decode_text(self.octets, self.written_in)
 
 
-def read(user_data: bytes, data_coding: int, default_alphabet: str, has_header: bool) -> UserData:
+def read(
+    user_data: bytes, data_coding: int, default_alphabet: str, has_header: bool, septets: int | None = None
+) -> UserData:
     """``user_data`` is short_message or message_payload as it came, ``has_header`` the UDHI of esm_class (SMPP 3.4
-    section 5.2.12), ``default_alphabet`` what the SMSC means by data_coding 0. Never raises."""
+    section 5.2.12), ``septets`` how many septets the sender has counted, where they are packed,
+    ``default_alphabet`` what the SMSC means by data_coding 0. Never raises."""
     elements, octets = udh.split(user_data) if has_header else ([], user_data)
     written_in = alphabet.incoming_alphabet(octets, data_coding, default_alphabet, *udh.find_shifts(elements))
     if written_in.startswith(PACKED):
-        octets = alphabet.packed_septets(octets, alphabet.fill_bits(len(user_data) - len(octets)))
+        header_octets = len(user_data) - len(octets)
+        count = None if septets is None else septets - (8 * header_octets + 6) // 7
+        octets = alphabet.packed_septets(octets, alphabet.fill_bits(header_octets), count)
         written_in = written_in.replace(PACKED, "gsm7", 1)
     return UserData(octets, written_in, elements)
 

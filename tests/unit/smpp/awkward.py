@@ -1387,6 +1387,15 @@ TEXTS += [
 # --- where data_coding 0 is packed septets ---------------------------------------------------------------------------
 
 _PACKED = "GSM 03.38 section 6.1.2.1, on a bind with the alphabet gsm7-packed"
+_PACKED_COUNT = "field practice: septets counted, packed octets sent (a public bug report of a gateway)"
+
+
+def _after_fill_bit(text: bytes) -> bytes:
+    """Packed septets behind a header of six octets (GSM 03.40 section 9.2.3.24)."""
+    number = sum(septet << 7 * at for at, septet in enumerate(text)) << 1
+    return number.to_bytes(-(-(7 * len(text) + 1) // 8), "little")
+
+
 PACKED = [
     Case("a receipt", _PACKED, deliver(packed(usual()), esm=4), Receipt("4711")),
     Case(
@@ -1431,6 +1440,60 @@ PACKED = [
     Case(
         "a text, sm_length in septets", _PACKED, deliver(packed(b"Where are you?"), length=14), Text("Where are you?")
     ),
+    Case(
+        "a text, sm_length in septets, TLVs behind it",
+        _PACKED_COUNT,
+        deliver(packed(b"Where are you now?"), tlv(0x1501, b"LTE\0") + tlv(0x0381, b"\1\1\1555"), length=18),
+        Text("Where are you now?"),
+    ),
+    Case(
+        "a receipt, sm_length in septets, its TLVs behind it",
+        _PACKED_COUNT,
+        deliver(packed(usual("18193", "UNDELIV", "034")), _ID + _state(5), esm=4, length=len(usual("18193"))),
+        Receipt("4711", FAILED, "UNDELIV", "034"),
+    ),
+    Case(
+        "seven spare bits, sm_length in septets: no at sign",
+        _PACKED_COUNT,
+        deliver(packed(b"Are you up yet?"), length=15),
+        Text("Are you up yet?"),
+    ),
+    Case(
+        "an at sign at the end, sm_length in septets",
+        _PACKED_COUNT,
+        deliver(packed(b"Are you up yet?\0"), length=16),
+        Text("Are you up yet?@"),
+    ),
+    Case(
+        "a carriage return at the end, sm_length in septets: it is the text's",
+        _PACKED_COUNT,
+        deliver(packed(b"Are you up yet?\r"), length=16),
+        Text("Are you up yet?\r"),
+    ),
+    Case(
+        "a carriage return at the end, sm_length in octets: it is filling",
+        "GSM 03.38 section 6.1.2.3.1",
+        deliver(packed(b"Are you up yet?\r")),
+        Text("Are you up yet?"),
+    ),
+    Case(
+        "two carriage returns at the end: one is filling",
+        "GSM 03.38 section 6.1.2.3.1",
+        deliver(packed(b"Are you up yet?\r\r")),
+        Text("Are you up yet?\r"),
+    ),
+    Case(
+        "a header, sm_length in septets, TLVs behind it",
+        _PACKED_COUNT + "; the header's septets are counted too (GSM 03.40 section 9.2.3.24)",
+        deliver(b"\5\0\3\x42\2\1" + _after_fill_bit(b"123456789"), tlv(0x1501, b"LTE\0"), esm=0x40, length=7 + 9),
+        Text("123456789", (0x42, 1, 2)),
+    ),
+    Case(
+        "a header, seven spare bits, sm_length in septets",
+        _PACKED_COUNT,
+        deliver(b"\5\0\3\x42\2\1" + _after_fill_bit(b"12345678"), esm=0x40, length=7 + 8),
+        Text("12345678", (0x42, 1, 2)),
+    ),
     Case("no receipt", _PACKED, deliver(packed(b"id:4711 stat:delivered")), Text("id:4711 stat:delivered")),
     Case("a text in Latin-1", _PACKED, deliver(packed(usual()), coding=3), Text(packed(usual()).decode("latin-1"))),
 ]
@@ -1470,6 +1533,17 @@ PDUS = [
     ),
     Case(
         "sm_length below what follows: the rest is no TLV", "field practice", deliver(b"hello", length=4), Text("hell")
+    ),
+    *(
+        Case(
+            f"what is no sm_length in septets: {name}", "field practice", deliver(b"Help me!", behind), Text("Help me!")
+        )
+        for name, behind in (
+            ("NULs of padding behind it", bytes(3)),
+            ("more NULs of padding", bytes(11)),
+            ("a TLV cut in its value", tlv(0x1501, b"LTE\0") + b"\x14\x00\0\x09abc"),
+            ("a TLV cut in its header", b"\x14\x00\0"),
+        )
     ),
     Case("data_sm without a body", "SMPP 3.4 section 4.7.1", pdu(DATA_SM), _SHORT),
     Case("data_sm cut before data_coding", "SMPP 3.4 section 4.7.1", _cut(data(), len(data()) - 1), _SHORT),

@@ -111,9 +111,11 @@ class FuzzTests(SynchronousTestCase):
             self.assertFalse(command_id & RESPONSE, "a response is never refused")
             self.assertEqual(error.command_id, command_id)
             return
-        if command_id == DELIVER_SM and not pdu.tlvs and not pdu.rest:  # sm_length may be above what follows
+        if command_id == DELIVER_SM:  # sm_length may be above what follows, or count septets
             text = pdu.fields["short_message"]
-            octets = octets[: -1 - len(text)] + bytes((len(text),)) + text
+            behind = len(pdu.rest) + sum(4 + len(value) for _, value in pdu.tlvs)
+            start = len(octets) - behind - len(text)
+            octets = octets[: start - 1] + bytes((len(text),)) + octets[start:]
         if not command_id & RESPONSE:
             self.assertEqual(encode(pdu)[4:], octets[4:], "what was read is given back byte for byte")
 
