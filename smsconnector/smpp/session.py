@@ -18,11 +18,11 @@ counts as missing that has come and was not read (``net.hearing`` is such a cloc
 """
 
 import enum
-import hmac
 from dataclasses import dataclass
 from typing import Any
 
 from smsconnector.errors import FramingError, PDUError
+from smsconnector.smpp import congestion, outbind
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import (
     DEFAULT_MAX_PDU,
@@ -33,11 +33,12 @@ from smsconnector.smpp.constants import (
     Status,
     Tag,
     command_name,
+    describe_status,
 )
+from smsconnector.smpp.enquiries import Enquiries
 from smsconnector.smpp.pdu import PDU, Framer
 
 OVERDUE = 1_000  # how many submits without a response in time are remembered, should it come late
-CONGESTION = int(Tag.congestion_state).to_bytes(2, "big")
 EARLY = 100  # how many deliver_sm are kept that come before the response to the bind
 
 
@@ -151,6 +152,13 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissed:
+    """The SMSC does not know the session any more: it ends, and ``Closed`` follows."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The session is over: close the connection, without waiting for a peer that is ``silent``. ``outstanding`` holds
     the tokens that were never answered."""
@@ -160,7 +168,9 @@ class Closed:
     silent: bool = False
 
 
-SessionEvent = Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Closed
+SessionEvent = (
+    Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Dismissed | Closed
+)
 
 
 class Session:
@@ -175,8 +185,7 @@ class Session:
         self._overdue: dict[int, Any] = {}  # the tokens of the unanswered, oldest first
         self._sequence = 0
         self._since = 0.0  # when the present state began
-        self._last_received = 0.0  # a whole PDU
-        self._enquired_at: float | None = None
+        self._enquiries = Enquiries(settings.enquire_link_interval, settings.response_timeout)
         self._asked_to_unbind: int | None = None  # the sequence_number of the SMSC's unbind
         self._unbind_sent = False
         self._transmits = settings.mode != "receiver"
@@ -187,7 +196,8 @@ class Session:
 
     def start(self, now: float) -> None:
         """Connected: send the bind, unless the SMSC has to ask for it."""
-        self._since = self._last_received = now
+        self._since = now
+        self._enquiries.heard(now)
         if not self.settings.outbind:
             self._bind(now)
 
@@ -264,8 +274,7 @@ class Session:
         except FramingError as error:
             pdus, lost = error.pdus, error  # type: ignore[attr-defined]
         if pdus:
-            self._last_received = now
-            self._enquired_at = None
+            self._enquiries.heard(now)
         for octets in pdus:
             if self.state is State.CLOSED:  # type: ignore[comparison-overlap]  # the PDU before may have closed it
                 return events
@@ -277,7 +286,8 @@ class Session:
 
     def _receive_pdu(self, octets: bytes, now: float, events: list[SessionEvent]) -> None:
         command_id, status, sequence = codec.header(octets)
-        events += _congestion(command_id, octets)
+        if command_id & RESPONSE and (percent := congestion.percent_of(octets)) is not None:
+            events.append(Congestion(percent))
         if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
             if command_id == CommandId.generic_nack:
                 status = status or Status.ESME_RUNKNOWNERR  # whatever it says, nothing was taken
@@ -286,31 +296,29 @@ class Session:
             self._delivered(octets, command_id, sequence, events)
         elif command_id == CommandId.enquire_link:
             self._out.append(codec.bare(CommandId.enquire_link_resp, sequence))
+        elif command_id == CommandId.enquire_link_resp:
+            self._enquired(command_id, sequence, status, now, events)
         elif command_id == CommandId.unbind:
             self._asked_to_unbind = sequence
             if self.state is State.BOUND:
                 self._step(State.UNBINDING, now)
             events += self._drained(now)
-        elif command_id == CommandId.unbind_resp:
-            if self._unbind_sent:
-                events += self.connection_lost("unbound")
+        elif command_id == CommandId.unbind_resp and self._unbind_sent:
+            events += self.connection_lost("unbound")
         elif command_id in BIND_RESPONSES:
             self._bind_answered(octets, status, now, events)
         elif command_id == CommandId.outbind:
-            if self.state is State.OPEN and self.settings.outbind:
-                self._asked_to_bind(octets, now, events)
+            self._asked_to_bind(octets, now, events)
         elif not command_id & RESPONSE and command_id != CommandId.alert_notification:
             self._out.append(codec.bare(CommandId.generic_nack, sequence, Status.ESME_RINVCMDID))
             events.append(Rejected(f"answered {command_name(command_id)} with generic_nack: not a command for an ESME"))
 
     def _asked_to_bind(self, octets: bytes, now: float, events: list[SessionEvent]) -> None:
         """outbind (section 4.1.7). Bind only with the SMSC that is expected: the bind tells our password."""
-        try:
-            fields = codec.decode(octets).fields
-        except PDUError:
-            fields = {}
-        expected = self.settings.outbind_system_id, self.settings.outbind_password
-        if hmac.compare_digest(_joined(fields.get("system_id", ""), fields.get("password", "")), _joined(*expected)):
+        settings = self.settings
+        if self.state is not State.OPEN or not settings.outbind:
+            return
+        if outbind.is_from(octets, settings.outbind_system_id, settings.outbind_password):
             self._bind(now)
         else:
             events += self.connection_lost("an outbind with another system_id or password than is expected")
@@ -328,10 +336,21 @@ class Session:
             elif self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
+            elif command_id == CommandId.generic_nack:
+                self._enquired(command_id, sequence, status, now, events)
             return
+        if status == Status.ESME_ROK:
+            self._enquiries.refused = 0
         events.append(Answered(entry[0], status, message_id))
         if self.state is State.UNBINDING and not self._window:
             events += self._drained(now)
+
+    def _enquired(self, command_id: int, sequence: int, status: int, now: float, events: list[SessionEvent]) -> None:
+        """An answer to enquire_link. Errors in a row end the session, drained as if we had been stopped."""
+        too_often = self._enquiries.answered(command_id, sequence, status, len(self._window))
+        if too_often and self.state is State.BOUND:
+            events.append(Dismissed(f"the SMSC answers enquire_link with {describe_status(status)}"))
+            events += self.unbind(now)
 
     def _delivered(self, octets: bytes, command_id: int, sequence: int, events: list[SessionEvent]) -> None:
         if self.state not in (State.BOUND, State.UNBINDING):
@@ -343,6 +362,7 @@ class Session:
         try:
             events.append(Delivered(codec.decode(octets)))
             self._owed += 1
+            self._enquiries.refused = 0
         except PDUError as error:
             self._out.append(codec.with_body(command_id | RESPONSE, sequence, b"\0", error.command_status))
             events.append(Rejected(f"answered {command_name(command_id)} with an error: {error}"))
@@ -375,13 +395,13 @@ class Session:
             return self.connection_lost(f"no outbind within {settings.bind_timeout:g} s of the SMSC's connecting")
         if self.state not in (State.BOUND, State.UNBINDING):
             return []
-        if self._enquired_at is not None:
-            if now - self._enquired_at >= settings.response_timeout:
-                reason = f"no answer to enquire_link within {settings.response_timeout:g} s"
-                return self.connection_lost(reason, silent=True)
-        elif now - self._last_received >= settings.enquire_link_interval:
-            self._enquired_at = begins
-            self._out.append(codec.bare(CommandId.enquire_link, self._next_sequence()))
+        if self._enquiries.is_overdue(now):
+            reason = f"no answer to enquire_link within {settings.response_timeout:g} s"
+            return self.connection_lost(reason, silent=True)
+        if self._enquiries.is_due(now):
+            sequence = self._next_sequence()
+            self._enquiries.asked(sequence, begins)
+            self._out.append(codec.bare(CommandId.enquire_link, sequence))
         events = self._expired(now)
         if self.state is State.UNBINDING:
             events += self._drained(now)
@@ -426,16 +446,3 @@ class Session:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
             if self._sequence not in self._window and self._sequence not in self._overdue:
                 return self._sequence
-
-
-def _joined(system_id: str, password: str) -> bytes:
-    """Both in one, to be compared at once."""
-    return f"{system_id}\0{password}".encode()
-
-
-def _congestion(command_id: int, octets: bytes) -> list[SessionEvent]:
-    """The congestion_state of a response. Only one that may have the TLV is decoded, because responses are many."""
-    if not command_id & RESPONSE or CONGESTION not in octets:
-        return []
-    percent = codec.decode(octets).tlv_int(Tag.congestion_state)
-    return [] if percent is None else [Congestion(percent)]

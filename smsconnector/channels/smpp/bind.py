@@ -113,11 +113,8 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        alphabet, words, headers = (
-            settings.submit.default_alphabet,
-            settings.receipt_words,
-            settings.headers_without_udhi,
-        )
+        alphabet, headers = settings.submit.default_alphabet, settings.headers_without_udhi
+        words = settings.receipt_words
         self._reader = DeliverReader(channel.name, settings.account, alphabet, words, headers_without_udhi=headers)
         self._tally = Tally(settings.name)
         self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
@@ -350,6 +347,8 @@ class Bind(Service):
         elif isinstance(event, smpp.BindRefused):
             pace = ALREADY_BOUND_PACE if event.status == Status.ESME_RALYBND else REFUSED_PACE
             self._ended = (f"the SMSC refused the bind: {describe_status(event.status)}", pace)
+        elif isinstance(event, smpp.Dismissed):
+            self._ended = (event.reason, 0.0)
         elif isinstance(event, smpp.Rejected):
             self.log.warn("bind {name}: {reason}", name=name, reason=event.reason)
 

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import MAX_SEQUENCE, CommandId, Status
+from smsconnector.smpp.enquiries import ASKED_AGAIN, ENQUIRIES
 from smsconnector.smpp.pdu import PDU, Framer
 
 
@@ -204,6 +205,70 @@ class BoundCase(SessionCase):
         self.session.tick(30.0)
         self.session.receive(codec.bare(CommandId.enquire_link_resp, 2), 31.0)
         self.assertEqual(self.session.tick(60.5), [])
+
+    def ask(self, now: float) -> int:
+        """Let the session send enquire_link at that time; its sequence_number."""
+        self.assertEqual(self.session.tick(now), [])
+        (enquiry,) = self.sent()
+        self.assertEqual(enquiry.command_id, CommandId.enquire_link)
+        return enquiry.sequence_number
+
+    def test_enquire_link_refused(self) -> None:
+        """An SMSC that answers with errors has forgotten the session (public bug reports: after a fail-over it answers
+        ESME_RINVBNDSTS for hours): asked again soon, and after some in a row the session is over. So with
+        generic_nack, also one of sequence_number 0."""
+        for command_id, status, sequence in (
+            (CommandId.enquire_link_resp, Status.ESME_RINVBNDSTS, None),
+            (CommandId.enquire_link_resp, Status.ESME_RSYSERR, None),
+            (CommandId.generic_nack, Status.ESME_RINVCMDID, None),
+            (CommandId.generic_nack, Status.ESME_RINVBNDSTS, 0),
+            (CommandId.generic_nack, 0, None),
+        ):
+            self.setUp()
+            now = 30.0
+            for _ in range(ENQUIRIES - 1):
+                ours = self.ask(now)
+                number = ours if sequence is None else sequence
+                self.assertEqual(self.session.receive(codec.bare(command_id, number, status), now), [])
+                self.assertEqual(self.session.tick(now + ASKED_AGAIN - 0.5), [])
+                self.assertEqual(self.sent(), [])
+                now += ASKED_AGAIN
+            number = self.ask(now) if sequence is None else self.ask(now) * 0
+            (dismissed,) = self.session.receive(codec.bare(command_id, number, status), now)
+            assert isinstance(dismissed, smpp.Dismissed)
+            self.assertIn("enquire_link", dismissed.reason)
+            self.assertEqual([one.command_id for one in self.sent()], [CommandId.unbind])
+            self.assertEqual(self.session.room, 0)
+            self.assertIsInstance(self.session.tick(now + 10.0)[0], smpp.Closed)
+
+    def test_enquire_link_refused_now_and_then(self) -> None:
+        """One good answer, a submit that is taken, or a deliver_sm: the SMSC knows the session."""
+        for good in (
+            lambda ours, _: codec.bare(CommandId.enquire_link_resp, ours),
+            lambda _, submitted: codec.with_body(CommandId.submit_sm_resp, submitted, b"77\0"),
+            lambda *_: codec.encode(PDU(CommandId.deliver_sm, 0, 9, {"short_message": b"hi"})),
+        ):
+            self.setUp()
+            now = 30.0
+            for turn in range(4 * ENQUIRIES):
+                ours = self.ask(now)
+                self.session.submit(b"\0" * 20, "a", now)
+                submitted = self.sent()[0].sequence_number
+                bad = codec.bare(CommandId.enquire_link_resp, ours, Status.ESME_RINVBNDSTS)
+                self.session.receive(bad if turn % (ENQUIRIES - 1) else good(ours, submitted), now)
+                self.assertIs(self.session.state, smpp.State.BOUND)
+                now += 30.0
+                self.session._window.clear()
+
+    def test_refusals_that_nobody_asked_for(self) -> None:
+        """Errors of enquire_link_resp without an enquire_link, and a generic_nack of something else, count for
+        nothing."""
+        for _ in range(3 * ENQUIRIES):
+            self.session.receive(codec.bare(CommandId.enquire_link_resp, 7, Status.ESME_RINVBNDSTS), 1.0)
+            self.session.receive(codec.bare(CommandId.generic_nack, 0, Status.ESME_RINVCMDID), 1.0)
+        self.assertIs(self.session.state, smpp.State.BOUND)
+        self.assertEqual(self.session.tick(20.0), [])
+        self.assertEqual(self.sent(), [])
 
     def test_drops_of_a_pdu(self) -> None:
         """Octets of a PDU that never gets whole don't."""
