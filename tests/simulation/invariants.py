@@ -28,7 +28,21 @@ from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED
-from tests.simulation.plan import Crash, Disk, Fate, Freeze, Full, Mo, Outage, Refusal, Silence, Stop, Text, TornFile
+from tests.simulation.plan import (
+    Crash,
+    Disk,
+    Fate,
+    Forgotten,
+    Freeze,
+    Full,
+    Mo,
+    Outage,
+    Refusal,
+    Silence,
+    Stop,
+    Text,
+    TornFile,
+)
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, text_of_mo
 from tests.simulation.world import INCOMING_TIMEOUT, RECEIPT_GRACE, RECEIPT_TIME, World
 
@@ -131,6 +145,8 @@ class Facts:
         for step in plan.steps:
             if isinstance(step, Full) and (step.to == to or (plan.small and strict)):  # its flood fills the lanes
                 wrong = max(wrong, step.at + step.seconds + LONGEST_BACK_OFF)
+            if isinstance(step, Forgotten):  # found out by three enquire_links
+                wrong = max(wrong, step.at + step.seconds + 20.0)
             if isinstance(step, Outage | Silence | Refusal | Disk | Freeze | TornFile):
                 pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
                 pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
@@ -443,7 +459,10 @@ def _text(facts: Facts, step: Mo, bodies: list[Any]) -> Iterator[Broken]:
             yield "I3", f"part {one.part} of MO {step.number} was acknowledged, and nothing of it is on the queue"
     whole_words = sum(len(body["Body"]) for body in bodies)
     acknowledged = all(one.acknowledged_at for one in parts.values())
-    if len(parts) < count and acknowledged and bodies and not any(body.get("Incomplete") for body in bodies):
+    if step.what.startswith("no udhi"):  # nobody said that these are parts: each is told as a text
+        if len(parts) < count and acknowledged and len(bodies) < len(parts):
+            yield "I3", f"MO {step.number}: of {len(parts)} parts without UDHI {len(bodies)} are on the queue"
+    elif len(parts) < count and acknowledged and bodies and not any(body.get("Incomplete") for body in bodies):
         yield "I3", f"MO {step.number} is not marked incomplete ({whole_words} characters)"
 
 

@@ -42,7 +42,7 @@ ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
 QUEUES = ("delivery-report", "incoming-message")
 # What happens to one deliver_sm.
 DELIVERIES = ("dropped at response", "half", "twice")
-MO = ("reordered", "repeated", "part late", "part lost")
+MO = ("reordered", "repeated", "part late", "part lost", "no udhi", "no udhi, part lost")
 # The channel of a provider and its id of a text: they count from the same number, and their names run together.
 COLLIDING = (("smpp", "b-7"), ("smpp-b", "7"), ("smpp", "7"), ("smpp-b", "1001"), ("smpp", "1001"))
 HANGUPS = ("", "after request", "in request", "slow request", "half closed")
@@ -199,6 +199,17 @@ class Unbind:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """The SMSC fails over: it knows none of its sessions any more, and their connections stand. For ``seconds`` it
+    answers every enquire_link with an error, ``nack``: with generic_nack."""
+
+    at: float
+    smsc: int = 0
+    seconds: float = 0.0
+    nack: bool = False
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Binds are refused with that status until then."""
 
@@ -261,6 +272,7 @@ Step = (
     | SetClock
     | TornFile
     | Unbind
+    | Forgotten
     | Refusal
     | Full
     | Disk
@@ -415,6 +427,12 @@ _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
         2,
         lambda dice, span, _: Refusal(
             _time(dice, span), dice.randrange(2), dice.choice((0x05, 0x0D, 0x0E)), dice.choice((0.5, 5.0))
+        ),
+    ),
+    (
+        2,
+        lambda dice, span, _: Forgotten(
+            _time(dice, span + 1), dice.randrange(2), dice.choice((0.0, 4.0, 30.0)), dice.random() < 0.3
         ),
     ),
     (2, _full),

@@ -15,13 +15,13 @@ from typing import Any
 from smsconnector.simulator import rendering
 from smsconnector.simulator.behaviour import ID_FORMS
 from smsconnector.smpp import pdu as codec
-from smsconnector.smpp.constants import RESPONSE, CommandId, EsmClass, Status
+from smsconnector.smpp.constants import HEADER_OCTETS, RESPONSE, CommandId, EsmClass, Status
 from smsconnector.smpp.pdu import PDU, Framer
 from smsconnector.sms import udh
 from tests.simulation.application import number_of
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Connection, End
-from tests.simulation.plan import Delivery, Fate, Full, Mo, Plan, Refusal
+from tests.simulation.plan import Delivery, Fate, Forgotten, Full, Mo, Plan, Refusal
 
 RESPONSE_TIMEOUT = 2.0  # seconds, of the daemon's binds
 WINDOW = 10
@@ -101,6 +101,7 @@ class SMSC:
         self.peers: set[Peer] = set()  # bound ones
         self.waiting: deque[Delivered] = deque()
         self.response_id, self.receipt_id = ID_FORMS[plan.forms]
+        self.forgetful_until, self.nacks = 0.0, False  # enquire_link gets an error until then
         self._next_id = FIRST_ID + 10_000 * index * plan.redundant
         self.hosts = [self]  # who may tell what this one took
         self._sent = 0
@@ -114,6 +115,13 @@ class SMSC:
     def bind_status(self) -> int:
         now = self.time.rightNow
         return next((one.status for one in self._refusals if one.at <= now < one.at + one.seconds), 0)
+
+    def forget(self, step: Forgotten) -> None:
+        """No session that stands is known any more; what waits for them waits for the next."""
+        self.forgetful_until = self.time.rightNow + step.seconds
+        self.nacks = step.nack
+        for peer in sorted(self.peers, key=lambda one: one.connection.opened_at):
+            peer.forget()
 
     def full_status(self, number: str) -> int:
         """What is answered to submits for that number; 0 if they are taken."""
@@ -168,6 +176,8 @@ class SMSC:
         """A handset's text, in its parts."""
         text = text_of_mo(step)
         bodies = rendering.texts_from_handset(f"4790000{step.number:03}", "8228", text, step.number + 1)
+        if step.what.startswith("no udhi"):
+            bodies = [without_udhi(body) for body in bodies]
         parts = [Delivered(body, self.index, mo=step.number, part=part) for part, body in enumerate(bodies, 1)]
         self.ledger.mo_parts[step.number] = len(parts)
         sent = list(parts)
@@ -175,7 +185,7 @@ class SMSC:
             sent.reverse()
         elif step.what == "repeated":
             sent.insert(self.dice.randrange(len(sent)), parts[0])
-        elif step.what == "part lost" and len(parts) > 1:
+        elif step.what.endswith("part lost") and len(parts) > 1:
             del sent[-1]
         self.ledger.deliveries += dict.fromkeys(sent)
         for index, one in enumerate(sent):
@@ -190,6 +200,13 @@ class SMSC:
             what(*arguments)
 
         self.time.callLater(delay, run)
+
+
+def without_udhi(body: bytes) -> bytes:
+    """A deliver_sm's body from an SMSC that forgets UDHI."""
+    pdu = codec.decode(codec.with_body(CommandId.deliver_sm, 1, body))
+    pdu.fields["esm_class"] &= ~EsmClass.UDHI
+    return codec.encode(pdu)[HEADER_OCTETS:]
 
 
 def text_of_mo(step: Mo) -> str:
@@ -296,7 +313,7 @@ class Peer:
             elif command_id == CommandId.deliver_sm | RESPONSE:
                 self._answered(sequence, status)
             elif command_id == CommandId.enquire_link:
-                self._write(codec.bare(CommandId.enquire_link_resp, sequence))
+                self._enquired(sequence)
             elif command_id == CommandId.unbind_resp:
                 self.transport.loseConnection()
             elif command_id == CommandId.unbind:
@@ -322,6 +339,18 @@ class Peer:
         if command_id != CommandId.bind_transmitter:
             self.smsc.receivers.append(self)
             self.smsc.pump()
+
+    def forget(self) -> None:
+        """The session is not known any more: nothing is delivered over it, and nothing is taken."""
+        self._bound = 0
+        self.smsc.peers.discard(self)
+        if self in self.smsc.receivers:
+            self.smsc.receivers.remove(self)
+
+    def _enquired(self, sequence: int) -> None:
+        knows = self._bound and self.smsc.time.rightNow >= self.smsc.forgetful_until
+        command = CommandId.enquire_link_resp if knows or not self.smsc.nacks else CommandId.generic_nack
+        self._write(codec.bare(command, sequence, 0 if knows else Status.ESME_RINVBNDSTS))
 
     def _submit(self, sequence: int) -> None:
         submit = self._submits[sequence]

@@ -27,6 +27,7 @@ from tests.simulation.plan import (
     Crash,
     Disk,
     Fate,
+    Forgotten,
     Freeze,
     Full,
     Mo,
@@ -153,6 +154,22 @@ class ReplayedCase(SimulationCase):
                 later="pair",
             )
         )
+
+    def test_sessions_that_the_smsc_has_forgotten(self) -> None:
+        """An SMSC that fails over delivers nothing over sessions that it does not know, and answers their enquire_links
+        with errors: they are bound anew, and what it has for us comes."""
+        for setup, nack, seconds in (("resend", False, 0.0), ("pair", True, 0.0), ("hold", False, 12.0)):
+            self.replay(
+                Plan(
+                    720000000,
+                    setup,
+                    (Text(0.1, 0), Forgotten(0.11, 0, seconds, nack), Forgotten(0.11, 1), Mo(0.5, 0), Mo(0.6, 1, 1)),
+                )
+            )
+
+    def test_parts_without_udhi(self) -> None:
+        """The parts are joined though no esm_class announces their header; if one is lost, each other is told."""
+        self.replay(Plan(720000001, "resend", (Mo(0.5, 0, 0, 3, "no udhi"), Mo(0.6, 1, 0, 3, "no udhi, part lost"))))
 
     def test_claims_are_settled_when_the_disk_lets(self) -> None:
         """What a killed process had claimed ends UNKNOWN, however late that can be written."""

@@ -27,7 +27,20 @@ from tests.simulation.application import Application
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Network
-from tests.simulation.plan import Crash, Disk, Freeze, Mo, Outage, Plan, SetClock, Silence, Stop, TornFile, Unbind
+from tests.simulation.plan import (
+    Crash,
+    Disk,
+    Forgotten,
+    Freeze,
+    Mo,
+    Outage,
+    Plan,
+    SetClock,
+    Silence,
+    Stop,
+    TornFile,
+    Unbind,
+)
 from tests.simulation.provider import Provider
 from tests.simulation.smsc import SMSC, Ledger
 
@@ -173,6 +186,7 @@ class World:
             Unbind: self._unbind,
             SetClock: lambda step: self.time.set_wall_clock(step.by),
             TornFile: self._torn,
+            Forgotten: self._forgotten,
         }
         for step in self.plan.steps:
             at = getattr(step, "at", 0.0)
@@ -213,6 +227,9 @@ class World:
 
     def _unbind(self, step: Unbind) -> None:
         self.smscs[step.smsc].unbind()
+
+    def _forgotten(self, step: Forgotten) -> None:
+        self.smscs[step.smsc].forget(step)
 
     def _disk(self, step: Disk) -> None:
         self.faults.until[step.what] = self.time.rightNow + step.seconds
