@@ -75,6 +75,7 @@ class Behaviour:
     redelivery_delay: float = option(1.0, "seconds until a deliver_sm that was refused for now is sent again")
     deliver_timeout: float = option(30.0, "seconds after which an unanswered deliver_sm is sent again")
     enquire_link_interval: float = option(0.0, "seconds of silence after which it sends enquire_link (0: never)")
+    inactivity_timeout: float = option(0.0, "seconds of silence after which it drops a connection (0: never)")
     mo_rate: float = option(0.0, "texts a second from handsets, some of them long (0: none)")
     mo_destination: str = option("12345", "the number that handsets write to")
     echo: bool = option(False, "whether handsets answer each text of one segment with the same text (yes or no)")

@@ -8,6 +8,7 @@
 4. What is written in one turn goes out in one ``transport.write``, when the owner calls ``flush``.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.errors import FramingError, PDUError
+from smsconnector.simulator import limits
 from smsconnector.simulator.accounts import Account, Delivery
 from smsconnector.simulator.behaviour import TOLD_VERSIONS, Behaviour
 from smsconnector.simulator.ledger import Counts
@@ -47,10 +49,16 @@ FORM_REFUSALS = {
 
 
 class QueryAnswer(NamedTuple):
-    """message_state and err of a message, for query_sm_resp (section 4.8.2)."""
+    """message_state and err of a message, and since when (seconds) it is final, for query_sm_resp (section 4.8.2)."""
 
     message_state: int
     err: bytes
+    final_at: float | None = None
+
+    @property
+    def final_date(self) -> str:
+        """In the absolute form, in UTC (section 7.1.1); empty before the message is final."""
+        return "" if self.final_at is None else time.strftime("%y%m%d%H%M%S000+", time.gmtime(self.final_at))
 
 
 class ConnectionOwner(Protocol):
@@ -95,13 +103,13 @@ class SMSCProtocol(net.Protocol):
         self._sequences = self._sequence_numbers()
         self._open = False  # whether anything may still be written or read
         self._closing = False  # close when what was written is out
-        self._received_at = 0.0
+        self._received_at = self._heard_at = 0.0  # the former also when we have asked with enquire_link
 
     # --- the wire -------------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         self._open = True
-        self._received_at = self.smsc.clock.seconds()
+        self._received_at = self._heard_at = self.smsc.clock.seconds()
         if hasattr(self.transport, "setTcpNoDelay"):  # a transport in memory has no such thing
             self.transport.setTcpNoDelay(True)
         self.smsc.connections.add(self)
@@ -115,7 +123,7 @@ class SMSCProtocol(net.Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         smsc = self.smsc
-        self._received_at = smsc.clock.seconds()
+        self._received_at = self._heard_at = smsc.clock.seconds()
         try:
             pdus, lost = self._framer.feed(data), None
         except FramingError as error:
@@ -181,7 +189,9 @@ class SMSCProtocol(net.Protocol):
         """Section 4.1."""
         fields = codec.decode(octets).fields
         system_id = fields["system_id"]
-        status = self.smsc.refusal_of_bind(system_id, fields["password"], fields["system_type"])
+        status = limits.refusal_of_bind(fields) or self.smsc.refusal_of_bind(
+            system_id, fields["password"], fields["system_type"]
+        )
         if self.account is not None:
             status = Status.ESME_RALYBND
         self.smsc.log.info(
@@ -217,7 +227,12 @@ class SMSCProtocol(net.Protocol):
             return
         pdu = codec.decode(octets)
         form, submits = form_of(pdu), list(read_submits(pdu))
-        if form is not None and form not in self.smsc.behaviour.forms:
+        refusal = limits.refusal_of_submit(pdu.fields)
+        if refusal is not None:
+            self.smsc.counts.submits += 1
+            self.smsc.counts.refused += 1
+            self.write(codec.bare(command_id | RESPONSE, sequence, refusal))
+        elif form is not None and form not in self.smsc.behaviour.forms:
             self.smsc.counts.submits += 1
             self.smsc.counts.refused += 1
             self.write(codec.bare(command_id | RESPONSE, sequence, FORM_REFUSALS[form]))
@@ -234,7 +249,12 @@ class SMSCProtocol(net.Protocol):
             status = Status.ESME_RQUERYFAIL if self.transmits else Status.ESME_RINVBNDSTS
             self.write(codec.bare(command_id | RESPONSE, sequence, status))
             return
-        fields = {"message_id": message_id, "message_state": known.message_state, "error_code": int(known.err)}
+        fields = {
+            "message_id": message_id,
+            "final_date": known.final_date,
+            "message_state": known.message_state,
+            "error_code": int(known.err),
+        }
         self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, fields)))
 
     def _cancel_sm(self, command_id: int, _status: int, sequence: int, _octets: bytes) -> None:
@@ -299,7 +319,10 @@ class SMSCProtocol(net.Protocol):
                 break
             del self._window[sequence]
             oldest.delivery.account.deliver(oldest.delivery)
-        if behaviour.enquire_link_interval and now - self._received_at >= behaviour.enquire_link_interval:
+        if behaviour.inactivity_timeout and now - self._heard_at >= behaviour.inactivity_timeout:
+            self.smsc.log.info("dropped: nothing came for {silence:g} s", silence=behaviour.inactivity_timeout)
+            self._close()
+        elif behaviour.enquire_link_interval and now - self._received_at >= behaviour.enquire_link_interval:
             self._received_at = now
             self.write(codec.bare(CommandId.enquire_link, next(self._sequences)))
 

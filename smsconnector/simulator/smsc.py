@@ -283,7 +283,7 @@ class SMSC(Factory):
             return None
         if self.clock.seconds() < known.final_at:
             return QueryAnswer(MessageStateTLV.ENROUTE, b"0")
-        return QueryAnswer(known.final.message_state, known.final.err)
+        return QueryAnswer(known.final.message_state, known.final.err, known.final_at)
 
     # --- MO -------------------------------------------------------------------------------------------------
 

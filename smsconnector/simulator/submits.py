@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from smsconnector.simulator import limits
 from smsconnector.smpp.constants import HEADER_OCTETS, CommandId, EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.sms import udh
@@ -15,13 +16,16 @@ from smsconnector.sms import udh
 FORM_OF_ELEMENT = {udh.CONCATENATION_8_BIT: "udh8", udh.CONCATENATION_16_BIT: "udh16"}
 
 # submit_sm from its first field on (section 4.4.1): the groups are the addresses whole, then esm_class,
-# registered_delivery, data_coding and sm_length. What it does not match goes the long way, through the codec.
+# registered_delivery, data_coding and sm_length. What it does not match goes the long way, through the codec, and so
+# does all that ``limits`` refuses.
+_TIME = limits.TIME.encode()
 SUBMIT_SM = re.compile(
-    rb"[^\0]*+\0"  # service_type
-    rb"(..[^\0]*+\0)(..[^\0]*+\0)"  # source and destination: TON, NPI, address
+    rb"[^\0]{0,%d}+\0"  # service_type
+    rb"(..[^\0]{0,%d}+\0)(..[^\0]{1,%d}+\0)"  # source and destination: TON, NPI, address
     rb"(.).."  # esm_class, protocol_id, priority_flag
-    rb"[^\0]*+\0[^\0]*+\0"  # schedule_delivery_time, validity_period
-    rb"(.).(.).(.)",  # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length
+    rb"(?:%b)\0(?:%b)\0"  # schedule_delivery_time, validity_period
+    rb"(.).(.).([^\xff])"  # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length
+    % (limits.SERVICE_TYPE, limits.ADDRESS, limits.ADDRESS, _TIME, _TIME),
     re.DOTALL,
 )
 

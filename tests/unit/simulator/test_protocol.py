@@ -13,6 +13,21 @@ from tests.unit.simulator.esme import ESME, RECEIVER, SUBMIT_SM_RESP, TRANSCEIVE
 class BindTests(SimulatorTestCase):
     """Section 4.1 and 4.2: who may bind, and how a bind ends."""
 
+    def test_fields_over_their_length(self) -> None:
+        """Longer than the field may be (section 4.1.1): refused, and the connection stays."""
+        for fields, status in (
+            ({"system_id": "x" * 15}, 0),
+            ({"system_id": "x" * 16}, Status.ESME_RINVSYSID),
+            ({"system_id": "me", "system_type": "x" * 12}, 0),
+            ({"system_id": "me", "system_type": "x" * 13}, Status.ESME_RINVSYSTYP),
+            ({"system_id": "me", "address_range": "1" * 40}, 0),
+            ({"system_id": "me", "address_range": "1" * 41}, Status.ESME_RBINDFAIL),
+        ):
+            esme = ESME(self.smsc(), bind=None)
+            esme.send(TRANSCEIVER, fields)
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status], fields)
+            self.assertFalse(esme.transport.disconnecting)
+
     def test_good(self) -> None:
         """The three binds: ESME_ROK, the SMSC's name and version; and a second bind on the connection is refused."""
         smsc = self.smsc(system_id="connector", password="secret")
@@ -128,12 +143,16 @@ class ConnectionTests(SimulatorTestCase):
         esme = ESME(self.smsc())
         esme.submit(b"#fail")
         esme.received()
-        for seconds, state, error in ((0, MessageStateTLV.ENROUTE, 0), (2, MessageStateTLV.UNDELIVERABLE, 1)):
+        for seconds, state, error, final_date in (
+            (0, MessageStateTLV.ENROUTE, 0, ""),
+            (2, MessageStateTLV.UNDELIVERABLE, 1, "231114221321000+"),  # section 7.1.1: when it became final, in UTC
+        ):
             self.clock.advance(seconds)
             esme.received()
             esme.send(CommandId.query_sm, {"message_id": "1"})
             (pdu,) = esme.received()
             self.assertEqual((pdu.fields["message_state"], pdu.fields["error_code"]), (state, error))
+            self.assertEqual(pdu.fields["final_date"], final_date)
         for command_id, status in (
             (CommandId.query_sm, Status.ESME_RQUERYFAIL),
             (CommandId.cancel_sm, Status.ESME_RCANCELFAIL),
@@ -141,6 +160,25 @@ class ConnectionTests(SimulatorTestCase):
         ):
             esme.send(command_id, {"message_id": "99"})
             self.assertEqual([pdu.command_status for pdu in esme.received()], [status])
+
+    def test_silence(self) -> None:
+        """inactivity_timer (section 7.2): a bind that sends nothing is dropped, and so is a connection that never
+        binds; any PDU is a sign of life, and the SMSC's own enquire_link is none."""
+        for enquires in (0.0, 7.0):
+            smsc = self.smsc(inactivity_timeout=60.0, enquire_link_interval=enquires)
+            esme, unbound = ESME(smsc), ESME(smsc, bind=None)
+            for _ in range(3):
+                self.clock.pump([1.0] * 40)
+                esme.send(CommandId.enquire_link)
+                esme.received()
+            self.assertEqual((esme.transport.disconnecting, unbound.transport.disconnecting), (False, True))
+            self.clock.pump([1.0] * 59)
+            self.assertFalse(esme.transport.disconnecting)
+            self.clock.pump([1.0] * 2)
+            self.assertTrue(esme.transport.disconnecting)
+        esme = ESME(self.smsc())
+        self.clock.pump([100.0] * 10)
+        self.assertFalse(esme.transport.disconnecting)
 
     @settings(deadline=None, max_examples=60, database=None)
     @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 5, 9, 0x21, 0x103, 0x80000005]), st.binary(max_size=40))))

@@ -5,7 +5,7 @@ from typing import Any
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.ledger import Entry
 from smsconnector.simulator.smsc import HANDSET_TEXTS, SMSC
-from smsconnector.smpp.constants import EsmClass, MessageStateTLV, Status, Tag
+from smsconnector.smpp.constants import CommandId, EsmClass, MessageStateTLV, Status, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.sms import udh, user_data
 from tests.unit.simulator.esme import DELIVER_SM, ESME, RECEIPT, SUBMIT_SM_RESP, TRANSMITTER, SimulatorTestCase
@@ -100,6 +100,59 @@ class SubmitTests(SimulatorTestCase):
             pdus = esme.received()
             self.assertEqual({pdu.command_status for pdu in pdus}, statuses)
             self.assertEqual((len(pdus), smsc.ledger), (20, []))
+
+    def test_what_no_smsc_takes(self) -> None:
+        """Fields that SMPP 3.4 does not allow (sections 4.4.1, 5.2.21 and 7.1.1): refused with the code of the field,
+        by submit_sm and submit_multi, and nothing is taken; at the limits it is taken."""
+        relative, absolute = "000001000000000R", "261128120000000+"
+        cases: tuple[tuple[dict[str, Any], int], ...] = (
+            ({"text": b"x" * 254}, 0),
+            ({"text": b"x" * 255}, Status.ESME_RINVMSGLEN),
+            ({"destination_addr": "1" * 20}, 0),
+            ({"destination_addr": "1" * 21}, Status.ESME_RINVDSTADR),
+            ({"destination_addr": ""}, Status.ESME_RINVDSTADR),
+            ({"source_addr": "1" * 20}, 0),
+            ({"source_addr": "1" * 21}, Status.ESME_RINVSRCADR),
+            ({"source_addr": ""}, 0),
+            ({"service_type": "x" * 5}, 0),
+            ({"service_type": "x" * 6}, Status.ESME_RINVSERTYP),
+            *(({"validity_period": good}, 0) for good in ("", relative, absolute, "991231235959948-")),
+            *(({"schedule_delivery_time": good}, 0) for good in ("", relative, absolute)),
+            *(
+                ({name: bad}, status)
+                for name, status in (
+                    ("validity_period", Status.ESME_RINVEXPIRY),
+                    ("schedule_delivery_time", Status.ESME_RINVSCHED),
+                )
+                for bad in (
+                    "3600",
+                    "261128120000000",  # 15 characters
+                    "261128120000000Z",
+                    "2611281200000000+",  # 17
+                    "261328120000000+",  # month 13
+                    "260028120000000+",  # month 0
+                    "261100120000000+",  # day 0
+                    "261132120000000+",
+                    "261128240000000+",
+                    "261128126000000+",
+                    "261128120060000+",
+                    "261128120000049+",  # 49 quarter hours
+                    "000001000000100R",  # tenths of a relative time
+                    "tomorrow at noon",
+                )
+            ),
+        )
+        for fields, status in cases:
+            smsc = self.smsc()
+            esme = ESME(smsc)
+            esme.submit(**fields)
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status], fields)
+            self.assertEqual(len(smsc.ledger), status == 0, fields)
+            one = {"dest_addr_ton": 1, "dest_addr_npi": 1, "destination_addr": "923001234567"} | fields
+            several = {name: value for name, value in fields.items() if name not in ("text", "destination_addr")}
+            several |= {"dest_address": [one], "short_message": fields.get("text", b"x")}
+            esme.send(CommandId.submit_multi, several)
+            self.assertEqual([pdu.command_status for pdu in esme.received()], [status], fields)
 
     def test_lost(self) -> None:
         """A lost response is of a message that was taken and has its receipt; a lost receipt is lost for ever."""

@@ -19,17 +19,19 @@ class ReadingTests(SimulatorTestCase):
     @given(
         st.fixed_dictionaries(
             {
-                name: st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=8)
-                for name in (
-                    "service_type",
-                    "source_addr",
-                    "destination_addr",
-                    "schedule_delivery_time",
-                    "validity_period",
+                name: st.text(st.characters(min_codepoint=1, max_codepoint=255), min_size=shortest, max_size=longest)
+                for name, shortest, longest in (
+                    ("service_type", 0, 5),
+                    ("source_addr", 0, 20),
+                    ("destination_addr", 1, 20),
                 )
             }
+            | {
+                name: st.sampled_from(["", "261128120000000+", "000001000000000R"])
+                for name in ("schedule_delivery_time", "validity_period")
+            }
             | {name: st.integers(0, 255) for name in ("source_addr_ton", "dest_addr_npi", "protocol_id", "data_coding")}
-            | {"esm_class": st.sampled_from([0, 3, 0x40]), "short_message": st.binary(max_size=255)}
+            | {"esm_class": st.sampled_from([0, 3, 0x40]), "short_message": st.binary(max_size=254)}
         )
     )
     def test_fast_way_reads_as_the_codec(self, fields: dict[str, Any]) -> None:
