@@ -380,6 +380,25 @@ class LinkCase(ChannelCase):
         self.turn(60)
         self.assertTrue(self.bind.bound)
 
+    def test_forgotten_session(self) -> None:
+        """A peer that answers each enquire_link with an error: the log says so, and the bind is made anew."""
+        for command_id in (CommandId.enquire_link_resp, CommandId.generic_nack):
+            self.build()
+            near, far = self.wires.pairs[0]
+            far.smsc.connections.discard(far)
+            self.patch(
+                far,
+                "_receive",
+                lambda octets, far=far, answer=command_id: far.write(
+                    codec.bare(answer, codec.header(octets)[2], Status.ESME_RINVBNDSTS)
+                ),
+            )
+            self.turn(60)
+            self.assertTrue(near.transport.disconnecting)
+            self.assertEqual((self.wires.attempts, self.bind.bound), (2, True))
+            (line,) = [line for line in self.said if "ESME_RINVBNDSTS" in line]
+            self.assertIn("answers enquire_link with", line)
+
     def test_frozen_peer(self) -> None:
         """A connection to a peer that takes nothing any more is aborted: closing it would wait for ever."""
         self.build()
