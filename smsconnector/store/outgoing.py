@@ -9,6 +9,7 @@ from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment, Receipts
 from smsconnector.store.rows import columns
 
+AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
 _AFTER_SUBMIT = {
     Verdict.ACCEPTED: SegmentState.SENT,
     Verdict.RETRY: SegmentState.QUEUED,
@@ -161,7 +162,8 @@ class OutgoingTexts(Receipts):
             earlier = batch[-1].earlier_now
             unparked, latest = self._unpark(known, accepted, now if earlier is None else earlier)
             codes |= unparked
-            now = max(now, latest)
+            if now < latest < now + AT_ONCE:
+                now = latest
         ended = self._conclude(known, codes, now)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
