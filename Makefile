@@ -25,7 +25,7 @@ ROUNDS ?= 200
 .PHONY: run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
-	@$(BIN)/smsconnector demo --config conf/demo.yaml
+	@$(BIN)/smsconnector demo
 
 test: $(VENV)/installed parts
 	$(BIN)/python -m twisted.trial $(TESTS)

@@ -20,7 +20,7 @@ TEST = [
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
 ]
-DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo on a machine without ActiveMQ
+DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo
 
 setup(
     name="smsconnector",
@@ -49,7 +49,7 @@ setup(
         "service_identity>=24",
     ],
     extras_require={"test": TEST + DEMO, "demo": DEMO},
-    entry_points={"console_scripts": ["smsconnector = smsconnector.cli:main"]},
+    entry_points={"console_scripts": ["smsconnector = smsconnector.__main__:main"]},
     zip_safe=False,
     classifiers=[  # none for the license: license_expression says it (PEP 639)
         "Development Status :: 4 - Beta",

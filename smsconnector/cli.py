@@ -1,8 +1,8 @@
 """The console script ``smsconnector``: the tools beside the daemon."""
 
 import argparse
-import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,12 +16,13 @@ from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
+from smsconnector.terminal import say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
     configuration or a database that can't be used, 2 for a wrong command line, 3 for a rescue that could not save
-    all."""
+    all, 130 for Ctrl-C."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -29,7 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=check_config)
     demo = commands.add_parser("demo", help="connector, SMSC simulator and broker, and three texts to see them walk")
-    demo.add_argument("--config", metavar="FILE", default="conf/demo.yaml")
     demo.add_argument("--once", action="store_true", help="end when the three texts have their reports")
     demo.set_defaults(run=run_demo)
     copy = commands.add_parser("backup", help="copy the database, consistent, while the connector runs")
@@ -53,11 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save.set_defaults(run=run_rescue)
     _add_doctor(commands.add_parser("doctor", help="how an SMSC behaves, and what to configure for it"))
     options = parser.parse_args(arguments)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
     try:
         return int(options.run(options))
     except (ConfigurationError, StoreUnusable) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{options.command}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
@@ -140,7 +145,7 @@ def run_events(options: argparse.Namespace) -> int:
     parked = parked_events(path)
     for one in parked:
         verdict = "refused" if one.refused else "wanted later"
-        _say(
+        say(
             f"{one.event_id}  {one.kind}  {one.sink}  since {_moment(one.since)}  {verdict}, {one.attempts} attempts,"
             f" next at {_moment(one.due_at)}  {one.reason}"
         )
@@ -202,7 +207,7 @@ def run_demo(options: argparse.Namespace) -> int:
     """Run the demo until Ctrl-C, or with --once until the three texts have their reports."""
     from smsconnector.demo import run  # noqa: PLC0415 — it brings a reactor and a broker
 
-    return run(options.config, options.once)
+    return run(options.once)
 
 
 def run_doctor(options: argparse.Namespace) -> int:
@@ -217,17 +222,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"doctor: {error}", file=sys.stderr)
         return 2
-    return run_visit(reactor, plan, _say)
-
-
-def _say(line: str) -> None:
-    """Print a line at once. Characters that the terminal's encoding has not become question marks. If the reader of a
-    pipe has gone, the output is dropped from then on."""
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        print(line.encode(encoding, "replace").decode(encoding), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return run_visit(reactor, plan, say)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """``smsconnector demo``: show the connector at work, on one machine, with one command.
 
-1. The broker is the one that answers at the configured address, else an embedded one (coilmq).
-2. The SMSC simulator and the connector are started, each as a process. Their data is in a temporary folder.
+1. An embedded broker (coilmq), the SMSC simulator and the connector are started, each as a process. Their data is in a
+   temporary folder, and so is the configuration.
+2. Each listens at a free port of 127.0.0.1. The demo never connects to a broker or an SMSC that it finds: reports on a
+   real queue belong to others, and real texts cost money. Nor does it stand at the port of a broker or an SMSC, where a
+   connector in use might find it. HTTP is at 8080 if that is free, for people to try.
 3. Three texts are sent over HTTP. The log lines of each process, and each report from the queue, are shown as they
    come.
 4. Then the demo shows a command to try, and goes on until Ctrl-C.
@@ -24,17 +27,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
+import yaml
 from stompest.config import StompConfig
+from stompest.error import StompError
 from stompest.sync import Stomp
 
-from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection
-from smsconnector.config import Configuration, load
-from smsconnector.errors import ConfigurationError
-from smsconnector.sinks.stomp.destinations import destination_of
-from smsconnector.sinks.stomp.failover import Broker, FailoverURI
-from smsconnector.sinks.stomp.settings import StompSection
+from smsconnector import terminal
 
 TEXTS = (
     ("a plain text, one segment in GSM-7", "+923001234567", "Your order 4711 is on its way. Reply STOP to end."),
@@ -47,10 +47,31 @@ TEXTS = (
     ("one that the network can't deliver", "+923009999999", "This one fails: #fail"),
 )
 WAIT_TIMEOUT = 30.0  # seconds for each thing that is waited for
+HOST = "127.0.0.1"  # of all parts
+HTTP_PORT = 8080  # if it is free
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says
+QUEUES = ("delivery-report", "incoming-message")  # of the demo's own broker
+BROKER, SMSC, CONNECTOR = "the broker", "the SMSC simulator", "the connector"
 
 
 class DemoError(Exception):
     """The demo can't go on; the text says why."""
+
+
+class Interrupted(Exception):
+    """The signal ``number`` ends the demo."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Ports(NamedTuple):
+    """Where the parts listen."""
+
+    http: int
+    smsc: int
+    broker: int
 
 
 class Parts:
@@ -58,37 +79,52 @@ class Parts:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._processes: list[subprocess.Popen[str]] = []
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._signal = 0  # the number of the one that came
 
-    def start(self, name: str, *command: str) -> None:
-        """Start a process, and show its log lines under ``name``."""
+    def end_by_signals(self) -> None:
+        """From now on a signal has the next ``check`` raise Interrupted. A handler that raises would not do: Python
+        drops what is raised while it runs code of its own."""
+
+        def note(number: int, _frame: Any) -> None:
+            self._signal = number
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores the first
+            signal.signal(number, note)
+
+    def start(self, what: str, name: str, *command: str) -> None:
+        """Start a process, and show its log lines under ``name``. ``what`` is its name in a sentence."""
         process = subprocess.Popen(
             command,
             cwd=self._folder,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             preexec_fn=_end_with_parent,  # noqa: PLW1509 — it is one system call, and takes no lock
         )
-        self._processes.append(process)
+        self._processes[what] = process
+        say("demo", f"{what} is process {process.pid}")
         assert process.stdout is not None
         threading.Thread(target=_show, args=(name, process.stdout), daemon=True).start()
 
     def check(self) -> None:
-        """Raises DemoError if one of them has ended."""
-        for process in self._processes:
+        """Raises Interrupted if a signal has come, and DemoError if one of the processes has ended."""
+        if self._signal:
+            raise Interrupted(self._signal)
+        for what, process in self._processes.items():
             if process.poll() is not None:
-                raise DemoError(f"a part of the demo ended with {process.returncode}; its last lines say why")
+                raise DemoError(f"{what} has ended with {process.returncode}; its last lines say why")
 
     def close(self) -> None:
-        for process in reversed(self._processes):
+        for process in reversed(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        for process in self._processes:
+        for process in self._processes.values():
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -102,12 +138,8 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _interrupt(_signal: int, _frame: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def say(name: str, text: str) -> None:
-    print(f"{name:>10} | {text}", flush=True)
+    terminal.say(f"{name:>10} | {text}")
 
 
 def _show(name: str, lines: IO[str]) -> None:
@@ -120,101 +152,124 @@ def _show(name: str, lines: IO[str]) -> None:
             say(name, text)
 
 
-def run(path: str, once: bool = False) -> int:
-    """Run the demo with the configuration file ``path`` until Ctrl-C or, with ``once``, until the three reports have
-    come. Returns the exit status: 1 if the demo could not go on, else 0."""
-    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores the first
-        signal.signal(end, _interrupt)
+def run(once: bool = False) -> int:
+    """Run the demo until Ctrl-C or, with ``once``, until the three reports have come. Returns the exit status: 0 if
+    they have come, 1 if the demo could not go on, 128 and its number if a signal has ended it before they came."""
+    shown: list[str] = []
     try:
-        configuration = load(path)
         with tempfile.TemporaryDirectory(prefix="smsconnector-demo-") as folder:
             parts = Parts(folder)
+            parts.end_by_signals()
             try:
-                _walk(configuration, str(Path(path).resolve()), parts, once)
+                _walk(folder, parts, once, shown)
             finally:
-                for end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(end, signal.SIG_IGN)
                 say("demo", "ending ...")
                 parts.close()
-    except KeyboardInterrupt:
-        return 0
-    except (ConfigurationError, DemoError) as error:
+    except Interrupted as interrupted:
+        return 0 if shown else 128 + interrupted.number
+    except (DemoError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _walk(configuration: Configuration, path: str, parts: Parts, once: bool) -> None:
-    channel, events = next(iter(configuration.channels.values())), configuration.events
-    if not isinstance(channel, SMPPChannelSection) or not isinstance(events, StompSection):
-        raise DemoError("the demo needs a first channel of type smpp, and stomp as the sink of its events")
-    bind = channel.binds[0]
-    _, smsc_host, smsc_port = bind.address
-    broker = FailoverURI.parse(events.uri).brokers[0]
-    http_port = int(configuration.http.endpoints[0].split(":")[1])
-    for name, port in (("connector", http_port), ("SMSC simulator", smsc_port)):
-        if _answers("127.0.0.1", port):
-            raise DemoError(f"port {port} is taken, the {name} of the demo needs it: stop what listens there")
-    _find_broker(broker, parts)
-    _start_smsc(bind, parts)
-    _await(lambda: _answers(smsc_host, smsc_port), parts, "the SMSC simulator")
-    parts.start("connector", _script("twistd"), "--nodaemon", "--pidfile=", "smsconnector", "--config", path)
-    _await(lambda: _answers("127.0.0.1", http_port), parts, "the connector")
-
-    base = f"http://127.0.0.1:{http_port}{configuration.http.base_path}"
-    with _reports(events, broker.host, broker.port) as reports:
-        _show_texts(base, reports, parts, once)
-
-
-def _find_broker(broker: Broker, parts: Parts) -> None:
-    """Use the broker that answers at this address, or start an embedded one there. Raises DemoError."""
-    if _answers(broker.host, broker.port):
-        say("demo", f"using the broker at {broker.host}:{broker.port}")
-    else:
-        if importlib.util.find_spec("coilmq") is None:
-            raise DemoError(
-                f"no broker answers at {broker.host}:{broker.port}, and the embedded one is not installed: start a "
-                "broker there, or install smsconnector with its extra [demo]"
-            )
-        say("demo", f"no broker at {broker.host}:{broker.port}: starting an embedded one")
-        parts.start("broker", sys.executable, "-m", "smsconnector.demo", broker.host, str(broker.port))
-        _await(lambda: _answers(broker.host, broker.port), parts, "the broker")
-
-
-def _start_smsc(bind: BindSection, parts: Parts) -> None:
-    """Start the simulator at the port that the bind connects to."""
+def _walk(folder: str, parts: Parts, once: bool, shown: list[str]) -> None:
+    if importlib.util.find_spec("coilmq") is None:
+        raise DemoError(
+            "the embedded broker is not installed: install smsconnector with its extra, pip install 'smsconnector"
+            "[demo]', or '.[demo]' in its source"
+        )
+    ports = _free_ports()
+    if ports.http != HTTP_PORT:
+        say("demo", f"port {HTTP_PORT} is taken: the connector listens on {ports.http}")
+    path = Path(folder) / "demo.yaml"
+    path.write_text(yaml.safe_dump(_configuration(ports), sort_keys=False), "utf-8")
+    say("demo", f"the configuration is {path}")
+    parts.start(BROKER, "broker", sys.executable, "-m", "smsconnector.demo", HOST, str(ports.broker))
+    _await(ports.broker, parts, BROKER)
+    _start_smsc(ports.smsc, parts)
+    _await(ports.smsc, parts, SMSC)
     parts.start(
+        CONNECTOR, "connector", _script("twistd"), "--nodaemon", "--pidfile=", "smsconnector", "--config", str(path)
+    )
+    _await(ports.http, parts, CONNECTOR)
+    with _reports(ports.broker) as reports:
+        _show_texts(f"http://{HOST}:{ports.http}/msg-client", reports, parts, once, shown)
+
+
+def _free_ports() -> Ports:
+    """Ports that nobody listens at. They are held until all are found, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for wanted in (HTTP_PORT, 0, 0):
+            holder = stack.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Twisted does
+            try:
+                holder.bind((HOST, wanted))
+            except OSError:
+                holder.bind((HOST, 0))
+            found.append(holder.getsockname()[1])
+        return Ports(*found)
+
+
+def _configuration(ports: Ports) -> dict[str, Any]:
+    """The connector's, as ``conf/smsconnector.yaml`` explains it."""
+    bind = {
+        "name": "simulator",
+        "endpoint": f"tcp:{HOST}:{ports.smsc}",
+        "system_id": "demo",
+        "password": "demo",
+        "source": "8228",
+    }
+    return {
+        "http": {"endpoints": [f"tcp:{ports.http}:interface={HOST}"]},
+        "store": {"path": "demo.db"},
+        "channels": {"smpp": {"type": "smpp", "binds": [bind]}},
+        # coilmq loses its way in heart-beats and in frames that cross its reads of 4096 octets
+        "events": {"uri": f"failover:(tcp://{HOST}:{ports.broker})", "heartbeat": 0, "window": 4000},
+    }
+
+
+def _start_smsc(port: int, parts: Parts) -> None:
+    parts.start(
+        SMSC,
         "smsc",
         _script("twistd"),
         "--nodaemon",
         "--pidfile=",
         "smsc-simulator",
         "--port",
-        str(bind.address[2]),
+        str(port),
         "--system-id",
-        bind.system_id,
+        "demo",
         "--password",
-        bind.secret(),
+        "demo",
         "--receipt-delay",
         "1",
         "--verbose",
     )
 
 
-def _show_texts(base: str, reports: "queue.Queue[Any]", parts: Parts, once: bool) -> None:
-    """Send the three texts and wait for their reports. Then show each report that comes, unless ``once``."""
-    waiting = {_send(base, *text) for text in TEXTS}
+def _show_texts(base: str, reports: "queue.Queue[Any]", parts: Parts, once: bool, shown: list[str]) -> None:
+    """Send the three texts and wait for their reports, which go to ``shown`` when all are there. Then show each report
+    that comes, unless ``once``."""
+    sent = []
+    for text in TEXTS:
+        parts.check()
+        sent.append(_send(base, *text))
+    waiting = set(sent)
     deadline = time.monotonic() + WAIT_TIMEOUT
     while waiting and time.monotonic() < deadline:
         parts.check()
         waiting.discard(_next_report(reports))
     if waiting:
         raise DemoError(f"{len(waiting)} of the texts had no report within {WAIT_TIMEOUT:.0f} s")
+    shown += sent
     say("demo", "all three texts have their one report each.")
     if once:
         return
     say("demo", "try it yourself (Ctrl-C ends everything):")
-    print(f"""
+    terminal.say(f"""
   curl -i {base}/send -H 'Content-Type: application/json' \\
        -d '{{"To": "+923001234567", "Body": "Hello from curl", "channel": "smpp"}}'
 """)
@@ -232,12 +287,14 @@ def _send(base: str, what: str, to: str, body: str) -> str:
         {"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=WAIT_TIMEOUT) as response:
+        with DIRECTLY.open(request, timeout=WAIT_TIMEOUT) as response:
             sid = str(response.headers["X-Message-SID"])
             say("demo", f"{response.status}, X-Message-SID: {sid}")
             return sid
     except urllib.error.HTTPError as error:
         raise DemoError(f"the connector answered {error.code}: {error.read().decode()}") from None
+    except OSError as error:
+        raise DemoError(f"the connector does not answer: {error}") from None
 
 
 def _next_report(reports: "queue.Queue[Any]") -> str:
@@ -252,12 +309,15 @@ def _next_report(reports: "queue.Queue[Any]") -> str:
 
 
 @contextlib.contextmanager
-def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queue[Any]]":
+def _reports(port: int) -> "Iterator[queue.Queue[Any]]":
     """A subscriber to both queues, in a thread."""
-    client = Stomp(StompConfig(f"tcp://{host}:{port}", login=events.login or "", passcode=events.secret() or ""))
-    client.connect()
-    for name in (events.delivery_report, events.incoming_message):
-        client.subscribe(destination_of(name), {"ack": "auto"})
+    client = Stomp(StompConfig(f"tcp://{HOST}:{port}"))
+    try:
+        client.connect()
+        for name in QUEUES:
+            client.subscribe(f"/queue/{name}", {"ack": "auto"})
+    except StompError as error:
+        raise DemoError(f"nothing can be read from the broker: {error}") from None
     found: queue.Queue[Any] = queue.Queue()
     over = threading.Event()
 
@@ -279,17 +339,18 @@ def _reports(events: StompSection, host: str, port: int) -> "Iterator[queue.Queu
         client.close()
 
 
-def _answers(host: str, port: int) -> bool:
+def _answers(port: int) -> bool:
     try:
-        with socket.create_connection((host, port), timeout=1):
+        with socket.create_connection((HOST, port), timeout=1):
             return True
     except OSError:
         return False
 
 
-def _await(condition: Any, parts: Parts, what: str) -> None:
+def _await(port: int, parts: Parts, what: str) -> None:
+    """Until ``what`` listens at this port. Raises DemoError."""
     deadline = time.monotonic() + WAIT_TIMEOUT
-    while not condition():
+    while not _answers(port):
         parts.check()
         if time.monotonic() > deadline:
             raise DemoError(f"{what} did not come up within {WAIT_TIMEOUT:.0f} s")

@@ -40,6 +40,7 @@ FLOORS = (
             "systemd": "READY, STOPPING, the watchdog",
             "signals": "SIGHUP, which ends nothing",
             "deadline": "a bound in time for a stop",
+            "terminal": "lines on a terminal",
         },
     ),
     Floor("sections", {"sections": "what sections of the configuration are made of"}),
@@ -72,10 +73,12 @@ FLOORS = (
         {
             "service": "the wiring, on one page",
             "cli": "the command line",
+            "__main__": "its script, which Ctrl-C may end",
         },
     ),
 )
-SIBLINGS = {("smpp", "sms")}  # rooms of one floor of which the first may import the second: a segment is a submit_sm
+# Rooms of one floor, of which the first may import the second: a segment is a submit_sm; the script runs the commands.
+SIBLINGS = {("smpp", "sms"), ("__main__", "cli")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 
