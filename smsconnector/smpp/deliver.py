@@ -19,6 +19,7 @@ from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.receipt import STATUS_WORDS, ReceiptText, carries_text, is_marked, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
+from smsconnector.sms.addresses import masked
 from smsconnector.sms.alphabet import is_binary
 
 WHOLE = udh.SegmentPlace(reference=0, total=1, number=1)
@@ -78,10 +79,10 @@ class DeliverReader:
                 incoming=None if found.marked else self._read_text(pdu, now_ms),
             )
             return Reading(receipt, None if found.known and not found.disagrees else _notice_of(found))
+        who = f"from {masked(pdu.fields['source_addr'])}"
         if not carries_text(pdu):
-            return Reading(None, Notice(NOTHING, f"from {pdu.fields['source_addr']}"))
-        notice = Notice(NO_RECEIPT, f"from {pdu.fields['source_addr']}") if is_marked(pdu) else None
-        return Reading(self._read_text(pdu, now_ms), notice)
+            return Reading(None, Notice(NOTHING, who))
+        return Reading(self._read_text(pdu, now_ms), Notice(NO_RECEIPT, who) if is_marked(pdu) else None)
 
     def _read_text(self, pdu: PDU, now_ms: int) -> IncomingSegment:
         octets, coding = octets_of(pdu), pdu.fields["data_coding"]

@@ -139,7 +139,7 @@ class TLSCase(BindCase):
         port = yield self.serve("smsc.example")
         self.open(f"tls:localhost:{port}", tls={"ca_file": self.authority.ca_file})
         line = yield self.refused()
-        self.assertIn("bind a: ", line)
+        self.assertIn("bind smpp/a: ", line)
         self.assertRegex(line, "(?i)certificate|verif|mismatch")
 
     @inlineCallbacks
@@ -212,7 +212,7 @@ class TLSCase(BindCase):
         port = yield self.serve("localhost", Authority(self.mktemp(), "client authority"))
         self.open(f"tls:localhost:{port}", tls={"ca_file": self.authority.ca_file})
         line = yield self.refused()
-        self.assertIn("bind a: ", line)
+        self.assertIn("bind smpp/a: ", line)
 
 
 class SessionsCase(BindCase):

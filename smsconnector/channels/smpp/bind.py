@@ -42,6 +42,7 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
+from smsconnector.sms.addresses import masked
 from smsconnector.wall_clock import WallClock
 
 UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of them nothing is read from the SMSC
@@ -96,6 +97,16 @@ class BindOwner(Protocol):
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
 
 
+def _reader_of(channel: str, settings: BindSettings) -> DeliverReader:
+    return DeliverReader(
+        channel,
+        settings.account,
+        settings.submit.default_alphabet,
+        settings.receipt_words,
+        headers_without_udhi=settings.headers_without_udhi,
+    )
+
+
 class Bind(Service):
     """One session at a time, kept by a link. ``pace`` may be shared by the parallel sessions of one bind."""
 
@@ -113,11 +124,10 @@ class Bind(Service):
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
         self._pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
-        alphabet, headers = settings.submit.default_alphabet, settings.headers_without_udhi
-        words = settings.receipt_words
-        self._reader = DeliverReader(channel.name, settings.account, alphabet, words, headers_without_udhi=headers)
-        self._tally = Tally(settings.name)
-        self._link = Link(clock, f"bind {settings.name}", self._connect, back_off, incoming=settings.session.outbind)
+        self._reader = _reader_of(channel.name, settings)
+        self._title = f"bind {channel.name}/{settings.name}"  # in the log
+        self._tally = Tally(self._title)
+        self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
         self._unanswered = 0
@@ -243,7 +253,7 @@ class Bind(Service):
             try:
                 self._take(protocol, event, outcomes, delivered)
             except Exception:  # noqa: BLE001 — one event's fault must not cost what the others of its read say
-                self.log.failure("bind {name}: {event} failed", name=self.settings.name, event=type(event).__name__)
+                self.log.failure("{title}: {event} failed", title=self._title, event=type(event).__name__)
                 if isinstance(event, smpp.Answered):
                     outcomes.append(self._unknown(event.token))
         if delivered:
@@ -267,7 +277,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Delivered):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
-            self._tally.count("submit_sm without a response in time", f"to {event.token[0].destination}")
+            self._tally.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
             owner, outcome = self._unknown(event.token)
             outcomes.append((owner, replace(outcome, may_come_late=True)))
         elif isinstance(event, smpp.Late):
@@ -300,7 +310,8 @@ class Bind(Service):
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
-        self._tally.count(f"submit_sm answered with {describe_status(event.status)}", f"to {segment.destination}")
+        what = f"submit_sm answered with {describe_status(event.status)}"
+        self._tally.count(what, f"to {masked(segment.destination)}")
         if rule.action is Action.THROTTLE:
             if segment.throttles < THROTTLES_OF_FULL_NUMBER or now - self._taken_at > OTHERS_TAKEN:
                 self._pace.refused(now)
@@ -340,7 +351,6 @@ class Bind(Service):
             self._channel.offer_room()
 
     def _changed(self, event: smpp.SessionEvent) -> None:
-        name = self.settings.name
         if isinstance(event, smpp.Bound):
             self._link.established()
             self._say_bound(event)
@@ -350,22 +360,22 @@ class Bind(Service):
         elif isinstance(event, smpp.Dismissed):
             self._ended = (event.reason, 0.0)
         elif isinstance(event, smpp.Rejected):
-            self.log.warn("bind {name}: {reason}", name=name, reason=event.reason)
+            self.log.warn("{title}: {reason}", title=self._title, reason=event.reason)
 
     def _say_bound(self, event: smpp.Bound) -> None:
-        name, submit, version = self.settings.name, self.settings.submit, event.interface_version
+        submit, version = self.settings.submit, event.interface_version
         self.log.info(
-            "bind {name}: bound as {mode} to {smsc}{version}",
-            name=name,
+            "{title}: bound as {mode} to {smsc}{version}",
+            title=self._title,
             mode=self.settings.session.mode,
             smsc=event.smsc_system_id or "the SMSC",
             version=f", SMPP {version >> 4}.{version & 15}" if version else "",
         )
         if version and version < FIRST_WITH_TLVS and (submit.tlvs or submit.form in WITH_TLVS):
             self.log.warn(
-                "bind {name}: the SMSC's version has no TLVs, and the configuration sends some: if it refuses them"
+                "{title}: the SMSC's version has no TLVs, and the configuration sends some: if it refuses them"
                 " (ESME_ROPTPARNOTALLWD), leave `tlvs` out and set `long_messages: udh8`",
-                name=name,
+                title=self._title,
             )
 
     # --- receipts and texts ---------------------------------------------------------------------------------

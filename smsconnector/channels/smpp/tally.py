@@ -25,8 +25,8 @@ class Tally:
         count = self._counts[what]
         if count in (1, 10, 100) or count % 1000 == 0:
             self.log.warn(
-                "bind {name}: {what}: {count} so far, now {example}",
-                name=self._title,
+                "{title}: {what}: {count} so far, now {example}",
+                title=self._title,
                 what=what,
                 count=count,
                 example=example,

@@ -72,7 +72,7 @@ class NoticeCase(SynchronousTestCase):
             (
                 awkward.deliver(esm=8),
                 False,
-                ("acknowledgements of a handset, or receipts without an id", f"from {awkward.HANDSET}"),
+                ("acknowledgements of a handset, or receipts without an id", "from ***567"),
             ),
         ):
             reading = DeliverReader("smpp", "me@smsc", "gsm7").read(decode(octets), NOW)

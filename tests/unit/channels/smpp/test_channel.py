@@ -170,8 +170,8 @@ class SubmitCase(ChannelCase):
         self.assertEqual(
             [line for line in self.said if "RINVDSTADR" in line],
             [
-                "bind a: submit_sm answered with ESME_RINVDSTADR (invalid destination address): "
-                f"{count} so far, now to 923001234567"
+                "bind smpp/a: submit_sm answered with ESME_RINVDSTADR (invalid destination address): "
+                f"{count} so far, now to ***567"
                 for count in (1, 10)
             ],
         )
@@ -338,7 +338,7 @@ class ReceiveCase(ChannelCase):
             self.wires.pairs[0][0].dataReceived(empty)
         self.assertEqual(
             [line for line in self.said if "without an id" in line],
-            ["bind a: acknowledgements of a handset, or receipts without an id: 1 so far, now from 12345"],
+            ["bind smpp/a: acknowledgements of a handset, or receipts without an id: 1 so far, now from ***45"],
         )
 
     def test_awkward_pdus(self) -> None:
