@@ -24,10 +24,10 @@ from smsconnector.http.api import API
 from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
 from smsconnector.sections import ChannelSection
-from smsconnector.signals import ignore_hang_up
+from smsconnector.signals import handle_signals
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
-from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.timers import run_on_monotonic_clock
@@ -59,8 +59,9 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     """The service that twistd runs."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
+
+        handle_signals(reactor)
     run_on_monotonic_clock(reactor)
-    ignore_hang_up(reactor)
     return Connector(reactor, options["configuration"])
 
 
@@ -144,13 +145,10 @@ class Connector(MultiService):
         super().startService()
         configuration, path = self._configuration, self._configuration.store.path
         try:
-            store = Store(path, configuration.kin, tuple(self.sinks), configuration.end_rules)
+            store = open_store(path, configuration.kin, tuple(self.sinks), configuration.end_rules, self.log)
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))
-        self.log.info("{described}", described=store.described())
-        for name, count in store.forgotten_sinks().items():
-            self.log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)
         self.writer.start(store)
         walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.admission)
         wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))

@@ -1,10 +1,15 @@
-"""SIGHUP does not end the daemon.
+"""What signals do to a daemon.
 
-A terminal that is closed sends it, and so does ``systemctl kill -s HUP``, out of habit. By default a process ends by it
-at once, without draining. The other signals are twistd's: SIGTERM and SIGINT stop in order.
+SIGTERM, SIGINT  stop it in order, as twistd has it. While it stops, another one is logged, and nothing else. Before the
+                 reactor runs, either ends the process at once: nothing was accepted yet.
+SIGHUP           is logged, and nothing else. A terminal that is closed sends it, and so does ``systemctl kill -s HUP``,
+                 out of habit. By default a process ends by it at once, without draining.
+
+What is ignored already, as nohup(1) and the background jobs of a shell do, stays ignored.
 """
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import Logger
@@ -12,12 +17,43 @@ from twisted.logger import Logger
 _log = Logger()
 
 
-def ignore_hang_up(reactor: Any) -> None:
-    """From now on SIGHUP is logged, and nothing else. Call it in the main thread. If it is ignored already, as nohup(1)
-    does, that stays."""
+def handle_signals(reactor: Any) -> None:
+    """From now on they do that. Call it in the main thread, before the reactor runs."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_tell))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_tell_hang_up))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # else it is an exception, wherever the start is just then
+    reactor.callWhenRunning(_Stop, reactor)
 
 
-def _tell() -> None:
+class _Stop:
+    """Lets the first signal stop the reactor. The reactor itself raises ReactorNotRunning at a second one."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._begun = False
+        reactor.addSystemEventTrigger("before", "shutdown", self._begin)
+        for number, stop in ((signal.SIGTERM, reactor.sigTerm), (signal.SIGINT, reactor.sigInt)):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handler(stop))
+
+    def _begin(self) -> None:
+        self._begun = True
+
+    def _handler(self, stop: Callable[[int, Any], None]) -> Callable[[int, Any], None]:
+        def handle(number: int, frame: Any) -> None:
+            if self._begun:
+                self._reactor.callFromThread(_tell_stopping, signal.Signals(number).name)
+            else:
+                self._begun = True
+                stop(number, frame)
+
+        return handle
+
+
+def _tell_stopping(name: str) -> None:
+    _log.warn("{name}: the daemon is stopping already. Only SIGKILL would end it sooner", name=name)
+
+
+def _tell_hang_up() -> None:
     _log.warn("SIGHUP is ignored: there is no reload. Restart to read the configuration again, SIGTERM to stop")

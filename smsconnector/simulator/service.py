@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from smsconnector.errors import ConfigurationError
+from smsconnector.signals import handle_signals
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.ledger import Entry, FileLedger
 from smsconnector.simulator.smsc import SMSC
@@ -114,6 +115,8 @@ def makeService(options: Options, reactor: Any = None) -> Simulator:
     """The service that twistd runs."""
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
+
+        handle_signals(reactor)
     return Simulator(reactor, options)
 
 

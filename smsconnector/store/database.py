@@ -9,9 +9,11 @@ import importlib.resources
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from smsconnector.errors import StoreUnusable
+from smsconnector.store.trouble import explain
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -23,31 +25,34 @@ PRAGMAS = (
 )
 
 
-def open_database(path: str) -> sqlite3.Connection:
+Tell = Callable[[str], None]
+
+
+def open_database(path: str, tell: Tell = lambda sentence: None) -> sqlite3.Connection:
     """A connection to the database, which is made if it is missing, with the newest schema. The connection is in
-    autocommit mode: a transaction needs its own BEGIN and COMMIT. Raises StoreUnusable with a sentence that says what
-    to do."""
+    autocommit mode: a transaction needs its own BEGIN and COMMIT. Each step that an older schema needs is told by
+    ``tell`` when it begins. Raises StoreUnusable with a sentence that says what to do."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)  # s
         try:
-            _prepare(connection, path)
+            _prepare(connection, path, tell)
         except BaseException:
             connection.close()  # and with it the transaction of a step that failed
             raise
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(explain(error, path)) from error
     except OSError as error:
-        raise StoreUnusable(f"the database {path} can't be opened: {error.strerror}") from error
+        raise StoreUnusable(explain(error, path)) from error
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
+def _prepare(connection: sqlite3.Connection, path: str, tell: Tell) -> None:
     _look(connection, path)
     if path != ":memory:":
         os.chmod(path, 0o600)  # texts and numbers of customers
     for pragma in PRAGMAS:
         connection.execute(pragma)
-    upgrade(connection, path)
+    upgrade(connection, path, tell)
 
 
 def _look(connection: sqlite3.Connection, path: str) -> None:
@@ -80,10 +85,7 @@ class Lock:
                 " store.path"
             ) from None
         except OSError as error:
-            raise StoreUnusable(
-                f"the database {path} can't be opened ({error.strerror}): does its directory exist, and may this user"
-                " write there?"
-            ) from None
+            raise StoreUnusable(explain(error, path)) from None
 
     def release(self) -> None:
         if self._file is not None:
@@ -116,34 +118,6 @@ def open_readonly(path: str, any_version: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def free_octets(path: str) -> int:
-    """The octets that this user may still write on the file's disk. Raises OSError."""
-    if path == ":memory:":
-        return 1 << 62  # no limit
-    found = os.statvfs(os.path.dirname(path) or ".")
-    return found.f_bavail * found.f_frsize
-
-
-def is_damaged(error: Exception) -> bool:
-    """Whether the error says that the file is damaged or no database, so that trying again does not help."""
-    return "malformed" in str(error) or "not a database" in str(error)
-
-
-def explain(error: sqlite3.DatabaseError, path: str) -> str:
-    """The error as a sentence that says what an operator can do about it."""
-    text = str(error)
-    if "unable to open" in text:
-        return f"the database {path} can't be opened: does its directory exist, and may this user write there?"
-    if "locked" in text:
-        return f"the database {path} is locked by another program that writes to it: end that one"
-    if is_damaged(error):
-        return (
-            f"the database {path} is damaged, or never was one ({text}): stop the connector, save what can be "
-            f"saved with `smsconnector rescue {path} NEWFILE`, and set store.path to that file"
-        )
-    return f"the database {path} can't be used: {text}"
-
-
 def steps() -> list[tuple[int, str]]:
     """The steps of the schema in order, each as its number and its SQL."""
     folder = importlib.resources.files("smsconnector.store") / "schema"
@@ -158,7 +132,7 @@ def create(connection: sqlite3.Connection, version: int) -> None:
     _run(connection, [step for step in steps() if step[0] <= version])
 
 
-def upgrade(connection: sqlite3.Connection, path: str) -> None:
+def upgrade(connection: sqlite3.Connection, path: str, tell: Tell = lambda sentence: None) -> None:
     """Run the steps that are missing. Each is one transaction, which also sets user_version to its number. Raises
     StoreUnusable if the file has a newer schema."""
     current = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -169,7 +143,11 @@ def upgrade(connection: sqlite3.Connection, path: str) -> None:
             f"the database {path} was written by a newer version (schema {current}, this one knows {newest}): "
             "install that version, or give this one another store.path"
         )
-    _run(connection, [step for step in numbered if step[0] > current])
+    for step in numbered:
+        if step[0] > current:
+            if current:
+                tell(f"the schema of {path} is brought up to date: step {step[0]} of {newest}. It may take minutes")
+            _run(connection, [step])
 
 
 def _run(connection: sqlite3.Connection, numbered: list[tuple[int, str]]) -> None:

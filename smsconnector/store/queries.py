@@ -8,8 +8,8 @@ from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Event, Segment
 from smsconnector.store import operations as ops
-from smsconnector.store.database import explain, is_damaged
 from smsconnector.store.outbox import SINKS
+from smsconnector.store.trouble import explain, is_damaged
 
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (

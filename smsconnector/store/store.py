@@ -25,11 +25,12 @@ from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
-from smsconnector.store.database import Lock, explain, free_octets, is_damaged, open_database
+from smsconnector.store.database import Lock, Tell, open_database, steps
 from smsconnector.store.matching import Matcher
 from smsconnector.store.outgoing import OutgoingTexts
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import StoreCounts
+from smsconnector.store.trouble import explain, free_octets, is_damaged
 
 
 class Store(OutgoingTexts, Retention):
@@ -40,6 +41,7 @@ class Store(OutgoingTexts, Retention):
         of one text, may come over any of them.
     :param sinks: the names of the sinks that every new event is owed to.
     :param rules: how long is waited for what may still be told of a message.
+    :param tell: is given a sentence for each step by which an older schema is brought up to date, when it begins.
 
     Raises StoreUnusable if the file can't be used, or if another connector uses it."""
 
@@ -49,13 +51,14 @@ class Store(OutgoingTexts, Retention):
         kin: Mapping[str, tuple[str, ...]] | None = None,
         sinks: Sequence[str] = ("stomp",),
         rules: EndRules | None = None,
+        tell: Tell = lambda sentence: None,
     ) -> None:
         self._kin, self._rules = kin or {}, rules or EndRules()
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock = Lock(path)
         self.path = path
         try:
-            self._connection = open_database(path)
+            self._connection = open_database(path, tell)
         except StoreUnusable:
             self._lock.release()
             raise
@@ -112,7 +115,7 @@ class Store(OutgoingTexts, Retention):
     def described(self) -> str:
         """What it is and what is in it, for the log at the start."""
         kind = "a new database" if self.is_new else "the database"
-        return f"{kind}, {os.path.abspath(self.path)}: {self.counts()}"
+        return f"{kind}, {os.path.abspath(self.path)}, schema {steps()[-1][0]}: {self.counts()}"
 
     def close(self) -> None:
         self._connection.close()

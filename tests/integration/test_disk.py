@@ -147,3 +147,45 @@ class DiskCase(TestCase):
         yield until(lambda: "accepted again" in self.connector.said(), 10)
         again = yield self.send(20)
         self.assertEqual(again.refused, [])
+
+    @inlineCallbacks
+    def test_full_at_start(self) -> Any:
+        """A start on a disk without room ends with one sentence that says so, with a new database and with one that is
+        there. SQLite calls it "disk I/O error"."""
+        yield self.set_up(minimum_free=0)
+        yield deferToThread(self.connector.terminate)
+        for _ in range(2):
+            self.disk.fill()
+            said = yield self.refused_start()
+            self.assertIn("is full: make room", said)
+            self.disk.make_room()
+            for name in ("sms.db", "sms.db-wal", "sms.db-shm", "sms.db-lock"):
+                (self.disk.folder / name).unlink(missing_ok=True)
+        yield self.connector.start()
+
+    @inlineCallbacks
+    def test_read_only(self) -> Any:
+        """A disk that may only be read, as the kernel leaves it after errors, and as the sandbox of the unit shows all
+        others: one sentence, with a new database and with one that is there."""
+        yield self.set_up()
+        yield deferToThread(self.connector.terminate)
+        for name in ("sms.db-lock", "sms.db"):
+            subprocess.run(["mount", "-o", "remount,ro", str(self.disk.folder)], check=True)
+            said = yield self.refused_start()
+            self.assertIn("may only be read: mount it for writing", said)
+            subprocess.run(["mount", "-o", "remount,rw", str(self.disk.folder)], check=True)
+            (self.disk.folder / name).unlink()
+        yield self.connector.start()
+
+    @inlineCallbacks
+    def refused_start(self) -> Any:
+        """What a connector says that ends at once, with 1."""
+        with self.assertRaises(RuntimeError):
+            yield self.connector.start()
+        process = self.connector.process
+        assert process is not None
+        self.connector.process = None
+        code = yield deferToThread(process.wait)
+        said = self.connector.said()
+        self.assertEqual((code, said.count("Traceback")), (1, 0), said)
+        return said

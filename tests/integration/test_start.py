@@ -1,8 +1,10 @@
 """What a connector says of what it finds when it starts."""
 
 import json
+import sqlite3
 import time
 import urllib.request
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,9 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from smsconnector import __version__
 from smsconnector.store import operations as ops
+from smsconnector.store.database import create, steps
 from smsconnector.store.store import Store
 from tests.integration.activemq import free_port
 from tests.integration.stack import Connector, until
@@ -51,6 +55,21 @@ class StartCase(TestCase):
         self.connector.terminate()
         yield self.connector.start()
         self.assertNotIn("a new database", self.said())
+
+    @inlineCallbacks
+    def test_version_and_schema(self) -> Any:
+        """The first lines say which version runs, on what, and which steps have changed the database: a support
+        request begins with them."""
+        with closing(sqlite3.connect(self.connector.folder / "smsconnector.db")) as old:
+            create(old, 5)
+        yield self.connector.start()
+        newest = steps()[-1][0]
+        self.assertIn(f"smsconnector {__version__}, with Python", self.said())
+        self.assertIn(f"step 6 of {newest}", self.said())
+        self.assertIn(f"schema {newest}: ", self.said())
+        self.connector.terminate()
+        yield self.connector.start()
+        self.assertNotIn("step 6", self.said())
 
     def said(self) -> str:
         return self.connector.said()

@@ -27,6 +27,14 @@ channels:
 """
 
 
+def example() -> str:
+    """The configuration that we ship, but for the folder of its database, which is made when it is installed. It has
+    an absolute path, for the tools may be started in any folder."""
+    text = (ROOT / "conf" / "smsconnector.yaml").read_text()
+    assert text.count("path: /var/lib/smsconnector/smsconnector.db") == 1
+    return text.replace("/var/lib/smsconnector/", "")
+
+
 class ConfigurationCase(SynchronousTestCase):
     def problems(self, text: str, **environment: str) -> dict[str, str]:
         error = self.assertRaises(ConfigurationError, parse, text, environment)
@@ -42,12 +50,14 @@ class ConfigurationCase(SynchronousTestCase):
 
     def test_examples(self) -> None:
         """What we ship is good: the file, and what the demo writes."""
-        load(str(ROOT / "conf" / "smsconnector.yaml"))
+        parse(example())
+        unit = (ROOT / "systemd" / "smsconnector.service").read_text()
+        self.assertIn("StateDirectory=smsconnector\n", unit, "what the unit may write to")
         parse(yaml.safe_dump(_configuration(Ports(8080, 2775, 61613))))
 
     def test_example_says_all(self) -> None:
         """What the example shows commented out is accepted, and it shows every key there is."""
-        text = (ROOT / "conf" / "smsconnector.yaml").read_text()
+        text = example()
         uncommented = re.sub(r"(?m)^( *)# ([a-z_0-9]+:)", r"\1\2", text)
         uncommented = re.sub(r"(?m)^ +(tls|ca_file|passcode_file): .*$", "", uncommented)  # they name files
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})

@@ -10,8 +10,9 @@ from contextlib import closing
 from typing import NamedTuple
 
 from smsconnector.errors import StoreUnusable
-from smsconnector.store.database import explain, open_readonly
+from smsconnector.store.database import open_readonly
 from smsconnector.store.outbox import SINKS
+from smsconnector.store.trouble import explain
 
 BUSY_TIMEOUT = 10.0  # seconds to wait for a connector that is writing
 

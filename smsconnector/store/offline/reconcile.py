@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
-from smsconnector.store.database import explain, open_readonly
+from smsconnector.store.database import open_readonly
 from smsconnector.store.outbox import SINKS
+from smsconnector.store.trouble import explain
 
 HOUR = 3_600_000  # ms
 MOST_FAULTS = 1000  # faults of one kind that are listed

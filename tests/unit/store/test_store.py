@@ -770,10 +770,6 @@ class FileCase(SynchronousTestCase):
             file.write(os.urandom(8192))
         self.assertIn("smsconnector rescue", str(self.assertRaises(StoreUnusable, Store, path)))
 
-    def test_missing_directory(self) -> None:
-        """A path into nowhere says so."""
-        self.assertIn("can't be opened", str(self.assertRaises(StoreUnusable, Store, self.mktemp() + "/x/y.db")))
-
     def test_texts_are_private(self) -> None:
         """Only the owner may read the file."""
         path = self.mktemp()
