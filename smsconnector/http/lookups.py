@@ -18,11 +18,11 @@ class Lookups:
         self._reader, self._gate, self._details = reader, gate, details
 
     def message(self, request: HTTPRequest, answer: GiveAnswer) -> None:
-        """200 with the message, 404 if there is none with this MessageSID."""
+        """200 with the message, 404 if there is none with this MessageSID, 503 if the store can't read."""
 
         def found(row: ops.FoundMessage | None, error: StoreError | None) -> None:
             if error is not None:
-                answer(replies.STORE_FAILED)
+                answer(replies.LOOKUP_FAILED)
             elif row is None:
                 answer(replies.refusal(_no_message()))
             else:

@@ -29,7 +29,7 @@ def refusal(error: InvalidRequest) -> Answer:
 
 def retry_after(error: InvalidRequest) -> Headers:
     """The header Retry-After (RFC 9110 section 10.2.3), in seconds. Every refusal with 503 has it, and no other: only
-    503 says that nothing was accepted and that the same request may be accepted later."""
+    503 says that nothing was done and that the same request may succeed later."""
     return ((b"Retry-After", b"%d" % RETRY_AFTER_S),) if error.status == 503 else ()
 
 
@@ -46,6 +46,7 @@ EMPTY_200 = Answer()
 STORE_FAILED = refusal(
     InvalidRequest("unavailable", "Nothing was accepted: the store can't write now. Try again.", status=503)
 )
+LOOKUP_FAILED = refusal(InvalidRequest("unavailable", "The message can't be read now. Try again.", status=503))
 
 
 def text_headers(split: Split) -> Headers:

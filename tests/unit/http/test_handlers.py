@@ -241,7 +241,12 @@ class LookupsCase(HandlerCase):
         self.assertEqual((answer.status, answer.headers), (200, (JSON,)))
         self.assertEqual(json.loads(answer.body)["Body"], "hi")
         self.writer.broken = True
-        self.assertEqual(self.answer_to(self.lookups.message, ask), replies.STORE_FAILED)
+        answered = self.answer_to(self.lookups.message, ask)
+        self.assertEqual((answered.status, dict(answered.headers)[b"Retry-After"]), (503, b"5"))
+        error = json.loads(answered.body)["error"]
+        self.assertEqual(error["code"], "unavailable")
+        self.assertIn("can't be read now", error["message"])
+        self.assertNotIn("accepted", error["message"], "a GET has nothing that could be accepted")
 
     def test_health(self) -> None:
         """200 while texts are accepted, else 503 with the reason and without Retry-After; answered at once."""
