@@ -4,14 +4,14 @@ It is a ``worker``. It takes the operations that have come since its last commit
 them in one transaction. While one commit waits for the disk, the next batch grows. So the load sets the size of the
 batches.
 
-An operation that got an error has written nothing. If an operation is at fault, the operations of its batch are applied
-one by one, so that only the faulty one gets an error.
+An operation that got an error has written nothing. If an operation is at fault, or meets a damaged page, the operations
+of its batch are applied one by one, so that only that one gets an error.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from smsconnector.errors import StoreError, StoreUnavailable
+from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
 from smsconnector.store.worker import Done, IReactorThreads, Result, Worker
@@ -63,13 +63,14 @@ class Writer(Worker[Operation]):
 
 def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Result]:
     """Apply the operations in one transaction; returns a (result, error) for each. If the disk fails, all get the
-    error. If an operation is at fault, each is applied in a transaction of its own."""
+    error. If an operation is at fault, or meets a damaged page, each is applied in a transaction of its own."""
     try:
         return [(result, None) for result in store.apply(batch)]
     except StoreUnavailable as error:
-        return [(None, error)] * len(batch)
+        if len(batch) == 1 or not isinstance(error, StoreDamaged):
+            return [(None, error)] * len(batch)
     except Exception as fault:  # noqa: BLE001 — whatever an operation can bring about must not end the thread
         if len(batch) == 1:
             Writer.log.failure("an operation was refused by the database: {kind}", kind=type(batch[0]).__name__)
             return [(None, StoreError(f"the operation can't be written: {fault}"))]
-        return [answer for operation in batch for answer in apply_batch(store, [operation])]
+    return [answer for operation in batch for answer in apply_batch(store, [operation])]

@@ -8,7 +8,7 @@
 
 from collections.abc import Callable, Sequence
 
-from smsconnector.errors import StoreError
+from smsconnector.errors import StoreDamaged, StoreError
 from smsconnector.messages import Segment
 from smsconnector.walks.backlog import IBacklog
 
@@ -33,11 +33,12 @@ class Claims:
     def claim(self, segments: Sequence[Segment]) -> None:
         self.writing += len(segments)
 
-        def answered(ids: list[int] | None, _error: StoreError | None) -> None:
+        def answered(ids: list[int] | None, error: StoreError | None) -> None:
             self.writing -= len(segments)
             if ids is None:
                 self.unwritten += segments
-                self._failed()
+                if not isinstance(error, StoreDamaged):  # which stays so: these are never sent by this process
+                    self._failed()
             else:
                 self._claimed(segments, set(ids))
 

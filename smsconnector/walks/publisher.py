@@ -12,7 +12,8 @@
 
 An event is *settled* when it is marked as confirmed or parked. Every event up to ``settled_up_to`` is settled, and a
 new process goes on from there. Of each kind, at most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events and some parked ones
-are at the sink at a time. So memory stays bounded while the broker is away.
+are at the sink at a time. So memory stays bounded while the broker is away. If the database is damaged so that a mark
+can't be written, nothing more is published: all of it would be published again after the rescue.
 """
 
 from collections import Counter
@@ -29,7 +30,7 @@ from smsconnector.messages import Event
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
-from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
+from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter, Waiters
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
 from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, KINDS, OutboxReading
@@ -67,7 +68,7 @@ class Publisher(Service):
         self._at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
         self._answered_at = dict.fromkeys(KINDS, 0.0)  # by kind: s of the clock at the last answer
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
-        self._drained: Deferred[None] | None = None
+        self._drained = Waiters()
         self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS}  # ids of parked events at the sink again
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
@@ -90,9 +91,9 @@ class Publisher(Service):
     def drain(self) -> "Deferred[None]":
         """Fires with None when the sink has answered for every event of the outbox that was not parked before. The
         answers may not be on disk yet: ``settled`` waits for that. The caller bounds how long it waits."""
-        self._drained = Deferred()
+        drained = self._drained.add()
         self.wake()
-        return self._drained
+        return drained
 
     def settled(self) -> "Deferred[None]":
         """Fires with None when every answer that the sink has given is on disk. The caller bounds how long it waits."""
@@ -110,6 +111,10 @@ class Publisher(Service):
         self._load()
 
     def _load(self) -> None:
+        if self._retrying.damaged:
+            if not self._at_sink.total():
+                self._drained.fire()
+            return
         if self._loading or not self.running:
             return
         if not self._reading.is_begun:
@@ -143,9 +148,8 @@ class Publisher(Service):
         self._reading.loaded(query, events)
         if events:
             self._give(events, self._settle)
-        elif self._drained is not None and not self._at_sink.total() and self._reading.is_through:
-            self._drained.callback(None)
-            self._drained = None
+        elif self._drained and not self._at_sink.total() and self._reading.is_through:
+            self._drained.fire()
         self._load()
 
     def _give(self, events: list[Event], settle: TellOutcome) -> None:
@@ -201,7 +205,7 @@ class Publisher(Service):
             self._reading.settled(events)
         if any(self._retried.values()):
             self._retried_written(events)
-        if self._drained is not None:
+        if self._drained:
             self.wake()
 
     def _retried_written(self, events: Sequence[Event]) -> None:
@@ -242,7 +246,7 @@ class Publisher(Service):
         if self._not_logged and self._clock.seconds() - self._logged_at[-1] >= LOG_PERIOD:
             self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._not_logged)
             self._not_logged = 0
-        if not self.running or not self.sink.connected:
+        if not self.running or not self.sink.connected or self._retrying.damaged:
             return
         now = self._clock.seconds()
         for kind in KINDS:

@@ -85,7 +85,9 @@ def confirm(events: Sequence[Event], at: int, sink: str = SINK) -> ops.Confirm:
 
 class DirectWriter:
     """Writer and reader without their threads: what was put in one turn is answered in the next. ``broken``: the file
-    can be neither read nor written; ``full``: not written."""
+    can be neither read nor written; ``full``: not written. ``error`` is what is answered then."""
+
+    error: StoreError = StoreUnavailable("the disk is full")
 
     def __init__(self, clock: Clock, store: Store) -> None:
         self.clock, self.store = clock, store
@@ -112,7 +114,7 @@ class DirectWriter:
         asked = [one for one, _ in batch]
         writes = [cast(Operation, one) for one in asked if not is_query(one)]
         if self.broken or (self.full and not only_reads(writes)):
-            answers: list[Result] = [(None, StoreUnavailable("the disk is full"))] * len(batch)
+            answers: list[Result] = [(None, self.error)] * len(batch)
         else:
             answers = answers_of(self.store, asked)
             self.commits += 1

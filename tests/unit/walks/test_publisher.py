@@ -5,10 +5,12 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.errors import StoreDamaged
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event, Finality, IncomingSegment, Receipt
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
+from smsconnector.walks import outbox_reading, publisher
 from smsconnector.walks.parked_events import MOST
 from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LOG_PERIOD, LONGEST_RETRY, REFUSALS_LOGGED, Publisher
 from smsconnector.wall_clock import WallClock
@@ -224,6 +226,39 @@ class ParkingCase(SynchronousTestCase):
         self.tell("c")
         self.answer(set())
         self.assertEqual(ask(self.writer.store, [ops.LoadProgress(SINK)])[0], (3, 3))
+
+    def test_damaged(self) -> None:
+        """Marks that a damaged file can't take are tried once. Nothing more is published, for all of it would be
+        published again after the rescue; and the stop does not wait for it."""
+        self.patch(publisher, "EVENTS_AT_ONCE", 1)
+        self.patch(outbox_reading, "EVENTS_AT_ONCE", 1)
+        self.tell("a", "b", "c", "d", "e")
+        self.writer.full, self.writer.error = True, StoreDamaged("`smsconnector rescue`")
+        self.sink.confirm()
+        self.advance(120)
+        self.sink.confirm()
+        self.advance(120)
+        self.assertEqual(len(self.sink.published), 2)
+        self.assertEqual(len([line for line in self.log.lines if "smsconnector rescue" in line]), 1)
+        fired: list[str] = []
+        self.publisher.drain().addCallback(lambda _: fired.append("drained"))
+        self.publisher.settled().addCallback(lambda _: fired.append("settled"))
+        self.settle()
+        self.assertEqual(fired, ["drained", "settled"])
+
+    def test_drained_twice(self) -> None:
+        """Two may wait for it: both are told, and one who asks when all is done. The first was dropped."""
+        fired: list[int] = []
+        self.tell("a")
+        self.publisher.drain().addCallback(lambda _: fired.append(0))
+        self.publisher.drain().addCallback(lambda _: fired.append(1))
+        self.settle()
+        self.assertEqual(fired, [])
+        self.sink.confirm()
+        self.settle()
+        self.publisher.drain().addCallback(lambda _: fired.append(2))
+        self.settle()
+        self.assertEqual(fired, [0, 1, 2])
 
     def test_flood_of_refusals(self) -> None:
         """The log has a line for each of some, then how many there were."""

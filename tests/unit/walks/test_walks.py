@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.errors import StoreError
+from smsconnector.errors import StoreDamaged, StoreError
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN, DEFAULT_WAIT_MS
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
@@ -807,6 +807,32 @@ class HoldCase(WalkCase):
         self.settle()
         self.kill()
         self.assertEqual(([one.id for one in self.channel.submitted], self.reports()), ([1], []))
+
+    def test_damaged_file(self) -> None:
+        """Claims that meet a damaged page are not tried again and again, take no more than the window, and send
+        nothing; the stop does not wait for them."""
+        self.channel.window = 5
+        self.accept(*[f"SM{number}" for number in range(50)])
+        self.writer.commit()
+        self.writer.full, self.writer.error = True, StoreDamaged("`smsconnector rescue`")
+        commits: list[int] = []
+        put = self.writer.put
+
+        def count(operation: Any, done: Any) -> None:
+            commits.extend([1] * isinstance(operation, ops.Claim))
+            put(operation, done)
+
+        self.patch(self.writer, "put", count)
+        for _ in range(60):
+            self.clock.advance(1)
+            self.settle()
+        self.assertLessEqual(len(commits), 5)
+        self.assertEqual(self.channel.submitted, [])
+        self.submitter.stopService()
+        fired: list[str] = []
+        self.submitter.settled().addCallback(lambda _: fired.append("settled"))
+        self.settle()
+        self.assertEqual(fired, ["settled"])
 
     def test_claims_are_a_window_at_most(self) -> None:
         """However long the disk refuses claims: when it lets, no more is claimed than there is room for."""
