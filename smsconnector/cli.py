@@ -174,6 +174,8 @@ def run_rescue(options: argparse.Namespace) -> int:
         f"at least {only_segments + only_report} messages are lost: of {only_segments} only segments are left, of"
         f" {only_report} the report"
     )
+    if repair.reports_outlive:
+        print(f"{repair.reports_outlive} other reports have no message: retention has dropped it before, or it is lost")
     print(
         f"{repair.ids_unused} ids between those saved are of nothing: lost without a trace, or refused or dropped"
         " before"

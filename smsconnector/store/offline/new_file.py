@@ -1,5 +1,6 @@
 """Write a new file under a temporary name, and give it its name only when it is complete and on disk."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,14 +8,17 @@ from contextlib import contextmanager, suppress
 
 from smsconnector.errors import StoreUnusable
 
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # link(2): the file system has none
+
 
 @contextmanager
 def new_file(target: str) -> Iterator[str]:
     """A context manager that gives the name of a temporary file to write, in the folder of ``target``, readable by its
     owner alone.
 
-    When the block ends, the file is synced and renamed to ``target``. If the block raises, the temporary file and its
-    companions (journal, WAL, image) are deleted. Raises StoreUnusable if ``target`` exists, and OSError."""
+    When the block ends, the file is synced, and named ``target`` in one step: whenever the process is killed, there is
+    all of it under that name or no such file. If the block raises, the temporary file and its companions (journal, WAL,
+    image) are deleted. Raises StoreUnusable if ``target`` exists, and OSError."""
     if os.path.lexists(target):
         raise _exists(target)
     folder, name = os.path.split(target)
@@ -23,16 +27,27 @@ def new_file(target: str) -> Iterator[str]:
     try:
         yield unfinished
         _sync(unfinished)
-        try:
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else can take the name now
-        except FileExistsError:
-            raise _exists(target) from None
-        os.rename(unfinished, target)
+        _name(unfinished, target)
         _sync(folder or ".")
     finally:
         for rest in ("", "-journal", "-wal", "-shm", "-image", "-image-wal", "-image-shm", "-image-journal"):
             with suppress(FileNotFoundError):
                 os.unlink(unfinished + rest)
+
+
+def _name(unfinished: str, target: str) -> None:
+    """A hard link is refused if there is such a file, even one that came a moment ago. Where the file system has no
+    links, a file of another program that came between the look and the renaming would be overwritten."""
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise _exists(target) from None
+        os.rename(unfinished, target)
 
 
 def _exists(target: str) -> StoreUnusable:

@@ -18,6 +18,7 @@
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import islice
@@ -48,6 +49,9 @@ TABLES = (
 _RANGES = {  # the values that a column may have, where its type does not say enough
     "message": {"segments": range(1, 256), "state": range(3)},
     "segment": {"number": range(1, 256), "state": range(5)},
+    # These two look alike, but for their numbers: an id of an event is less than every time since 2001 in ms.
+    "sink": {"id": range(1, SINKS), "settled_up_to": range(10**12)},
+    "account_telling_parts": {"seen_at": range(10**12, 10**15)},
 }
 _TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # by the declared type of a column; a code has none
 BLOCK, SECTOR = 1 << 20, 512  # octets read at once; octets read at once where a block can't be read
@@ -59,7 +63,7 @@ class RescuedTable(NamedTuple):
     """What was saved of one table."""
 
     name: str
-    rows: int  # saved
+    rows: int  # saved: they are in the new file
     gaps: int  # places where rows could not be read, and rows left out; some may have come back from leaf pages
 
 
@@ -67,7 +71,8 @@ class RepairReport(NamedTuple):
     """How the rows were made to agree; all are numbers of messages, reports or ids."""
 
     messages_lost: int  # messages of which only segments were left
-    reports_only: int  # reports of messages that are not there: lost, or dropped by retention before
+    reports_only: int  # messages of which only a report was left
+    reports_outlive: int  # reports of other messages that are not there: lost, or dropped by retention before
     ids_unused: int  # ids between the least and the greatest segment id that no segment has
     messages_incomplete: int  # messages that have lost segments
     messages_ended: int  # those of them that were under way, and end as FAILED
@@ -125,11 +130,12 @@ def _save(source: sqlite3.Connection, image: str, copy: sqlite3.Connection, targ
         _add_leaves(image, damaged)
     copy.execute("COMMIT")
     upgrade(copy, target)
-    repair = _Repair(copy).repair(has_gaps=bool(damaged))
+    repairing = _Repair(copy)
+    repair = repairing.repair(has_gaps=bool(damaged))
     found = copy.execute("PRAGMA quick_check").fetchone()[0]
     if found != "ok":
         raise StoreUnusable(f"what was saved can't be read back from {target} ({found}): is its disk sound?")
-    rescued = [RescuedTable(table.name, table.saved, table.gaps) for table in tables]
+    rescued = [RescuedTable(table.name, table.saved - repairing.dropped[table.name], table.gaps) for table in tables]
     return RescueReport(rescued, repair, _integrity_error(source))
 
 
@@ -314,6 +320,7 @@ class _Repair(Outbox):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection, self._counts, self._sinks = connection, StoreCounts(), {}
+        self.dropped: Counter[str] = Counter()  # rows of each table that had to go
 
     def repair(self, has_gaps: bool) -> RepairReport:
         """All in one transaction. ``has_gaps``: rows of some table could not be read. Only if anything was lost, final
@@ -321,10 +328,7 @@ class _Repair(Outbox):
         now = int(time.time() * 1000)
         self._connection.execute("BEGIN")
         unused = self._one("SELECT coalesce(max(id) - min(id) + 1 - count(*), 0) FROM segment")
-        reports_only = self._one(
-            "SELECT count(*) FROM outbox WHERE event_id LIKE 'dr-SM%' AND substr(event_id, 4) NOT IN"
-            " (SELECT sid FROM message)"
-        )
+        reports_only, reports_outlive = self._reports_without_message()
         lost = self._drop_orphans()
         self._repair_progress(has_gaps)
         incomplete, ended = self._replace_lost_segments(now)
@@ -333,18 +337,32 @@ class _Repair(Outbox):
         return RepairReport(
             messages_lost=lost,
             reports_only=reports_only,
+            reports_outlive=reports_outlive,
             ids_unused=unused,
             messages_incomplete=incomplete,
             messages_ended=ended,
             reports_repeated=repeated,
         )
 
+    def _reports_without_message(self) -> tuple[int, int]:
+        """How many reports there are without their message: those whose message is lost, and those whose message
+        retention may have dropped. It drops the oldest final messages first, and a report that is still owed stays. So
+        a message that ended after one that is there has not been dropped."""
+        found: tuple[int, int] = self._connection.execute(
+            "SELECT coalesce(sum(is_later), 0), coalesce(sum(NOT is_later), 0) FROM (SELECT coalesce(o.created_at >="
+            f"  (SELECT min(final_at) FROM message WHERE state <> {MessageState.ACTIVE:d}), 0) AS is_later"
+            " FROM outbox AS o WHERE o.event_id LIKE 'dr-SM%'"
+            " AND substr(o.event_id, 4) NOT IN (SELECT sid FROM message))"
+        ).fetchone()
+        return found
+
     def _repair_progress(self, has_gaps: bool) -> None:
         """The ids of lost events will be given to new events, which must not count as confirmed or parked: drop what
         refers to lost events, and lower ``settled_up_to`` to the last event that was saved. A lost row of the sink is
         made anew, as owed every event."""
         for table in ("confirmation", "parked_event"):
-            self._connection.execute(f"DELETE FROM {table} WHERE id / {SINKS} NOT IN (SELECT id FROM outbox)")
+            gone = self._connection.execute(f"DELETE FROM {table} WHERE id / {SINKS} NOT IN (SELECT id FROM outbox)")
+            self.dropped[table] += gone.rowcount
         last = "(SELECT coalesce(max(id), 0) FROM outbox)"
         self._connection.execute(f"UPDATE sink SET settled_up_to = min(settled_up_to, {last})")
         if has_gaps:  # which may be those of parked events: what has no confirmation is told again
@@ -364,7 +382,7 @@ class _Repair(Outbox):
         """Delete segments whose message is lost; how many messages those were."""
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
         lost = self._one(f"SELECT count(DISTINCT id - number + 1) {orphans}")
-        self._connection.execute(f"DELETE {orphans}")
+        self.dropped["segment"] += self._connection.execute(f"DELETE {orphans}").rowcount
         return lost
 
     def _replace_lost_segments(self, now: int) -> tuple[int, int]:

@@ -1,9 +1,13 @@
 """What is kept, what is dropped, what adds up, and a copy of it all."""
 
+import errno
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.messages import Finality, IncomingSegment, Verdict
@@ -226,6 +230,56 @@ class BackupCase(FileStoreCase):
         self.assertIn("exists", str(caught.exception))
         open_readonly(target).close()
         self.assertFalse(os.path.exists(unfinished))
+
+    def test_killed_at_any_moment(self) -> None:
+        """The target is there whole or not at all, whichever system call is the last one before a kill. An empty one
+        would be taken by the connector for a new database."""
+
+        class Killed(BaseException):
+            """The process ends here; no clean-up of it runs that changes the folder."""
+
+        names = ("open", "close", "link", "rename", "replace", "unlink", "fsync")
+        for last in range(1, 30):
+            folder = self.mktemp()
+            os.mkdir(folder)
+            target, calls = os.path.join(folder, "copy.db"), [0]
+            with ExitStack() as patches:
+
+                def counted(name: str, calls: list[int] = calls, last: int = last) -> Callable[..., Any]:
+                    real = getattr(os, name)
+
+                    def call(*arguments: Any, **more: Any) -> Any:
+                        calls[0] += 1
+                        if calls[0] > last:
+                            raise Killed
+                        return real(*arguments, **more)
+
+                    return call
+
+                try:
+                    with new_file(target) as unfinished:
+                        Path(unfinished).write_text("whole")
+                        for name in names:
+                            patches.enter_context(patch.object(os, name, counted(name)))
+                except Killed:
+                    pass
+            if os.path.exists(target):
+                self.assertEqual(Path(target).read_text(), "whole", last)
+            if calls[0] <= last:
+                break
+        else:
+            self.fail("it never came to its end")
+
+    def test_disk_without_links(self) -> None:
+        """Some file systems have no hard links (FAT; some that are mounted over a network): it works there as well,
+        and still overwrites nothing."""
+        for number in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            target = self.mktemp()
+            with patch.object(os, "link", side_effect=OSError(number, os.strerror(number))):
+                backup(self.path, target)
+                open_readonly(target).close()
+                self.assertIn("exists", str(self.assertRaises(StoreUnusable, backup, self.path, target)))
+                self.assertEqual([one for one in os.listdir(os.path.dirname(target)) if ".unfinished" in one], [])
 
     def test_before_an_upgrade(self) -> None:
         """A file of an earlier version is copied as it is."""
