@@ -121,10 +121,10 @@ class Parts:
                 raise DemoError(f"{what} has ended with {process.returncode}; its last lines say why")
 
     def close(self) -> None:
+        """End one after the other, the last one first: the connector still has its SMSC and its broker then."""
         for process in reversed(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        for process in self._processes.values():
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
