@@ -24,6 +24,11 @@ def id_key(smsc_id: str) -> str:
     return key.lstrip("0") or "0"
 
 
+def is_hexadecimal(smsc_id: str) -> bool:
+    """Whether it may be a number of 64 bits in hexadecimal or decimal digits, or a UUID: then case says nothing."""
+    return re.fullmatch(r"[0-9a-f]{1,32}", id_key(smsc_id)) is not None
+
+
 def id_candidates(smsc_id: str) -> list[tuple[str, str]]:
     """The keys under which the other id of the same message may have been stored, likeliest first, each with the
     conversion that leads to it: RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL."""

@@ -15,9 +15,16 @@ are the *candidates*. ``Matcher.pick`` chooses one of them, or none:
    as one in its esm_class, those sent to its destination_addr are taken: some SMSCs do not swap the addresses.
 5. If no number fits, a marked receipt is matched by its id alone. The candidate must have the usual form and must not
    be final. A receipt without a source_addr may also repeat a final state, and may have any form if there is just one
-   candidate.
-6. Of several candidates those in the usual form come first; then one that is not final; then one in RAW form; then the
-   newest.
+   candidate. An id that stands for texts under way to several numbers says nothing alone.
+6. Of several candidates those in the usual form come first; then one whose id is written exactly as in the receipt;
+   then one that is not final; then one in RAW form; then the newest.
+
+Some SMSCs count in base 62: ``xxxg`` and ``xxxG`` are two ids. Others change the case of one id on the way. An id with
+letters that are no hexadecimal digits, and that differs in case only, is therefore in a form of its own: OTHER_CASE. It
+counts as RAW, but rule 2 leaves it out however long it is.
+
+Some SMSCs give the same id to many texts, or to all. Then only the number tells them apart, and only the newest
+``MOST_CANDIDATES`` are looked at, so that the work for one receipt is bounded.
 
 A channel may have several accounts with the same system_id, because one carrier runs several hosts. The receipt for a
 submit over one of them may come over another. Such a candidate is taken only if there is none of the receipt's own
@@ -32,7 +39,7 @@ from dataclasses import dataclass
 
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Receipt
-from smsconnector.smpp.message_ids import RAW, id_key
+from smsconnector.smpp.message_ids import RAW, id_key, is_hexadecimal
 from smsconnector.sms.addresses import same_number
 
 
@@ -44,17 +51,30 @@ class Candidate:
     segment_id: int
     state: SegmentState
     destination: str  # the number it was sent to
-    form: str  # how its id was found: RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
+    form: str  # how its id was found: OTHER_CASE, or RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
     segments: int = 1  # with those that follow it: all of its message, if the receipt names the message and no segment
+    smsc_id: str = ""  # as the SMSC wrote it in its response
 
 
 RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out
+MOST_CANDIDATES = 100  # segments with one key that a receipt is compared with
+OTHER_CASE = "other-case"  # a form: the same but for upper and lower case, and no hexadecimal number
 MANY_DIGITS = 6  # digits of an id that, read in another form, will hardly be the id of another text to that number
 
 
 def is_long(smsc_id: str) -> bool:
     """Whether the id has so many digits that a match in any form is no accident."""
     return len(id_key(smsc_id)) >= MANY_DIGITS
+
+
+def form_of(form: str, smsc_id: str, receipted: str) -> str:
+    """The form of a candidate: ``form`` as its key was found, or OTHER_CASE.
+
+    :param smsc_id: as in the response.
+    :param receipted: as in the receipt."""
+    if form != RAW or smsc_id == receipted or smsc_id.lower() != receipted.lower() or is_hexadecimal(smsc_id):
+        return form
+    return OTHER_CASE
 
 
 class Matcher:
@@ -68,7 +88,12 @@ class Matcher:
     def may_be(self, account: str, form: str, smsc_id: str) -> bool:
         """Whether a receipt of this account may have this id in that form."""
         seen = self._seen.get(account)
-        return seen is None or bool(seen[form]) or seen.total() < RECEIPTS_TO_LEARN or is_long(smsc_id)
+        return (
+            seen is None
+            or bool(seen[form])
+            or seen.total() < RECEIPTS_TO_LEARN
+            or (form != OTHER_CASE and is_long(smsc_id))
+        )
 
     def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
@@ -81,7 +106,7 @@ class Matcher:
         for number in (receipt.destination, receipt.addressee):
             fitting = [one for one in candidates if same_number(one.destination, number)]
             if fitting:
-                return max(fitting, key=_likelihood)
+                return _likeliest(receipt, fitting)
         return None
 
     def _pick_own(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
@@ -89,7 +114,7 @@ class Matcher:
         account, destination, addressee = receipt.account, receipt.destination, receipt.addressee
         marked = receipt.incoming is None  # esm_class says that it is a receipt
         seen = self._seen.setdefault(account, Counter())
-        usual = seen.most_common(1)[0][0] if seen else RAW
+        usual = _conversion(seen.most_common(1)[0][0]) if seen else RAW
         candidates = [one for one in candidates if self.may_be(account, one.form, receipt.smsc_id)]
         self._left_out[account] = 0 if candidates else self._left_out[account] + 1
         if self._left_out[account] >= RECEIPTS_TO_LEARN:  # the SMSC writes ids in another form now
@@ -100,17 +125,34 @@ class Matcher:
             if not destination and len(candidates) == 1 and not is_final(candidates[0].state):
                 fitting = candidates
         if not fitting:
-            by_id = [one for one in candidates if one.form == usual and (not is_final(one.state) or not destination)]
-            return max(by_id, key=_likelihood) if by_id and marked else None
+            return self._pick_by_id(receipt, [one for one in candidates if _conversion(one.form) == usual])
         if len(fitting) == 1 and not is_final(fitting[0].state):
             seen[fitting[0].form] += 1
-        in_use = [one for one in fitting if one.form == usual]
-        return max(in_use or fitting, key=_likelihood)
+        in_use = [one for one in fitting if _conversion(one.form) == usual]
+        return _likeliest(receipt, in_use or fitting)
+
+    def _pick_by_id(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
+        """The choice by the id alone: rule 5."""
+        if receipt.incoming is not None or len(candidates) >= MOST_CANDIDATES:
+            return None
+        found = [one for one in candidates if not is_final(one.state) or not receipt.destination]
+        found = [one for one in found if one.smsc_id == receipt.smsc_id] or found
+        if len({one.destination for one in found if not is_final(one.state)}) > 1:
+            return None
+        return _likeliest(receipt, found) if found else None
 
 
-def _likelihood(candidate: Candidate) -> tuple[bool, bool, int]:
-    """The greater, the likelier."""
-    return not is_final(candidate.state), candidate.form == RAW, candidate.segment_id
+def _conversion(form: str) -> str:
+    """The form without regard to case."""
+    return RAW if form == OTHER_CASE else form
+
+
+def _likeliest(receipt: Receipt, candidates: list[Candidate]) -> Candidate:
+    """One of them, by rule 6."""
+    return max(
+        candidates,
+        key=lambda one: (one.smsc_id == receipt.smsc_id, not is_final(one.state), one.form == RAW, one.segment_id),
+    )
 
 
 def is_final(state: SegmentState) -> bool:

@@ -20,7 +20,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
-from smsconnector.store.matching import Candidate, Matcher, is_final, is_long
+from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, form_of, is_final, is_long
 from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
 
@@ -144,26 +144,45 @@ class Receipts(PresumedEnds, IncomingTexts):
     def _candidates(self, receipts: list[Receipt]) -> tuple[list[list[Candidate]], Known]:
         """For each receipt the segments that it may belong to, found by every form of its id or by a MessageSID; and
         all of these segments with their messages."""
-        wanted = [
-            (position, account, key, form)
-            for position, receipt in enumerate(receipts)
-            for account in self._family(receipt.account, receipt.smsc_id)
-            for form, key in id_candidates(receipt.smsc_id)
-        ]
+        keys: dict[tuple[str, str], int] = {}  # account and key, with its place in what SQLite is asked for
+        wanted: list[list[tuple[int, str]]] = []  # for each receipt these places, each with the form of its key
+        for receipt in receipts:
+            family, forms = self._family(receipt.account, receipt.smsc_id), id_candidates(receipt.smsc_id)
+            wanted.append(
+                [(keys.setdefault((account, key), len(keys)), form) for account in family for form, key in forms]
+            )
         rows = self._run(
-            f"SELECT j.value->>0, j.value->>1, j.value->>3, m.destination, {KNOWN_COLUMNS} FROM json_each(?) AS j"
-            " JOIN segment AS s ON s.account = j.value->>1 AND s.smsc_key = j.value->>2"
-            " JOIN message AS m ON m.id = s.id - s.number + 1",
-            wanted,
+            f"SELECT j.key, s.account, s.smsc_id, m.destination, {KNOWN_COLUMNS} FROM json_each(?) AS j"
+            " CROSS JOIN segment AS s ON s.id IN (SELECT id FROM segment"
+            "   WHERE account = j.value->>0 AND smsc_key = j.value->>1 ORDER BY id DESC LIMIT ?2)"
+            " CROSS JOIN message AS m ON m.id = s.id - s.number + 1",
+            list(keys),
+            MOST_CANDIDATES,
         ).fetchall()
-        found: list[list[Candidate]] = [[] for _ in receipts]
-        for position, account, form, destination, segment_id, state, *_ in rows:
-            found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form))
+        by_place: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_place.setdefault(row[0], []).append(row)
+        found: list[list[Candidate]] = [
+            [
+                Candidate(
+                    account,
+                    segment_id,
+                    SegmentState(state),
+                    destination,
+                    form_of(form, smsc_id, receipt.smsc_id),
+                    smsc_id=smsc_id,
+                )
+                for place, form in places
+                for _, account, smsc_id, destination, segment_id, state, *_ in by_place.get(place, ())
+            ]
+            for receipt, places in zip(receipts, wanted, strict=True)
+        ]
         for row in self._own_sids(receipts):
             rows.append(row)
-            position, account, form, destination, segment_id, state, message_id, _, _, segments, _ = row
+            position, account, sid, destination, segment_id, state, message_id, _, _, segments, _ = row
             if segment_id == message_id:
-                found[position].append(Candidate(account, segment_id, SegmentState(state), destination, form, segments))
+                one = Candidate(account, segment_id, SegmentState(state), destination, RAW, segments, sid)
+                found[position].append(one)
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
@@ -182,11 +201,10 @@ class Receipts(PresumedEnds, IncomingTexts):
         if not ours:
             return []
         return self._run(
-            f"SELECT j.value->>0, j.value->>2, ?2, m.destination, {KNOWN_COLUMNS}"
+            f"SELECT j.value->>0, j.value->>2, m.sid, m.destination, {KNOWN_COLUMNS}"
             " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1"
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
             ours,
-            RAW,
         ).fetchall()
 
     def _park(self, receipts: list[Receipt]) -> None:
@@ -218,31 +236,41 @@ class Receipts(PresumedEnds, IncomingTexts):
         """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the
         segments that ended by that, and the time (ms) of the latest such receipt, 0 if there is none."""
         wanted = [
-            (segment_id, account, key, account == own, own)
+            (segment_id, account, key, account == own, own, OTHER_WAY[form])
             for segment_id, own, smsc_id in accepted
             for account in self._family(own, smsc_id)
             for form, key in id_candidates(smsc_id)
             if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
         ]
         found = self._run(
-            "SELECT j.value->>0, j.value->>4, p.id, p.finality, p.code, p.received_at FROM json_each(?) AS j"
-            " JOIN parked_receipt AS p ON p.account = j.value->>1 AND p.smsc_key = j.value->>2"
-            " JOIN segment AS s ON s.id = j.value->>0 JOIN message AS m ON m.id = s.id - s.number + 1"
+            "SELECT j.value->>0, j.value->>4, p.id, p.finality, p.code, p.received_at, s.smsc_id, p.smsc_id, p.account,"
+            " j.value->>5"
+            " FROM json_each(?) AS j CROSS JOIN parked_receipt AS p ON p.id IN (SELECT id FROM parked_receipt"
+            "   WHERE account = j.value->>1 AND smsc_key = j.value->>2 ORDER BY id DESC LIMIT ?4)"
+            " CROSS JOIN segment AS s ON s.id = j.value->>0 CROSS JOIN message AS m ON m.id = s.id - s.number + 1"
             " WHERE p.received_at > ?2 AND (same_number(p.destination, m.destination)"
             "    OR (p.incoming IS NULL AND same_number(p.addressee, m.destination))"
             "    OR (j.value->>3 AND p.smsc_key = s.smsc_key AND p.incoming IS NULL"
             "        AND (p.destination = '' OR p.received_at > ?3)))"
-            " ORDER BY p.id",
+            " ORDER BY s.smsc_id <> p.smsc_id, p.id",  # ids that are written alike belong together
             wanted,
             now - PARKED_TIMEOUT,
             now - PARKED_BY_ID_ALONE,
+            MOST_CANDIDATES,
         ).fetchall()
         codes: dict[int, Code] = {}
         unclear: dict[int, Code] = {}
         delivered: dict[int, tuple[str, Code]] = {}
         taken: set[int] = set()
+        exact: set[int] = set()  # segments with a parked receipt that has their id, exactly
         latest = 0
-        for segment_id, own, parked_id, finality, code, received_at in found:
+        for segment_id, own, parked_id, finality, code, received_at, smsc_id, parked, account, form in found:
+            if smsc_id == parked:
+                exact.add(segment_id)
+            elif segment_id in exact or not self._matcher.may_be(account, form_of(form, smsc_id, parked), smsc_id):
+                continue
+            if parked_id in taken:
+                continue
             taken.add(parked_id)
             if finality == Finality.UNCLEAR:
                 unclear[segment_id] = code
