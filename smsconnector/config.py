@@ -161,6 +161,11 @@ class Configuration(Section):
             telling_parts={account for _, channel in channels for account in channel.telling_parts()},
         )
 
+    @property
+    def system_ids(self) -> dict[str, str]:
+        """Of the accounts of all channels, where there is one."""
+        return {account: name for channel in self.channels.values() for account, name in channel.system_ids().items()}
+
     def problems(self, path: str = "") -> list[Problem]:
         """The problems that the sections find with named files."""
         found = self.store.problems("store")

@@ -152,6 +152,11 @@ class ChannelSection(Section):
         """The accounts whose network gives a receipt for each part of a long text, for sure."""
         return set()
 
+    def system_ids(self) -> dict[str, str]:
+        """For each account its system_id, where a channel of this type has one. By it the texts are found again that
+        were sent when the account had another name."""
+        return {}
+
 
 class SinkSection(Section):
     """What the section of a sink of every type has; a type's own section adds to it."""

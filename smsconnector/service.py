@@ -145,7 +145,10 @@ class Connector(MultiService):
         super().startService()
         configuration, path = self._configuration, self._configuration.store.path
         try:
-            store = open_store(path, configuration.kin, tuple(self.sinks), configuration.end_rules, self.log)
+            names = tuple(self.sinks)
+            store = open_store(
+                path, configuration.kin, names, configuration.end_rules, configuration.system_ids, self.log
+            )
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))

@@ -1,13 +1,13 @@
 """Texts from handsets (MO). A whole text becomes an event. A part waits in the database for the others."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
 from smsconnector.sms import udh
 from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
+from smsconnector.store.accounts import Accounts
 from smsconnector.store.events import EventRow, incoming_event
 from smsconnector.store.outbox import Outbox
 from smsconnector.store.rows import columns
@@ -71,9 +71,9 @@ class PartialText:
 
 
 class IncomingTexts(Outbox):
-    """What is written of texts from handsets. ``_kin``: see ``Store``."""
+    """What is written of texts from handsets."""
 
-    _kin: Mapping[str, tuple[str, ...]]
+    _accounts: Accounts
 
     def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
         events, parts = [], []
@@ -82,7 +82,7 @@ class IncomingTexts(Outbox):
                 if one.count <= 1:
                     events.append(incoming_event(one, one.text))
                 else:  # the others may come over another account of the same system_id
-                    parts.append(replace(one, account=self._kin.get(one.account, (one.account,))[0]))
+                    parts.append(replace(one, account=self._accounts.of_texts(one.account)))
         if parts:
             events += self._join(parts)
         self._write_events(events)

@@ -31,6 +31,8 @@ submit over one of them may come over another. Such a candidate is taken only if
 account. Its number must fit. The store asks for such candidates only where the id is long, because each host may count
 its ids from 1.
 
+The same is done for texts that were sent when the account had another name: see ``accounts``.
+
 A receipt without a match is not lost: the store parks it. Nothing of this needs a setting.
 """
 
@@ -125,7 +127,8 @@ class Matcher:
             if not destination and len(candidates) == 1 and not is_final(candidates[0].state):
                 fitting = candidates
         if not fitting:
-            return self._pick_by_id(receipt, [one for one in candidates if _conversion(one.form) == usual])
+            usual = seen.most_common(1)[0][0] if seen else RAW
+            return self._pick_by_id(receipt, [one for one in candidates if one.form == usual])
         if len(fitting) == 1 and not is_final(fitting[0].state):
             seen[fitting[0].form] += 1
         in_use = [one for one in fitting if _conversion(one.form) == usual]

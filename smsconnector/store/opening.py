@@ -13,7 +13,12 @@ from smsconnector.store.store import Store
 
 
 def open_store(
-    path: str, kin: Mapping[str, tuple[str, ...]], sinks: Sequence[str], rules: EndRules, log: Logger
+    path: str,
+    kin: Mapping[str, tuple[str, ...]],
+    sinks: Sequence[str],
+    rules: EndRules,
+    system_ids: Mapping[str, str],
+    log: Logger,
 ) -> Store:
     """The store of a daemon that starts; the parameters are those of ``Store``. Which version it is is logged first, so
     that a support request has it even if the file can't be used. Raises StoreUnusable."""
@@ -24,7 +29,7 @@ def open_store(
         twisted=twisted.__version__,
         sqlite=sqlite3.sqlite_version,
     )
-    store = Store(path, kin, sinks, rules, lambda sentence: log.info("{sentence}", sentence=sentence))
+    store = Store(path, kin, sinks, rules, system_ids, lambda sentence: log.info("{sentence}", sentence=sentence))
     log.info("{described}", described=store.described())
     for name, count in store.forgotten_sinks().items():
         log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)

@@ -10,7 +10,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import SegmentState
@@ -68,9 +68,8 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
 
 
 class Receipts(PresumedEnds, IncomingTexts):
-    """What is written of receipts. ``_kin``: see ``Store``."""
+    """What is written of receipts."""
 
-    _kin: Mapping[str, tuple[str, ...]]
     _matcher: Matcher
 
     def _receive(self, batch: list[ops.Receive]) -> list[ops.Received]:
@@ -187,8 +186,7 @@ class Receipts(PresumedEnds, IncomingTexts):
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
         """The accounts over which a receipt with this id may come."""
-        kin = self._kin.get(account)
-        return kin if kin and is_long(smsc_id) else (account,)
+        return self._accounts.family(account) if is_long(smsc_id) else (account,)
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's
@@ -251,7 +249,10 @@ class Receipts(PresumedEnds, IncomingTexts):
             " WHERE p.received_at > ?2 AND (same_number(p.destination, m.destination)"
             "    OR (p.incoming IS NULL AND same_number(p.addressee, m.destination))"
             "    OR (j.value->>3 AND p.smsc_key = s.smsc_key AND p.incoming IS NULL"
-            "        AND (p.destination = '' OR p.received_at > ?3)))"
+            "        AND (p.destination = '' OR p.received_at > ?3) AND NOT EXISTS (SELECT 1 FROM segment AS o"
+            "          WHERE o.id IN (SELECT id FROM segment WHERE account = p.account AND smsc_key = p.smsc_key"
+            "            ORDER BY id DESC LIMIT ?4)"
+            f"         AND o.id <> s.id AND o.state = {SegmentState.SENT:d})))"
             " ORDER BY s.smsc_id <> p.smsc_id, p.id",  # ids that are written alike belong together
             wanted,
             now - PARKED_TIMEOUT,

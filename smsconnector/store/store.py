@@ -25,6 +25,7 @@ from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
+from smsconnector.store.accounts import Accounts
 from smsconnector.store.database import Lock, Tell, open_database, steps
 from smsconnector.store.matching import Matcher
 from smsconnector.store.outgoing import OutgoingTexts
@@ -37,10 +38,11 @@ class Store(OutgoingTexts, Retention):
     """One database file. Use it in one thread at a time. ``is_new``: the file was missing or empty.
 
     :param path: of the database file; it is made if it is missing.
-    :param kin: for each account the accounts of the same system_id, itself included. Receipts with a long id, and parts
-        of one text, may come over any of them.
+    :param kin: for each account the accounts that stand for each other, itself included. Receipts with a long id, and
+        parts of one text, may come over any of them.
     :param sinks: the names of the sinks that every new event is owed to.
     :param rules: how long is waited for what may still be told of a message.
+    :param system_ids: of the accounts that the binds have today: see ``accounts``.
     :param tell: is given a sentence for each step by which an older schema is brought up to date, when it begins.
 
     Raises StoreUnusable if the file can't be used, or if another connector uses it."""
@@ -51,9 +53,10 @@ class Store(OutgoingTexts, Retention):
         kin: Mapping[str, tuple[str, ...]] | None = None,
         sinks: Sequence[str] = ("stomp",),
         rules: EndRules | None = None,
+        system_ids: Mapping[str, str] | None = None,
         tell: Tell = lambda sentence: None,
     ) -> None:
-        self._kin, self._rules = kin or {}, rules or EndRules()
+        self._rules = rules or EndRules()
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock = Lock(path)
         self.path = path
@@ -71,6 +74,7 @@ class Store(OutgoingTexts, Retention):
             )
             self._open_outbox(sinks)
             self._open_presumed()
+            self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()
             self.counts()
         except sqlite3.DatabaseError as error:

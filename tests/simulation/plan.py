@@ -5,7 +5,7 @@ text, the segment and which try it is: so that what is left of a plan means the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any
 
@@ -36,6 +36,9 @@ TAKEN = (
     "progress",  # an intermediate receipt comes before the final one
 )
 FATES = NOT_TAKEN + TAKEN
+UNKNOWN = {"silent", "late", "slow", "dropped after", "half", "receipt first", "receipt first, dropped", "ignored"}
+UNKNOWN |= {"dropped before", "rebind"}  # what was under way beside it is not known either
+SHARED_IDS = ("constant", "other case")  # forms in which several messages have one id, or differ by case only
 # What the broker does with one that wants a receipt.
 BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late", "very late")
 ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
@@ -289,7 +292,7 @@ class Plan:
     that nearly all goes by the disk. ``redundant``: the SMSCs are hosts of one system that stand for each other, either
     tells what became of the other's texts; else each counts for itself, from the same number. ``server``: the broker's
     name. ``joins``: the SMSCs join the parts of a text, and send one receipt for all, with the id of the part that
-    came last."""
+    came last. ``respelled``: every other life writes the endpoints in another way, and has no ``account``."""
 
     seed: int
     setup: str = "resend"
@@ -302,6 +305,7 @@ class Plan:
     redundant: bool = False
     server: str = ACTIVEMQ
     joins: bool = False
+    respelled: bool = False
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -358,7 +362,20 @@ def plan_of(seed: int) -> Plan:
     redundant = dice.random() < 0.4 and {setup, later or setup} <= SETUPS_OF_TWO
     server = dice.choice((ACTIVEMQ, ACTIVEMQ, RABBITMQ))
     joins = dice.random() < 0.1
-    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server, joins)
+    respelled = dice.random() < 0.3
+    if dice.random() < 0.05 and not joins:
+        forms = dice.choice(SHARED_IDS)
+        steps, respelled, redundant = _without_doubt(steps), False, False
+    return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server, joins, respelled)
+
+
+def _without_doubt(steps: list[Step]) -> list[Step]:
+    """Without what makes a receipt come before its response, or makes two texts to one number: where an id is shared,
+    only the number tells them apart."""
+    kinds = (Mo, Hook, Confirmation, RefusedEvent, Delivery, Full)
+    texts = [replace(one, to=one.number, segments=1) for one in steps if isinstance(one, Text)]
+    fates = [one for one in steps if isinstance(one, Fate) and one.what not in UNKNOWN]
+    return [*texts, *fates, *(one for one in steps if isinstance(one, kinds))]
 
 
 def _time(dice: Random, span: float) -> float:

@@ -100,7 +100,7 @@ class SMSC:
         self.receivers: list[Peer] = []
         self.peers: set[Peer] = set()  # bound ones
         self.waiting: deque[Delivered] = deque()
-        self.response_id, self.receipt_id = ID_FORMS[plan.forms]
+        self.response_id, self.receipt_id = ID_FORMS.get(plan.forms, ID_FORMS["decimal"])
         self.forgetful_until, self.nacks = 0.0, False  # enquire_link gets an error until then
         self._next_id = FIRST_ID + 10_000 * index * plan.redundant
         self.hosts = [self]  # who may tell what this one took
@@ -130,6 +130,11 @@ class SMSC:
 
     def next_id(self) -> tuple[str, str]:
         self._next_id += 1
+        if self.plan.forms == "constant":
+            return "0", "0"
+        if self.plan.forms == "other case":
+            smsc_id = f"xyz{self._next_id // 2}{'gG'[self._next_id % 2]}"
+            return smsc_id, smsc_id
         return self.response_id.format(self._next_id), self.receipt_id.format(self._next_id)
 
     def unbind(self) -> None:

@@ -104,9 +104,14 @@ _SMALL = [
 
 
 @cache
-def configuration_of(setup: str, redundant: bool) -> Configuration:
-    """Short times, so that a run is short."""
-    binds = [_BIND.format(*bind, "" if redundant else f", account: own-{bind[1]}") for bind in _BINDS[setup]]
+def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuration:
+    """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
+    the network takes every port for the same host."""
+    binds = []
+    for bind in _BINDS[setup]:
+        more = "" if redundant or port else f", account: own-{bind[1]}"
+        line = _BIND.format(*bind, more).replace("2775", str(port or 2775))
+        binds.append(line if redundant else line.replace("system_id: me", f"system_id: me-{bind[1]}"))
     values = {
         "stop_timeout": STOP_TIMEOUT,
         "incoming_timeout": INCOMING_TIMEOUT,
@@ -260,7 +265,8 @@ class World:
         self.machine = machine = Machine(self.time, self.network.connect)
         self.lives.append((machine, self.time.rightNow, None))
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
-        configuration = configuration_of(self.setup, self.plan.redundant).model_copy(
+        port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
+        configuration = configuration_of(self.setup, self.plan.redundant, port).model_copy(
             update={"store": StoreSection(path=self.path)}
         )
         writer_dice = self._dice(f"writer {len(self.lives)}")

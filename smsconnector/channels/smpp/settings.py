@@ -263,6 +263,10 @@ class SMPPChannelSection(ChannelSection):
         """The accounts of binds with ``one_receipt: never``."""
         return {account_of(bind) for bind in self.binds if bind.one_receipt == "never"}
 
+    def system_ids(self) -> dict[str, str]:
+        """Those of all binds, by account."""
+        return {account_of(bind): bind.system_id for bind in self.binds}
+
 
 def tlv_tag(text: str) -> int:
     """``0x1400`` as a number."""
