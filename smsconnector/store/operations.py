@@ -170,6 +170,7 @@ class Purge:
     texts_before: int  # ms; the texts of messages and the bodies of events are dropped if they ended by then
     messages_before: int  # ms; messages and events that ended by then are dropped
     limit: int = 200  # of each kind
+    now: int = 1 << 62  # ms; what was written later has its time from a clock that was wrong
 
 
 @dataclass(frozen=True, slots=True)

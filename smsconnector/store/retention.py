@@ -2,12 +2,28 @@
 
 One ``Purge`` drops at most ``limit`` rows of each kind, so that no commit takes long. The caller asks again while there
 is more. SQLite uses the room again, so the file does not grow without end.
+
+A time in the future comes from a clock that was wrong. It stops nothing: ``_mend_times`` sets it to now, so what it
+says is kept for its time from now on. Events have no index for that, because there are many of them. They are written
+in the order of time, so one with a time in the future is as old as the next one behind it. Behind the last one it
+counts from now.
 """
 
 from smsconnector.lifecycle import MessageState
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.store import operations as ops
 from smsconnector.store.outbox import SINKS, Outbox
 
+LONGEST_PAUSE = 3_600_000  # ms until a parked event is tried again, at most
+# Times that a walk waits for: the table, the column, and what else its index begins with.
+_TIMES = (
+    ("message", "final_at", f"state > {MessageState.ACTIVE:d} AND texts_kept = 1"),
+    ("message", "final_at", f"state > {MessageState.ACTIVE:d} AND texts_kept = 0"),
+    ("parked_receipt", "received_at", "true"),
+    ("incoming_segment", "received_at", "true"),
+    ("parked_event", "due_at", f"kind = '{DELIVERY_REPORT}'"),
+    ("parked_event", "due_at", f"kind = '{INCOMING_MESSAGE}'"),
+)
 # of a segment: that it is of one of these messages
 _OF_MESSAGES = (
     "id IN (SELECT s.id FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
@@ -19,6 +35,21 @@ class Retention(Outbox):
     """Drops texts, messages, and events."""
 
     _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
+    _first_kept: int | None = None  # the first report since then that stayed because its message is there
+
+    def _mend_times(self, sweep: ops.Sweep) -> None:
+        """Set to now what lies in the future. A pause of an event may end as late as it can have been set to."""
+        for table, column, first in _TIMES:
+            is_due = column == "due_at"
+            self._connection.execute(
+                f"UPDATE {table} SET {column} = ?1 WHERE id IN"
+                f" (SELECT id FROM {table} WHERE {first} AND {column} > ?2 LIMIT ?3)",
+                (
+                    sweep.earlier if is_due else sweep.now,
+                    max(sweep.now, sweep.over) + (LONGEST_PAUSE if is_due else 0),
+                    sweep.limit,
+                ),
+            )
 
     def _purge(self, batch: list[ops.Purge]) -> list[int]:
         return [
@@ -39,6 +70,8 @@ class Retention(Outbox):
         if ids:
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
             self._run("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", ids)
+            if self._first_kept is not None:  # its message may be gone now
+                self._dropped_up_to, self._first_kept = min(self._dropped_up_to, self._first_kept - 1), None
         return len(ids)
 
     def _final_messages(self, before: int, limit: int, kept: int) -> list[int]:
@@ -53,7 +86,7 @@ class Retention(Outbox):
         """Empty the bodies of events that every sink has confirmed. Their event_ids stay, by which a repeat is
         known."""
         emptied = self._one("SELECT emptied FROM outbox_progress")
-        ids, examined = self._settled_events(emptied, purge.texts_before, purge.limit)
+        ids, examined = self._settled_events(emptied, purge.texts_before, purge)
         if ids:
             self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
         if examined > emptied:
@@ -61,18 +94,19 @@ class Retention(Outbox):
         return len(ids)
 
     def _drop_events(self, purge: ops.Purge) -> int:
-        """Delete events that every sink has confirmed. A report stays as long as its message is there, and so do all
-        events behind it, so that reports and messages agree even if the clock was set. Parked events may stand before
-        all others: one call looks at ``limit`` events, and the next goes on behind them."""
-        ids, examined = self._settled_events(self._dropped_up_to, purge.messages_before, purge.limit)
+        """Delete events that every sink has confirmed. A report stays as long as its message is there, so that both
+        agree even if the clock was set. Such reports, and parked events, may stand before all others: one call looks at
+        ``limit`` events, and the next goes on behind them."""
+        ids, examined = self._settled_events(self._dropped_up_to, purge.messages_before, purge)
         if ids:
-            kept = self._run(
-                "SELECT min(o.id) FROM json_each(?) AS j JOIN outbox AS o ON o.id = j.value"
-                " JOIN message AS m ON m.sid = substr(o.event_id, 4) WHERE o.event_id LIKE 'dr-%'",
+            rows = self._run(
+                "SELECT o.id FROM json_each(?) AS j CROSS JOIN outbox AS o ON o.id = j.value"
+                " CROSS JOIN message AS m ON m.sid = substr(o.event_id, 4) WHERE o.event_id LIKE 'dr-%'",
                 ids,
-            ).fetchone()[0]
-            if kept is not None:
-                ids, examined = [one for one in ids if one < kept], kept - 1
+            )
+            kept = {event_id for (event_id,) in rows}
+            ids = [one for one in ids if one not in kept]
+            self._first_kept = min(kept, default=None) if self._first_kept is None else self._first_kept
         self._dropped_up_to = examined if examined > self._dropped_up_to else 0
         if ids:
             self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
@@ -85,21 +119,33 @@ class Retention(Outbox):
                 )
         return len(ids)
 
-    def _settled_events(self, after: int, before: int, limit: int) -> tuple[list[int], int]:
-        """Of the next ``limit`` events behind ``after`` the ids, in order, of those that every configured sink has
-        confirmed, written at ``before`` (ms) or earlier; and the id of the last event that was looked at. It ends at
-        the first event that is owed to a sink, or was written later. Parked events are passed over."""
+    def _settled_events(self, after: int, before: int, purge: ops.Purge) -> tuple[list[int], int]:
+        """Of the next ``purge.limit`` events behind ``after`` the ids, in order, of those that every configured sink
+        has confirmed, written at ``before`` (ms) or earlier; and the id of the last event that was looked at. It ends
+        at the first event that is owed to a sink, or was written later. Parked events are passed over. Events with a
+        time in the future are as old as the next one."""
         owed_from = min((self._settled_up_to(one) for one in self._sinks.values()), default=0)
         parked_at = ", ".join(f"o.id * {SINKS} + {sink}" for sink in self._sinks.values())
-        found, examined = [], after
+        found: list[int] = []
+        future: list[tuple[int, bool]] = []  # those with a time in the future, and whether they are parked
+        examined = after
         for event_id, created_at, is_parked in self._connection.execute(
             f"SELECT o.id, o.created_at, EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id IN ({parked_at}))"
             " FROM outbox AS o WHERE o.id > ?1 AND o.id <= ?2 ORDER BY o.id LIMIT ?3",
-            (after, owed_from, limit),
+            (after, owed_from, purge.limit),
         ):
+            future.append((event_id, is_parked))
+            if created_at > purge.now:
+                continue
             if created_at > before:
-                break
+                return found, examined
             examined = event_id
-            if not is_parked:
-                found.append(event_id)
+            found += [one for one, parked in future if not parked]
+            future.clear()
+        if examined == after and future:  # nothing behind them tells how old they are
+            self._run(
+                "UPDATE outbox SET created_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+                [one for one, _ in future],
+                purge.now,
+            )
         return found, examined

@@ -170,6 +170,7 @@ class Store(OutgoingTexts, Retention):
 
     def _sweep_once(self, sweep: ops.Sweep) -> ops.Swept:
         """What is presumed counts before what only time has ended."""
+        self._mend_times(sweep)
         count, ended = self._apply_presumed(sweep)
         if count < sweep.limit:
             count += self._expire(sweep)

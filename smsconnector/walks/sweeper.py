@@ -104,8 +104,10 @@ class Sweeper(Service):
                 self.sweep()
 
     def _purge(self) -> None:
-        now, keep = self._wall_clock.earlier_milliseconds(), self._keep
-        self._writer.put(ops.Purge(now - int(keep.texts * 1000), now - int(keep.messages * 1000)), self._purged)
+        clock, keep = self._wall_clock, self._keep
+        earlier, latest = clock.earlier_milliseconds(), max(clock.milliseconds(), clock.steady_milliseconds())
+        purge = ops.Purge(earlier - int(keep.texts * 1000), earlier - int(keep.messages * 1000), now=latest)
+        self._writer.put(purge, self._purged)
 
     def _purged(self, dropped: int | None, _error: StoreError | None) -> None:
         self._purging = bool(dropped and self.running)

@@ -41,7 +41,7 @@ class AccountCase(SynchronousTestCase):
     ) -> None:
         """Another start; ``accounts`` have the system_id "me", ``more`` are others with theirs."""
         self.store.close()
-        self.store = Store(self.path, kin or {}, (SINK,), system_ids={**dict.fromkeys(accounts, "me"), **more})
+        self.store = Store(self.path, kin, (SINK,), system_ids={**dict.fromkeys(accounts, "me"), **more})
 
     def one(self, operation: ops.Operation | ops.Query) -> Any:
         return ask(self.store, [operation])[0]

@@ -45,6 +45,7 @@ class Crowd:
         self.one(ops.Receive(tuple(receipt(f"parked{at}") for at in range(count))))
         self.one(ops.Incoming(tuple(part(at, 1) for at in range(count))))
         self.accept("queued", count)
+        self.one(ops.Sweep(NOW - 1, LONG_AGO, 10**6))  # what is later than that is set to it
         self.store._connection.set_progress_handler(self.step, 10)
 
     def step(self) -> int:
