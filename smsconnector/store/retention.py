@@ -10,19 +10,16 @@ counts from now.
 """
 
 from smsconnector.lifecycle import MessageState
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.store import operations as ops
 from smsconnector.store.outbox import SINKS, Outbox
 
-LONGEST_PAUSE = 3_600_000  # ms until a parked event is tried again, at most
-# Times that a walk waits for: the table, the column, and what else its index begins with.
+LATE = 60_000  # ms by which a time may lie behind that of a sweep: a sweep may have waited for its commit
+# Stamps by which something is dropped or given up: the table, the column, and what else its index begins with.
 _TIMES = (
     ("message", "final_at", f"state > {MessageState.ACTIVE:d} AND texts_kept = 1"),
     ("message", "final_at", f"state > {MessageState.ACTIVE:d} AND texts_kept = 0"),
     ("parked_receipt", "received_at", "true"),
     ("incoming_segment", "received_at", "true"),
-    ("parked_event", "due_at", f"kind = '{DELIVERY_REPORT}'"),
-    ("parked_event", "due_at", f"kind = '{INCOMING_MESSAGE}'"),
 )
 # of a segment: that it is of one of these messages
 _OF_MESSAGES = (
@@ -38,17 +35,13 @@ class Retention(Outbox):
     _first_kept: int | None = None  # the first report since then that stayed because its message is there
 
     def _mend_times(self, sweep: ops.Sweep) -> None:
-        """Set to now what lies in the future. A pause of an event may end as late as it can have been set to."""
+        """Set to now what lies in the future."""
+        latest = max(sweep.now, sweep.over) + LATE
         for table, column, first in _TIMES:
-            is_due = column == "due_at"
             self._connection.execute(
                 f"UPDATE {table} SET {column} = ?1 WHERE id IN"
                 f" (SELECT id FROM {table} WHERE {first} AND {column} > ?2 LIMIT ?3)",
-                (
-                    sweep.earlier if is_due else sweep.now,
-                    max(sweep.now, sweep.over) + (LONGEST_PAUSE if is_due else 0),
-                    sweep.limit,
-                ),
+                (sweep.now, latest, sweep.limit),
             )
 
     def _purge(self, batch: list[ops.Purge]) -> list[int]:
@@ -135,7 +128,7 @@ class Retention(Outbox):
             (after, owed_from, purge.limit),
         ):
             future.append((event_id, is_parked))
-            if created_at > purge.now:
+            if created_at > purge.now + LATE:
                 continue
             if created_at > before:
                 return found, examined

@@ -3,10 +3,9 @@
 Seen on machines without a battery-backed clock, and with an NTP server that was wrong: times months ahead for minutes.
 """
 
-from smsconnector.messages import DELIVERY_REPORT, IncomingSegment, Verdict
+from smsconnector.messages import IncomingSegment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.receipts import PARKED_TIMEOUT
-from tests.unit.fakes import SINK
 from tests.unit.store.test_retention import FileStoreCase
 from tests.unit.store.test_store import ACCOUNT, NOW, receipt
 
@@ -115,12 +114,3 @@ class WrongClockCase(FileStoreCase):
         self.assertEqual(len(self.events()), 1)
         self.one(ops.Sweep(LATER + PARKED_TIMEOUT, 0))
         self.assertEqual(self.store.parked, 0)
-
-    def test_parked_event(self) -> None:
-        """An event that is to be tried in a year is tried now; one that is to be tried within the hour waits."""
-        for event, due_at in ((1, AHEAD), (2, NOW + 3_500_000)):
-            parked = (ops.ParkedEvent(event, DELIVERY_REPORT, 1, due_at, "no"),)
-            self.one(ops.ParkEvents(SINK, parked, True, 2, NOW))
-        self.one(ops.Sweep(NOW, 0))
-        found = self.one(ops.LoadParkedEvents(SINK, DELIVERY_REPORT, NOW, 10))
-        self.assertEqual([event.id for event in found], [1])
