@@ -7,7 +7,8 @@
    writing half gets the answers to all that it has asked, and then the connection is closed.
 3. ``BoundedRequest`` keeps at most ``maximum_body`` octets of a body. The rest of a longer body is read and dropped, up
    to ``DRAIN`` octets, because a client that is still writing does not read the 413. If the client announces more than
-   that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed.
+   that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed. All
+   bodies together may have ``BODIES_OCTETS``; a request beyond that gets 503, and its connection is closed.
 4. ``Routes`` finds the route, and ``API.serve`` has the request handled.
 """
 
@@ -34,12 +35,25 @@ from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRou
 from smsconnector.http.api import API
 from smsconnector.http.connections import Connection, Connections
 
+BODIES_OCTETS = 67_108_864  # octets of the bodies of all requests that have no answer yet
 DRAIN = 1_048_576  # octets beyond the limit of a body that are read and dropped
 BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
 
 def too_large(maximum: int) -> InvalidRequest:
     return InvalidRequest("body_too_large", f"The body is longer than {maximum} octets: send less.", status=413)
+
+
+def too_many_bodies() -> InvalidRequest:
+    return InvalidRequest(
+        "overloaded", "The bodies of the requests under way are too long together: try again later.", status=503
+    )
+
+
+class Bodies:
+    """The octets of the bodies of all requests that have no answer yet."""
+
+    octets = 0
 
 
 class BoundedChannel(HTTPChannel):
@@ -186,7 +200,9 @@ class BoundedRequest(Request):
     maximum_body = 65_536  # octets
     too_long = False
     gone = False
+    bodies = Bodies()
     _received = 0
+    _counted = 0  # octets of it in ``bodies``
 
     def gotLength(self, length: int | None) -> None:
         if length is not None and length > self.maximum_body:
@@ -205,7 +221,20 @@ class BoundedRequest(Request):
             if self._received > self.maximum_body + DRAIN:
                 self._refuse_at_once()
             return
+        if self.bodies.octets + len(data) > BODIES_OCTETS:
+            cast(BoundedChannel, self.channel).refuse(too_many_bodies())
+            return
+        self.bodies.octets += len(data)
+        self._counted += len(data)
         super().handleContentChunk(data)
+
+    def finish(self) -> None:
+        self._forget()
+        super().finish()
+
+    def _forget(self) -> None:
+        self.bodies.octets -= self._counted
+        self._counted = 0
 
     def process(self) -> None:
         """All of it has been read. Of an absolute URI only the path counts (RFC 9112 section 3.2.2). A path that is not
@@ -257,6 +286,7 @@ class BoundedRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
+        self._forget()
         super().connectionLost(reason)
 
     def _refuse_at_once(self) -> None:
@@ -364,6 +394,7 @@ def make_site(
         pass
 
     ConfiguredRequest.maximum_body = maximum_body
+    ConfiguredRequest.bodies = Bodies()
     site = QuietSite(
         resource,
         requestFactory=ConfiguredRequest,

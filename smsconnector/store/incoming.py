@@ -12,6 +12,8 @@ from smsconnector.store.events import EventRow, incoming_event
 from smsconnector.store.outbox import Outbox
 from smsconnector.store.rows import columns
 
+TEXT_OCTETS = 131_072  # of the parts of one text; 255 parts of 140 octets (GSM 03.40 9.2.3.24.1) have 71,400 as digits
+TEXTS_AT_ONCE = 100  # texts whose parts are in memory together
 TextKey = tuple[str, str, str, int, int]  # account, source, destination, reference, count
 
 
@@ -47,6 +49,11 @@ class PartialText:
         return [*self.parts.items(), *((-number, part) for number, part in self.repeats.items())]
 
     @property
+    def octets(self) -> int:
+        """Of its parts as they are kept."""
+        return sum(len(part) for parts in (self.parts, self.repeats) for _, part in parts.values())
+
+    @property
     def joined(self) -> bool:
         """Whether all parts are there. Then its event has been written."""
         return len(self.parts) >= self.first.count
@@ -76,16 +83,17 @@ class IncomingTexts(Outbox):
     _accounts: Accounts
 
     def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
-        events, parts = [], []
+        events: list[EventRow] = []
+        parts: list[IncomingSegment] = []
         for incoming in batch:
             for one in incoming.segments:
                 if one.count <= 1:
                     events.append(incoming_event(one, one.text))
                 else:  # the others may come over another account of the same system_id
                     parts.append(replace(one, account=self._accounts.of_texts(one.account)))
-        if parts:
-            events += self._join(parts)
         self._write_events(events)
+        for begin in range(0, len(parts), TEXTS_AT_ONCE):
+            self._write_events(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
         return [len(incoming.segments) for incoming in batch]
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
@@ -93,7 +101,8 @@ class IncomingTexts(Outbox):
 
         A part that is there already, unchanged, is a repeat. A different one under the same number begins a new text
         with the same reference, because handsets use references again. Parts that seemed to repeat a complete text then
-        belong to the new text. If the old text was not complete, it is handed on incomplete."""
+        belong to the new text. If the old text was not complete, it is handed on incomplete. So is one that would have
+        more than ``TEXT_OCTETS`` with this part."""
         texts = self._unfinished(list({_text_key(one) for one in parts}))
         changed: set[TextKey] = set()
         events = []
@@ -105,7 +114,7 @@ class IncomingTexts(Outbox):
                     text.repeats[one.number] = _part(one)
                     changed.add(key)
                 continue
-            if text is None or text.joined or one.number in text.parts:
+            if text is None or text.joined or one.number in text.parts or text.octets + len(one.text) > TEXT_OCTETS:
                 if text is not None and not text.joined:
                     events += text.given_up()
                 text = texts[key] = PartialText(one, text.repeats if text is not None else {})
@@ -173,9 +182,9 @@ class IncomingTexts(Outbox):
             "  SELECT * FROM incoming_segment WHERE received_at <= ? ORDER BY received_at LIMIT ?)",
             (sweep.incoming_before, sweep.limit),
         ).fetchall()
-        if not keys:
-            return 0
-        texts = self._unfinished(keys)
-        self._write_events([event for text in texts.values() if not text.joined for event in text.given_up()])
-        self._delete_parts(keys)
+        for begin in range(0, len(keys), TEXTS_AT_ONCE):
+            some = keys[begin : begin + TEXTS_AT_ONCE]
+            texts = self._unfinished(some)
+            self._write_events([event for text in texts.values() if not text.joined for event in text.given_up()])
+            self._delete_parts(some)
         return len(keys)

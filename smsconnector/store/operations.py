@@ -300,10 +300,13 @@ class LoadRetries:
     limit: int
 
 
+EVENT_OCTETS = 2_000_000  # octets of the bodies of events that one query reads; it may be one body more
+
+
 @dataclass(frozen=True, slots=True)
 class LoadEvents:
     """Result: at most ``limit`` events with an id greater than ``after`` that the sink has neither confirmed nor
-    parked, in the order of their ids."""
+    parked, in the order of their ids. It ends with the event that makes it ``EVENT_OCTETS`` or more."""
 
     sink: str  # its name
     after: int
@@ -316,7 +319,8 @@ class LoadEvents:
 @dataclass(frozen=True, slots=True)
 class LoadParkedEvents:
     """Result: at most ``limit`` of the events of that kind that are parked at the sink and due at ``now`` (ms), longest
-    due first, with their ``attempts``. ``latest`` as for ``LoadDue``."""
+    due first, with their ``attempts``. It ends with the event that makes it ``EVENT_OCTETS`` or more. ``latest`` as for
+    ``LoadDue``."""
 
     sink: str
     kind: str

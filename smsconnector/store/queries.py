@@ -1,7 +1,8 @@
 """Answer queries on one connection. Nothing is written, so the connection may be read-only."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable
@@ -37,6 +38,18 @@ def queued_behind(
     if len(rows) < limit:
         rows += run(sql + later + order, (queue, place[0], until, limit - len(rows))).fetchall()
     return rows
+
+
+def _bounded(rows: Iterable[Any]) -> list[Event]:
+    """The events of these rows, up to the one that makes it EVENT_OCTETS or more. The others are not read."""
+    events, octets = [], 0
+    for row in rows:
+        event = Event(*row)
+        events.append(event)
+        octets += len(event.body)
+        if octets >= ops.EVENT_OCTETS:
+            break
+    return events
 
 
 class Queries:
@@ -116,7 +129,7 @@ class Queries:
             f"SELECT {_EVENT} FROM outbox AS o WHERE {which} ORDER BY o.id LIMIT :limit",
             {"after": after, "only": load.only, "up_to": load.up_to, "limit": load.limit},
         )
-        return [Event(*row) for row in rows]
+        return _bounded(rows)
 
     def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[Event]:
         sink, _ = self._sink(load.sink)
@@ -124,11 +137,11 @@ class Queries:
             f"SELECT {_EVENT}, p.attempts FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
             " WHERE p.kind = ?1 AND {} AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3"
         )
-        rows: list[Any] = []
-        for when, moment in (("p.due_at <= ?2", load.now), ("p.due_at > ?2", load.latest)):
-            limit = load.limit - len(rows)
-            rows += self._connection.execute(sql.format(when), (load.kind, moment, limit, SINKS, sink)) if limit else ()
-        return [Event(*row) for row in rows]
+        found = (
+            self._connection.execute(sql.format(when), (load.kind, moment, load.limit, SINKS, sink))
+            for when, moment in (("p.due_at <= ?2", load.now), ("p.due_at > ?2", load.latest))
+        )
+        return _bounded(islice(chain.from_iterable(found), load.limit))
 
     def _load_progress(self, load: ops.LoadProgress) -> ops.SinkProgress:
         sink, settled_up_to = self._sink(load.sink)

@@ -65,7 +65,7 @@ class OutboxReading:
 
     def loaded(self, query: ops.LoadEvents, events: Sequence[Event]) -> None:
         """The answer to that query."""
-        is_full = len(events) == query.limit
+        is_full = len(events) == query.limit or sum(len(event.body) for event in events) >= ops.EVENT_OCTETS
         for event in events:
             self._unsettled.setdefault(event.kind, {})[event.id] = None
         if query.up_to is not None and query.only is not None:

@@ -12,8 +12,9 @@
 
 An event is *settled* when it is marked as confirmed or parked. Every event up to ``settled_up_to`` is settled, and a
 new process goes on from there. Of each kind, at most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events and some parked ones
-are at the sink at a time. So memory stays bounded while the broker is away. If the database is damaged so that a mark
-can't be written, nothing more is published: all of it would be published again after the rescue.
+are at the sink at a time, and no more than ``EVENT_OCTETS * CHUNKS_AT_SINK`` octets of bodies. So memory stays bounded
+while the broker is away, in number and in octets. If the database is damaged so that a mark can't be written, nothing
+more is published: all of it would be published again after the rescue.
 """
 
 from collections import Counter
@@ -66,6 +67,7 @@ class Publisher(Service):
         self._reading = OutboxReading(sink_name)
         self._loading = False  # a query is under way
         self._at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
+        self._octets: Counter[str] = Counter()  # by kind: the octets of their bodies
         self._answered_at = dict.fromkeys(KINDS, 0.0)  # by kind: s of the clock at the last answer
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained = Waiters()
@@ -128,9 +130,13 @@ class Publisher(Service):
 
     def _full(self) -> list[str]:
         """The kinds of which the sink has enough for now."""
-        together = sum(count for kind, count in self._at_sink.items() if not self._reading.is_aside(kind))
-        enough = (CHUNKS_AT_SINK - 1) * EVENTS_AT_ONCE
-        return [k for k in KINDS if (self._at_sink[k] if self._reading.is_aside(k) else together) > enough]
+        together = [kind for kind in KINDS if not self._reading.is_aside(kind)]
+        return [kind for kind in KINDS if self._are_enough(together if kind in together else [kind])]
+
+    def _are_enough(self, kinds: list[str]) -> bool:
+        chunks = CHUNKS_AT_SINK - 1
+        events, octets = (sum(counter[kind] for kind in kinds) for counter in (self._at_sink, self._octets))
+        return events > chunks * EVENTS_AT_ONCE or octets > chunks * ops.EVENT_OCTETS
 
     def _loaded_progress(self, progress: ops.SinkProgress | None, _error: StoreError | None) -> None:
         self._loading = False
@@ -158,6 +164,8 @@ class Publisher(Service):
             if not self._at_sink[kind]:
                 self._answered_at[kind] = now
             self._at_sink[kind] += count
+        for event in events:
+            self._octets[event.kind] += len(event.body)
         self.sink.publish(events, settle)
 
     def _again_later(self) -> None:
@@ -184,6 +192,8 @@ class Publisher(Service):
         for kind, count in Counter(event.kind for event in outcome.events).items():
             self._at_sink[kind] -= count
             self._answered_at[kind] = now
+        for event in outcome.events:
+            self._octets[event.kind] -= len(event.body)
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:

@@ -31,6 +31,7 @@ from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.refusals import MANY, Refusals
 from smsconnector.channels.smpp.tally import Tally
+from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
@@ -45,7 +46,6 @@ from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 from smsconnector.sms.addresses import masked
 from smsconnector.wall_clock import WallClock
 
-UNANSWERED_LIMIT = 2000  # deliver_sm that are not on disk yet; with more of them nothing is read from the SMSC
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
 ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
@@ -130,7 +130,7 @@ class Bind(Service):
         self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
-        self._unanswered = 0
+        self._unanswered = Unanswered()
         self._refusals = Refusals()
         self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
@@ -176,7 +176,7 @@ class Bind(Service):
         if self._protocol is not protocol:
             return
         self._protocol = None
-        self._unanswered = 0
+        self._unanswered = Unanswered()
         reason, pace = self._ended or ("connection lost", 0.0)
         self._link.ended(reason, pace)
         stopped, self._stopped = self._stopped, None
@@ -388,8 +388,8 @@ class Bind(Service):
             if reading.notice is not None:
                 self._tally.count(*reading.notice)
         items = [reading.item for reading in readings if reading.item is not None]
-        self._unanswered += len(pdus)
-        if self._unanswered > UNANSWERED_LIMIT:
+        octets = self._unanswered.add(pdus)
+        if self._unanswered.is_too_much:
             protocol.hold_reading(True)
 
         def done(error: StoreError | None) -> None:
@@ -397,10 +397,8 @@ class Bind(Service):
             for pdu in pdus:
                 protocol.session.respond(pdu, status)
             protocol.flush()
-            if self._protocol is protocol:
-                before, self._unanswered = self._unanswered, self._unanswered - len(pdus)
-                if before > UNANSWERED_LIMIT >= self._unanswered:
-                    protocol.hold_reading(False)
+            if self._protocol is protocol and self._unanswered.remove(len(pdus), octets):
+                protocol.hold_reading(False)
 
         if items:
             self._channel.received(items, done)

@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from smsconnector.errors import InvalidRequest
-from smsconnector.http import connections
+from smsconnector.http import connections, site
 from smsconnector.http.forms import parse_notification, parse_receive
 from smsconnector.http.requests import parse_send
 from smsconnector.http.site import Routes, make_site, with_backlog
@@ -192,6 +192,55 @@ class TimeCase(AbuseCase):
             self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
             self.clock.pump([1.0] * 32)
             self.assertTrue(transport.aborted, octets)
+
+
+class BodiesCase(AbuseCase):
+    """The bodies of all requests together."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(site, "BODIES_OCTETS", 150_000)
+
+    def begin(self, octets: int = 60_000) -> tuple[Any, Transport]:
+        """A client that sends so many octets of a body, and then waits."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(HEAD + b"Content-Length: 65000\r\n\r\n" + b" " * octets)
+        return protocol, transport
+
+    def status(self, transport: Transport) -> list[int]:
+        return [one.status for one in answers(transport.value())]
+
+    def test_too_many(self) -> None:
+        """The one that makes it too much gets 503 and is closed; the others are read on and answered."""
+        (first, answered), (second, _), (_, refused) = self.begin(), self.begin(), self.begin()
+        self.assertEqual((self.status(refused), refused.disconnecting), ([503], True))
+        second.connectionLost(Failure(ConnectionLost()))
+        first.dataReceived(b" " * (5_000 - len(GOOD)) + GOOD)
+        self.settle()
+        self.assertEqual(self.status(answered), [200])
+
+    def test_room_again(self) -> None:
+        """A request that is answered, or whose client has gone, leaves its room, however it ended."""
+        for _ in range(5):
+            first, transport = self.begin()
+            first.dataReceived(b" " * 5_000)  # no JSON: 400
+            self.settle()
+            self.assertEqual(self.status(transport), [400])
+            second, _ = self.begin()
+            second.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.status(self.begin()[1]), [])
+
+    def test_in_chunks(self) -> None:
+        """Chunks count too, and what is too long for one body counts no further."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            protocol.dataReceived(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+        protocol.dataReceived(b"0\r\n\r\n")
+        self.settle()
+        self.assertEqual(self.status(transport), [413])
+        self.begin(), self.begin()
+        self.assertEqual(self.status(self.begin()[1]), [503])
 
 
 class ManyCase(AbuseCase):

@@ -13,8 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.errors import StoreDamaged, StoreUnusable
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN, DEFAULT_WAIT_MS
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.store import incoming
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
+from smsconnector.store.incoming import TEXT_OCTETS
 from smsconnector.store.matching import RECEIPTS_TO_LEARN
 from smsconnector.store.receipts import PARKED_BY_ID_ALONE, PARKED_TIMEOUT
 from smsconnector.store.store import Store
@@ -606,6 +608,54 @@ class IncomingCase(StoreCase):
         self.assertEqual(self.reports()[0]["Body"], "a\0b\ud800c")
         self.one(ops.Incoming((self.part(1, 2, "x\0\ud800"), self.part(2, 2, "y"))))
         self.assertEqual(self.reports()[1]["Body"], "x\0\ud800y")
+
+
+class LongTextCase(StoreCase):
+    """Parts of many octets: a message_payload TLV may have 64 K (SMPP 3.4 section 5.3.2.32)."""
+
+    def part(self, number: int, text: str, reference: int = 7, count: int = 255) -> IncomingSegment:
+        return IncomingSegment("smpp", ACCOUNT, "92300", "8228", text, NOW, reference, number, count)
+
+    def octets_waiting(self) -> int:
+        return self.store._one(
+            "SELECT coalesce(max(octets), 0) FROM (SELECT sum(length(text)) AS octets"
+            " FROM incoming_segment GROUP BY reference)"
+        )
+
+    def test_octets_of_one_text(self) -> None:
+        """A text grows no further than its budget: what came is told as incomplete, and another begins. Nothing of it
+        is lost."""
+        texts = [f"{number:03}" * 20_000 for number in range(1, 21)]
+        for number, text in enumerate(texts, 1):
+            self.one(ops.Incoming((self.part(number, text),)))
+            self.assertLessEqual(self.octets_waiting(), TEXT_OCTETS + 10)
+        self.one(ops.Sweep(NOW, NOW))
+        reports = self.reports()
+        self.assertEqual("".join(one["Body"] for one in reports), "".join(texts))
+        self.assertTrue(all(one["Incomplete"] for one in reports))
+
+    def test_longest_of_small_parts(self) -> None:
+        """255 parts of 140 octets, kept as digits, fit: they are one text."""
+        parts = [self.part(number, "0041" * 70) for number in range(1, 256)]
+        self.one(ops.Incoming(tuple(replace(one, written_in="ucs2") for one in parts)))
+        self.assertEqual([len(one["Body"]) for one in self.reports()], [255 * 70])
+
+    def test_many_texts_at_once(self) -> None:
+        """More texts in one batch than are in memory together: all are joined, and later all are given up."""
+        self.patch(incoming, "TEXTS_AT_ONCE", 3)
+        for number in (1, 2):
+            self.one(ops.Incoming(tuple(self.part(number, "ab"[number - 1], at, 2) for at in range(10))))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab"] * 10)
+        self.one(ops.Incoming(tuple(self.part(1, "c", at, 3) for at in range(10))))
+        self.assertEqual(self.one(ops.Sweep(NOW, NOW)), 20)
+        self.assertEqual([one["Body"] for one in self.reports()[10:]], ["c"] * 10)
+
+    def test_parts_of_one_text_in_two_slices(self) -> None:
+        """The parts of one text are joined, whatever stands between them in the batch."""
+        self.patch(incoming, "TEXTS_AT_ONCE", 3)
+        others = [self.part(1, "x", at, 2) for at in range(20, 25)]
+        self.one(ops.Incoming((self.part(1, "a", 1, 2), *others, self.part(2, "b", 1, 2))))
+        self.assertEqual([one["Body"] for one in self.reports()], ["ab"])
 
 
 class OutboxCase(StoreCase):

@@ -85,6 +85,34 @@ class ParkingCase(SynchronousTestCase):
     def refusals_said(self) -> list[str]:
         return [line for line in self.log.lines if "refused" in line]
 
+    def test_octets(self) -> None:
+        """Long events are read few at a time, and no more while the sink has enough of them; none is left out, and
+        short ones behind them come too."""
+        self.patch(ops, "EVENT_OCTETS", 1_000)
+        texts = [f"{number:x}" * 400 for number in range(12)]
+        self.tell(*texts, "short")
+        most = 0
+        for _ in range(20):
+            most = max(most, sum(len(event.body) for events, _ in self.sink.batches for event in events))
+            self.answer(set())
+        self.assertEqual(self.ids(self.sink.published), [*texts, "short"])
+        self.assertTrue(1_000 <= most < 4_000, most)
+
+    def test_octets_of_parked_ones(self) -> None:
+        """The same for those that were refused, when they are tried again."""
+        self.patch(ops, "EVENT_OCTETS", 1_000)
+        texts = [f"{number:x}" * 400 for number in range(12)]
+        self.tell(*texts)
+        for _ in range(20):
+            self.answer(set(texts))
+        most = 0
+        for _ in range(300):
+            self.advance(30)
+            most = max(most, sum(len(event.body) for events, _ in self.sink.batches for event in events))
+            self.answer(set())
+        self.assertEqual(sorted(self.ids(self.sink.published)), sorted(texts))
+        self.assertLess(most, 4_000)
+
     def test_parked_alone(self) -> None:
         """The refused one is parked, counted and told once; the others are published."""
         self.tell("a", "b", "c")

@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp import bind as binding
+from smsconnector.channels.smpp import unanswered
 from smsconnector.channels.smpp.bind import Bind, BindSettings
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.errors import StoreUnavailable
@@ -286,7 +286,7 @@ class ReceiveCase(ChannelCase):
 
     def test_disk_falls_behind(self) -> None:
         """While too much waits for the disk nothing more is read, and that alone ends no connection."""
-        self.patch(binding, "UNANSWERED_LIMIT", 2)
+        self.patch(unanswered, "UNANSWERED_LIMIT", 2)
         self.build()
         self.owner.hold = True
         for number in range(3):
@@ -300,6 +300,21 @@ class ReceiveCase(ChannelCase):
         self.turn(0.2)
         self.assertEqual((near.transport.producerState, self.smsc.counts.acknowledged), ("producing", 3))
         self.assertTrue(self.bind.bound)
+
+    def test_long_texts_fall_behind(self) -> None:
+        """Few long texts are too much as well: octets count, not only their number."""
+        self.patch(unanswered, "UNANSWERED_OCTETS", 250)
+        self.build()
+        self.owner.hold = True
+        near = self.wires.pairs[0][0]
+        for number in range(3):
+            self.assertEqual(near.transport.producerState, "producing", number)
+            self.smsc.send_mo("923001234567", "8228", "x" * 100)
+            self.turn(0.2)
+        self.assertEqual(near.transport.producerState, "paused")
+        for done in self.owner.dones[:1]:
+            done(None)
+        self.assertEqual(near.transport.producerState, "producing")
 
     def test_peer_does_not_read(self) -> None:
         """A peer that sends and never reads is not read from, and dropped in bounded time."""
