@@ -18,6 +18,8 @@ from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.terminal import say
 
+PROGRESS_INTERVAL = 2.0  # seconds between two lines about how far a command is
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
@@ -121,9 +123,22 @@ def run_backup(options: argparse.Namespace) -> int:
     return 0
 
 
+class Progress:
+    """Prints how far a command is, every ``PROGRESS_INTERVAL`` at most, so that a short one prints nothing."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def __call__(self, share: float) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_INTERVAL:
+            self._told_at = now
+            print(f"{share:.0%} of the messages looked at", file=sys.stderr, flush=True)
+
+
 def run_reconcile(options: argparse.Namespace) -> int:
-    """Print a table by hour and channel, then what does not add up; 1 if there is any."""
-    account = reconcile(_database(options), options.since)
+    """Print a table by hour and channel, then what does not add up; 1 if there is any. How far it is goes to stderr."""
+    account = reconcile(_database(options), options.since, Progress())
     print(f"{'hour (UTC)':<16}  {'channel':<16}" + "".join(f"{name:>12}" for name in HourOfChannel._fields[2:]))
     for line in account.lines:
         hour = datetime.fromtimestamp(line.hour / 1000, UTC).strftime("%Y-%m-%d %H:%M")
