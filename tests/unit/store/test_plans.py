@@ -1,0 +1,196 @@
+"""How SQLite finds the rows of every statement: by a key or an index, never by reading a table that grows.
+
+The store and its tools are used as a connector and an operator use them. Each statement that is executed is EXPLAINed
+with the same parameters (SQLite documentation, "EXPLAIN QUERY PLAN"). A second test looks whether every place in the
+code that executes a statement was there: what is not executed here could not be looked at.
+"""
+
+import ast
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import smsconnector.store
+from smsconnector.messages import DELIVERY_REPORT, IncomingSegment, Verdict
+from smsconnector.store import operations as ops
+from smsconnector.store.database import create
+from smsconnector.store.offline.backup import backup
+from smsconnector.store.offline.parked import parked_events, retry_parked
+from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.offline.rescue import rescue
+from smsconnector.store.receipts import PARKED_TIMEOUT
+from smsconnector.store.store import Store
+from tests.unit.fakes import SINK, confirm
+from tests.unit.store.test_costs import Crowd
+from tests.unit.store.test_store import ACCOUNT, NOW, receipt
+
+GROWING = ("message", "segment", "outbox", "parked_receipt", "incoming_segment", "confirmation", "parked_event")
+ROOM = Path(smsconnector.store.__file__).parent
+AT_START = "once at a start, before anything is accepted"
+RESCUE = "rescue reads and writes whole files"
+# Scans that may be: what the statement has in it, the table, and why.
+ALLOWED = {
+    ("SELECT count(*) FROM segment WHERE state =", "segment"): f"{AT_START}; in an index of what waits only",
+    ("SELECT count(*) FROM parked_receipt", "parked_receipt"): AT_START,
+    ("SELECT count(*) FROM message WHERE state = 0", "message"): f"{AT_START}; in an index of what is under way only",
+    ("SELECT count(*) FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; few are parked",
+    ("SELECT id FROM segment WHERE state = 1 AND due_at <>", "segment"): f"{AT_START}; in an index of the claimed only",
+}
+IN_TOOLS = {
+    "offline/rescue.py": RESCUE,
+    "offline/backup.py": RESCUE,
+    "offline/parked.py": "an operator's list of all that is parked",
+}
+
+
+NOT_ALL_REACHED = {"offline/rescue.py": "most of it is for damaged files; all of it reads whole files anyway"}
+
+
+class Watched(sqlite3.Connection):
+    """Keeps what is executed: the statement, its parameters, and the places in the store that led to it."""
+
+    seen: list[tuple[str, Any, list[tuple[str, int]]]]
+    plans: dict[str, list[str]]
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        self._keep(sql, parameters)
+        return super().execute(sql, parameters)
+
+    def executescript(self, sql: str, /) -> sqlite3.Cursor:
+        self._keep(sql, ())
+        return super().executescript(sql)
+
+    def _keep(self, sql: str, parameters: Any) -> None:
+        frame, places = sys._getframe(2), []
+        while frame is not None:
+            if Path(frame.f_code.co_filename).is_relative_to(ROOM):
+                places.append((os.path.relpath(frame.f_code.co_filename, ROOM), frame.f_lineno))
+            frame = frame.f_back  # type: ignore[assignment]
+        if not places:
+            return
+        self.seen.append((sql, parameters, places))
+        if sql not in self.plans and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", sql):
+            rows = super().execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+            self.plans[sql] = [row[3] for row in rows]
+
+
+def scans(sql: str, plan: list[str]) -> Iterator[str]:
+    """The growing tables that the plan reads all of, and "AUTOMATIC" for an index that is made for the statement."""
+    tables = {alias: table for table, alias in re.findall(r"(\w+) AS (\w+)", sql)}
+    for line in plan:
+        found = re.match(r"SCAN (\w+)", line)
+        table = tables.get(found[1], found[1]) if found else ""
+        if table in GROWING:
+            yield table
+        if "AUTOMATIC" in line:
+            yield "AUTOMATIC"
+
+
+class PlanCase(SynchronousTestCase):
+    """Everything that the store can do, once."""
+
+    def setUp(self) -> None:
+        connect = sqlite3.connect
+        self.seen: list[tuple[str, Any, list[tuple[str, int]]]] = []
+        self.plans: dict[str, list[str]] = {}
+        made = type("Made", (Watched,), {"seen": self.seen, "plans": self.plans})
+        self.patch(sqlite3, "connect", lambda *arguments, **more: connect(*arguments, **{"factory": made} | more))
+
+    def use(self) -> None:
+        path = self.mktemp()
+        with sqlite3.connect(path, isolation_level=None) as old:
+            create(old, 1)
+        crowd = Crowd(path, 40)
+        for _ in crowd.costs():
+            pass
+        self.tools(path)
+        self.more(crowd)
+        crowd.store.described()
+        crowd.store.forgotten_sinks()
+        crowd.store.close()
+        again = Store(path, {ACCOUNT: (ACCOUNT, "b")}, ("another",), {"me@b:1": "connector"})
+        again.forgotten_sinks()
+        again.close()
+
+    def tools(self, path: str) -> None:
+        self.assertNotEqual(reconcile(path).lines, [])
+        parked = [one.event_id for one in parked_events(path)]
+        retry_parked(path, parked[:1])
+        retry_parked(path, [])
+        copy = self.mktemp()
+        backup(path, copy)
+        rescue(copy, self.mktemp())
+
+    def more(self, crowd: Crowd) -> None:
+        """What the operations of the costs leave out."""
+        crowd.one(ops.Settle(NOW, 99))
+        crowd.one(ops.Measure(probe=4096))
+        crowd.one(ops.Postpone((1,), NOW))
+        crowd.one(ops.Find("SMqueued5"))
+        crowd.one(ops.LoadProgress(SINK))
+        crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
+        crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")
+        crowd.one(ops.Receive((receipt("two0"),)))
+        crowd.one(ops.Receive((receipt("nobody's"),), report_unknown=True, channel="smpp"))
+        self.assertRaises(AttributeError, crowd.store.apply, [ops.Accept(None, 1, "smpp")])  # type: ignore[arg-type]
+        crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
+        crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
+        for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):
+            crowd.one(ops.Sweep(now, now))
+            for _ in range(20):
+                crowd.one(ops.Purge(now, now, now=now))
+
+    def test_no_scans(self) -> None:
+        """No statement reads all of a table that grows, or makes an index for itself, but for those that are allowed
+        for a reason."""
+        self.use()
+        found = []
+        for sql, _, places in self.seen:
+            is_allowed = any(file in IN_TOOLS for file, _ in places)
+            for table in () if is_allowed else scans(sql, self.plans.get(sql, [])):
+                if not any(part in sql and table == name for part, name in ALLOWED):
+                    found.append(f"{table}: {sql}")
+        self.assertEqual(sorted(set(found)), [])
+
+    def test_allowed_ones_are_needed(self) -> None:
+        """What is allowed and happens no more is taken off the list."""
+        self.use()
+        for part, table in ALLOWED:
+            self.assertTrue(any(part in sql and table in scans(sql, plan) for sql, plan in self.plans.items()), part)
+
+    def test_every_place(self) -> None:
+        """Every call that executes a statement was reached."""
+        self.use()
+        reached = {place for _, _, places in self.seen for place in places}
+        missed = []
+        for path in sorted(ROOM.rglob("*.py")):
+            name = os.path.relpath(path, ROOM)
+            if name in NOT_ALL_REACHED:
+                continue
+            lines = {line for file, line in reached if file == name}
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                if node.func.attr in ("execute", "executescript", "executemany", "_run", "_one"):
+                    assert node.end_lineno is not None
+                    if not lines & set(range(node.lineno, node.end_lineno + 1)):
+                        missed.append(f"{name}:{node.lineno}")
+        self.assertEqual(missed, [])
+
+    def test_it_sees(self) -> None:
+        """The look itself: a scan and an automatic index are found."""
+        connection = sqlite3.connect(":memory:")
+        create(connection, 1)
+        for sql, wanted in (
+            ("SELECT m.id FROM message AS m WHERE m.code = 1", "message"),
+            ("SELECT 1 FROM message AS m JOIN segment AS s ON s.text = m.source", "AUTOMATIC"),
+            ("SELECT * FROM message WHERE id = 1", None),
+        ):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            self.assertEqual(list(scans(sql, plan))[-1:], [wanted] if wanted else [], sql)
