@@ -114,7 +114,7 @@ class PlanCase(SynchronousTestCase):
         crowd.store.described()
         crowd.store.forgotten_sinks()
         crowd.store.close()
-        again = Store(path, {ACCOUNT: (ACCOUNT, "b")}, ("another",), {"me@b:1": "connector"})
+        again = Store(path, {ACCOUNT: (ACCOUNT, "b")}, ("another",), system_ids={"me@b:1": "connector"})
         again.forgotten_sinks()
         again.close()
 
