@@ -230,9 +230,9 @@ class Receipts(PresumedEnds, IncomingTexts):
         )
         self._counts.parked_receipts += len(receipts)
 
-    def _unpark(self, known: Known, accepted: Sequence[AcceptedSegment], now: int) -> tuple[dict[int, Code], int]:
-        """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the
-        segments that ended by that, and the time (ms) of the latest such receipt, 0 if there is none."""
+    def _parked_for(self, accepted: Sequence[AcceptedSegment], now: int) -> list[tuple[Any, ...]]:
+        """The parked receipts that may belong to these segments, each with its segment; those first whose id is written
+        as in the response."""
         wanted = [
             (segment_id, account, key, account == own, own, OTHER_WAY[form])
             for segment_id, own, smsc_id in accepted
@@ -240,7 +240,7 @@ class Receipts(PresumedEnds, IncomingTexts):
             for form, key in id_candidates(smsc_id)
             if self._matcher.may_be(account, OTHER_WAY[form], smsc_id)
         ]
-        found = self._run(
+        return self._run(
             "SELECT j.value->>0, j.value->>4, p.id, p.finality, p.code, p.received_at, s.smsc_id, p.smsc_id, p.account,"
             " j.value->>5"
             " FROM json_each(?) AS j CROSS JOIN parked_receipt AS p ON p.id IN (SELECT id FROM parked_receipt"
@@ -259,13 +259,19 @@ class Receipts(PresumedEnds, IncomingTexts):
             now - PARKED_BY_ID_ALONE,
             MOST_CANDIDATES,
         ).fetchall()
+
+    def _unpark(self, known: Known, accepted: Sequence[AcceptedSegment], now: int) -> tuple[dict[int, Code], int]:
+        """Match parked receipts with the segments whose ids have become known in this batch. Returns the codes of the
+        segments that ended by that, and the time (ms) of the latest such receipt, 0 if there is none."""
         codes: dict[int, Code] = {}
         unclear: dict[int, Code] = {}
         delivered: dict[int, tuple[str, Code]] = {}
         taken: set[int] = set()
         exact: set[int] = set()  # segments with a parked receipt that has their id, exactly
         latest = 0
-        for segment_id, own, parked_id, finality, code, received_at, smsc_id, parked, account, form in found:
+        for segment_id, own, parked_id, finality, code, received_at, smsc_id, parked, account, form in self._parked_for(
+            accepted, now
+        ):
             if smsc_id == parked:
                 exact.add(segment_id)
             elif segment_id in exact or not self._matcher.may_be(account, form_of(form, smsc_id, parked), smsc_id):

@@ -17,6 +17,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector.store
+from smsconnector.lifecycle import EndRules
 from smsconnector.messages import DELIVERY_REPORT, IncomingSegment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
@@ -27,10 +28,19 @@ from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, confirm
-from tests.unit.store.test_costs import Crowd
+from tests.unit.store.test_costs import LONG_AGO, Crowd
 from tests.unit.store.test_store import ACCOUNT, NOW, receipt
 
-GROWING = ("message", "segment", "outbox", "parked_receipt", "incoming_segment", "confirmation", "parked_event")
+GROWING = (
+    "message",
+    "segment",
+    "outbox",
+    "parked_receipt",
+    "incoming_segment",
+    "confirmation",
+    "parked_event",
+    "presumed_end",
+)
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
 RESCUE = "rescue reads and writes whole files"
@@ -139,6 +149,9 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Receive((receipt("two0"),)))
         crowd.one(ops.Receive((receipt("nobody's"),), report_unknown=True, channel="smpp"))
         self.assertRaises(AttributeError, crowd.store.apply, [ops.Accept(None, 1, "smpp")])  # type: ignore[arg-type]
+        crowd.store._rules = EndRules(receipt_times={"smpp": 10**7})
+        crowd.record(crowd.accept("waits", 1), Verdict.ACCEPTED, "waits")
+        crowd.one(ops.Sweep(NOW + 3_600_001, LONG_AGO, 1000))
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
         for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):

@@ -647,7 +647,7 @@ class LongTextCase(StoreCase):
             self.one(ops.Incoming(tuple(self.part(number, "ab"[number - 1], at, 2) for at in range(10))))
         self.assertEqual([one["Body"] for one in self.reports()], ["ab"] * 10)
         self.one(ops.Incoming(tuple(self.part(1, "c", at, 3) for at in range(10))))
-        self.assertEqual(self.one(ops.Sweep(NOW, NOW)), 20)
+        self.assertEqual(self.one(ops.Sweep(NOW, NOW)).number, 20)
         self.assertEqual([one["Body"] for one in self.reports()[10:]], ["c"] * 10)
 
     def test_parts_of_one_text_in_two_slices(self) -> None:
