@@ -15,7 +15,8 @@ are the *candidates*. ``Matcher.pick`` chooses one of them, or none:
    as one in its esm_class, those sent to its destination_addr are taken: some SMSCs do not swap the addresses.
 5. If no number fits, a marked receipt is matched by its id alone. The candidate must have the usual form and must not
    be final. A receipt without a source_addr may also repeat a final state, and may have any form if there is just one
-   candidate. An id that stands for texts under way to several numbers says nothing alone.
+   candidate. An id that stands for texts under way to several numbers says nothing alone, and neither does any id of
+   an account that has just given the same one ``SAME_IN_A_ROW`` times.
 6. Of several candidates those in the usual form come first; then one whose id is written exactly as in the receipt;
    then one that is not final; then one in RAW form; then the newest.
 
@@ -60,6 +61,7 @@ class Candidate:
 
 RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out
 MOST_CANDIDATES = 100  # segments with one key that a receipt is compared with
+SAME_IN_A_ROW = 3  # submits with one id, after which an account seems to give it to all
 OTHER_CASE = "other-case"  # a form: the same but for upper and lower case, and no hexadecimal number
 MANY_DIGITS = 6  # digits of an id that, read in another form, will hardly be the id of another text to that number
 
@@ -86,6 +88,16 @@ class Matcher:
     def __init__(self) -> None:
         self._seen: dict[str, Counter[str]] = {}  # by account: how many receipts came in each form
         self._left_out: Counter[str] = Counter()  # by account: receipts in a row whose candidates were all left out
+        self._given: dict[str, tuple[str, int]] = {}  # by account: the last id, and how often it came in a row
+
+    def given(self, account: str, key: str) -> None:
+        """The account has given this id (``id_key``) to the next segment."""
+        last, times = self._given.get(account, ("", 0))
+        self._given[account] = (key, times + 1) if key == last else (key, 1)
+
+    def ids_tell(self, account: str) -> bool:
+        """Whether an id of this account tells one text from another."""
+        return self._given.get(account, ("", 0))[1] < SAME_IN_A_ROW
 
     def may_be(self, account: str, form: str, smsc_id: str) -> bool:
         """Whether a receipt of this account may have this id in that form."""
@@ -136,7 +148,8 @@ class Matcher:
 
     def _pick_by_id(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The choice by the id alone: rule 5."""
-        if receipt.incoming is not None or len(candidates) >= MOST_CANDIDATES:
+        is_shared = len(candidates) >= MOST_CANDIDATES or not self.ids_tell(receipt.account)
+        if receipt.incoming is not None or is_shared:
             return None
         found = [one for one in candidates if not is_final(one.state) or not receipt.destination]
         found = [one for one in found if one.smsc_id == receipt.smsc_id] or found

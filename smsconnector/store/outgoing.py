@@ -144,6 +144,7 @@ class OutgoingTexts(Receipts):
             key = id_key(outcome.smsc_id) if outcome.smsc_id else None
             if outcome.verdict is Verdict.ACCEPTED and outcome.smsc_id:
                 accepted.append(AcceptedSegment(segment.id, outcome.account, outcome.smsc_id))
+                self._matcher.given(outcome.account, key or "")
             elif state in (SegmentState.FAILED, SegmentState.DELIVERED):
                 codes[segment.id] = outcome.code
             attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)

@@ -234,7 +234,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         """The parked receipts that may belong to these segments, each with its segment; those first whose id is written
         as in the response."""
         wanted = [
-            (segment_id, account, key, account == own, own, OTHER_WAY[form])
+            (segment_id, account, key, account == own and self._matcher.ids_tell(own), own, OTHER_WAY[form])
             for segment_id, own, smsc_id in accepted
             for account in self._family(own, smsc_id)
             for form, key in id_candidates(smsc_id)

@@ -18,6 +18,10 @@ class Unanswered:
     def __init__(self) -> None:
         self._count = self._octets = 0
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._count or self._octets)
+
     @property
     def is_too_much(self) -> bool:
         return self._count > UNANSWERED_LIMIT or self._octets > UNANSWERED_OCTETS

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector.store
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import DELIVERY_REPORT, IncomingSegment, Verdict
+from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
 from smsconnector.store.offline.backup import backup
@@ -149,9 +149,12 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Receive((receipt("two0"),)))
         crowd.one(ops.Receive((receipt("nobody's"),), report_unknown=True, channel="smpp"))
         self.assertRaises(AttributeError, crowd.store.apply, [ops.Accept(None, 1, "smpp")])  # type: ignore[arg-type]
-        crowd.store._rules = EndRules(receipt_times={"smpp": 10**7})
+        crowd.store._rules = EndRules(receipt_times={"smpp": 10**7}, graces={"smpp": 10**9})
         crowd.record(crowd.accept("waits", 1), Verdict.ACCEPTED, "waits")
-        crowd.one(ops.Sweep(NOW + 3_600_001, LONG_AGO, 1000))
+        crowd.record(crowd.accept("vague", 1), Verdict.ACCEPTED, "vague")
+        crowd.one(ops.Receive((receipt("vague0", Finality.UNCLEAR),)))
+        for late in (1, 10**7 + 1):
+            crowd.one(ops.Sweep(NOW + 3_600_000 + late, LONG_AGO, 1000, earlier_now=NOW))
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
         for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):

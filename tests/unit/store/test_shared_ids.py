@@ -103,6 +103,18 @@ class ConstantIdCase(SharedIdCase):
         self.send(1)
         self.assertEqual(self.ended(), [("SM2", "FAILED")])
 
+    def test_seen_to_be_the_same(self) -> None:
+        """The others with that id have ended, and one alone is under way: an account that gives one id to all tells
+        nothing by it, whichever comes first. As soon as it gives another, its ids count again."""
+        self.send(3)
+        for index in range(2):
+            self.receive(receipt("0", destination=number(index)))
+        self.assertEqual(self.receive(receipt("0", Finality.FAILED, destination=number(9))).parked, 1)
+        self.send(1)
+        self.assertEqual(len(self.ended()), 2)
+        self.send(1, "77")
+        self.assertEqual(self.receive(receipt("77", destination="MSISDN")).matched, 1)
+
     def test_without_a_number(self) -> None:
         """A receipt that names no number can't be told from another's, as long as several are under way."""
         self.send(2)
