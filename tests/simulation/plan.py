@@ -372,7 +372,7 @@ def plan_of(seed: int) -> Plan:
 def _without_doubt(steps: list[Step]) -> list[Step]:
     """Without what makes a receipt come before its response, or makes two texts to one number: where an id is shared,
     only the number tells them apart."""
-    kinds = (Mo, Hook, Confirmation, RefusedEvent, Delivery, Full)
+    kinds = (Mo, Hook, Confirmation, RefusedEvent, Full)
     texts = [replace(one, to=one.number, segments=1) for one in steps if isinstance(one, Text)]
     fates = [one for one in steps if isinstance(one, Fate) and one.what not in UNKNOWN]
     return [*texts, *fates, *(one for one in steps if isinstance(one, kinds))]
