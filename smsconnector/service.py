@@ -145,10 +145,8 @@ class Connector(MultiService):
         super().startService()
         configuration, path = self._configuration, self._configuration.store.path
         try:
-            names = tuple(self.sinks)
-            store = open_store(
-                path, configuration.kin, names, configuration.end_rules, configuration.system_ids, self.log
-            )
+            rules, system_ids = configuration.end_rules, configuration.system_ids
+            store = open_store(path, configuration.kin, tuple(self.sinks), rules, system_ids, self.log)
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))
