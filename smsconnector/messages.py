@@ -42,6 +42,7 @@ class Segment:
     attempts: int = 0  # submits that ended in a temporary refusal or an unknown outcome so far
     is_limited: bool = False  # as its message
     throttles: int = 0  # how often in a row the network has throttled it, as far as is known
+    unknowns: int = 0  # submits of ``attempts`` whose outcome is unknown: each may have reached the handset
 
     @property
     def message_id(self) -> int:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.lifecycle import DEFAULT_WAIT_MS
@@ -111,9 +111,17 @@ _PEM_KEYS = ("ca_file", "certificate_file", "key_file")
 class RetrySection(Section):
     """How often a segment is tried, and the shortest and the longest delay between two attempts."""
 
-    attempts: int = Field(default=8, ge=1, le=1000)
+    attempts: Annotated[int, Field(ge=1, le=100_000)] | None = None  # None: until the lifetime ends
+    resends: Annotated[int, Field(le=100)] = 2  # after outcomes that are unknown
     initial: Seconds = 2.0
     maximum: Seconds = 300.0
+
+    @field_validator("resends")
+    @classmethod
+    def _resends(cls, value: int) -> int:
+        if value < 1:
+            raise ValueError("1 is the least; where nothing may be sent twice, set `unknown_outcome: hold` instead")
+        return value
 
     @model_validator(mode="after")
     def _rises(self) -> "RetrySection":

@@ -200,7 +200,7 @@ class Ends(Outbox):
         rows = self._run(
             f"SELECT m.id, m.sid, m.channel, m.expires_at, max(s.state), min({_NO_FAILURE}), max({_MAY_BE_TAKEN}),"
             f"   max(s.state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND NOT {_MAY_BE_TAKEN}),"
-            "   max(p.id)"
+            "   max(p.id), max(s.unknowns > 0)"
             " FROM (SELECT id, sid, channel, segments, expires_at FROM message"
             f"       WHERE state = {MessageState.ACTIVE:d} AND coalesce(look_at, expires_at) <= ?2"
             "        AND id NOT IN (SELECT value FROM json_each(?1))"
@@ -212,14 +212,14 @@ class Ends(Outbox):
             sweep.limit,
         ).fetchall()
         ended, waiting, presumed = [], [], []
-        for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken, last in rows:
+        for message_id, sid, channel, expires_at, furthest, no_failure, may_be_taken, not_taken, last, unknown in rows:
             report_by = expires_at + self._rules.receipt_time(channel)
             if sweep.over < report_by and not not_taken:
                 waiting.append((message_id, report_by))
             elif last is not None:  # not due yet, by a clock that was set: it counts before what only time has ended
                 presumed.append((message_id, last))
             else:
-                end = _end_by_expiry(furthest, no_failure, may_be_taken)
+                end = _end_by_expiry(furthest, no_failure, may_be_taken or unknown)
                 ended.append(EndedMessage(message_id, *end, sweep.now, sid, channel))
         self._end_messages(ended)
         self._wait_for_receipts(waiting, sweep.process)

@@ -147,14 +147,14 @@ class OutgoingTexts(Receipts):
                 self._matcher.given(outcome.account, key or "")
             elif state in (SegmentState.FAILED, SegmentState.DELIVERED):
                 codes[segment.id] = outcome.code
+            unknowns = segment.unknowns + (outcome.verdict is Verdict.RETRY and outcome.code == CODE_UNKNOWN)
             attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
-            updates.append(
-                (segment.id, state, due_at, attempts, outcome.account, outcome.smsc_id, key, outcome.code, now)
-            )
+            written = (outcome.account, outcome.smsc_id, key, outcome.code, now)
+            updates.append((segment.id, state, due_at, attempts, unknowns, *written))
         self._run(
             "UPDATE segment SET state = j.value->>1, due_at = j.value->>2, attempts = j.value->>3,"
-            " account = j.value->>4, smsc_id = j.value->>5, smsc_key = j.value->>6, code = j.value->>7,"
-            " sent_at = j.value->>8 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
+            " unknowns = j.value->>4, account = j.value->>5, smsc_id = j.value->>6, smsc_key = j.value->>7,"
+            " code = j.value->>8, sent_at = j.value->>9 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
             updates,
         )
         if unanswered:

@@ -20,7 +20,8 @@ from smsconnector.sms.segmentation import Split
 from smsconnector.store.reader import IReader
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.backlog import StoreBacklog
-from smsconnector.walks.submitter import CROWDED_DELAY, RetryPolicy, Submitter
+from smsconnector.walks.retry_policy import RetryPolicy
+from smsconnector.walks.submitter import CROWDED_DELAY, Submitter
 from smsconnector.wall_clock import WallClock
 
 MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
@@ -106,6 +107,7 @@ def make_outlet(
         attempts=section.retry.attempts,
         initial=section.retry.initial,
         maximum=section.retry.maximum,
+        resends=section.retry.resends,
         resend=section.unknown_outcome == "resend",
         strict_order=section.strict_order,
         source=dice,

@@ -24,9 +24,7 @@ submitter moves the segments from one to the next.
 The backlog owns every segment, always. What is here are copies of those that are about to be sent or under way.
 """
 
-import random
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -34,16 +32,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from smsconnector.channels import IRoute
 from smsconnector.errors import StoreError
-from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message, Outcome, Segment, Verdict
 from smsconnector.store.retrying import RETRY_INTERVAL
 from smsconnector.timers import Repeating
-from smsconnector.walks.backlog import FOR_EVER, Decided, IBacklog
+from smsconnector.walks.backlog import Decided, IBacklog
 from smsconnector.walks.claims import Claims
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
 from smsconnector.walks.pauses import Pauses
 from smsconnector.walks.ready import ReadySegments
+from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
 from smsconnector.wall_clock import WallClock
@@ -53,43 +51,6 @@ MOST_PAUSED = 20_000  # throttled segments in memory; more, and no new message i
 CROWDED_DELAY = 10.0  # seconds: how long a due segment goes back to the disk if very many wait in its lane
 OFFERS = 50  # how often in one turn room that some did not find on the bind of their number is offered to others
 PASSED_OVER = 500  # throttled segments that are passed over in one turn for want of room on the bind of their number
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and when a segment is tried again. Delays in seconds; ``resend`` False is the policy `hold`;
-    ``source`` spreads the delays."""
-
-    attempts: int = 8
-    initial: float = 2.0
-    maximum: float = 300.0
-    resend: bool = True
-    strict_order: bool = False
-    source: random.Random = field(default_factory=random.Random)
-    longest_pause: float = FOR_EVER  # whatever asked for it
-
-    def delay(self, attempts: int) -> float:
-        """Seconds until the next attempt, after so many before this one."""
-        return self._spread(min(self.initial * 2**attempts, self.maximum))
-
-    def postponement(self) -> float:
-        """Seconds until a throttled segment that went back to the disk is tried again."""
-        return self._spread(self.maximum)
-
-    def _spread(self, seconds: float) -> float:
-        return seconds * (0.5 + self.source.random() / 2)
-
-    def decide(self, outcome: Outcome, now_ms: int) -> Decided:
-        """What is recorded for a temporary refusal or an unknown outcome: another attempt, or the end."""
-        segment = outcome.segment
-        code = CODE_UNKNOWN if outcome.code is None else outcome.code
-        again = outcome.verdict is Verdict.RETRY or self.resend
-        if not again or segment.attempts + 1 >= self.attempts:
-            if outcome.may_come_late:  # the store keeps it for a grace, in which a late response may come
-                return Outcome(segment, Verdict.UNKNOWN, outcome.account, code=code), 0
-            return Outcome(segment, Verdict.REFUSED, outcome.account, code=code), 0
-        delay = self.delay(segment.attempts) if outcome.retry_in is None else outcome.retry_in
-        return Outcome(segment, Verdict.RETRY, outcome.account, code=code), now_ms + int(delay * 1000)
 
 
 class Submitter(Service):

@@ -44,7 +44,16 @@ from tests.simulation.plan import (
     TornFile,
 )
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, text_of_mo
-from tests.simulation.world import INCOMING_TIMEOUT, RECEIPT_GRACE, RECEIPT_TIME, World
+from tests.simulation.world import (
+    ATTEMPTS,
+    INCOMING_TIMEOUT,
+    LIFETIME,
+    LIMITED,
+    RECEIPT_GRACE,
+    RECEIPT_TIME,
+    RESENDS,
+    World,
+)
 
 SMALLEST_WINDOW = 2
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
@@ -152,7 +161,11 @@ class Facts:
                 pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
                 wrong = max(wrong, step.at + step.seconds + pace)
         wrong = max([wrong, *(began for _, began, _ in self.world.lives[1:])])
-        slow = sum(4.0 for one in plan.of(Fate) if one.what not in ("progress", "twice", "undelivered"))
+        slow = sum(
+            4.0 if one.attempt else LIFETIME
+            for one in plan.of(Fate)
+            if one.what not in ("progress", "twice", "undelivered")
+        )
         hold, texts = any("hold" in setup for setup in self.setups), plan.of(Text)
         rounds = len(texts) if hold else sum(text.segments for text in texts) / SMALLEST_WINDOW  # one after the other
         return wrong + slow + 3.0 + (4 + 2 * rounds) * plan.slowness > expires_at
@@ -193,6 +206,14 @@ class Facts:
         if submit.answered_at is not None and submit.answered_at <= at and not self.silent_response(submit):
             return submit.status in (Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS)
         return self.gave_up(submit, at)
+
+    def unknown_on_disk(self, submit: Submit, next_one: Submit) -> bool:
+        """Whether the daemon counted this one as unknown before it sent the next: it waited for the answer in vain, and
+        lived on. What a kill leaves under way is counted by nobody."""
+        answered = submit.answered_at is not None and submit.answered_at <= next_one.sent_at
+        if submit.life is not next_one.life or (answered and not self.silent_response(submit)):
+            return False
+        return self.gave_up(submit, next_one.sent_at)
 
     def known(self, submit: Submit) -> bool:
         return not self.silent_response(submit) and self.settled(submit.life, submit.answered_at or 0.0)
@@ -248,6 +269,9 @@ def _submits(facts: Facts) -> Iterator[Broken]:
             reason = _may_follow(facts, before, after)
             if reason:
                 yield "I2", f"segment {key} is submitted again at {after.sent_at:.3f}: {reason}"
+        copies = sum(facts.unknown_on_disk(before, after) for before, after in pairwise(submits))
+        if copies > RESENDS:
+            yield "I2", f"segment {key} is sent again after {copies} outcomes that nobody knows"
     yield from _after_the_end(facts)
 
 
@@ -396,15 +420,20 @@ def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list
         for some in segments
     ]
     if code == CODE_UNKNOWN:
-        lost = [one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)]
+        lost = {one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)}
         claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
-        return bool(lost) or (any("hold" in setup for setup in facts.setups) and claimed)
+        if not any("hold" in setup for setup in facts.setups):
+            used_up = any(len(lost.intersection(some)) > RESENDS for some in segments)
+            limited = not facts.setups.isdisjoint(LIMITED) and any(len(some) >= ATTEMPTS for some in segments)
+            return bool(lost) and (used_up or limited or overdue)
+        return bool(lost) or claimed
     if code == CODE_EXPIRED:
         return overdue and facts.hindered(facts.texts_by_number[tag[0]].to, expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
         return final_at >= stored.report_by - 0.01 or (overdue and not all(taken))
     if isinstance(code, int) and code < 0x400:
-        return any(one.status == code for one in everything)
+        used_up = not facts.setups.isdisjoint(LIMITED) and any(len(submits) >= ATTEMPTS for submits in segments)
+        return any(one.status == code for one in everything) and (code not in NOT_TAKEN_FOR_NOW or used_up)
     return any(_told_failure(facts, one, code, stored) for submit in everything for one in submit.receipts)
 
 

@@ -39,6 +39,7 @@ FATES = NOT_TAKEN + TAKEN
 UNKNOWN = {"silent", "late", "slow", "dropped after", "half", "receipt first", "receipt first, dropped", "ignored"}
 UNKNOWN |= {"dropped before", "rebind"}  # what was under way beside it is not known either
 SHARED_IDS = ("constant", "other case")  # forms in which several messages have one id, or differ by case only
+EVER = ("temporary", "ignored", "silent", "dropped before")  # what may happen to each try of a segment
 # What the broker does with one that wants a receipt.
 BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late", "very late")
 ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
@@ -66,7 +67,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Fate:
-    """What the SMSC does with try ``attempt`` of a segment, all from 1."""
+    """What the SMSC does with try ``attempt`` of a segment, all from 1; 0: with each try."""
 
     text: int
     what: str
@@ -396,8 +397,9 @@ def _texts(dice: Random, span: float) -> list[Text]:
 def _fate(dice: Random, _span: float, texts: list[Text]) -> Step:
     if not texts:
         return Confirmation(1, "late")
-    text, attempt = dice.choice(texts), dice.choice((1, 1, 1, 1, 2, 3))
-    return Fate(text.number, dice.choice(FATES), dice.randint(1, text.segments), attempt)
+    text, attempt = dice.choice(texts), dice.choice((1, 1, 1, 1, 1, 1, 1, 2, 3, 0))
+    what = dice.choice(FATES if attempt else EVER)
+    return Fate(text.number, what, dice.randint(1, text.segments), attempt)
 
 
 def _outage(dice: Random, span: float, _texts: list[Text]) -> Step:
@@ -421,7 +423,7 @@ def _refused_queue(dice: Random, span: float, _texts: list[Text]) -> Step:
 
 def _full(dice: Random, span: float, texts: list[Text]) -> Step:
     to = dice.choice(texts).to if texts else 0
-    return Full(_time(dice, span), to, dice.choice((0x14, 0x58)), dice.choice((1.0, 8.0, 60.0)))
+    return Full(_time(dice, span), to, dice.choice((0x14, 0x58, 0x08)), dice.choice((1.0, 8.0, 60.0)))
 
 
 def _disk(dice: Random, span: float, _texts: list[Text]) -> Step:

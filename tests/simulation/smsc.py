@@ -363,7 +363,7 @@ class Peer:
         submit.arrived_at = smsc.time.rightNow
         key = submit.request[0], submit.segment
         ledger.arrivals[key] += 1
-        fate = ledger.fates.get((*key, ledger.arrivals[key]), "")
+        fate = ledger.fates.get((*key, ledger.arrivals[key])) or ledger.fates.get((*key, 0), "")
         if not self._bound:
             fate = "rebind"
         status = STATUSES.get(fate) or smsc.full_status(submit.destination)

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,6 +20,7 @@ from smsconnector.walks.outbox_reading import OutboxReading
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
+from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Sweeper
 from smsconnector.wall_clock import WallClock
@@ -257,6 +259,17 @@ class ReplayedCase(SimulationCase):
         texts = [Text(2.1, 4), Text(2.2, 0, segments=2), Text(3.3, 1), Text(5.5, 5, segments=3), Text(6.0, 3)]
         self.holds(*texts, Outage(4.2, "smsc 0", 4.0), Full(0.2, 0, 0x14, 60.0), setup="strict routes", slowness=0.002)
 
+    def test_never_an_answer(self) -> None:
+        """A text whose submits are never answered is sent three times, over kills too; the next one to its number is
+        not held up for longer."""
+        self.holds(Text(0.1, 0), Text(0.2, 1), Fate(0, "ignored", attempt=0), setup="resend")
+        self.holds(Text(0.1, 0), Text(0.2, 1), Fate(0, "ignored", attempt=0), Crash(4.0), setup="strict")
+
+    def test_refused_for_now_for_long(self) -> None:
+        """However often a number is refused for now: when that is over, its texts are sent."""
+        for setup in ("resend", "hold", "strict"):
+            self.holds(Text(0.1, 0), Text(0.2, 1), Full(0.0, 0, 0x08, 15.0), setup=setup)
+
 
 class BrokenLawCase(SimulationCase):
     """The daemon with a law broken on purpose: within ``WITHIN`` seeds the simulation says so."""
@@ -449,6 +462,20 @@ class BrokenLawCase(SimulationCase):
         """What is being parked is not settled before that is on disk: a crash would lose it."""
         self.patch(OutboxReading, "settled_up_to", lambda reading, _settling: reading._read_up_to)
         self.broken("I4", 3000)
+
+    def test_resends_are_not_counted(self) -> None:
+        """Each resend may be one more copy on a handset."""
+        self.patch(RetryPolicy, "decide", lambda policy, outcome, now_ms: (outcome, now_ms + 500))
+        self.broken("I2", 1500)
+
+    def test_attempts_are_used_up(self) -> None:
+        """A refusal for now ends nothing where no limit is set."""
+
+        def make(real: Any) -> Any:
+            return lambda policy, outcome, now_ms: real(replace(policy, attempts=3), outcome, now_ms)
+
+        self.wrapped(RetryPolicy, "decide", make)
+        self.broken("I3", 1500)
 
     def test_a_timer_is_left(self) -> None:
         """Nothing calls after a stop."""

@@ -49,6 +49,8 @@ RECEIPT_TIME = 8.0  # seconds, for receipts after the lifetime
 RECEIPT_GRACE = 6.0  # seconds, for something clear after something unclear
 INCOMING_TIMEOUT = 12.0
 STOP_TIMEOUT = 6.0
+LIMITED, ATTEMPTS = {"pair", "failures"}, 4  # setups where a segment has a limit of attempts
+RESENDS = 2  # after unknown outcomes, in every setup
 LIMIT = 240.0  # seconds after the last step
 PATIENCE = 3.0  # seconds that a crash waits for its moment
 LINGER = 12.0  # seconds that what is done now and then may take
@@ -71,7 +73,7 @@ channels:
     receipt_grace: %(receipt_grace)s
     unknown_outcome: %(unknown_outcome)s
     strict_order: %(strict_order)s
-    retry: {attempts: 4, initial: 0.5, maximum: 4}
+    retry: {initial: 0.5, maximum: 4%(limit)s}
     binds: [%(binds)s]
 """
 _BIND = (
@@ -121,6 +123,7 @@ def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuratio
         "unknown_outcome": "hold" if "hold" in setup else "resend",
         "strict_order": "yes" if "strict" in setup else "no",
         "binds": ", ".join(binds),
+        "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
     return parse(_YAML % values)
 

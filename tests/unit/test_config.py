@@ -331,6 +331,22 @@ events: {uri: "http://x", sink: file}
         self.assertIn("line 2", next(iter(self.problems("a: 1\nb: [\n"))) + str(self.problems("a: 1\n b: 2")))
         self.assertIn("channels", self.problems("")[""])
 
+    def test_retry_has_no_limit(self) -> None:
+        """Refusals for now are tried again until the lifetime ends, unless a limit is set; unknown ones twice."""
+        retry = parse(GOOD).channels["smpp"].retry
+        self.assertEqual((retry.attempts, retry.resends), (None, 2))
+        text = GOOD.replace("type: smpp", "type: smpp\n    retry: {attempts: 5, resends: 1}")
+        retry = parse(text).channels["smpp"].retry
+        self.assertEqual((retry.attempts, retry.resends), (5, 1))
+
+    def test_no_resend_is_hold(self) -> None:
+        """0 resends is what `hold` is for, which also holds after a kill: the error says so."""
+        text = GOOD.replace("type: smpp", "type: smpp\n    retry: {resends: 0}")
+        with self.assertRaises(ConfigurationError) as caught:
+            parse(text)
+        self.assertIn("channels.smpp.retry.resends", str(caught.exception))
+        self.assertIn("unknown_outcome: hold", str(caught.exception))
+
     def test_retry_rises(self) -> None:
         """The first delay is not longer than the longest."""
         text = GOOD.replace("type: smpp", "type: smpp\n    retry: {initial: 400, maximum: 3}")

@@ -79,7 +79,7 @@ class SectionsCase(TypesCase):
         """The section of a channel is checked by the model of its type, with what all types have."""
         section = parse(CONFIGURATION % self.path).channels["play"]
         assert isinstance(section, ToyChannelSection)
-        self.assertEqual((section.line, section.lifetime, section.retry.attempts), ("red", 60.0, 8))
+        self.assertEqual((section.line, section.lifetime, section.retry.maximum), ("red", 60.0, 300.0))
 
     def test_its_own_problems(self) -> None:
         """What is wrong comes with the same paths as for every other type; files are looked at last."""

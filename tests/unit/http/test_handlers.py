@@ -19,7 +19,8 @@ from smsconnector.store.store import Store
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
-from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.retry_policy import RetryPolicy
+from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, ask
 

@@ -157,6 +157,9 @@ def write_what_waits(file: File) -> None:
         file.part(5, 1, "0633064406270645", written_in="ucs2")
     if file.version >= 7:
         write_sink(file)
+    if file.version >= 8:
+        file.row("presumed_end", id=7, reason=1, code="999", due_at=LATER)
+        file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
 
 
 def write_sink(file: File) -> None:

@@ -207,7 +207,7 @@ class DueCase(LateCase):
         self.let_go()
         self.advance(2)
         self.assertEqual(self.ids(), [1, 1])
-        self.advance(5)
+        self.advance(8)  # the delay that a refusal brings doubles with each attempt
         self.assertEqual(self.ids(), [1, 1, 1])
 
     def test_too_many_to_remember(self) -> None:

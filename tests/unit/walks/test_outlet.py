@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels import ListenerOf
 from smsconnector.sections import ChannelSection, RetrySection
 from smsconnector.walks.outlet import Outlet, make_outlet
-from smsconnector.walks.submitter import RetryPolicy
+from smsconnector.walks.retry_policy import RetryPolicy
 from tests.unit.fakes import FakeChannel
 
 

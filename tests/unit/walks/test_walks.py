@@ -23,7 +23,8 @@ from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
-from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.retry_policy import RetryPolicy
+from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Sweeper
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeSink, ask, message, run_what_is_due
@@ -36,6 +37,7 @@ class WalkCase(SynchronousTestCase):
 
     resend = True
     strict_order = False
+    attempts: int | None = 3
     window = 50
     longest_pause = FOR_EVER
     life = 0
@@ -54,7 +56,12 @@ class WalkCase(SynchronousTestCase):
         self.life += 1
         self.receiver = Receiver(self.writer, self.publisher.wake)
         policy = RetryPolicy(
-            attempts=3, initial=2, maximum=10, resend=self.resend, strict_order=self.strict_order, source=Random(1)
+            attempts=self.attempts,
+            initial=2,
+            maximum=10,
+            resend=self.resend,
+            strict_order=self.strict_order,
+            source=Random(1),
         )
         self.backlog = StoreBacklog(
             "smpp",

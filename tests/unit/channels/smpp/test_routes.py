@@ -24,7 +24,8 @@ from smsconnector.smpp.policy import Action, Policy, Rule
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.store.store import Store
 from smsconnector.walks.backlog import StoreBacklog
-from smsconnector.walks.submitter import RetryPolicy, Submitter
+from smsconnector.walks.retry_policy import RetryPolicy
+from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
 from tests.unit.channels.smpp.test_channel import Wires
 from tests.unit.fakes import EPOCH, DirectWriter, message, run_what_is_due

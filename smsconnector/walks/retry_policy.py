@@ -1,0 +1,70 @@
+"""When a segment is tried again, and how often.
+
+1. A refusal for now says that the network took nothing. The next attempt costs nobody anything, so the attempts go on
+   until the lifetime of the message ends, ever slower, up to one each ``maximum`` seconds. ``attempts`` is a limit that
+   an operator may set.
+2. An unknown outcome is another thing: the text may be on the handset already, and each resend may be one more copy.
+   ``resends`` is the limit. It counts unknown outcomes alone. The count is on disk with each outcome
+   (``Segment.unknowns``), so that no restart renews it. A segment with no resend left ends as FAILED with the code
+   UNKNOWN. Under the policy `hold` that is so after the first submit.
+3. A throttled segment is neither: ``throttled``.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from smsconnector.lifecycle import CODE_UNKNOWN
+from smsconnector.messages import Outcome, Verdict
+from smsconnector.walks.backlog import FOR_EVER, Decided
+
+DOUBLINGS = 60  # at most; more would leave the range of floats, and are longer than any lifetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Delays in seconds. ``attempts``: submits of one segment at most, those that were throttled not counted; None: as
+    many as its lifetime has room for. ``resends``: after unknown outcomes at most. ``resend`` False is the policy
+    `hold`. ``source`` spreads the delays."""
+
+    attempts: int | None = None
+    initial: float = 2.0
+    maximum: float = 300.0
+    resends: int = 2
+    resend: bool = True
+    strict_order: bool = False
+    source: random.Random = field(default_factory=random.Random)
+    longest_pause: float = FOR_EVER  # whatever asked for it
+
+    def delay(self, attempts: int) -> float:
+        """Seconds until the next attempt, after so many before this one."""
+        return self._spread(_doubled(self.initial, attempts, self.maximum))
+
+    def postponement(self) -> float:
+        """Seconds until a throttled segment that went back to the disk is tried again."""
+        return self._spread(self.maximum)
+
+    def _spread(self, seconds: float) -> float:
+        return seconds * (0.5 + self.source.random() / 2)
+
+    def decide(self, outcome: Outcome, now_ms: int) -> Decided:
+        """What is recorded for a refusal for now or an unknown outcome: RETRY and the time of another attempt, or the
+        end. That is REFUSED, or UNKNOWN where a late response may still come, for which the store keeps it for a grace.
+        The code UNKNOWN of a RETRY tells the store to count it (``Segment.unknowns``)."""
+        segment, is_unknown = outcome.segment, outcome.verdict is Verdict.UNKNOWN
+        code = CODE_UNKNOWN if outcome.code is None else outcome.code
+        over = is_unknown and not (self.resend and segment.unknowns < self.resends)
+        over = over or (self.attempts is not None and segment.attempts + 1 >= self.attempts)
+        if over and outcome.may_come_late:
+            return Outcome(segment, Verdict.UNKNOWN, outcome.account, code=code), 0
+        if over:
+            return Outcome(segment, Verdict.REFUSED, outcome.account, code=code), 0
+        if outcome.retry_in is None:
+            delay = self.delay(segment.attempts)
+        else:
+            delay = _doubled(outcome.retry_in, segment.attempts, max(self.maximum, outcome.retry_in))
+        return Outcome(segment, Verdict.RETRY, outcome.account, code=code), now_ms + int(delay * 1000)
+
+
+def _doubled(seconds: float, times: int, most: float) -> float:
+    """So many seconds, doubled so often, but not more than ``most``."""
+    return min(seconds * 2.0 ** min(times, DOUBLINGS), most)
