@@ -81,9 +81,9 @@ class IBacklog(Protocol):
         has the ids of those that may be submitted; the others have ended."""
         ...
 
-    def unclaim(self, ids: Sequence[int]) -> None:
+    def unclaim(self, ids: Sequence[int], done: BacklogDone[None]) -> None:
         """Claimed segments that are known not to have been sent: the next process may send them. Tried again until it
-        is written."""
+        is written. They must not be claimed again before that is answered."""
         ...
 
     def postpone(self, ids: Sequence[int], seconds: float, done: BacklogDone[None]) -> None:
@@ -180,8 +180,8 @@ class StoreBacklog:
     def claim(self, ids: Sequence[int], done: BacklogDone[list[int]]) -> None:
         self._writer.put(ops.Claim(tuple(ids), self._process), done)
 
-    def unclaim(self, ids: Sequence[int]) -> None:
-        self._retrying.put(lambda: ops.Unclaim(tuple(ids)), lambda *_: None)
+    def unclaim(self, ids: Sequence[int], done: BacklogDone[None]) -> None:
+        self._retrying.put(lambda: ops.Unclaim(tuple(ids)), done)
 
     def postpone(self, ids: Sequence[int], seconds: float, done: BacklogDone[None]) -> None:
         due_at = self._wall_clock.steady_milliseconds() + int(seconds * 1000)

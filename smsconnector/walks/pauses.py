@@ -12,7 +12,7 @@ No I/O and no clock: the time comes with the call, in seconds that only rise. Wh
 
 import random
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from smsconnector.messages import Segment
 
@@ -68,6 +68,16 @@ class Pauses:
         """These could not be sent: they keep their turn, without another pause."""
         for segment in segments:
             heappush(self._over, (segment.id, segment))
+
+    def waiting(self) -> list[Segment]:
+        """Those whose pause is over, in no order."""
+        return [segment for _, segment in self._over]
+
+    def take_out(self, segments: Iterable[Segment]) -> None:
+        """These of ``waiting`` are the caller's again."""
+        ids = {one.id for one in segments}
+        self._over = [entry for entry in self._over if entry[0] not in ids]
+        heapify(self._over)
 
     def segments(self) -> list[Segment]:
         """All of them."""

@@ -8,7 +8,8 @@ submitter moves the segments from one to the next.
 2. Segments that wait to be sent are in memory (``ready``): just accepted, or read back from the backlog in chunks.
 3. When the channel has room it gets the next segments. Each number has a lane (``lanes``): while segments of one
    message to it are under way, later messages to it wait, so that neither a throttle nor a second bind can change
-   their order. Under the policy `hold` a segment is marked on disk before it is sent (``claims``).
+   their order. Under the policy `hold` a segment is marked on disk before it is sent, and while it waits
+   for seconds the mark is taken off (``claims``).
 4. A segment that the network throttled keeps its lane and is sent again after a pause (``throttled``, ``pauses``).
    Where very many are throttled, those with a long pause go back to the disk.
 5. Every other segment comes back from the channel as an outcome, exactly once. The outcomes of one turn are written
@@ -72,15 +73,16 @@ class Submitter(Service):
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
+        self._claims = Claims(backlog, self._claimed, self._again_later)
         self._throttled = ThrottledSegments(
             clock=clock,
             ready=self._ready,
             lanes=self._lanes,
             pauses=self._pauses,
             postponement=None if policy.strict_order else policy.postponement,
+            claims=None if policy.resend else self._claims,
             ended=self.pump,
         )
-        self._claims = Claims(backlog, self._claimed, self._again_later)
         self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
         self._recording = 0  # segments whose outcome is being written
         self._recording_late = 0  # late responses that are being written
@@ -132,6 +134,7 @@ class Submitter(Service):
     def _load_due(self) -> None:
         if self._strict is not None:
             self._strict.tick(self._now_ms())
+        self._throttled.tick()
         self._ready.load_due()
 
     def _freed(self, segments: Iterable[Segment]) -> None:
@@ -181,25 +184,30 @@ class Submitter(Service):
             self._ready.postpone(crowd, CROWDED_DELAY)
         if self._policy.resend:
             self._submit(segments)
-        elif segments:
-            self._claim(segments)
+        else:
+            self._claims.claim(segments)
 
     def _send_throttled(self, room: int) -> None:
-        """Send up to ``room`` of those whose pause is over. Some find no room on the bind of their number: they are
-        passed over, and keep their turn."""
+        """Send up to ``room`` of those whose pause is over; what has given its claim back is claimed again before. Some
+        find no room on the bind of their number: they are passed over, and keep their turn."""
         now_ms = self._now_ms()
         passed: list[Segment] = []
         while self._pauses.over and room > 0 and len(passed) < PASSED_OVER:
             segments: list[Segment] = []
-            while self._pauses.over and len(segments) < room:
+            unclaimed: list[Segment] = []
+            while self._pauses.over and len(segments) + len(unclaimed) < room:
                 segment = self._pauses.next()
                 if self._ready.is_obsolete(segment, now_ms):
+                    self._claims.forget((segment,))
                     self._leave_lane(segment)
+                elif self._claims.is_given_back(segment):
+                    unclaimed.append(segment)
                 else:
                     segments.append(segment)
             left = self._give(segments)
             passed += left
-            room -= len(segments) - len(left)
+            room -= len(segments) - len(left) + len(unclaimed)
+            self._claims.claim(unclaimed)
         self._put_back(passed)
 
     def _submit(self, segments: Sequence[Segment]) -> None:
@@ -227,11 +235,8 @@ class Submitter(Service):
     def _leave_lane(self, segment: Segment, to_retry: bool = False) -> None:
         self._ready.first_in_line(self._lanes.leave(segment, to_retry))
 
-    def _claim(self, segments: Sequence[Segment]) -> None:
-        """Policy `hold`: on disk before it is on the wire."""
-        self._claims.claim(segments)
-
     def _claimed(self, segments: Sequence[Segment], allowed: set[int]) -> None:
+        """Policy `hold`: the marks are on disk, so these may be on the wire."""
         now_ms = self._now_ms()
         ready = []
         for segment in segments:

@@ -17,13 +17,15 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
 from smsconnector.net.endpoints import CONNECT_TIMEOUT
 from smsconnector.net.hearing import MOST
 from smsconnector.smpp.constants import Status
+from smsconnector.walks.pauses import pause_after
+from smsconnector.walks.throttled import LONG_PAUSE
 from tests.simulation.application import PATIENCE, Request, body_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
@@ -66,6 +68,9 @@ NOT_TAKEN_FOR_NOW = {
     Status.ESME_RSYSERR,
     Status.ESME_RINVBNDSTS,
 }
+THROTTLES = {Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL}
+SHORTEST_OF_SPREAD = 0.75  # of a pause
+SHORTEST_POSTPONEMENT = 2.0  # seconds that a throttled segment is on disk, if memory holds next to nothing
 Broken = tuple[str, str]  # which invariant, and how
 
 
@@ -206,6 +211,25 @@ class Facts:
         if submit.answered_at is not None and submit.answered_at <= at and not self.silent_response(submit):
             return submit.status in (Status.ESME_RSYSERR, Status.ESME_RINVBNDSTS)
         return self.gave_up(submit, at)
+
+    def waits_unclaimed(self, submits: list[Submit], final_at: float) -> bool:
+        """Whether the last submit before a kill was throttled, and in a pause that is long enough for its claim to be
+        given back when the process died. Then nothing ends it at the start of the next life."""
+        last = next((one for one in reversed(submits) if one.sent_at <= final_at), None)
+        if last is None or last.status not in THROTTLES or last.answered_at is None:
+            return False
+        died = self.ended.get(last.life)
+        if died is None or "hold" not in last.life.setup:
+            return False
+        if any(self.silent_response(one) for one in submits):
+            return False
+        its = [one for one in reversed(submits) if one.life is last.life]
+        pause = pause_after(len(list(takewhile(lambda one: one.status in THROTTLES, its))))
+        if pause <= LONG_PAUSE or any(until > last.answered_at and begin < died for begin, until in self.disk):
+            return False
+        until = SHORTEST_OF_SPREAD * pause
+        until = min(until, SHORTEST_POSTPONEMENT) if self.world.plan.small else until
+        return last.answered_at + 0.1 + 4 * self.world.plan.slowness < died < last.answered_at + until
 
     def unknown_on_disk(self, submit: Submit, next_one: Submit) -> bool:
         """Whether the daemon counted this one as unknown before it sent the next: it waited for the answer in vain, and
@@ -420,13 +444,7 @@ def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list
         for some in segments
     ]
     if code == CODE_UNKNOWN:
-        lost = {one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)}
-        claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
-        if not any("hold" in setup for setup in facts.setups):
-            used_up = any(len(lost.intersection(some)) > RESENDS for some in segments)
-            limited = not facts.setups.isdisjoint(LIMITED) and any(len(some) >= ATTEMPTS for some in segments)
-            return bool(lost) and (used_up or limited or overdue)
-        return bool(lost) or claimed
+        return _nobody_knows(facts, segments, overdue, final_at)
     if code == CODE_EXPIRED:
         return overdue and facts.hindered(facts.texts_by_number[tag[0]].to, expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
@@ -447,6 +465,20 @@ def _told_failure(facts: Facts, receipt: Delivered, code: Any, stored: Stored) -
         return receipt.delivered is False and bool(reached)
     late = facts.world.plan.slowness * 2 + 0.05
     return bool(reached) and stored.final_at >= min(min(reached) + RECEIPT_GRACE, stored.report_by) - late
+
+
+def _nobody_knows(facts: Facts, segments: list[list[Submit]], overdue: bool, final_at: float) -> bool:
+    """Whether the code UNKNOWN is right."""
+    everything = [submit for submits in segments for submit in submits]
+    if all(facts.waits_unclaimed(submits, final_at) for submits in segments):
+        return False
+    lost = {one for one in everything if facts.silent_response(one) or not facts.settled(one.life, one.sent_at)}
+    claimed = any(ended > final_at - 60.0 for ended in facts.ended.values())
+    if not any("hold" in setup for setup in facts.setups):
+        used_up = any(len(lost.intersection(some)) > RESENDS for some in segments)
+        limited = not facts.setups.isdisjoint(LIMITED) and any(len(some) >= ATTEMPTS for some in segments)
+        return bool(lost) and (used_up or limited or overdue)
+    return bool(lost) or claimed
 
 
 # --- I3, texts from handsets ----------------------------------------------------------------------------------

@@ -454,7 +454,7 @@ _FAULTS: tuple[tuple[int, Callable[[Random, float, list[Text]], Step]], ...] = (
             _time(dice, span + 1), dice.randrange(2), dice.choice((0.0, 4.0, 30.0)), dice.random() < 0.3
         ),
     ),
-    (2, _full),
+    (4, _full),
     (7, _disk),
 )
 _MAKERS = [make for share, make in _FAULTS for _ in range(share)]

@@ -16,6 +16,7 @@ from smsconnector.sinks.stomp.producer import Producer
 from smsconnector.sinks.stomp.sink import StompSink
 from smsconnector.store import ends, retrying
 from smsconnector.store.store import Store
+from smsconnector.walks.claims import Claims
 from smsconnector.walks.outbox_reading import OutboxReading
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.ready import ReadySegments
@@ -270,6 +271,16 @@ class ReplayedCase(SimulationCase):
         for setup in ("resend", "hold", "strict"):
             self.holds(Text(0.1, 0), Text(0.2, 1), Full(0.0, 0, 0x08, 15.0), setup=setup)
 
+    def test_killed_while_a_number_is_full(self) -> None:
+        """Under hold: what the SMSC has refused, and waits to be sent again, is not UNKNOWN because of a kill."""
+        for setup in ("hold", "strict hold"):
+            for at in (4.0, 5.0, 7.0):
+                self.holds(*self.to_a_full_number(at), setup=setup, slowness=0.002)
+
+    def to_a_full_number(self, killed_at: float) -> list[Any]:
+        texts = [Text(0.1, number, to=number % 2) for number in range(4)]
+        return [*texts, Full(0.0, 0, 0x14, 12.0), Full(0.0, 1, 0x14, 12.0), Crash(killed_at)]
+
 
 class BrokenLawCase(SimulationCase):
     """The daemon with a law broken on purpose: within ``WITHIN`` seeds the simulation says so."""
@@ -353,7 +364,7 @@ class BrokenLawCase(SimulationCase):
 
     def test_hold_without_a_claim(self) -> None:
         """Law 5 under `hold`: what may have been sent before a crash is not sent again."""
-        self.patch(Submitter, "_claim", lambda submitter, segments: submitter._submit(segments))
+        self.patch(Claims, "claim", lambda claims, some: some and claims._claimed(some, {one.id for one in some}))
         self.broken("I2")
 
     def test_claims_are_forgotten(self) -> None:
@@ -467,6 +478,21 @@ class BrokenLawCase(SimulationCase):
         """Each resend may be one more copy on a handset."""
         self.patch(RetryPolicy, "decide", lambda policy, outcome, now_ms: (outcome, now_ms + 500))
         self.broken("I2", 1500)
+
+    def test_claims_are_kept_while_a_number_is_full(self) -> None:
+        """A claim that is not given back makes an UNKNOWN of what was refused."""
+
+        def give_back(_claims: Claims, _segments: Any, given_back: Callable[[], None]) -> None:
+            given_back()
+
+        def is_given_back(_claims: Claims, _segment: Any) -> bool:
+            return False
+
+        self.patch(Claims, "give_back", give_back)
+        self.patch(Claims, "is_given_back", is_given_back)
+        plans = (Plan(seed, "hold", (Text(0.1, 0), Full(0.0, 0, 0x14, 12.0), Crash(5.0))) for seed in range(10))
+        failed = self.fails(plans)
+        self.assertEqual(failed and failed.laws, {"I3"})
 
     def test_attempts_are_used_up(self) -> None:
         """A refusal for now ends nothing where no limit is set."""

@@ -276,12 +276,13 @@ class BacklogContract:
         first, second = self.accepted(backlog, "SM1", "SM2")
         self.answer(backlog.claim, [first, second])
         self.break_writes(True)
-        backlog.unclaim([first])
+        answers: list[Any] = []
+        backlog.unclaim([first], lambda *answer: answers.append(answer))
         self.advance(5)
-        self.assertTrue(backlog.failing)
+        self.assertEqual((backlog.failing, answers), (True, []))
         self.break_writes(False)
         self.advance(5)
-        self.assertFalse(backlog.failing)
+        self.assertEqual((backlog.failing, answers), (False, [(None, None)]))
         self.kill()
         self.assertEqual(self.untried(self.make()), [first])
 
