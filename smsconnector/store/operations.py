@@ -204,8 +204,9 @@ BEGINNING = QueuePlace("", -1, -1)  # before every segment
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """Move queued segments to other queues if no submitter of the configuration serves theirs. One step looks at most
-    at ``limit`` of them. Result: a ``Requeued``."""
+    """Move queued segments to the queues of the configuration. Those in queues that no submitter serves are looked at;
+    and those in all queues if one is served now that was not when this was last done to the end. One step looks at
+    most at ``limit`` of them. Result: a ``Requeued``."""
 
     queues: tuple[str, ...]  # those that a submitter serves
     route: Callable[[str, str], str | None]  # the new queue for a channel and a number; None if nothing serves them

@@ -1,5 +1,7 @@
 """Messages on their way out: accept, claim, give back and record them, and move them to other queues."""
 
+from collections.abc import Sequence
+
 from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Verdict
 from smsconnector.smpp.message_ids import id_key
@@ -65,12 +67,15 @@ class OutgoingTexts(Receipts):
         return [self._requeue_some(requeue) for requeue in batch]
 
     def _requeue_some(self, requeue: ops.Requeue) -> ops.Requeued:
-        """One step in the first queue, from the place on, that no submitter serves. ``f"{name}\\0"`` sorts directly
+        """One step in the first queue, from the place on, that is to be looked at. ``f"{name}\\0"`` sorts directly
         after the name of a queue, so it is where the search for the next queue begins."""
         queue, due_at, after = requeue.after
-        while (found := self._first_queue(queue)) in requeue.queues:
+        served = {name for (name,) in self._connection.execute("SELECT name FROM served_queue")}
+        as_they_are = served.intersection(requeue.queues) if served.issuperset(requeue.queues) else ()
+        while (found := self._first_queue(queue)) in as_they_are:
             queue = f"{found}\0"
         if found is None:
+            self._serve(requeue.queues, served)
             return ops.Requeued(0, [], None)
         if found != requeue.after.queue:
             queue, due_at, after = found, -1, -1
@@ -85,10 +90,16 @@ class OutgoingTexts(Receipts):
         if not rows:
             return ops.Requeued(0, [], ops.QueuePlace(queue + "\0", -1, -1))
         routes = [(segment_id, channel, requeue.route(channel, number)) for _, segment_id, channel, number in rows]
-        moves = [(segment_id, new) for segment_id, _, new in routes if new is not None]
+        moves = [(segment_id, new) for segment_id, _, new in routes if new not in (None, found)]
         self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
         left = [channel for _, channel, new in routes if new is None]
         return ops.Requeued(len(moves), left, ops.QueuePlace(queue, *rows[-1][:2]))
+
+    def _serve(self, queues: Sequence[str], before: set[str]) -> None:
+        """What waits is in these queues, each in its own."""
+        if before != set(queues):
+            self._connection.execute("DELETE FROM served_queue")
+            self._run("INSERT INTO served_queue (name) SELECT value FROM json_each(?)", list(queues))
 
     def _first_queue(self, begin: str) -> str | None:
         """The first name of a queue with queued segments, in the order of names from ``begin`` on; None if there is

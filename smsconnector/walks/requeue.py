@@ -1,7 +1,8 @@
 """The walk of what waits on disk since another configuration: queue that nobody serves -> queue of a route of today.
 
 1. At the start the store is asked, a chunk at a time, for segments in queues that no submitter of this configuration
-   reads.
+   reads. If it has a route that the one before had not, all queues are looked at: a prefix that was added holds for
+   what was accepted before it, too. The store keeps which routes there were, from the moment when the walk was done.
 2. For each it asks ``queue_of``, in the store's thread, which queue serves the channel and the number now, and moves
    the segment there in the same commit.
 3. What no route serves stays where it is. It is counted by its channel in ``unserved``, told in the log, and ends by
@@ -27,12 +28,13 @@ from smsconnector.walks.outlet import Outlet
 
 
 class Rerouting(Service):
-    """Runs once, from ``startService`` on, and then starts the submitters of all ``outlets``, unless it was stopped."""
+    """Runs once, from ``startService`` on, and then starts the submitters of all ``outlets``, unless it was stopped.
+    ``limit``: segments that are looked at in one step."""
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, writer: IWriter, outlets: Mapping[str, Outlet]) -> None:
-        self._outlets = outlets
+    def __init__(self, clock: IReactorTime, writer: IWriter, outlets: Mapping[str, Outlet], limit: int = 2_000) -> None:
+        self._outlets, self._limit = outlets, limit
         self._retrying = RetryingWriter(clock, writer)
         self._moved = 0  # segments
         self._queues: tuple[str, ...] = ()
@@ -49,7 +51,7 @@ class Rerouting(Service):
         self._retrying.close()
 
     def _look(self, after: ops.QueuePlace) -> None:
-        self._retrying.put(lambda: ops.Requeue(self._queues, self.queue_of, after), self._looked)
+        self._retrying.put(lambda: ops.Requeue(self._queues, self.queue_of, after, self._limit), self._looked)
 
     def _looked(self, found: ops.Requeued | None, _error: StoreError | None) -> None:
         """One chunk; an error here is one that no repeat would mend, and then what is left stays as it is."""

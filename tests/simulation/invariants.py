@@ -2,7 +2,8 @@
 and the broker saw.
 
 I1 every message with a 200 has one final report, and nothing else has one;
-I2 no submit without a reason: the one before it was not taken, or nobody can know;
+I2 no submit without a reason: the one before it was not taken, or nobody can know; and none by a bind that does not
+   serve its number in the configuration of the day;
 I3 what was acknowledged to the SMSC, or to the provider with a 200, had its effect, once;
 I4 every event has one id and one content, and comes again only where its confirmation was lost;
 I5 two texts to one number are submitted in the order of their 200s;
@@ -55,6 +56,7 @@ from tests.simulation.world import (
     RECEIPT_TIME,
     RESENDS,
     World,
+    hosts_for,
 )
 
 SMALLEST_WINDOW = 2
@@ -287,6 +289,9 @@ def _submits(facts: Facts) -> Iterator[Broken]:
             yield "I2", f"segment {key} is submitted, and no message"
             continue
         expected = body_of(next(one.text for one in facts.world.application.requests if one.tag == key[0]), key[0][1])
+        for one in submits:
+            if one.connection.host not in hosts_for(one.life.setup, one.destination):
+                yield "I2", f"segment {key} is submitted by {one.connection.host} at {one.sent_at:.3f}, a forbidden way"
         if any(submit.text not in expected for submit in submits):
             yield "I2", f"segment {key} has another text"
         for before, after in pairwise(submits):

@@ -345,7 +345,7 @@ def plan_of(seed: int) -> Plan:
     for _ in range(dice.choice((0, 0, 0, 1, 1, 2))):
         at, seconds = _time(dice, span + 1.5), dice.choice((0.1, 0.2, 1.0, 3.0))
         steps.append(Stop(at, seconds) if dice.random() < 0.25 else Crash(at, dice.choice(CRASHES), seconds))
-        later = dice.choice(SETUPS) if dice.random() < 0.1 else later
+        later = dice.choice(SETUPS) if dice.random() < 0.2 else later
     forms = dice.choice(("decimal", "decimal", "hex-response-decimal-receipt", "padded"))
     splits = dice.choice((0.0, 0.2, 0.6))
     slowness = dice.choice((0.002, 0.02, 0.02, 0.02, 0.3, 1.5))

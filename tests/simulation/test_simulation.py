@@ -277,6 +277,18 @@ class ReplayedCase(SimulationCase):
             for at in (4.0, 5.0, 7.0):
                 self.holds(*self.to_a_full_number(at), setup=setup, slowness=0.002)
 
+    def test_a_prefix_is_added(self) -> None:
+        """What was accepted before goes by the bind that serves its number now, and by no other."""
+        texts = [Text(0.2, number, to=number % 2) for number in range(6)]
+        self.holds(*texts, Outage(0.0, "smsc 0", 2.0), Crash(1.0), setup="resend", later="routes")
+        self.holds(*texts, Outage(0.0, "smsc 0", 2.0), Stop(1.0), setup="resend", later="pair")
+
+    def test_a_prefix_is_removed(self) -> None:
+        """And without its prefix by the one that serves all others."""
+        texts = [Text(0.2, number, to=number % 2) for number in range(6)]
+        self.holds(*texts, Outage(0.0, "smsc 0", 9.0), Crash(1.0), setup="routes", later="pair")
+        self.holds(*texts, Outage(0.0, "smsc 1", 2.0), Crash(1.0), setup="pair", later="resend")
+
     def to_a_full_number(self, killed_at: float) -> list[Any]:
         texts = [Text(0.1, number, to=number % 2) for number in range(4)]
         return [*texts, Full(0.0, 0, 0x14, 12.0), Full(0.0, 1, 0x14, 12.0), Crash(killed_at)]
@@ -493,6 +505,11 @@ class BrokenLawCase(SimulationCase):
         plans = (Plan(seed, "hold", (Text(0.1, 0), Full(0.0, 0, 0x14, 12.0), Crash(5.0))) for seed in range(10))
         failed = self.fails(plans)
         self.assertEqual(failed and failed.laws, {"I3"})
+
+    def test_what_waits_keeps_its_old_route(self) -> None:
+        """A prefix that is added holds for what was accepted before."""
+        self.patch(Store, "_first_queue", lambda _store, _begin: None)
+        self.broken("I2", 1500)
 
     def test_attempts_are_used_up(self) -> None:
         """A refusal for now ends nothing where no limit is set."""

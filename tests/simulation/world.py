@@ -7,6 +7,7 @@ when all steps are done, everybody is idle and the store has nothing under way; 
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -126,6 +127,13 @@ def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuratio
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
     return parse(_YAML % values)
+
+
+def hosts_for(setup: str, destination: str) -> set[str]:
+    """Who may get a text to that number: the binds with the longest prefix that fits, else those without one."""
+    prefixes = {f"10.0.0.{host}": "".join(re.findall(r"to: \['(\d+)'\]", more)) for _, host, _, more in _BINDS[setup]}
+    fitting = {one for one in prefixes.values() if destination.startswith(one)}
+    return {host for host, one in prefixes.items() if one == max(fitting, key=len)}
 
 
 @cache

@@ -45,6 +45,7 @@ TABLES = (
     "sink",
     "confirmation",
     "parked_event",
+    "served_queue",
 )
 _RANGES = {  # the values that a column may have, where its type does not say enough
     "message": {"segments": range(1, 256), "state": range(3)},

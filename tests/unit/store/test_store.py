@@ -699,7 +699,8 @@ class FileCase(SynchronousTestCase):
         self.assertEqual((pragma("synchronous"), pragma("journal_mode")), (2, "wal"))
 
     def test_other_routes(self) -> None:
-        """What no submitter serves any more goes to the queues of today, some at a time; what has none stays."""
+        """What waits goes to the queues of today, some at a time, whichever it was in; what has none stays. While the
+        queues are the same, only what no submitter serves is looked at."""
         store = Store(self.mktemp())
         self.addCleanup(store.close)
         for number in range(1, 26):
@@ -712,9 +713,13 @@ class FileCase(SynchronousTestCase):
             route = lambda _, destination: "b" if destination != "1" else None  # noqa: E731
             ((count, unserved, after),) = ask(store, [ops.Requeue(("a", "b"), route, after, limit=3)])
             moved, left_over, steps = moved + count, left_over + unserved, steps + 1
-        self.assertEqual((moved, left_over, steps > 5), (13, ["smpp"] * 4, True))
+        self.assertEqual((moved, left_over, steps > 5), (20, ["smpp"] * 5, True))
         left = [len(ask(store, [ops.LoadSegments(queue, 0, 100)])[0]) for queue in ("a", "b", "gone", "older")]
-        self.assertEqual((sum(left), left[:2]), (25, [8, 13]))
+        self.assertEqual((sum(left), left[:2]), (25, [1, 20]))
+        asked: list[str] = []
+        again = ops.Requeue(("a", "b"), lambda _, destination: asked.append(destination))
+        self.assertEqual([one.moved for one in ask(store, [again])], [0])
+        self.assertEqual(set(asked), {"1"})  # what is in no queue of today is looked at each time
 
     def test_postponed(self) -> None:
         """Tried again when it is due, with no attempt counted; what has ended stays as it is."""

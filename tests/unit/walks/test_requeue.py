@@ -50,7 +50,89 @@ class RequeueCase(SynchronousTestCase):
 
     def run_it(self) -> None:
         self.rerouting.startService()
-        self.clock.pump([0] * 10)
+        self.clock.pump([0] * 20)
+
+    def start_with(self, *prefixes: str) -> None:
+        """Another process, whose configuration has these prefixes; "" are all other numbers."""
+        queues = {one: f"smpp/{one}" if one else "smpp" for one in prefixes}
+        self.submitters = {one: StandIn(queue) for one, queue in queues.items()}
+        self.rerouting = Rerouting(self.clock, self.writer, {"smpp": Outlet(FakeChannel(), self.submitters, 60.0)})
+        self.run_it()
+        self.assertEqual(self.started(), [True] * len(prefixes))
+
+    def test_prefix_added(self) -> None:
+        """A prefix chosen for price or for law holds for what was accepted before, too: the bind that served its
+        numbers until now is still there, and must not get them."""
+        self.start_with("")
+        self.accept("smpp", "923001234567", "one", "two")
+        self.accept("smpp", "4670123456")
+        self.start_with("", "92300")
+        self.assertEqual((self.waiting("smpp/92300"), self.waiting("smpp")), (["923001234567"] * 2, ["4670123456"]))
+
+    def test_longer_prefix_added(self) -> None:
+        """The same among prefixes: the longest counts."""
+        self.start_with("", "92")
+        self.accept("smpp/92", "923001234567")
+        self.accept("smpp/92", "923331234567")
+        self.start_with("", "92", "92300")
+        self.assertEqual((self.waiting("smpp/92300"), self.waiting("smpp/92")), (["923001234567"], ["923331234567"]))
+
+    def test_prefix_removed(self) -> None:
+        """Without its prefix a number goes the way of the next shorter one."""
+        self.start_with("", "92", "92300")
+        self.accept("smpp/92300", "923001234567")
+        self.start_with("", "92")
+        self.assertEqual((self.waiting("smpp/92"), self.waiting("smpp/92300")), (["923001234567"], []))
+
+    def test_prefix_exchanged(self) -> None:
+        """As many prefixes as before, but others."""
+        self.start_with("", "92300")
+        self.accept("smpp/92300", "923001234567")
+        self.accept("smpp", "4670123456")
+        self.start_with("", "4670")
+        self.assertEqual((self.waiting("smpp"), self.waiting("smpp/4670")), (["923001234567"], ["4670123456"]))
+
+    def test_what_waits_for_another_attempt(self) -> None:
+        """It goes along, and is due when it was."""
+        self.start_with("")
+        self.accept("smpp", "923001234567")
+        self.writer.put(ops.Postpone((1,), 5_000), lambda result, error: None)
+        self.start_with("", "92300")
+        found: list[Any] = []
+        self.writer.put(ops.LoadDue("smpp/92300", 5_000, 9), lambda answer, error: found.append(answer[0][0].id))
+        self.clock.advance(0)
+        self.assertEqual(found, [1])
+
+    def test_killed_while_it_moves(self) -> None:
+        """A start that does not get to the end has not looked at all: the next one does."""
+        self.start_with("")
+        for number in range(5):
+            self.accept("smpp", f"92300000000{number}")
+        submitters: dict[str, Any] = {one: StandIn(f"smpp/{one}" if one else "smpp") for one in ("", "92300")}
+        half = Rerouting(self.clock, self.writer, {"smpp": Outlet(FakeChannel(), submitters, 60.0)}, limit=2)
+        half.startService()
+        self.writer.commit()
+        half.stopService()
+        self.clock.pump([0] * 9)
+        self.assertTrue(0 < len(self.waiting("smpp/92300")) < 5)
+        self.start_with("", "92300")
+        self.assertEqual((len(self.waiting("smpp/92300")), self.waiting("smpp")), (5, []))
+
+    def test_file_of_before(self) -> None:
+        """A file whose last configuration nobody wrote down is looked at as a whole."""
+        self.accept("smpp", "923001234567")
+        self.start_with("", "92300")
+        self.assertEqual(self.waiting("smpp/92300"), ["923001234567"])
+
+    def test_nothing_changed(self) -> None:
+        """A start with the same prefixes looks at nothing: a backlog of millions costs no time."""
+        self.start_with("", "92300")
+        for number in range(50):
+            self.accept("smpp", f"4670000000{number:02}")
+        asked: list[str] = []
+        self.patch(Rerouting, "queue_of", lambda rerouting, channel, number: asked.append(number))
+        self.start_with("", "92300")
+        self.assertEqual(asked, [])
 
     def test_nothing_to_do(self) -> None:
         """Queues that a submitter reads stay as they are, and all submitters start."""
