@@ -3,9 +3,8 @@
 1. ``submit`` makes a submit_sm of a segment and puts it into the session's window. ``flush`` writes what one turn of
    the reactor has put there.
 2. A response becomes an outcome by the policy's table. A response that throttles is no outcome: the pace slows down,
-   and the segment goes back to its route, which sends it again, in its order, by any bind that has room. If a segment
-   is throttled again and again while others are taken, the pace is left as it is: the SMSC has no more room for that
-   one number.
+   and the segment goes back to its route, which sends it again, in its order, by any bind that has room. The pace is
+   told whether a segment was throttled before: it may be that the SMSC has no more room for that one number.
 3. Receipts and texts of one read go to the channel together. Their responses follow when they are on disk. If they
    can't be written the response is ESME_RX_T_APPN, so that the SMSC tries again.
 4. A response that comes after its time-out still tells that the SMSC has taken the segment: it need not be sent again.
@@ -49,8 +48,6 @@ from smsconnector.wall_clock import WallClock
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
 ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet seen that our last session is gone
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
-THROTTLES_OF_FULL_NUMBER = 5  # in a row of one segment: then its number may be full, and the bind not too fast
-OTHERS_TAKEN = 10.0  # seconds: if the SMSC has taken another segment within them, it is the number
 FIRST_WITH_TLVS = 0x34  # the first interface_version that has TLVs
 WITH_TLVS = {"sar", "payload"}  # the forms of long messages that need TLVs
 PAUSE = 5.0  # seconds, where the rule of a status is to pause and does not say for how long
@@ -132,7 +129,6 @@ class Bind(Service):
         self._ended: tuple[str, float] | None = None
         self._unanswered = Unanswered()
         self._refusals = Refusals()
-        self._taken_at = -OTHERS_TAKEN
         self._wake: IDelayedCall | None = None
         self._trial: IDelayedCall | None = None  # when a bind that is avoided may be tried again
         self._stopped: Deferred[None] | None = None
@@ -305,23 +301,22 @@ class Bind(Service):
         account = self.settings.account
         now = self.clock.seconds()
         if event.status == Status.ESME_ROK:
-            self._pace.taken()
-            self._refusals.in_a_row, self._taken_at = 0, now
+            self._pace.taken(segment.throttles)
+            self._refusals.in_a_row = 0
             outcomes.append((owner, self._taken(segment, event.message_id)))
             return
         rule = self.settings.policy.rule(event.status)
         what = f"submit_sm answered with {describe_status(event.status)}"
         self._tally.count(what, f"to {masked(segment.destination)}")
         if rule.action is Action.THROTTLE:
-            if segment.throttles < THROTTLES_OF_FULL_NUMBER or now - self._taken_at > OTHERS_TAKEN:
-                self._pace.refused(now)
+            self._pace.refused(now, segment.throttles)
             owner.wait_again(segment)
             return
         if rule.action is Action.PAUSE:
             self._pace.pause(now, rule.delay or PAUSE)
             owner.wait_again(segment)
             return
-        self._pace.taken()
+        self._pace.taken(segment.throttles)
         if rule.action is Action.REBIND:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.bind import OTHERS_TAKEN, THROTTLES_OF_FULL_NUMBER, Bind, BindSettings
+from smsconnector.channels.smpp.bind import Bind, BindSettings
 from smsconnector.net.link import BackOff
 from smsconnector.smpp.constants import Status
 from smsconnector.smpp.pace import Pace
@@ -16,25 +16,30 @@ from tests.unit.smpp.test_awkward import SEGMENT, Ear
 BIND_TRANSCEIVER_RESP, SUBMIT_SM_RESP = 0x80000009, 0x80000004
 
 
-class CountingPace(Pace):
-    """Counts how often it was slowed down."""
+class NotedPace(Pace):
+    """Notes what it is told."""
 
-    slowed = 0
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+        self.told: list[tuple[str, int]] = []
 
-    def refused(self, now: float) -> None:
-        self.slowed += 1
-        super().refused(now)
+    def refused(self, now: float, throttles: int = 0) -> None:
+        self.told.append(("refused", throttles))
+        super().refused(now, throttles)
+
+    def taken(self, throttles: int = 0) -> None:
+        self.told.append(("taken", throttles))
+        super().taken(throttles)
 
 
 class FullNumberCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.clock, self.ear, self.pace = Clock(), Ear(), CountingPace(0.0, 0.0)
+        self.clock, self.ear, self.pace = Clock(), Ear(), NotedPace()
         self.sequence = 1
         settings = BindSettings("a", "me@smsc", SessionSettings("me", "secret"))
         self.bind = Bind(self.clock, self.ear, settings, self.ear, BackOff(), self.pace)  # type: ignore[arg-type]
         self.bind.startService()
         self.ear.protocol.dataReceived(pdu(BIND_TRANSCEIVER_RESP, b"smsc\0", 0, 1))
-        self.clock.advance(2 * OTHERS_TAKEN)
 
     def submit(self, throttles: int, status: Status) -> None:
         """A segment that has been throttled so often, and what the SMSC says to it."""
@@ -43,22 +48,15 @@ class FullNumberCase(SynchronousTestCase):
         self.bind.flush()
         self.ear.protocol.dataReceived(pdu(SUBMIT_SM_RESP, b"1\0", status, self.sequence))
 
-    def test_throttled_some_times(self) -> None:
-        """The bind slows down."""
-        self.submit(0, Status.ESME_ROK)
-        self.submit(THROTTLES_OF_FULL_NUMBER - 1, Status.ESME_RTHROTTLED)
-        self.assertEqual(self.pace.slowed, 1)
+    def test_first_try(self) -> None:
+        """What was not throttled before says something of the bind, whatever comes of it."""
+        for status in (Status.ESME_ROK, Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL, Status.ESME_RINVDSTADR):
+            self.submit(0, status)
+        self.assertEqual(self.pace.told, [("taken", 0), ("refused", 0), ("refused", 0), ("taken", 0)])
 
-    def test_throttled_again_and_again(self) -> None:
-        """While others are taken it is the number that is full: the bind keeps its pace, and the segment waits."""
-        self.submit(0, Status.ESME_ROK)
-        self.submit(THROTTLES_OF_FULL_NUMBER, Status.ESME_RTHROTTLED)
-        self.assertEqual(self.pace.slowed, 0)
-        self.assertEqual([one.throttles for one in self.ear.waiting], [THROTTLES_OF_FULL_NUMBER])
-
-    def test_nothing_else_is_taken(self) -> None:
-        """If no other segment was taken for a while, it is the bind after all."""
-        self.submit(0, Status.ESME_ROK)
-        self.clock.advance(OTHERS_TAKEN + 1)
-        self.submit(THROTTLES_OF_FULL_NUMBER, Status.ESME_RTHROTTLED)
-        self.assertEqual(self.pace.slowed, 1)
+    def test_repeat(self) -> None:
+        """What was throttled before may be to a full number: the pace is told, and decides."""
+        for status in (Status.ESME_ROK, Status.ESME_RTHROTTLED, Status.ESME_RINVDSTADR):
+            self.submit(3, status)
+        self.assertEqual(self.pace.told, [("taken", 3), ("refused", 3), ("taken", 3)])
+        self.assertEqual([one.throttles for one in self.ear.waiting], [3])
