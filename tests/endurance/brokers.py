@@ -242,7 +242,7 @@ def full_queue(promises: Promises, is_short: bool) -> None:
     with Scene(broker, promises, "full queue") as scene:
         reports = scene.consumer(f"/queue/{REPORTS}")
         scene.provider.texts(1500, 1500)
-        held = wait(lambda: "holds back since" in scene.health()["broker"], 40)
+        held = wait(lambda: "holds back since" in scene.health()["broker"], 120)
         said = scene.health()["broker"]
         promises.show("full queue: health says so", said[:120], held and f"/queue/{TEXTS}" in said, "holds back since")
         begun = time.monotonic()

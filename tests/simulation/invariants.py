@@ -50,7 +50,6 @@ from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delive
 from tests.simulation.world import (
     ATTEMPTS,
     INCOMING_TIMEOUT,
-    LIFETIME,
     LIMITED,
     RECEIPT_GRACE,
     RECEIPT_TIME,
@@ -169,7 +168,7 @@ class Facts:
                 wrong = max(wrong, step.at + step.seconds + pace)
         wrong = max([wrong, *(began for _, began, _ in self.world.lives[1:])])
         slow = sum(
-            4.0 if one.attempt else LIFETIME
+            4.0 if one.attempt else math.inf  # each try, whatever the time
             for one in plan.of(Fate)
             if one.what not in ("progress", "twice", "undelivered")
         )

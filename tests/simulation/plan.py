@@ -356,7 +356,7 @@ def plan_of(seed: int) -> Plan:
         steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2, *of))
     if not any(isinstance(step, Crash | Stop) or (isinstance(step, Mo) and step.parts > 1) for step in steps):
         for _ in range(dice.choice((0, 0, 0, 0, 1, 2))):
-            steps.append(SetClock(_time(dice, span + 1), dice.choice((-36_000.0, -3_600.0, 3_600.0, 50_000.0))))
+            steps.append(SetClock(_time(dice, span + 1), dice.choice((-36_000.0, -3_600.0, 3_600.0, 40_000.0))))
     if dice.random() < 0.05:
         at = _time(dice, span)
         steps += [TornFile(at, dice.choice((0.5, 5.0))), Outage(at, dice.choice(("smsc 0", "broker")))]
