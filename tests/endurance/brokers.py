@@ -15,6 +15,8 @@ import http.client
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -160,6 +162,11 @@ class Scene:
         found: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()
         return found
+
+    def retry(self) -> None:
+        """What an operator does when the cause is mended: have the parked events sent again."""
+        command = [sys.executable, "-m", "smsconnector", "events", "--retry", "--config", "connector.yaml"]
+        subprocess.run(command, cwd=self.connector.folder, check=True, capture_output=True, timeout=60)
 
     def waiting(self) -> tuple[int, int]:
         """Events that wait for the broker, and those that are parked."""
@@ -321,6 +328,7 @@ def reject_publish(promises: Promises, _is_short: bool) -> None:
         told = scene.waiting()  # the node hangs up at the first that it refuses: some receipts may be lost with that
         promises.show("reject-publish: parked", str(told), not told[0] and 45 <= told[1] <= 50, "all but five at most")
         texts = scene.consumer("/amq/queue/texts")
+        scene.retry()
         scene.all_came(reports, texts)
         scene.count(reports, texts, ends=3)
 
