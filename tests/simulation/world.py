@@ -323,7 +323,9 @@ class World:
 
     def _ended(self) -> None:
         machine, began, _ = self.lives[-1]
-        self.lives[-1] = machine, began, self.time.rightNow
+        now = self.time.rightNow
+        self.lives[-1] = machine, began, now
+        self.frozen = [(since, min(until, now)) for since, until in self.frozen]  # the next process is not
 
     def _stop(self, step: Stop) -> None:
         if self.machine is None or not self.machine.alive or self._stopping:
