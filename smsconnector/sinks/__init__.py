@@ -39,8 +39,8 @@ class EventOutcome(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why events do not flow. ``state``: "down", or "holds back" for a system that lives and does not confirm. ``why``
-    is a sentence. ``since``: seconds of the reactor's clock."""
+    """Why events do not flow. ``state``: "down", "holds back" for a system that lives and does not confirm, or
+    "refuses". ``why`` is a sentence. ``since``: seconds of the reactor's clock."""
 
     state: str
     why: str

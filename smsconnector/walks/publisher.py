@@ -39,8 +39,7 @@ from smsconnector.walks.parked_events import KindsOfEvents
 from smsconnector.wall_clock import WallClock
 
 CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE of each kind may be at the sink
-LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due, and for kinds that get no answers
-NO_ANSWERS = 4.0  # seconds without an answer for a kind, after which it is set aside if the sink is full of it
+LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due, and for kinds that get few answers
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again: at first, and at most
 FIRST_DELAY = 1.0  # seconds; as FIRST_RETRY, for an event that the sink wants later
 REFUSALS_LOGGED, LOG_PERIOD = 20, 60.0  # so many refused events are logged one by one in so many seconds
@@ -68,7 +67,8 @@ class Publisher(Service):
         self._loading = False  # a query is under way
         self._at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
         self._octets: Counter[str] = Counter()  # by kind: the octets of their bodies
-        self._answered_at = dict.fromkeys(KINDS, 0.0)  # by kind: s of the clock at the last answer
+        self._answers: Counter[str] = Counter()  # by kind: events that the sink has answered for since the last look
+        self._was_full: set[str] = set()  # the kinds of which the sink had enough at the last look
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained = Waiters()
         self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS}  # ids of parked events at the sink again
@@ -159,12 +159,8 @@ class Publisher(Service):
         self._load()
 
     def _give(self, events: list[Event], settle: TellOutcome) -> None:
-        now = self._clock.seconds()
-        for kind, count in Counter(event.kind for event in events).items():
-            if not self._at_sink[kind]:
-                self._answered_at[kind] = now
-            self._at_sink[kind] += count
         for event in events:
+            self._at_sink[event.kind] += 1
             self._octets[event.kind] += len(event.body)
         self.sink.publish(events, settle)
 
@@ -178,22 +174,25 @@ class Publisher(Service):
         self._load()
 
     def _set_aside(self) -> None:
-        """Let the other kind go on where one gets no answers. If the sink is away, neither does."""
-        now = self._clock.seconds()
-        for kind in self._full() if self.sink.connected else ():
-            if self._at_sink[kind] and now - self._answered_at[kind] >= NO_ANSWERS and not self._reading.is_aside(kind):
+        """Let the other kind go on where the sink is full of one, and gave few answers for it since the last look. If
+        the sink is away, it gives none for either."""
+        full = {kind for kind in KINDS if self._are_enough([kind])}
+        slow = [kind for kind in full & self._was_full if self._answers[kind] < EVENTS_AT_ONCE]
+        for kind in slow if self.sink.connected else ():
+            if not self._reading.is_aside(kind):
                 self._reading.set_aside(kind)
                 self._load()
+        self._was_full = full
+        self._answers.clear()
 
     # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
 
     def _settle(self, outcome: EventOutcome) -> None:
-        now = self._clock.seconds()
-        for kind, count in Counter(event.kind for event in outcome.events).items():
-            self._at_sink[kind] -= count
-            self._answered_at[kind] = now
         for event in outcome.events:
-            self._octets[event.kind] -= len(event.body)
+            kind = event.kind
+            self._at_sink[kind] -= 1
+            self._answers[kind] += 1
+            self._octets[kind] -= len(event.body)
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:

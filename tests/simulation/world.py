@@ -372,7 +372,6 @@ class World:
             (parked_events, "FIRST_PAUSE_S", 0.5),
             (parked_events, "LONGEST_PAUSE_S", 4.0),
             (suspicion, "CLOSED_S", 3.0),
-            (publisher, "NO_ANSWERS", 1.0),
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),

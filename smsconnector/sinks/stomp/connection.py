@@ -29,19 +29,28 @@ from twisted.python.failure import Failure
 from smsconnector.net.hearing import Hearing
 from smsconnector.net.tls import TLS, explain_failure
 from smsconnector.sinks.stomp.failover import Broker
-from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer
-from smsconnector.sinks.stomp.peers import broken_error, confirms_transactions, is_no_stomp, shortened, words_of_error
+from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer, is_expressible
+from smsconnector.sinks.stomp.peers import (
+    broken_error,
+    confirms_transactions,
+    is_no_stomp,
+    shortened,
+    with_line_feeds,
+    words_of_error,
+)
 
 # All in seconds.
 HANDSHAKE_TIMEOUT = 10.0  # from TCP connect to CONNECTED
 STALLED = 10.0  # from the last receipt to the next one, while a transaction of several events is under way
 HELD_BACK = 10.0  # the same, for single events: after that it is said, and waited for
+OWED = 60.0  # from the sending of the oldest part under way, while receipts of others come now and then: as HELD_BACK
 PROVED_AFTER = 10.0  # a session that lasts so long and owes nothing resets the back-off
 CONNECTION_TICK = 1.0  # between looks at the time, at most
 ORDINARY_GAP = 1.5  # between two looks; a longer one means that the process was frozen
 
 GRACE = 2  # times the agreed interval of heart-beats, after which a silent broker is given up
 MAX_FRAME = 1 << 20  # octets that a broker may send without completing a frame
+RECENT = 4096  # octets that are kept, to find the ERROR in what can't be read
 WINDOW = 1 << 20  # octets sent and not yet confirmed
 
 TRUSTED_HERE = TLS()  # by what the machine trusts
@@ -95,16 +104,19 @@ class StompConnection(net.Protocol):
         self.uses_transactions = False
         self.stopping = False
         self.refused = False
-        self.is_holding_back = False  # the broker lives, and has owed a receipt for HELD_BACK
         self.why: str | None = None  # set when it is dropped, by us or by an ERROR frame
         self.said = ""  # the words of the ERROR frame, if there was one
         self.hung_up = False  # by the broker, without a word, when the session stood
         self.named: BatchPart | None = None  # the part that the ERROR frame names
         self.stalled: BatchPart | None = None  # the transaction in which nothing moved
-        self.owes_since = 0.0  # s of the reactor: when the last receipt came, or nothing was under way
+        self._sent: dict[
+            str, tuple[float, float]
+        ] = {}  # by receipt id: when, in s of what was heard and of the reactor
+        self._said_held_back = False  # since nothing was under way
         self._confirmed: list[BatchPart] = []  # by the octets that are being read
         self._renderer: FrameRenderer | None = None
         self._first = b""  # what came before CONNECTED
+        self._recent = b""  # the last octets that were fed to the parser
         self._unparsed = 0  # octets fed since the last frame
         self._sends_every = self._beats_every = 0.0  # s; 0: no heart-beats in that direction
         self._timer: Any = None  # the next tick
@@ -112,16 +124,16 @@ class StompConnection(net.Protocol):
     # -- the transport calls these
 
     def connectionMade(self) -> None:
-        self.owes_since = self._last_sent = self.reactor.seconds()
+        self._last_sent = self.reactor.seconds()
         self._hearing = Hearing(self._last_sent, ORDINARY_GAP)
         self._opened = self._last_received = self._last_progress = self._now()  # s of what was heard
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
         settings = self.settings
         if not self.producer.opened(self):
             self.drop("stopped")
             return
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
         connect = self.session.connect(
             login=settings.login,
             passcode=settings.passcode,
@@ -143,8 +155,9 @@ class StompConnection(net.Protocol):
             return
         if self._renderer is None:
             data = self._begun(data)
-        if b"\r" in data:  # STOMP 1.2 lets lines end with CR LF. The parser knows that in headers only.
-            data = data.replace(b"\0\r\n", b"\0\n") if data.strip(b"\r\n") else b"\n"
+        if b"\r" in data:
+            data = with_line_feeds(data, self._recent)
+        self._recent = (self._recent + data)[-RECENT:]
         if self.why is None:
             self._parse(data)
         if self._confirmed:
@@ -171,17 +184,34 @@ class StompConnection(net.Protocol):
         """Write a part with one call. ``number`` names its receipt and transaction, and must be new."""
         assert self._renderer is not None
         octets = self._renderer.part(part.events, number)
+        now, heard = self.reactor.seconds(), self._now()
         if not self.in_flight:
-            self._progress()
+            self._last_progress = heard
         self.in_flight[str(number)] = part
+        self._sent[str(number)] = heard, now
         self.events_in_flight += len(part.events)
         self.octets_in_flight += part.octets
         self._write(octets)
 
     def drop(self, why: str) -> None:
         """Abort the connection at once, even if data is still in its buffers."""
+        passcode = self.settings.passcode
+        if passcode and passcode != self.settings.login:  # a peer may repeat what it was sent
+            why = why.replace(passcode, "***")
         self.why, self.ready = self.why or why, False
         self.transport.abortConnection()
+
+    @property
+    def owes_since(self) -> float | None:
+        """Since when (s of the reactor) the broker, which lives, holds receipts back; None if it does not."""
+        return self._owes_since(self._now())
+
+    def _owes_since(self, heard: float) -> float | None:
+        if not self.in_flight:
+            return None
+        sent, since = self._sent[next(iter(self.in_flight))]
+        quiet = heard - max(self._last_progress, sent)
+        return since if quiet >= HELD_BACK or heard - sent >= OWED else None
 
     def stop(self) -> None:
         """Send DISCONNECT, and close when its receipt comes. A session without CONNECTED is closed at once."""
@@ -212,15 +242,18 @@ class StompConnection(net.Protocol):
                 self._unparsed = 0
                 self._frame(self.parser.get())
         except (StompError, ValueError, OverflowError) as error:  # a header that is no UTF-8, or no number
-            self._unreadable(data, error)
+            while self.parser.canRead() and self.why is None:  # the receipts before it count
+                self._frame(self.parser.get())
+            if self.why is None:
+                self._unreadable(error)
 
-    def _unreadable(self, data: bytes, error: Exception) -> None:
+    def _unreadable(self, error: Exception) -> None:
         """The parser takes no more. It may still be an ERROR that says why."""
-        said = broken_error(self._first if self._renderer is None else data)
+        said = broken_error(self._recent)
         if said is not None:
             self._error(said, None)
         else:
-            self.refused = self._renderer is None
+            self.refused, self.hung_up = self._renderer is None, self._renderer is not None
             self.drop(f"the broker does not speak STOMP ({shortened(str(error))})")
 
     def _frame(self, frame: Any) -> None:
@@ -239,6 +272,10 @@ class StompConnection(net.Protocol):
     def _connected(self, frame: Any) -> None:
         self.session.connected(frame)
         version, server = self.session.version, self.session.server
+        if not is_expressible(self.producer.destination, version):
+            self.refused = True
+            self.drop(f"STOMP {version} can't express the name {self.producer.destination}: write it in ASCII")
+            return
         self.parser.version = version
         self._renderer = FrameRenderer(self.producer.destination, version, self.producer.headers)
         self._first = b""
@@ -261,17 +298,18 @@ class StompConnection(net.Protocol):
         if part is not None:
             self.events_in_flight -= len(part.events)
             self.octets_in_flight -= part.octets
-            self._progress()
-            self.is_holding_back = False
+            self._last_progress = self._last_received
+            del self._sent[receipt_id or ""]
+            self._said_held_back = self._said_held_back and bool(self.in_flight)
             self._confirmed.append(part)
 
     def _error(self, said: str, receipt_id: str | None) -> None:
         """Close the connection. ActiveMQ goes on after an ERROR, and even commits a transaction that has lost a SEND.
         The receipt of that COMMIT must not count, so nothing is read any more."""
         self.refused = self._renderer is None
-        if self.settings.passcode:
-            said = said.replace(self.settings.passcode, "***")
-        self.said = shortened(said) or "no reason given"
+        passcode, login = self.settings.passcode, self.settings.login
+        self.said = shortened(said.replace(passcode, "***") if passcode and passcode != login else said)
+        self.said = self.said or "no reason given"
         self.named = self.in_flight.get(receipt_id or "")
         self.drop(f"the broker {'refused CONNECT' if self.refused else 'reported an error'}: {self.said}")
 
@@ -299,24 +337,21 @@ class StompConnection(net.Protocol):
     def _is_stalled(self, heard: float) -> bool:
         if not self.in_flight or heard - self._last_progress < STALLED:
             return False
-        self.stalled = next((part for part in self.in_flight.values() if len(part.events) > 1), None)
+        oldest = next(iter(self.in_flight.values()))  # what is behind it can't move before it
+        self.stalled = oldest if len(oldest.events) > 1 else None
         return self.stalled is not None
 
     def _look_at_receipts(self, heard: float) -> None:
         if not self.in_flight:
             if self.ready and heard - self._opened >= PROVED_AFTER:
                 self.producer.proved(self)
-        elif heard - self._last_progress >= HELD_BACK and not self.is_holding_back:
-            self.is_holding_back = True
+        elif not self._said_held_back and self._owes_since(heard) is not None:
+            self._said_held_back = True
             self.producer.held_back(self)
 
     def _now(self) -> float:
         """For what begins now, in seconds of the time in which the broker could be heard."""
         return self._hearing.now(self.reactor.seconds())
-
-    def _progress(self) -> None:
-        """A receipt has come, or the first part is sent after nothing was under way."""
-        self.owes_since, self._last_progress = self.reactor.seconds(), self._now()
 
     def _cancel_tick(self) -> None:
         if self._timer is not None and self._timer.active():

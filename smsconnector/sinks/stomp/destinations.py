@@ -12,12 +12,13 @@ _STOMP = ("/queue/", "/topic/", "/amq/queue/", "/exchange/")
 def destination_of(written: str) -> str:
     """The header ``destination`` of a SEND: a bare name is a queue, and so is ``queue://name``; what begins as STOMP
     brokers know it stays. ValueError, with a sentence that says what to write, for any other beginning or no name."""
+    written = written.strip()
     for jms, stomp in _JMS.items():
         if written.lower().startswith(jms):
             written = stomp + written[len(jms) :]
     known = next((prefix for prefix in _STOMP if written.startswith(prefix)), "")
     name = written[len(known) :]
-    if not name.strip() or (not known and (name.startswith("/") or "://" in name)):
+    if not name.strip() or (not known and (name.startswith(("/", "queue:", "topic:")) or "://" in name)):
         wanted = "name, queue://name, topic://name, " + ", ".join(f"{prefix}name" for prefix in _STOMP)
         raise ValueError(f"{written!r} is no destination: write one of {wanted}.")
     return written if known else f"/queue/{name}"

@@ -210,6 +210,13 @@ class ReconnectSchedule:
         self._round = []
         self._lost = self._given
 
+    def again(self) -> None:
+        """It was not the fault of the broker given last: it is tried first, at once, and then the others."""
+        self.succeeded()
+        if self._given is not None:
+            others = [one for one in self._new_round() if one != self._given]
+            self._round, self._begun = [self._given, *others], True
+
     def refused(self) -> None:
         """The broker given last refused the session: the next attempts wait longer, whichever broker they are for."""
         self._refusal = min(self._refusal * 2, REFUSED_MAX) if self._refusal else REFUSED_FIRST

@@ -28,6 +28,7 @@ _OTHERS = (
     (re.compile(rb"\x15\x03"), "it speaks TLS: write ssl:// before the address"),
 )
 _ERROR_FRAME = re.compile(rb"(?:\A|\0)[\r\n]*ERROR\r?\n(.*)", re.DOTALL)
+_BETWEEN_FRAMES = re.compile(rb"\0[\r\n]+")
 _CAUSED_BY = re.compile(r"^Caused by: [\w.$]+: (.+)$", re.MULTILINE)
 _MESSAGE = re.compile(r"^message:(.*)$", re.MULTILINE)
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\c": ":", "\\\\": "\\"}
@@ -60,6 +61,15 @@ def broken_error(data: bytes) -> str | None:
     message = _MESSAGE.search(_decoded(head))
     escaped = message[1] if message else ""
     return words_of_error(re.sub(r"\\.", lambda one: _ESCAPES.get(one[0], one[0]), escaped), body.partition(b"\0")[0])
+
+
+def with_line_feeds(data: bytes, before: bytes) -> bytes:
+    """The octets, with line feeds alone for line ends between frames. STOMP 1.2 lets lines end with CR LF; the parser
+    knows that in headers only. ``before``: what came before them."""
+    if before[-1:] in (b"\0", b"\n"):
+        rest = data.lstrip(b"\r\n")
+        data = data[: len(data) - len(rest)].replace(b"\r", b"") + rest
+    return _BETWEEN_FRAMES.sub(lambda found: found[0].replace(b"\r", b""), data)
 
 
 def words_of_error(message: str, body: bytes) -> str:

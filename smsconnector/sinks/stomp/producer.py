@@ -96,11 +96,16 @@ class Producer(Service):
         if connection is None or not connection.ready:
             why, since = self._down or ("not connected yet", self.reactor.seconds())
             return Trouble("down", why, since)
-        if connection.is_holding_back:
-            owed = (
-                f"{connection.broker} owes the receipts of {connection.events_in_flight} events for {self.destination}"
+        since = connection.owes_since
+        if since is not None:
+            count = connection.events_in_flight
+            owed = f"{connection.broker} owes the receipts of {count} events for {self.destination}"
+            return Trouble("holds back", owed, since)
+        reason = self._suspicion.closed(self.reactor.seconds())
+        if reason:
+            return Trouble(
+                "refuses", f"{connection.broker}, {self.destination}: {reason}", self._suspicion.closed_since
             )
-            return Trouble("holds back", owed, connection.owes_since)
         return None
 
     # -- the contract
@@ -178,7 +183,9 @@ class Producer(Service):
         to be refused. If it is the destination that refuses everything, so is all that waits."""
         parts = list(connection.in_flight.values())
         finding = self._suspicion.ended(connection, parts, self.reactor.seconds())
-        if finding.is_about_events:
+        if finding.is_about_events and connection.said:
+            self._schedule.again()
+        elif finding.is_about_events:
             self._schedule.succeeded()
         self._waiting.extendleft(part for part in reversed(parts) if part is not finding.refused)
         reason = f"{self.destination}: {finding.reason}"
@@ -250,7 +257,6 @@ class Producer(Service):
 
     def agreed(self, connection: StompConnection, what: str) -> None:
         """CONNECTED has come: events may be sent. ``what`` has the version and the server, for the log."""
-        self._down = None
         words = {"destination": self.destination, "broker": connection.broker, "what": what}
         self.log.info("Events for {destination} go to {broker} ({what}).", **words)
         self._pump()
@@ -270,6 +276,7 @@ class Producer(Service):
         not reset it, because an event that makes the broker close the connection would be sent again without a
         pause."""
         if connection is self._connection:
+            self._down = None
             self._schedule.succeeded()
 
     def lost(self, connection: StompConnection) -> None:

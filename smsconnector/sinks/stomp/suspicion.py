@@ -59,12 +59,13 @@ class Suspicion:
         self._confirmed = 0  # events, since ``longest`` has changed
         self._alone: tuple[int, int, float] | None = None  # an event that was alone under way; how often; since when
         self._refused = 0  # events, since one was confirmed
+        self._hangs_up = False  # one of these was refused because the broker hung up
         self._closed: tuple[float, str] | None = None  # until when (s), and why
         self._limit, self._limited_until = MOST, 0.0  # of transactions, after one has stalled
 
     def confirmed(self, events: int, now: float) -> None:
         """The broker has taken so many."""
-        self._alone, self._closed, self._refused = None, None, 0
+        self._alone, self._closed, self._refused, self._hangs_up = None, None, 0, False
         if self.longest < MOST or self.is_careful:
             self._confirmed += events
             if self._confirmed >= self.longest:
@@ -79,13 +80,18 @@ class Suspicion:
         """Why everything is refused for now; "" if it is not."""
         return self._closed[1] if self._closed is not None and now < self._closed[0] else ""
 
+    @property
+    def closed_since(self) -> float:
+        """When (s) it was closed last."""
+        return self._closed[0] - CLOSED_S if self._closed is not None else 0.0
+
     def ended(self, connection: EndedConnection, parts: Sequence[BatchPart], now: float) -> Finding:
         """A connection has ended with these parts under way, in order."""
         if connection.stalled is not None:
             self._stalled(len(connection.stalled.events), now)
             return Finding()
         if not parts:
-            self._closed, self._refused = None, 0
+            self._closed, self._refused, self._hangs_up = None, 0, False
             return Finding()
         if not (connection.said or connection.hung_up):
             return Finding()
@@ -110,13 +116,14 @@ class Suspicion:
         self._alone = event, times + 1, since
         if has_words:
             return times + 1 >= ERRORS_UNTIL_REFUSED
-        if self._refused:  # it has hung up on one before, and has taken none since
+        if self._hangs_up:  # on others before, and it has taken none since
             return True
         return times + 1 >= HANG_UPS_UNTIL_REFUSED and now - since >= HANG_UPS_LAST
 
     def _refuse(self, connection: EndedConnection, parts: Sequence[BatchPart], now: float) -> Finding:
-        reason = connection.said or "the broker hung up on it again and again, without a word"
-        self._alone = None
+        again = "as on others before" if self._hangs_up else "again and again"
+        reason = connection.said or f"the connection was lost with it under way, {again}, and the broker said no word"
+        self._alone, self._hangs_up = None, self._hangs_up or not connection.said
         self._refused += 1
         is_closed = self._refused >= REFUSED_IN_A_ROW
         if is_closed:

@@ -380,6 +380,18 @@ class ParkingCase(SynchronousTestCase):
         self.assertEqual(seen[-3:], ["y", "z", "last"])
         self.assertEqual(self.measures(), (0, 0))
 
+    def test_slow_queue_holds_up_no_other(self) -> None:
+        """A queue that takes one text each two seconds is not the reports' concern: they go on within five seconds."""
+        self.fill()
+        seconds = 0.0
+        while not self.confirm_kind(DELIVERY_REPORT):
+            self.advance(2)
+            seconds += 2
+            self.assertLess(seconds, 6)
+            events, settle = self.sink.batches[0]
+            settle(EventOutcome(events[:1], EventVerdict.CONFIRMED))
+            self.sink.batches[0] = (events[1:], settle)
+
     def test_killed_while_a_queue_is_full(self) -> None:
         """What another process finds: the reports that were confirmed do not come again, the texts do, in order."""
         self.fill()

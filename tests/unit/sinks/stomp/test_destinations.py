@@ -24,6 +24,18 @@ class DestinationCase(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """Anything else is an error that says what to write: nobody reads a queue of that literal name."""
-        for written in ("", " ", "/x", "/queues/x", "/queue/", "queue://", "/exchange/", "jms://x", "//queue/x", "/"):
+        for written in (
+            "",
+            " ",
+            "/x",
+            "/queues/x",
+            "/queue/",
+            "queue://",
+            "/exchange/",
+            "jms://x",
+            "//queue/x",
+            "/",
+            "queue:x",
+        ):
             error = self.assertRaises(ValueError, destination_of, written)
             self.assertIn("is no destination: write one of name, queue://name", str(error), written)

@@ -814,6 +814,78 @@ class ProducerTests(BrokerOfBytes):
             size = longest()
         self.assertEqual(size, 500)
 
+    def test_transaction_behind_a_held_event(self) -> None:
+        """A SEND that is waited for holds up the transactions behind it. They have not stalled: a connection that is
+        given up for that would give a full broker copies."""
+        sink = self.sink()
+        sink.startService()
+        wire = self.connect(heart_beat="10000,10000")
+        done = [publish(sink, [event(1)])]
+        self.live(wire, 60)
+        done.append(publish(sink, [event(2), event(3)]))
+        self.live(wire, 600)
+        self.assertFalse(wire.closed)
+        self.confirm_all(wire)
+        self.assertTrue(all(one.confirmed for one in done))
+
+    def test_receipts_that_trickle(self) -> None:
+        """One receipt each nine seconds, and hundreds owed: the health says so after a minute, since the oldest was
+        sent, and the log has one line."""
+        sink = self.sink(transactions=False)
+        sink.startService()
+        wire = self.connect(heart_beat="10000,10000")
+        publish(sink, [event(number) for number in range(300)])
+        frames, begun = wire.frames(), self.clock.seconds()
+        for frame in frames[1:20]:
+            self.live(wire, 9)
+            wire.say("RECEIPT", receipt_id=frame.headers["receipt"])
+        trouble = sink.trouble
+        assert trouble is not None
+        self.assertEqual((trouble.state, trouble.since), ("holds back", begun))
+        self.assertEqual(len(self.warnings()), 1)
+
+    def test_closed_destination_is_no_health(self) -> None:
+        """While everything for the queue is refused, ``trouble`` says so, and why."""
+        sink, _ = self.close_destination()
+        trouble = sink.trouble
+        assert trouble is not None
+        self.assertEqual(trouble.state, "refuses")
+        self.assertIn("no such thing", trouble.why)
+
+    def test_since_when_it_flaps(self) -> None:
+        """Sessions that come and go without a receipt are one trouble: it began with the first."""
+        sink = self.sink(uri="failover:(tcp://a)?initialReconnectDelay=10&useExponentialBackOff=false")
+        sink.startService()
+        begun = self.clock.seconds()
+        for _ in range(30):
+            self.connect().lose()
+            self.clock.advance(0.1)
+        trouble = sink.trouble
+        assert trouble is not None
+        self.assertEqual(trouble.since, begun)
+
+    def test_broker_dies_after_a_refusal(self) -> None:
+        """An ERROR for one event says nothing against the next, at which the broker is killed."""
+        sink, wire = self.started()
+        publish(sink, [event(1)])
+        self.refuse(wire, receipt_id=wire.frames()[-1].headers["receipt"])
+        done = publish(sink, [event(2)])
+        wire = self.connect()
+        wire.frames()
+        wire.lose(ConnectionLost())
+        self.assertEqual(done.outcomes, [])
+
+    def test_refused_event_and_a_dead_broker_in_the_list(self) -> None:
+        """Who has refused an event is asked about the rest at once, before a broker that does not even answer."""
+        sink = self.sink(uri="failover:(tcp://a,tcp://dead)?randomize=false&initialReconnectDelay=10")
+        sink.startService()
+        wire = self.connect()
+        publish(sink, [event(number) for number in range(8)])
+        for _ in range(3):
+            self.refuse(wire)
+            wire = self.connect()
+            self.assertEqual(wire.broker.host, "a")
+
     def test_single_events_never_stall(self) -> None:
         """After a stall a broker that is full holds single events back: these are waited for. No copy follows."""
         sink = self.sink(uri="failover:(tcp://a)?initialReconnectDelay=10")
@@ -994,6 +1066,77 @@ class ProducerTests(BrokerOfBytes):
         wire.protocol.dataReceived("ERROR\nmessage:Benutzer müller darf nicht\n\n\0".encode("latin-1"))
         wire.lose()
         self.assertIn("the broker reported an error: Benutzer müller darf nicht.", self.warnings()[0])
+
+    def test_broken_error_in_pieces(self) -> None:
+        """However TCP cuts it."""
+        _, wire = self.started()
+        for piece in (b"ERROR\nmes", b"sage:not \\q", b"this\n\n\0"):
+            wire.protocol.dataReceived(piece)
+        wire.lose()
+        self.assertIn("the broker reported an error: not \\qthis", self.warnings()[0])
+
+    def test_rubbish_at_an_event(self) -> None:
+        """A broker that answers one event with what nobody can read: the event is found and refused."""
+        sink = self.sink(uri="failover:(tcp://a)?initialReconnectDelay=100&useExponentialBackOff=false")
+        sink.startService()
+        done = publish(sink, [event(1)])
+        for _ in range(40):
+            wire = self.connect()
+            if wire.frames():
+                wire.protocol.dataReceived(b"RUBBISH\n\n\0")
+            wire.lose()
+            self.clock.advance(0.13)
+        self.assertEqual([outcome.verdict for outcome in done.outcomes], [EventVerdict.REFUSED])
+
+    def test_receipts_before_a_broken_frame(self) -> None:
+        """They count, also if they come in one read with it."""
+        sink, wire = self.started()
+        first, second = publish(sink, [event(1)]), publish(sink, [event(2)])
+        wire.protocol.dataReceived(b"RECEIPT\nreceipt-id:1\n\n\0\nERROR\nmessage:a\\q\n\n\0")
+        self.assertTrue(first.confirmed)
+        self.assertEqual(second.outcomes, [])
+        self.assertTrue(wire.aborted)
+
+    def test_carriage_returns(self) -> None:
+        """Between frames, however they are cut, and as heart-beats (STOMP 1.2)."""
+        for pieces in (
+            (b"\r\nRECEIPT\r\nreceipt-id:1\r\n\r\n\0\r\n\r\n",),
+            (b"\r\n", b"RECEIPT\nreceipt-id:1\n\n\0", b"\r\n\r\n"),
+            (b"RECEIPT\r\nreceipt-id:9\r\n\r\n\0", b"\r\nRECEIPT\r\nreceipt-id:1\r\n", b"\r\n\0\r\n"),
+        ):
+            sink, wire = self.started()
+            done = publish(sink, [event(1)])
+            for piece in pieces:
+                wire.protocol.dataReceived(piece)
+            self.assertTrue(done.confirmed, pieces)
+            self.assertFalse(wire.closed, pieces)
+
+    def test_passcode_that_a_peer_repeats(self) -> None:
+        """It is in no line of the log, whatever the peer does with it; but a word that is the login as well stays."""
+        for passcode, login, data, shown in (
+            ("hunter2", "admin", b"CONNECTED\npasscode:hunter2\nversion:9\n\n\0", None),
+            ("hunter2", "admin", b"RECEIPT\npasscode:hunter2\n\n\0", None),
+            ("guest", "guest", b"ERROR\nmessage:Access refused for user 'guest'\n\n\0", "user 'guest'"),
+        ):
+            self.logged.clear()
+            self.sink(uri="tcp://a", login=login, passcode=passcode).startService()
+            wire = self.reach()
+            wire.protocol.dataReceived(data)
+            wire.lose()
+            line = "".join(self.warnings())
+            self.assertIn(shown or "", line)
+            self.assertEqual("hunter2" in line, False, line)
+
+    def test_name_that_version_1_0_cannot_express(self) -> None:
+        """It would be another queue, and nobody reads it: no session, and the log says what to do."""
+        self.version = "1.0"
+        uri = FailoverURI.parse("tcp://a")
+        sink = Producer(self.clock, "/queue/b\u00fcro", uri, SessionSettings(), {}, Random(1), self.endpoint)
+        sink.startService()
+        wire = self.connect()
+        self.assertTrue(wire.aborted)
+        wire.lose()
+        self.assertIn("can't express the name /queue/b\u00fcro: write it in ASCII", self.warnings()[0])
 
     def test_line_ends_of_connected(self) -> None:
         """STOMP 1.2 lets a broker end lines with CR LF, in CONNECTED too, and name itself in UTF-8."""

@@ -109,7 +109,7 @@ class StompSinkTests(BrokerOfBytes):
         """Both kinds say why, and since when; it is the time of the first failure, not of the latest."""
         sink = self.make(uri="failover:(tcp://a)?initialReconnectDelay=10")
         reports, texts = self.both(sink)
-        self.advance(3)
+        self.advance(13)
         reports.lose()
         texts.lose()
         self.advance(1)
