@@ -408,7 +408,7 @@ class BrokenLawCase(SimulationCase):
 
         def make(real: Any) -> Any:
             def tell(store: Store, events: Any) -> None:
-                real(store, [(f"{event_id}-{at}", kind, jms, body, at) for event_id, kind, jms, body, at in events])
+                real(store, [one._replace(event_id=f"{one.event_id}-{one.created_at}") for one in events])
 
             return tell
 
