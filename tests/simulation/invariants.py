@@ -386,9 +386,10 @@ def _told_unclearly(facts: Facts, submits: list[Submit], stored: Stored) -> bool
     if not submits or not facts.known(submits[-1]) or submits[-1].status != 0 or facts.disk:
         return False
     until = min(stored.final_at, stored.report_by) - 1.0
-    return any(
-        at <= until for one in submits[-1].receipts if one.final in UNCLEAR for at in one.acknowledged_at
-    ) and not any(one.taken for one in submits[:-1])
+    finals = [one for one in submits[-1].receipts if one.final is not None]
+    unclear = any(at <= until for one in finals if one.final in UNCLEAR for at in one.acknowledged_at)
+    clear = any(at <= until for one in finals if one.final not in UNCLEAR for at in one.reached_at)
+    return unclear and not clear and not any(one.taken for one in submits[:-1])
 
 
 def _clear_by(submits: list[Submit], stored: Stored) -> float:
