@@ -60,8 +60,10 @@ class WallClock:
             return int(now * 1000)
         elapsed = self._elapsed()
         step = now - elapsed - self._ahead
-        if step:
-            self._ahead += step
+        self._ahead += step
+        if -NOTICED < step < NOTICED:  # nearly always: the two clocks are read one after the other
+            self._ahead_if_not_set += step
+        else:
             self._stepped(step)
         return int((elapsed + self._ahead_if_not_set) * 1000)
 
@@ -71,15 +73,14 @@ class WallClock:
         return steady + int(self._furthest_back * 1000)
 
     def _stepped(self, step: float) -> None:
-        """Follow it or not; say so if it is worth it."""
-        followed = not NOTICED <= abs(step) <= FOLLOWED
+        """Follow one of ``NOTICED`` seconds and more, or not, and say so."""
+        followed = abs(step) > FOLLOWED
         if followed:
             self._ahead_if_not_set += step
         self._furthest_back = min(self._furthest_back, self._ahead - self._ahead_if_not_set)
-        if abs(step) >= NOTICED:
-            self.log.warn(
-                "the machine's clock was set {way} by {seconds:.0f} s: {what}",
-                way="forward" if step > 0 else "back",
-                seconds=abs(step),
-                what="lifetimes and pauses follow it" if followed else "lifetimes and pauses do not change",
-            )
+        self.log.warn(
+            "the machine's clock was set {way} by {seconds:.0f} s: {what}",
+            way="forward" if step > 0 else "back",
+            seconds=abs(step),
+            what="lifetimes and pauses follow it" if followed else "lifetimes and pauses do not change",
+        )

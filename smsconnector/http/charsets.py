@@ -39,6 +39,8 @@ _CODECS = {
 
 def decode(octets: bytes, content_type: str) -> tuple[str, str]:
     """The body as text, and the codec of octets that are escaped in it. Raises InvalidRequest."""
+    if ";" not in content_type and octets.isascii():  # by far the most: no other reading is possible
+        return octets.decode("ascii"), "utf-8"
     found = _CHARSET.search(content_type) if ";" in content_type else None
     name = found[1].strip() if found else ""
     codec = _CODECS.get(name.lower().replace("_", "-"))

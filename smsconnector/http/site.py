@@ -266,7 +266,8 @@ class BoundedRequest(Request):
         )
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
-        return self.requestHeaders.getRawHeaders(name) or ()
+        headers = self.requestHeaders
+        return headers.getRawHeaders(name) or () if headers.hasHeader(name) else ()  # most are not there
 
     def set_head(self, answer: Answer) -> bytes:
         """Set the status and the headers of this answer, and give its body, which the caller has to write."""

@@ -61,7 +61,9 @@ class Hearing:
 
     def now(self, now: float) -> float:
         """The number for what begins now."""
-        self._latest = max(self._latest, self._heard + self._pending + self._gap(now))
+        gap = now - self._ticked_at
+        found = self._heard + self._pending + (gap if gap < self._most else self._most)
+        self._latest = max(self._latest, found)
         return self._latest
 
     def has_just_woken(self, now: float) -> bool:

@@ -130,10 +130,12 @@ class Publisher(Service):
 
     def _full(self) -> list[str]:
         """The kinds of which the sink has enough for now."""
+        if not self._are_enough(KINDS):  # nearly always
+            return []
         together = [kind for kind in KINDS if not self._reading.is_aside(kind)]
         return [kind for kind in KINDS if self._are_enough(together if kind in together else [kind])]
 
-    def _are_enough(self, kinds: list[str]) -> bool:
+    def _are_enough(self, kinds: Sequence[str]) -> bool:
         chunks = CHUNKS_AT_SINK - 1
         events, octets = (sum(counter[kind] for kind in kinds) for counter in (self._at_sink, self._octets))
         return events > chunks * EVENTS_AT_ONCE or octets > chunks * ops.EVENT_OCTETS

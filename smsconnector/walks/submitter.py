@@ -215,7 +215,7 @@ class Submitter(Service):
 
     def _give(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Hand these to the channel; those that found no room come back."""
-        self._submitted.update((one.id, one) for one in segments)
+        self._submitted |= {one.id: one for one in segments}
         left = self._channel.submit(segments)
         for one in left:
             del self._submitted[one.id]

@@ -43,4 +43,7 @@ class Unanswered:
 
 def _octets(pdu: PDU) -> int:
     text = pdu.fields.get("short_message", b"")
-    return len(text if isinstance(text, bytes) else b"") + sum(len(value) for _, value in pdu.tlvs) + len(pdu.rest)
+    octets = len(pdu.rest) + (len(text) if isinstance(text, bytes) else 0)
+    for _, value in pdu.tlvs:
+        octets += len(value)
+    return octets
