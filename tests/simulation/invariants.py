@@ -457,17 +457,20 @@ def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list
     if isinstance(code, int) and code < 0x400:
         used_up = not facts.setups.isdisjoint(LIMITED) and any(len(submits) >= ATTEMPTS for submits in segments)
         return any(one.status == code for one in everything) and (code not in NOT_TAKEN_FOR_NOW or used_up)
-    return any(_told_failure(facts, one, code, stored) for submit in everything for one in submit.receipts)
+    can_wait = not (overdue and not all(taken))  # else nothing better can come: what is unclear counts at once
+    return any(_told_failure(facts, one, code, stored, can_wait) for submit in everything for one in submit.receipts)
 
 
-def _told_failure(facts: Facts, receipt: Delivered, code: Any, stored: Stored) -> bool:
+def _told_failure(facts: Facts, receipt: Delivered, code: Any, stored: Stored, can_wait: bool) -> bool:
     """Whether this receipt told of a failure with that code, and counts for one: an unclear one when the grace or the
-    time for receipts was over."""
+    time for receipts was over, unless there is nothing to wait for."""
     if receipt.final is None or code != receipt.final.err.decode():
         return False
     reached = [at for at in receipt.reached_at if at <= stored.final_at + 0.002]
     if receipt.final not in UNCLEAR:
         return receipt.delivered is False and bool(reached)
+    if not can_wait:
+        return bool(reached)
     late = facts.world.plan.slowness * 2 + 0.05
     return bool(reached) and stored.final_at >= min(min(reached) + RECEIPT_GRACE, stored.report_by) - late
 
