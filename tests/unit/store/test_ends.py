@@ -228,6 +228,15 @@ class UnclearCase(EndsCase):
         self.sweep(REPORT_BY)
         self.assertEqual(self.ends(), [("FAILED", "013")])
 
+    def test_other_part_never_taken(self) -> None:
+        """The lifetime is over, so nothing better can come. The code counts at once: it says more than NO_RECEIPT."""
+        first, _ = self.accept("SM2", "two", "parts")
+        self.record(first, Verdict.ACCEPTED, "88")
+        self.told(smsc_id="88")
+        for _ in range(2):
+            self.sweep(SEND_UNTIL)
+        self.assertIn(("FAILED", "013"), self.ends())
+
     def test_not_due_by_a_clock_that_was_set(self) -> None:
         """The clock was set, so the grace seems to last when the time for receipts is over: the code still counts."""
         self.record(self.sent, Verdict.ACCEPTED, "77")
