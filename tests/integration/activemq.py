@@ -12,8 +12,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 HOME = Path("/usr/share/activemq")
 JAR = HOME / "bin" / "activemq.jar"
@@ -84,7 +85,50 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-class ActiveMQ:
+class BrokerProcess:
+    """A broker in a process group of its own, with its files in ``folder``."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _launch(self, command: list[str], **more: Any) -> None:
+        with (self.folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*die_with_parent(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **more,
+            )
+
+    def _wait_until(self, is_ready: Callable[[], bool], within: float) -> None:
+        """Poll until it is ready; a broker that ended, or takes too long (s), is an error with its own words."""
+        assert self._process is not None
+        deadline = time.monotonic() + within
+        while not is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / "broker.log").read_text(errors="replace")[-2000:]
+                self.kill()
+                raise RuntimeError(f"the broker did not start:\n{said}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """The outage: kill -9 of the whole process group at once, as a power cut would."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_TIMEOUT)
+
+    def stop(self) -> None:
+        """The end of the test: nothing stays, no process and no folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class ActiveMQ(BrokerProcess):
     """One broker. ``start`` blocks until it answers (about a second); it can be stopped and started again on the
     same ports, and with ``persistent`` its messages are then still there. With ``guarded`` only those whom ``writers``
     names may write to the queue of incoming texts: "users" or nobody. ``memory_limit``: of each queue, with producer
@@ -101,12 +145,11 @@ class ActiveMQ:
         maximum_frame: int = 0,
         stores: tuple[str, str] | None = None,
     ) -> None:
+        super().__init__("activemq")
         self.persistent, self.login, self.passcode, self.guarded = persistent, login, passcode, guarded
         self.writers = "users"
         self.memory_limit, self.maximum_frame, self.stores = memory_limit, maximum_frame, stores
         self.stomp_port, self.openwire_port, self.tls_port = free_port(), free_port(), free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="activemq-"))
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def uri(self) -> str:
@@ -120,25 +163,10 @@ class ActiveMQ:
 
     def start(self) -> Self:
         settings = [f"-Dactivemq.{name}={self.folder}" for name in ("base", "conf", "data")]
-        java = [*die_with_parent(), "java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}"]
-        with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*java, *settings, "-jar", str(JAR), "start", self._configuration()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._wait_until_ready()
+        java = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dactivemq.home={HOME}"]
+        self._launch([*java, *settings, "-jar", str(JAR), "start", self._configuration()])
+        self._wait_until(lambda: _accepts(self.stomp_port) and _accepts(self.openwire_port), START_TIMEOUT)
         return self
-
-    def kill(self) -> None:
-        """The outage: the whole process group at once, as a power cut would."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):  # it ended by itself
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(STOP_TIMEOUT)
 
     def terminate(self) -> None:
         """The maintenance window: a stop in good order."""
@@ -146,11 +174,6 @@ class ActiveMQ:
         if process is not None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(STOP_TIMEOUT * 4)
-
-    def stop(self) -> None:
-        """The end of the test: nothing stays, no process and no folder."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _configuration(self) -> str:
         persistent = "true" if self.persistent else "false"
@@ -182,17 +205,6 @@ class ActiveMQ:
             )
         )
         return f"xbean:file:{xml}"
-
-    def _wait_until_ready(self) -> None:
-        """Poll until both ports accept; a broker that ended or takes too long is an error with its own words."""
-        assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT
-        while not all(_accepts(port) for port in (self.stomp_port, self.openwire_port)):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                said = (self.folder / "broker.log").read_text(errors="replace")[-2000:]
-                self.kill()
-                raise RuntimeError(f"ActiveMQ did not start:\n{said}")
-            time.sleep(0.02)
 
 
 def _accepts(port: int) -> bool:

@@ -11,16 +11,12 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.integration.activemq import STOP_TIMEOUT, die_with_parent, free_port
+from tests.integration.activemq import BrokerProcess, free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_TIMEOUT = 60.0  # seconds; about six are needed
@@ -34,18 +30,17 @@ def available() -> str | None:
     return None
 
 
-class RabbitMQ:
+class RabbitMQ(BrokerProcess):
     """One node. ``start`` blocks until it takes a STOMP session; it can be killed and started again on the same ports,
     and its durable queues are then still there. ``queues``: names and arguments of durable queues that are there from
     the beginning, as ``/amq/queue/NAME`` reaches them. ``writable``: a regular expression, for the names of the queues
     and exchanges that the user may write to."""
 
     def __init__(self, queues: Mapping[str, Mapping[str, Any]] | None = None, writable: str = ".*") -> None:
+        super().__init__("rabbitmq")
         self.queues, self.writable = dict(queues or {}), writable
         self.stomp_port, self.amqp_port = free_port(), free_port()
         self._node_port, self._epmd_port = free_port(), free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def uri(self) -> str:
@@ -54,31 +49,9 @@ class RabbitMQ:
 
     def start(self) -> Self:
         command = f"epmd -port {self._epmd_port} -address 127.0.0.1 & exec {SERVER}"
-        with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*die_with_parent(), "sh", "-c", command],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._wait_until_ready()
+        self._launch(["sh", "-c", command], cwd=self.folder, env=self._environment())
+        self._wait_until(self._takes_sessions, START_TIMEOUT)
         return self
-
-    def kill(self) -> None:
-        """kill -9 of the node and its epmd, at once."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):  # it ended by itself
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(STOP_TIMEOUT)
-
-    def stop(self) -> None:
-        """The end of the test: nothing stays, no process and no folder."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _environment(self) -> dict[str, str]:
         folder = self.folder
@@ -123,17 +96,6 @@ class RabbitMQ:
                 for name, arguments in self.queues.items()
             ],
         }
-
-    def _wait_until_ready(self) -> None:
-        """Poll until a session comes about; a node that ended or takes too long is an error with its own words."""
-        assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self._takes_sessions():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                said = (self.folder / "broker.log").read_text(errors="replace")[-2000:]
-                self.kill()
-                raise RuntimeError(f"RabbitMQ did not start:\n{said}")
-            time.sleep(0.05)
 
     def _takes_sessions(self) -> bool:
         """Whether CONNECT is answered by CONNECTED. The port is open some time before that."""

@@ -26,6 +26,7 @@ class BrokerCase(SynchronousTestCase):
         return health._broker()
 
     def test_flows(self) -> None:
+        """Without a trouble it is one word."""
         self.assertEqual(self.broker(Sink()), "connected")
 
     def test_since_and_why(self) -> None:

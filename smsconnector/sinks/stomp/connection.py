@@ -109,9 +109,7 @@ class StompConnection(net.Protocol):
         self.hung_up = False  # by the broker, without a word, when the session stood
         self.named: BatchPart | None = None  # the part that the ERROR frame names
         self.stalled: BatchPart | None = None  # the transaction in which nothing moved
-        self._sent: dict[
-            str, tuple[float, float]
-        ] = {}  # by receipt id: when, in s of what was heard and of the reactor
+        self._sent: dict[str, tuple[float, float]] = {}  # by receipt id: when, in s heard and in s of the reactor
         self._said_held_back = False  # since nothing was under way
         self._confirmed: list[BatchPart] = []  # by the octets that are being read
         self._renderer: FrameRenderer | None = None
@@ -195,11 +193,13 @@ class StompConnection(net.Protocol):
 
     def drop(self, why: str) -> None:
         """Abort the connection at once, even if data is still in its buffers."""
-        passcode = self.settings.passcode
-        if passcode and passcode != self.settings.login:  # a peer may repeat what it was sent
-            why = why.replace(passcode, "***")
-        self.why, self.ready = self.why or why, False
+        self.why, self.ready = self.why or self._masked(why), False
         self.transport.abortConnection()
+
+    def _masked(self, words: str) -> str:
+        """Without the passcode, for a peer may repeat what it was sent. One that is the login as well is no secret."""
+        passcode = self.settings.passcode
+        return words.replace(passcode, "***") if passcode and passcode != self.settings.login else words
 
     @property
     def owes_since(self) -> float | None:
@@ -307,9 +307,7 @@ class StompConnection(net.Protocol):
         """Close the connection. ActiveMQ goes on after an ERROR, and even commits a transaction that has lost a SEND.
         The receipt of that COMMIT must not count, so nothing is read any more."""
         self.refused = self._renderer is None
-        passcode, login = self.settings.passcode, self.settings.login
-        self.said = shortened(said.replace(passcode, "***") if passcode and passcode != login else said)
-        self.said = self.said or "no reason given"
+        self.said = shortened(self._masked(said)) or "no reason given"
         self.named = self.in_flight.get(receipt_id or "")
         self.drop(f"the broker {'refused CONNECT' if self.refused else 'reported an error'}: {self.said}")
 
