@@ -194,6 +194,12 @@ class Facts:
         """Whether an answer for good had come by then."""
         return submit.answered_at is not None and submit.answered_at <= at and submit.status not in NOT_TAKEN_FOR_NOW
 
+    def used_up(self, submits: list[Submit], at: float) -> bool:
+        """Whether a segment had ended by then because nobody knew what became of so many tries. A kill may come before
+        that is on disk: then it is tried once more."""
+        unknown = [one for one in submits if self.silent_response(one)]
+        return len(unknown) > RESENDS and self.gave_up(submits[-1], at)
+
     def under_way_at(self, submit: Submit, at: float) -> bool:
         """Whether the daemon that wrote it was waiting for the answer then."""
         answered = submit.answered_at is not None and submit.answered_at <= at
@@ -616,9 +622,10 @@ def _ordered(facts: Facts, first: Request, second: Request) -> Iterator[Broken]:
     before = [one for some in segments for one in some if one.number < next_one.number]
     retried = any(facts.to_retry(one, begin) for one in before)
     for some in segments:
-        last = next((one for one in reversed(some) if one.number < next_one.number), None)
+        tried = [one for one in some if one.number < next_one.number]
+        last = tried[-1] if tried else None
         again = some[-1].number > next_one.number
-        if last is not None and facts.ended_with(last, begin):
+        if last is not None and (facts.ended_with(last, begin) or facts.used_up(tried, begin)):
             continue
         under_way = last is not None and facts.under_way_at(last, begin)
         if under_way or (again and (facts.strict or not retried)):
