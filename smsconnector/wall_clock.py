@@ -20,6 +20,7 @@ again. ``docs/decisions/0009-clocks.rst`` has the reasons.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from twisted.logger import Logger
 
@@ -27,14 +28,18 @@ NOTICED = 1.0  # seconds: a smaller step is not worth a word, and the steady rea
 FOLLOWED = 86_400.0  # seconds: a larger step puts right a clock that was quite wrong
 
 
-def since_boot() -> float:
-    """Seconds since the machine was started, those in which it was suspended included (CLOCK_BOOTTIME,
-    clock_gettime(2)). A lifetime goes on while the machine sleeps, so CLOCK_MONOTONIC, which stops then, won't do here.
-    Where there is no such clock, CLOCK_MONOTONIC has to do: then a suspension looks like a step."""
+def _since_boot() -> Callable[[], float]:
     try:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        time.clock_gettime(time.CLOCK_BOOTTIME)
     except (AttributeError, OSError):
-        return time.monotonic()
+        return time.monotonic
+    return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+
+
+# Seconds since the machine was started, those in which it was suspended included (CLOCK_BOOTTIME, clock_gettime(2)). A
+# lifetime goes on while the machine sleeps, so CLOCK_MONOTONIC, which stops then, won't do here. Where there is no such
+# clock, CLOCK_MONOTONIC has to do: then a suspension looks like a step.
+since_boot = _since_boot()
 
 
 class WallClock:
@@ -66,6 +71,11 @@ class WallClock:
         else:
             self._stepped(step)
         return int((elapsed + self._ahead_if_not_set) * 1000)
+
+    def both_milliseconds(self) -> tuple[int, int]:
+        """``milliseconds`` and ``steady_milliseconds``, read at once."""
+        steady = self.steady_milliseconds()
+        return steady + int((self._ahead - self._ahead_if_not_set) * 1000), steady
 
     def earlier_milliseconds(self) -> int:
         """For the age of what was stamped at any time since the start: no stamp seems older than it is."""

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from smsconnector.errors import InvalidRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]  # (name, value) pairs, in the order in which they are sent
-HeaderValues = Callable[[bytes], Sequence[bytes]]  # from a name in lower case to its values as they came; () if none
+RequestHeaders = Mapping[bytes, Sequence[bytes]]  # by the name in lower case: its values, as they came
 Scope = Literal["send", "webhook", "read", "health"]
 NO_ARGUMENTS: Mapping[str, str] = {}
 
@@ -20,7 +20,7 @@ class HTTPRequest(NamedTuple):
 
     method: bytes
     path: bytes  # without the query, still percent-encoded
-    header_values: HeaderValues
+    headers: RequestHeaders
     body: bytes
     arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
     fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
@@ -28,7 +28,7 @@ class HTTPRequest(NamedTuple):
     @property
     def content_type(self) -> str:
         """As the client wrote it, whatever octets these are; "" for none."""
-        return (self.header_values(b"content-type") or (b"",))[0].decode("latin-1")
+        return self.headers.get(b"content-type", (b"",))[0].decode("latin-1")
 
 
 class Answer(NamedTuple):

@@ -76,7 +76,7 @@ class API:
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""
         try:
-            self._access.check(request.header_values)
+            self._access.check(request.headers)
             if request.fault is not None:
                 raise request.fault
             route.handler(request, answer)

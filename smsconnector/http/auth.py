@@ -18,7 +18,7 @@ import hmac
 from collections.abc import Sequence
 
 from smsconnector.errors import InvalidRequest
-from smsconnector.http.answers import HeaderValues
+from smsconnector.http.answers import RequestHeaders
 
 CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="smsconnector"')  # RFC 9110 section 11.6.1: a 401 has one
 
@@ -31,14 +31,14 @@ class Access:
         self._keys = [key.encode() for key in keys]
         self._allowed_origins = {origin.lower().encode() for origin in allowed_origins}
 
-    def check(self, header_values: HeaderValues) -> None:
+    def check(self, headers: RequestHeaders) -> None:
         """Raises InvalidRequest: 403 for a page from elsewhere, else 401 unless the headers bring a key."""
-        origins = header_values(b"origin")
-        if origins or header_values(b"sec-fetch-site"):
-            self._check_page(origins, header_values)
+        origins = headers.get(b"origin", ())
+        if origins or b"sec-fetch-site" in headers:
+            self._check_page(origins, headers)
         if not self._keys:
             return
-        given = _given(header_values)
+        given = _given(headers)
         fits = [given != b"" and hmac.compare_digest(given, key) for key in self._keys]
         if not any(fits):
             raise InvalidRequest(
@@ -48,11 +48,11 @@ class Access:
                 headers=(CHALLENGE,),
             )
 
-    def _check_page(self, origins: Sequence[bytes], header_values: HeaderValues) -> None:
+    def _check_page(self, origins: Sequence[bytes], headers: RequestHeaders) -> None:
         """A browser asks for a page: a navigation to us, our own page, or one that is allowed."""
         foreign = [one for one in (value.strip().lower() for value in origins) if one not in self._allowed_origins]
-        host = b"".join(header_values(b"host")).strip().lower()
-        elsewhere = any(value.strip().lower() == b"cross-site" for value in header_values(b"sec-fetch-site"))
+        host = b"".join(headers.get(b"host", ())).strip().lower()
+        elsewhere = any(value.strip().lower() == b"cross-site" for value in headers.get(b"sec-fetch-site", ()))
         if any(_host_of(one) != _without_default_port(host) for one in foreign) or (
             elsewhere and (foreign or not origins)
         ):
@@ -73,12 +73,12 @@ def _without_default_port(host: bytes) -> bytes:
     return host.removesuffix(b":80").removesuffix(b":443")
 
 
-def _given(header_values: HeaderValues) -> bytes:
+def _given(headers: RequestHeaders) -> bytes:
     """The key that the headers bring; b"" for none. Of a header that comes twice the first counts."""
-    plain = header_values(b"x-api-key")
+    plain = headers.get(b"x-api-key")
     if plain:
         return plain[0].strip()
-    kind, _, value = (header_values(b"authorization") or (b"",))[0].strip().partition(b" ")
+    kind, _, value = headers.get(b"authorization", (b"",))[0].strip().partition(b" ")
     if kind.lower() == b"bearer":
         return value.strip()
     if kind.lower() == b"basic":

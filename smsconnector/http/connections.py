@@ -27,16 +27,10 @@ SPARE_FILES = 200  # open files for everything else: database, log, binds, broke
 @implementer(IHalfCloseableProtocol)
 class Connection(ProtocolWrapper):
     """One connection. ``waiting_since_s`` is the time (``Connections.now``) since when it has been waiting for the
-    client: the first octet of the request that is being received, or what ``BoundedChannel`` notes; None while it does
-    not wait."""
+    client, as ``BoundedChannel`` notes it; None while it does not wait."""
 
     waiting_since_s: float | None = None
     factory: "Connections"
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.waiting_since_s is None:
-            self.waiting_since_s = self.factory.now()
-        super().dataReceived(data)
 
     def readConnectionLost(self) -> None:
         """The client will send no more. Over TLS this is not called: there Twisted closes both halves at once."""

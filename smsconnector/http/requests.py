@@ -34,11 +34,16 @@ class Fields(dict[str, Any]):
     unclear: Collection[str] = ()
 
     def clear_value(self, name: str) -> Any:
-        """The value, None if there is none. InvalidRequest if there are several, for nobody could tell which of them is
-        meant. A field that nobody reads may have as many as it likes."""
-        if name in self.unclear:
-            raise InvalidRequest("duplicate_field", f"{name} is given more than once: give it once.", name)
+        """The value, None if there is none; InvalidRequest as ``make_clear``."""
+        self.make_clear(name)
         return self.get(name)
+
+    def make_clear(self, *names: str) -> None:
+        """InvalidRequest if one of these has several values, for nobody could tell which of them is meant. A field that
+        nobody reads may have as many as it likes."""
+        for name in names if self.unclear else ():
+            if name in self.unclear:
+                raise InvalidRequest("duplicate_field", f"{name} is given more than once: give it once.", name)
 
 
 def fields_of(pairs: list[tuple[str, Any]]) -> Fields:
@@ -52,6 +57,7 @@ def fields_of(pairs: list[tuple[str, Any]]) -> Fields:
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
     """JSON with To, Body and, optional, From, channel and ValidityPeriod. Fields we don't know are left alone."""
     data = _json_object(octets, content_type)
+    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod")
     to = _string(data, "To")
     body = _string(data, "Body")
     if not body:
@@ -63,7 +69,7 @@ def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
         body,
         _address(normal_sender, _optional(data, "From"), "From"),
         _optional(data, "channel"),
-        _validity(data.clear_value("ValidityPeriod")),
+        _validity(data.get("ValidityPeriod")),
     )
 
 
@@ -113,14 +119,14 @@ _JSON = json.JSONDecoder(object_pairs_hook=fields_of)
 def _string(data: Fields, name: str) -> str:
     if name not in data:
         raise InvalidRequest("missing_field", f"{name} is missing: it is required.", name)
-    value = data.clear_value(name)
+    value = data[name]
     if not isinstance(value, str):
         raise InvalidRequest("invalid_field", f"{name} must be a string.", name)
     return value
 
 
 def _optional(data: Fields, name: str) -> str | None:
-    return None if data.clear_value(name) is None else _string(data, name)
+    return None if data.get(name) is None else _string(data, name)
 
 
 def text_refused(error: TextError) -> InvalidRequest:

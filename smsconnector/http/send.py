@@ -45,7 +45,7 @@ class Send:
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
         message, submitter, split = self._message_of(parse_send(request.body, request.content_type))
-        with_body = REPRESENTATION in b",".join(request.header_values(b"prefer"))
+        with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
 
         def written(error: StoreError | None) -> None:
             if error is None:
@@ -71,7 +71,7 @@ class Send:
             split = outlet.cut(send.body)
         except TextError as error:
             raise text_refused(error) from None
-        now_ms = self._wall_clock.milliseconds()
+        now_ms, steady_ms = self._wall_clock.both_milliseconds()
         lifetime_s = outlet.lifetime if send.validity_s is None else min(outlet.lifetime, send.validity_s)
         message = Message(
             sid=new_sid(now_ms),
@@ -81,7 +81,7 @@ class Send:
             alphabet=split.alphabet,
             segments=split.segments,
             accepted_at=now_ms,
-            expires_at=self._wall_clock.steady_milliseconds() + int(lifetime_s * 1000),
+            expires_at=steady_ms + int(lifetime_s * 1000),
             is_limited=send.validity_s is not None,
         )
         return message, submitter, split

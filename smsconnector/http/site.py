@@ -13,7 +13,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -31,7 +31,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
-from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRoute
+from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRoute, RequestHeaders
 from smsconnector.http.api import API
 from smsconnector.http.connections import Connection, Connections
 
@@ -83,8 +83,10 @@ class BoundedChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """RFC 9112 section 3.2: a request has one Host, and only one; HTTP/1.0 may leave it out."""
-        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"host") or ()
-        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+        request = self.requests[-1]
+        request.headers = {name.lower(): values for name, values in request.requestHeaders.getAllRawHeaders()}
+        hosts = request.headers.get(b"host", ())
+        if len(hosts) != 1 and (hosts or self._version == b"HTTP/1.1"):
             self.refuse(InvalidRequest("malformed_request", "Send one Host header: HTTP/1.1 wants it, and no second."))
         else:
             super().allHeadersReceived()
@@ -112,6 +114,7 @@ class BoundedChannel(HTTPChannel):
         """A request has been answered. If it was answered as soon as it was read, and more requests of this client
         are in memory, then other connections have their turn before the next of them."""
         super().requestDone(request)
+        cast(BoundedRequest, request).forget()
         if self._busyReceiving and self._buffer and not self.closing:
             self.paused = True
             self._networkProducer.pauseProducing()
@@ -194,9 +197,10 @@ class BoundedChannel(HTTPChannel):
 
 
 class BoundedRequest(Request):
-    """``too_long``: the body was longer than ``maximum_body``, and ``content`` is empty. ``gone``: the connection has
-    ended."""
+    """``headers``: by their names in lower case; Twisted's own are slow to look at. ``too_long``: the body was longer
+    than ``maximum_body``, and ``content`` is empty. ``gone``: the connection has ended."""
 
+    headers: RequestHeaders
     maximum_body = 65_536  # octets
     too_long = False
     gone = False
@@ -228,11 +232,8 @@ class BoundedRequest(Request):
         self._counted += len(data)
         super().handleContentChunk(data)
 
-    def finish(self) -> None:
-        self._forget()
-        super().finish()
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """It has its answer, or nobody waits for one."""
         self.bodies.octets -= self._counted
         self._counted = 0
 
@@ -259,15 +260,11 @@ class BoundedRequest(Request):
         return HTTPRequest(
             self.method,
             self.path,
-            self.header_values,
+            self.headers,
             cast(BytesIO, self.content).read(),
             arguments=arguments,
             fault=too_large(self.maximum_body) if self.too_long else None,
         )
-
-    def header_values(self, name: bytes) -> Sequence[bytes]:
-        headers = self.requestHeaders
-        return headers.getRawHeaders(name) or () if headers.hasHeader(name) else ()  # most are not there
 
     def set_head(self, answer: Answer) -> bytes:
         """Set the status and the headers of this answer, and give its body, which the caller has to write."""
@@ -287,7 +284,7 @@ class BoundedRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
-        self._forget()
+        self.forget()
         super().connectionLost(reason)
 
     def _refuse_at_once(self) -> None:

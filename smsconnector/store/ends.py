@@ -32,6 +32,7 @@ from smsconnector.store.events import report_event
 from smsconnector.store.outbox import Outbox
 
 Code = int | str | None
+STATES = {int(state): state for state in SegmentState}  # faster than the call of an Enum
 _TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
 KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # the rows of Known
 
@@ -88,7 +89,7 @@ class Known:
         self.message_of: dict[int, int] = {}  # the message id by segment id
         self.left_queue = 0  # segments that need not be submitted any more
         for segment_id, state, message_id, sid, channel, segments, final in rows:
-            self.states.setdefault(segment_id, SegmentState(state))
+            self.states.setdefault(segment_id, STATES[state])
             self.messages.setdefault(message_id, KnownMessage(sid, channel, segments, final))
             self.message_of[segment_id] = message_id
 
@@ -162,7 +163,7 @@ class Ends(Outbox):
                 " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
                 longer,
             ):
-                states[message_id].setdefault(segment_id, SegmentState(state))
+                states[message_id].setdefault(segment_id, STATES[state])
         return states
 
     def _end_messages(self, ended: list[EndedMessage]) -> None:

@@ -113,7 +113,9 @@ class Matcher:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
         own = [one for one in candidates if one.account == receipt.account]
         found = self._pick_own(receipt, own) if own else None
-        return found or self._pick_other(receipt, [one for one in candidates if one.account != receipt.account])
+        if found is not None or len(own) == len(candidates):
+            return found
+        return self._pick_other(receipt, [one for one in candidates if one.account != receipt.account])
 
     def _pick_other(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The choice among the candidates of other accounts of the channel: the number has to fit."""
@@ -165,6 +167,8 @@ def _conversion(form: str) -> str:
 
 def _likeliest(receipt: Receipt, candidates: list[Candidate]) -> Candidate:
     """One of them, by rule 6."""
+    if len(candidates) == 1:
+        return candidates[0]
     return max(
         candidates,
         key=lambda one: (one.smsc_id == receipt.smsc_id, not is_final(one.state), one.form == RAW, one.segment_id),

@@ -17,7 +17,7 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known
+from smsconnector.store.ends import KNOWN_COLUMNS, STATES, Code, Known
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, form_of, is_final, is_long
@@ -166,7 +166,7 @@ class Receipts(PresumedEnds, IncomingTexts):
                 Candidate(
                     account,
                     segment_id,
-                    SegmentState(state),
+                    STATES[state],
                     destination,
                     form_of(form, smsc_id, receipt.smsc_id),
                     smsc_id=smsc_id,
@@ -180,13 +180,14 @@ class Receipts(PresumedEnds, IncomingTexts):
             rows.append(row)
             position, account, sid, destination, segment_id, state, message_id, _, _, segments, _ = row
             if segment_id == message_id:
-                one = Candidate(account, segment_id, SegmentState(state), destination, RAW, segments, sid)
+                one = Candidate(account, segment_id, STATES[state], destination, RAW, segments, sid)
                 found[position].append(one)
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
         """The accounts over which a receipt with this id may come."""
-        return self._accounts.family(account) if is_long(smsc_id) else (account,)
+        family = self._accounts.family(account)
+        return family if len(family) == 1 or is_long(smsc_id) else (account,)
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's

@@ -34,6 +34,14 @@ def run_what_is_due(clock: Clock) -> None:
         clock.advance(0)
 
 
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """Headers as an HTTPRequest has them."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return found
+
+
 class FakeGate(Gate):
     """It is closed when the test gives a reason."""
 

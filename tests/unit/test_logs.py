@@ -14,7 +14,7 @@ BY_WAY = {"Notice", "Rejected", "ended", "_try_in", "_connect_next"}  # what the
 SECRET = {
     *("destination", "source", "addressee", "sender", "number", "msisdn", "to"),
     *("source_addr", "destination_addr", "short_message", "text", "texts", "body", "octets", "message_payload"),
-    *("password", "passcode", "secret", "key", "keys", "api_keys", "authorization", "headers", "header_values", "uri"),
+    *("password", "passcode", "secret", "key", "keys", "api_keys", "authorization", "headers", "uri"),
 }
 TO_TRY_WITH = ("simulator/", "doctor/", "demo.py")  # they show what they were given, to whoever gave it
 

@@ -127,6 +127,7 @@ class Bind(Service):
         self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
+        self._submits_at: int | None = None  # ms; the same for all that is written together
         self._unanswered = Unanswered()
         self._refusals = Refusals()
         self._wake: IDelayedCall | None = None
@@ -232,10 +233,12 @@ class Bind(Service):
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self._pace.submitted()
-        body = self._renderer.body(segment, self._channel.wall_clock.steady_milliseconds())
-        self._protocol.submit(body, (segment, owner))
+        if self._submits_at is None:
+            self._submits_at = self._channel.wall_clock.steady_milliseconds()
+        self._protocol.submit(self._renderer.body(segment, self._submits_at), (segment, owner))
 
     def flush(self) -> None:
+        self._submits_at = None
         if self._protocol is not None:
             self._protocol.flush()
 

@@ -51,6 +51,7 @@ class SMPPProtocol(net.Protocol):
         self._awake = Hearing(owner.clock.seconds())  # as if we always read
         self._abort: IDelayedCall | None = None
         self._held = False  # by the bind: the disk has to catch up
+        self._submits_at: float | None = None  # the same for all that is written together
         self._blocked_since: float | None = None  # by _awake; when the peer's side of the connection became full
 
     def connectionMade(self) -> None:
@@ -69,7 +70,9 @@ class SMPPProtocol(net.Protocol):
 
     def submit(self, body: bytes, token: Any) -> None:
         """A rendered submit_sm body into the window; ``flush`` writes it."""
-        self.session.submit(body, token, self._now())
+        if self._submits_at is None:
+            self._submits_at = self._now()
+        self.session.submit(body, token, self._submits_at)
 
     def connectionLost(self, reason: Failure = net.connectionDone) -> None:
         if self._ticking.running:
@@ -86,6 +89,7 @@ class SMPPProtocol(net.Protocol):
 
     def flush(self) -> None:
         """Write what the session has queued in this turn."""
+        self._submits_at = None
         data = self.session.data_to_send()
         if data:
             self.transport.write(data)

@@ -14,7 +14,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from stompest.protocol import StompFrame, StompSpec
 
@@ -36,7 +35,7 @@ _INEXPRESSIBLE = {
     StompSpec.VERSION_1_1: re.compile(r"[\x00\r\ud800-\udfff]"),
     StompSpec.VERSION_1_2: re.compile(r"[\x00\ud800-\udfff]"),
 }
-_REPORT = re.compile(r'\{"MessageSID": "([^"\\]+)", "DeliveryStatus": "([A-Z]+)", ').match
+_REPORT = re.compile(r'\{"MessageSID": "([A-Za-z0-9_-]+)", "DeliveryStatus": "([A-Z]+)", ').match
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -45,27 +44,28 @@ def is_expressible(header: str, version: str) -> bool:
     return _INEXPRESSIBLE[version].search(header) is None
 
 
-class BatchPart(NamedTuple):
-    """Consecutive events of one batch, which one receipt confirms. ``settle`` is the callback of the batch."""
+class BatchPart:
+    """Consecutive ``events`` of one batch, which one receipt confirms. ``settle`` is the callback of the batch.
+    ``octets``: about so many it takes on the wire."""
 
-    events: Sequence[Event]
-    settle: TellOutcome
+    __slots__ = ("events", "octets", "settle")
 
-    @property
-    def octets(self) -> int:
-        """About how many octets it takes on the wire."""
-        return sum(event_octets(event) for event in self.events)
+    def __init__(self, events: Sequence[Event], settle: TellOutcome) -> None:
+        self.events, self.settle = events, settle
+        self.octets = sum(map(event_octets, events))
 
     def cut(self, most: int, octets: int) -> "tuple[BatchPart, BatchPart | None]":
         """The first events, at most ``most`` and at most about ``octets`` octets, but one at least; and the rest, None
         if there is none."""
+        if self.octets <= octets and len(self.events) <= most:
+            return self, None
         count = size = 0
         for event in self.events[:most]:
             size += event_octets(event)
             if count and size > octets:
                 break
             count += 1
-        if count == len(self.events):
+        if count == len(self.events):  # a single one that is longer
             return self, None
         return BatchPart(self.events[:count], self.settle), BatchPart(self.events[count:], self.settle)
 
@@ -104,7 +104,7 @@ class FrameRenderer:
     def _send(self, event: Event, extra: str) -> str:
         channel = event.jms_type
         head = self._heads.get(channel) or self._heads.setdefault(channel, self._head(channel))
-        event_id = self._escaped(event.event_id)
+        event_id = event.event_id if _PLAIN(event.event_id) else self._escaped(event.event_id)
         about = self._about(event.body)
         return f"{head}event-id:{event_id}\nevent_id:{event_id}\n{about}{extra}\n{event.body}\0"
 
@@ -113,7 +113,7 @@ class FrameRenderer:
         nothing."""
         report = _REPORT(body)
         if report is not None:  # by far the most, and much faster so
-            return f"correlation-id:{self._escaped(report[1])}\nDeliveryStatus:{report[2]}\n"
+            return f"correlation-id:{report[1]}\nDeliveryStatus:{report[2]}\n"
         try:
             said = json.loads(body)
             sid, status = said.get("MessageSID") or said.get("SmsSid"), said.get("DeliveryStatus")

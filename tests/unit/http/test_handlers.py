@@ -22,7 +22,7 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, ask
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, ask, by_name
 
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
@@ -30,12 +30,8 @@ JSON = (b"Content-Type", b"application/json")
 
 
 def request(body: bytes = b"", *headers: tuple[bytes, bytes], **arguments: str) -> HTTPRequest:
-    """A request with these headers (names in lower case) and arguments of its path."""
-
-    def header_values(name: bytes) -> list[bytes]:
-        return [value for given, value in headers if given == name]
-
-    return HTTPRequest(b"POST", b"/x", header_values, body, arguments)
+    """A request with these headers (names in any case) and arguments of its path."""
+    return HTTPRequest(b"POST", b"/x", by_name(headers), body, arguments)
 
 
 class HandlerCase(SynchronousTestCase):

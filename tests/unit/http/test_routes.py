@@ -16,6 +16,7 @@ from smsconnector.http.auth import CHALLENGE, Access
 from smsconnector.http.site import Routes
 from smsconnector.sms.segmentation import Split
 from smsconnector.wall_clock import WallClock
+from tests.unit.fakes import by_name
 
 JSON = (b"Content-Type", b"application/json")
 NOTHING: Any = None
@@ -35,9 +36,7 @@ def make_api(*keys: str) -> API:
 
 
 def request(*headers: tuple[bytes, bytes], fault: InvalidRequest | None = None) -> HTTPRequest:
-    return HTTPRequest(
-        b"POST", b"/x", lambda name: [value for given, value in headers if given == name], b"body", fault=fault
-    )
+    return HTTPRequest(b"POST", b"/x", by_name(headers), b"body", fault=fault)
 
 
 class TableCase(SynchronousTestCase):
@@ -151,7 +150,7 @@ class ServeCase(SynchronousTestCase):
         ):
             found = 0
             try:
-                access.check(request(self.HOST, *headers).header_values)
+                access.check(request(self.HOST, *headers).headers)
             except InvalidRequest as error:
                 found = error.status
             self.assertEqual(found, status, headers)
@@ -192,7 +191,7 @@ class KeysCase(SynchronousTestCase):
         ]
         keys = Access(("first", "second"))
         for headers, opens in cases:
-            check = request(*headers).header_values
+            check = request(*headers).headers
             if opens:
                 keys.check(check)
             else:
