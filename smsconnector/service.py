@@ -23,8 +23,8 @@ from smsconnector.health import Health
 from smsconnector.http.api import API
 from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
+from smsconnector.process import prepare
 from smsconnector.sections import ChannelSection
-from smsconnector.signals import handle_signals
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
@@ -60,7 +60,7 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
 
-        handle_signals(reactor)
+        prepare(reactor)
     run_on_monotonic_clock(reactor)
     return Connector(reactor, options["configuration"])
 

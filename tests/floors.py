@@ -38,7 +38,7 @@ FLOORS = (
             "timers": "the clock that timers run on",
             "wall_clock": "the time of day",
             "systemd": "READY, STOPPING, the watchdog",
-            "signals": "what signals do to a daemon",
+            "process": "signals, and the collector of cycles",
             "deadline": "a bound in time for a stop",
             "terminal": "lines on a terminal",
         },

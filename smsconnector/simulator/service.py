@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from smsconnector.errors import ConfigurationError
-from smsconnector.signals import handle_signals
+from smsconnector.process import prepare
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.ledger import Entry, FileLedger
 from smsconnector.simulator.smsc import SMSC
@@ -116,7 +116,7 @@ def makeService(options: Options, reactor: Any = None) -> Simulator:
     if reactor is None:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
 
-        handle_signals(reactor)
+        prepare(reactor)
     return Simulator(reactor, options)
 
 

@@ -3,16 +3,16 @@
 1. At the start the messages that wait for another attempt are read from disk, and their lanes are kept. Before that
    nothing may be sent.
 2. A lane is given up when its message expires.
-3. A message may end without an outcome here: a receipt for another of its segments has ended it. So we look now and
-   then which messages still wait on disk. A lane is given up if its message was missing in two looks, one after the
-   other.
+3. A message may end without an outcome here: a receipt for another of its segments has ended it, or a late response
+   has told of the last one. So we look now and then which messages still wait on disk, and at once when such a thing
+   was heard. A lane is given up if its message was missing in two looks, one after the other.
 
 One look is not enough: an outcome may come while the look is under way, and its answer is older. Two are: the second is
 asked after the first was answered, and the backlog answers it only when all outcomes that were known by then are on
 disk. That also holds while the disk cannot be written, for as long as that lasts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -34,6 +34,7 @@ class StrictOrder:
         self._clock, self._backlog, self._lanes, self._freed = clock, backlog, lanes, freed
         self.is_known = False  # which messages wait for another attempt: nothing may be sent before
         self._answered_at: float | None = None  # None while a look is under way
+        self._hurried = 0  # so many looks that do not wait for their time
 
     @property
     def is_full(self) -> bool:
@@ -45,13 +46,33 @@ class StrictOrder:
         free = self._lanes.expire(now_ms)
         if free:
             self._freed(free)
-        due = self._answered_at is not None and self._clock.seconds() - self._answered_at >= LOOK_INTERVAL
-        if due and (self._lanes.kept or not self.is_known):
+        if self._answered_at is None or (self.is_known and not self._lanes.kept):
+            return
+        if self._hurried or self._clock.seconds() - self._answered_at >= LOOK_INTERVAL:
             self.look()
+
+    def hurry(self) -> None:
+        """A message of several segments may have ended without an outcome here: let the next two ticks look."""
+        self._hurried = 2 if self._lanes.kept else 0
+
+    def taken(self, segment: Segment) -> None:
+        """A late response has told that this segment was taken: no further attempt of it comes."""
+        if segment.count > 1:
+            self.hurry()
+        else:
+            self.give_up([segment])
+
+    def give_up(self, segments: Iterable[Segment]) -> None:
+        """The messages of these have ended."""
+        for one in segments if self._lanes.kept else ():
+            free = list(self._lanes.give_up(one.destination, one.message_id))
+            if free:
+                self._freed(free)
 
     def look(self) -> None:
         """Ask which messages wait for another attempt."""
         self._answered_at = None
+        self._hurried = max(0, self._hurried - 1)
         self._backlog.load_retries(KEPT, self._loaded)
 
     def _loaded(self, rows: list[Waiting] | None, _error: StoreError | None) -> None:

@@ -324,8 +324,8 @@ class Submitter(Service):
             self._submitted.pop(segment.id, None)
             if ended:
                 self._messages_end(ended, decided)
-            if segment.count == 1 and self._lanes.kept:
-                self._ready.first_in_line(self._lanes.give_up(segment.destination, segment.id))
+            if self._strict is not None:
+                self._strict.taken(segment)
             self.pump()
 
         self._backlog.record(decided, recorded)
@@ -333,17 +333,16 @@ class Submitter(Service):
     def _messages_end(self, ended: list[int], decided: list[Decided]) -> None:
         several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}
         self.messages_ended(several.intersection(ended))
-        if self._lanes.kept:
-            for outcome, _ in decided:
-                segment = outcome.segment
-                if segment.message_id in ended:
-                    self._ready.first_in_line(self._lanes.give_up(segment.destination, segment.message_id))
+        if self._strict is not None:
+            self._strict.give_up([outcome.segment for outcome, _ in decided if outcome.segment.message_id in ended])
         self._told()
 
     def messages_ended(self, message_ids: Collection[int]) -> None:
         """Messages of several segments have ended, here or by a receipt: what is still here of them is not sent."""
         if message_ids and self._ready.holds_segments:
             self._obsolete.add_messages(message_ids)
+        if message_ids and self._strict is not None:
+            self._strict.hurry()
 
     def _forget(self) -> None:
         """What is obsolete matters only while memory holds segments."""

@@ -125,7 +125,7 @@ class FloorsCase(SynchronousTestCase):
             if room in ("channels", "sinks", "net", "sections"):
                 self.assertNotEqual(other, "store", module)
             if room == "simulator":
-                self.assertIn(other or "errors", {"errors", "messages", "sms", "smpp", "simulator", "signals"}, module)
+                self.assertIn(other or "errors", {"errors", "messages", "sms", "smpp", "simulator", "process"}, module)
 
     def test_handlers_know_no_server(self) -> None:
         """In ``http`` only the server's own modules know twisted.web and Klein: another can take their place."""

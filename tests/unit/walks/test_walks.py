@@ -575,6 +575,36 @@ class StrictOrderCase(WalkCase):
         self.settle()
         self.assertEqual(self.ids(), [1, 2])
 
+    def of_two_segments(self) -> tuple[Segment, Segment]:
+        """A message of two segments under way, and behind it another one to its number."""
+        accepted = message("SM1", "one", "two", to="923000000001", at=int(self.now() * 1000))
+        self.submitter.accept(accepted, lambda error: None)
+        self.accept("SM2", to="923000000001")
+        self.settle()
+        first, second = self.channel.under_way
+        return first, second
+
+    def test_late_response_to_a_part(self) -> None:
+        """Nor for an attempt of one part when the other has its response: what is behind goes within two seconds."""
+        first, second = self.of_two_segments()
+        unknown = Outcome(second, Verdict.UNKNOWN, ACCOUNT)
+        self.channel.answer(Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"), unknown)
+        self.settle()
+        self.submitter.late(Outcome(second, Verdict.ACCEPTED, ACCOUNT, "2"))
+        self.settle()
+        self.advance(2)
+        self.assertEqual(self.ids(), [1, 2, 3])
+
+    def test_ended_by_a_part(self) -> None:
+        """A receipt has ended the message while a part of it waits for a long time: the same."""
+        first, second = self.of_two_segments()
+        refused = Outcome(second, Verdict.RETRY, ACCOUNT, None, 8, retry_in=3000.0)
+        self.channel.answer(Outcome(first, Verdict.ACCEPTED, ACCOUNT, "1"), refused)
+        self.receipt(first, Finality.FAILED)
+        self.submitter.messages_ended([1])
+        self.advance(2)
+        self.assertEqual(self.ids(), [1, 2, 3])
+
     def test_both_tried_before(self) -> None:
         """Two messages to one number that both wait for another attempt, as when the order became strict: one after the
         other, and the lane opens in the end."""

@@ -1,4 +1,4 @@
-"""What signals do to a daemon.
+"""What is set once for the process of a daemon: what signals do, and how often the collector of cycles looks.
 
 SIGTERM, SIGINT  stop it in order, as twistd has it. While it stops, another one is logged, and nothing else. Before the
                  reactor runs, either ends the process at once: nothing was accepted yet.
@@ -6,19 +6,40 @@ SIGHUP           is logged, and nothing else. A terminal that is closed sends it
                  out of habit. By default a process ends by it at once, without draining.
 
 What is ignored already, as nohup(1) and the background jobs of a shell do, stays ignored.
+
+What a text needs is freed at once when it is done, by reference counts. Python's collector looks only for cycles; by
+itself it looks after every 700 objects more, which are a few texts. Nearly all that it finds alive then is the code and
+the configuration, which live as long as the process. So what is there at the start is put aside, and the collector
+looks less often. A cycle may then wait for some 50,000 objects, a few megabytes, before it is freed.
 """
 
+import gc
 import signal
 from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import Logger
 
+# Objects made and not freed, after which the collector looks at the young ones; how many such looks before one at the
+# older ones; how many of those before one at all.
+COLLECTOR_THRESHOLDS = (50_000, 20, 10)
+
 _log = Logger()
 
 
-def handle_signals(reactor: Any) -> None:
-    """From now on they do that. Call it in the main thread, before the reactor runs."""
+def prepare(reactor: Any) -> None:
+    """Set that. Call it in the main thread, before the reactor runs."""
+    _handle_signals(reactor)
+    reactor.callWhenRunning(_look_less_often)
+
+
+def _look_less_often() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
+def _handle_signals(reactor: Any) -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_tell_hang_up))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
