@@ -276,7 +276,7 @@ def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
     elif request.status is not None and stored is not None:
         yield "I1", f"text {request.tag} got {request.status}, and was accepted"
     if request.status is None and request.text.hangup in ("", "slow request", "half closed"):
-        died = facts.ended.get(request.life) or math.inf
+        died = facts.ended.get(request.life, math.inf)
         closed = request.ended_at is not None and died > request.ended_at  # by a daemon that lived on
         if died - request.begun_at > PATIENCE or (closed and request.text.hangup == "half closed"):
             yield "I6", f"text {request.tag} got no answer"
