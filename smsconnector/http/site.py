@@ -159,11 +159,11 @@ class BoundedChannel(HTTPChannel):
         """Answer what can't be given to a route, and close. What came behind it is dropped."""
         if self.closing:
             return
-        body = replies.error_body(error)
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
-            % (error.status, RESPONSES[error.status], len(body), body)
-        )
+        answer = replies.refusal(error)
+        headers = (*answer.headers, (b"Connection", b"close"), (b"Content-Length", b"%d" % len(answer.body)))
+        head = b"".join(b"%s: %s\r\n" % header for header in headers)
+        status = b"%d %s" % (answer.status, RESPONSES[answer.status])
+        self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n%s" % (status, head, answer.body))
         self.loseConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:

@@ -214,6 +214,7 @@ class BodiesCase(AbuseCase):
         """The one that makes it too much gets 503 and is closed; the others are read on and answered."""
         (first, answered), (second, _), (_, refused) = self.begin(), self.begin(), self.begin()
         self.assertEqual((self.status(refused), refused.disconnecting), ([503], True))
+        self.assertIn(b"\r\nRetry-After: ", refused.value())
         second.connectionLost(Failure(ConnectionLost()))
         first.dataReceived(b" " * (5_000 - len(GOOD)) + GOOD)
         self.settle()
