@@ -1,18 +1,21 @@
 """The console script ``smsconnector``: the tools beside the daemon."""
 
 import argparse
+import contextlib
 import re
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 from smsconnector import __version__
 from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import load, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
+from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
 from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     events.add_argument("--retry", nargs="*", metavar="EVENT-ID", help="try these again now, or all if none is named")
     _add_database(events)
     events.set_defaults(run=run_events)
+    _add_opt_outs(commands.add_parser("opt-outs", help="who wants no more texts: list, import or remove numbers"))
     save = commands.add_parser("rescue", help="save what can be saved of a damaged database")
     save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
@@ -74,6 +78,14 @@ def _add_config(command: argparse.ArgumentParser) -> None:
 def _add_database(command: argparse.ArgumentParser) -> None:
     _add_config(command)
     command.add_argument("--database", metavar="FILE", help="instead: the database itself, without a configuration")
+
+
+def _add_opt_outs(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--import", dest="source", metavar="FILE", help="enter the numbers of a CSV file; - is stdin")
+    what.add_argument("--remove", nargs=2, metavar=("CHANNEL", "NUMBER"), help="this number may get texts again")
+    _add_database(command)
+    command.set_defaults(run=run_opt_outs)
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
@@ -165,6 +177,34 @@ def run_events(options: argparse.Namespace) -> int:
             f" next at {_moment(one.due_at)}  {one.reason}"
         )
     print(f"{len(parked)} events are parked; `smsconnector events --retry` sends them again" if parked else "none")
+    return 0
+
+
+def _opened(name: str) -> contextlib.AbstractContextManager[TextIO]:
+    """The text file, UTF-8 with or without a BOM; ``-`` is stdin. Raises ConfigurationError."""
+    if name == "-":
+        return contextlib.nullcontext(sys.stdin)
+    try:
+        return open(name, encoding="utf-8-sig", errors="replace", newline="")
+    except OSError as error:
+        raise ConfigurationError([("", f"{name} can't be read: {error.strerror}")]) from None
+
+
+def run_opt_outs(options: argparse.Namespace) -> int:
+    """Print the list as CSV; or enter the numbers of such a file; or take one number out, 1 if it is not there."""
+    path = _database(options)
+    if options.remove:
+        channel, number = options.remove
+        is_there = take_out(path, channel, number)
+        print("removed" if is_there else f"{channel} has no such number")
+        return 0 if is_there else 1
+    if options.source:
+        with _opened(options.source) as stream:
+            entries = read_opt_outs(stream, int(time.time() * 1000))
+        enter_opt_outs(path, entries)
+        print(f"{len(entries)} numbers are entered")
+        return 0
+    write_opt_outs(sys.stdout, opt_outs(path))
     return 0
 
 

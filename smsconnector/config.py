@@ -34,6 +34,7 @@ from smsconnector.sections import (
     explain_error,
 )
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.sms.opt_out import OptOutRules, Wish
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LOOPBACK = re.compile(r":(?:interface=)?(?:127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
@@ -160,6 +161,16 @@ class Configuration(Section):
             graces={name: int(channel.receipt_grace * 1000) for name, channel in channels},
             telling_parts={account for _, channel in channels for account in channel.telling_parts()},
         )
+
+    @property
+    def opt_out_rules(self) -> dict[str, OptOutRules]:
+        """Of the channels whose customers can opt out by a word."""
+        return {name: one.opt_out.rules() for name, one in self.channels.items() if one.opt_out is not None}
+
+    @property
+    def opt_out_replies(self) -> dict[str, dict[Wish, str]]:
+        """What these channels answer."""
+        return {name: one.opt_out.answers() for name, one in self.channels.items() if one.opt_out is not None}
 
     @property
     def system_ids(self) -> dict[str, str]:

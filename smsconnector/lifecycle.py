@@ -52,6 +52,7 @@ CODE_EXPIRED = "EXPIRED"  # the network accepted no segment of it within its lif
 CODE_NO_RECEIPT = "NO_RECEIPT"  # the network accepted a segment of it, but not every final receipt came in time
 CODE_UNKNOWN = "UNKNOWN"  # submitted, and no response came, early or late: it may have been sent
 CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network has accepted it, and will tell nothing more
+CODE_OPTED_OUT = "OPTED_OUT"  # not submitted: whoever has this number wants no more texts
 CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came in time
 
 DEFAULT_WAIT_MS = 3_600_000  # of both times in EndRules

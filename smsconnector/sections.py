@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.lifecycle import DEFAULT_WAIT_MS
 from smsconnector.net.tls import TLS, tls_options
+from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 BASE_PATH_PATTERN = r"^(/[A-Za-z0-9._~-]+)+$"
@@ -130,6 +131,54 @@ class RetrySection(Section):
         return self
 
 
+class OptOutRepliesSection(Section):
+    """What is answered to each word; None: nothing."""
+
+    stop: Annotated[str, Field(min_length=1)] | None = None
+    start: Annotated[str, Field(min_length=1)] | None = None
+    help: Annotated[str, Field(min_length=1)] | None = None
+
+
+class OptOutSection(Section):
+    """Customers can write STOP, and get no more texts of the channel. ``languages``: of the words; ``stop``, ``start``
+    and ``help``: more words. ``codes``: of refusals and receipts that say the same."""
+
+    languages: list[str] = ["en"]
+    stop: list[str] = []
+    start: list[str] = []
+    help: list[str] = []
+    scope: Literal["channel", "sender"] = "channel"
+    codes: list[str | int] = []
+    replies: OptOutRepliesSection = OptOutRepliesSection()
+
+    @field_validator("languages")
+    @classmethod
+    def _languages(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if one not in LANGUAGES:
+                raise ValueError(f"there are words for {', '.join(LANGUAGES)}: write others under stop, start and help")
+        return value
+
+    @field_validator("stop", "start", "help")
+    @classmethod
+    def _words(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if not normal_word(one) or len(one) > LONGEST_WORD:
+                raise ValueError(f"{one[:50]!r} is no such word: it has letters, and {LONGEST_WORD} characters at most")
+        return value
+
+    def rules(self) -> OptOutRules:
+        """The same in the words of ``sms.opt_out``."""
+        more = {Wish.STOP: self.stop, Wish.START: self.start, Wish.HELP: self.help}
+        words = words_of(self.languages, more)
+        return OptOutRules(words, self.scope == "sender", frozenset(map(str, self.codes)))
+
+    def answers(self) -> dict[Wish, str]:
+        """The replies that there are."""
+        said = {Wish.STOP: self.replies.stop, Wish.START: self.replies.start, Wish.HELP: self.replies.help}
+        return {wish: text for wish, text in said.items() if text is not None}
+
+
 class ChannelSection(Section):
     """What a channel of every type has; a type's own section adds to it."""
 
@@ -140,6 +189,7 @@ class ChannelSection(Section):
     receipt_time: Annotated[float, Field(ge=0, le=31_536_000)] = DEFAULT_WAIT_MS / 1000  # for receipts, from then on
     receipt_grace: Seconds = DEFAULT_WAIT_MS / 1000  # for a clear answer, from an unclear one on
     retry: RetrySection = RetrySection()
+    opt_out: OptOutSection | None = None  # None: nobody can opt out here
 
     @classmethod
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:

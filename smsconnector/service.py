@@ -32,6 +32,7 @@ from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.opt_out_replies import OptOutReplies
 from smsconnector.walks.outlet import SubmitterMaker, make_outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
@@ -88,7 +89,8 @@ class Connector(MultiService):
         self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)
         self.publishers = {name: publisher(sink, name) for name, sink in self.sinks.items()}
-        self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended)
+        answers = OptOutReplies(wall_clock, configuration.opt_out_replies, lambda: self.outlets)
+        self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended, answers)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, self._wake_publishers, process)
         self.outlets = {
@@ -145,8 +147,8 @@ class Connector(MultiService):
         super().startService()
         configuration, path = self._configuration, self._configuration.store.path
         try:
-            rules, system_ids = configuration.end_rules, configuration.system_ids
-            store = open_store(path, configuration.kin, tuple(self.sinks), rules, system_ids, self.log)
+            rules, system_ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
+            store = open_store(path, configuration.kin, tuple(self.sinks), rules, system_ids, self.log, opt_out)
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))
@@ -155,8 +157,7 @@ class Connector(MultiService):
         wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
         for part in (*walks, *wires, self._notifier):
             part.startService()
-        why_not = self._door.open()
-        if why_not:
+        if why_not := self._door.open():
             self._give_up(f"http.endpoints: can't listen: {why_not}")
         self._notifier.notify("READY=1")
 

@@ -82,6 +82,21 @@ def same_number(left: str, right: str) -> bool:
     return bool(left and right) and (left.endswith(right[-LAST_DIGITS:]) or right.endswith(left[-LAST_DIGITS:]))
 
 
+def same_subscriber(left: str, right: str) -> bool:
+    """Whether two spellings are of one number, for sure: as ``same_number``, but all digits of the shorter one count. A
+    number that shares its last digits only is somebody else's. Short codes and names have to be the same."""
+    left, right = left.lstrip("+0"), right.lstrip("+0")
+    if left == right:
+        return bool(left)
+    shorter, longer = sorted((left, right), key=len)
+    return len(shorter) > LAST_DIGITS and shorter.isdigit() and longer.endswith(shorter)
+
+
+def number_tail(number: str) -> str:
+    """The last digits, which all spellings have that ``same_subscriber`` takes for one number."""
+    return number.lstrip("+0")[-LAST_DIGITS:]
+
+
 def _digits(number: str, written: str, code: str) -> str:
     """Without the plus, and without the international prefix 00 where it is too long for a short code. ``number`` is
     what was ``written``, without decoration. ``code`` is that of the error."""

@@ -29,6 +29,7 @@ from smsconnector.lifecycle import (
 )
 from smsconnector.store import operations as ops
 from smsconnector.store.events import report_event
+from smsconnector.store.opt_outs import OptOuts
 from smsconnector.store.outbox import Outbox
 
 Code = int | str | None
@@ -103,7 +104,7 @@ class Known:
         return True
 
 
-class Ends(Outbox):
+class Ends(Outbox, OptOuts):
     """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
 
     _rules: EndRules
@@ -177,6 +178,8 @@ class Ends(Outbox):
             ended,
         )
         failed = [one.message_id for one in ended if one.state is MessageState.FAILED]
+        if failed and self._opt_out:
+            self._note_codes((one.message_id, one.channel, one.code, one.now) for one in ended)
         if failed:
             self._counts.queued -= self._run(
                 f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE state IN"

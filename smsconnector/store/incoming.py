@@ -9,6 +9,7 @@ from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
 from smsconnector.store.events import EventRow, incoming_event
+from smsconnector.store.opt_outs import OptOuts
 from smsconnector.store.outbox import Outbox
 from smsconnector.store.rows import columns
 
@@ -77,12 +78,12 @@ class PartialText:
         return [incoming_event(whole, join([part])) for part in parts]
 
 
-class IncomingTexts(Outbox):
+class IncomingTexts(Outbox, OptOuts):
     """What is written of texts from handsets."""
 
     _accounts: Accounts
 
-    def _incoming(self, batch: list[ops.Incoming]) -> list[int]:
+    def _incoming(self, batch: list[ops.Incoming]) -> list[tuple[ops.HeardWish, ...]]:
         events: list[EventRow] = []
         parts: list[IncomingSegment] = []
         for incoming in batch:
@@ -94,7 +95,14 @@ class IncomingTexts(Outbox):
         self._write_events(events)
         for begin in range(0, len(parts), TEXTS_AT_ONCE):
             self._write_events(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
-        return [len(incoming.segments) for incoming in batch]
+        return [self._wishes(incoming) for incoming in batch]
+
+    def _wishes(self, incoming: ops.Incoming) -> tuple[ops.HeardWish, ...]:
+        """What was said about opting out. Such a word has one part."""
+        if not self._opt_out:
+            return ()
+        heard = self._hear_wishes(one for one in incoming.segments if one.count <= 1)
+        return tuple(one for one in heard if one is not None)
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
         """Add the parts to their texts and write them; returns the events of the texts that are complete now.

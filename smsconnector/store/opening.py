@@ -9,6 +9,7 @@ from twisted.logger import Logger
 import twisted
 from smsconnector import __version__
 from smsconnector.lifecycle import EndRules
+from smsconnector.sms.opt_out import OptOutRules
 from smsconnector.store.store import Store
 
 
@@ -19,6 +20,7 @@ def open_store(
     rules: EndRules,
     system_ids: Mapping[str, str],
     log: Logger,
+    opt_out: Mapping[str, OptOutRules] | None = None,
 ) -> Store:
     """The store of a daemon that starts; the parameters are those of ``Store``. Which version it is is logged first, so
     that a support request has it even if the file can't be used. Raises StoreUnusable."""
@@ -29,7 +31,11 @@ def open_store(
         twisted=twisted.__version__,
         sqlite=sqlite3.sqlite_version,
     )
-    store = Store(path, kin, sinks, rules, system_ids, lambda sentence: log.info("{sentence}", sentence=sentence))
+
+    def tell(sentence: str) -> None:
+        log.info("{sentence}", sentence=sentence)
+
+    store = Store(path, kin, sinks, rules, system_ids, tell, opt_out)
     log.info("{described}", described=store.described())
     for name, count in store.forgotten_sinks().items():
         log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
+from smsconnector.sms.opt_out import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class Settle:
 @dataclass(frozen=True, slots=True)
 class Accept:
     """Write a message and its segments for the submitter of ``queue``. The ids of the segments are ``first_id`` and
-    those that follow it. Result: None."""
+    those that follow it. If the number has opted out, the message is ended in the same commit, unless it is to go
+    ``despite_opt_out``. Result: whether it was ended."""
 
     message: Message
     first_id: int
     queue: str
+    despite_opt_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,21 @@ class Received:
     ended: tuple[int, ...] = ()  # messages of several segments that ended; the first Receive of a batch has all of them
 
 
+class HeardWish(NamedTuple):
+    """A customer has written STOP, START or HELP, in whatever language. ``is_new``: it has changed something, or wants
+    an answer."""
+
+    wish: Wish
+    channel: str
+    number: str  # of the customer
+    sender: str  # the number that it was written to
+    is_new: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Write incoming texts, or parts of texts. Whole texts become events. Result: the number of ``segments``."""
+    """Write incoming texts, or parts of texts. Whole texts become events. Result: a tuple of ``HeardWish``, of the
+    channels that have rules for opting out."""
 
     segments: tuple[IncomingSegment, ...]
 

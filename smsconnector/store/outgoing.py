@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
+from smsconnector.lifecycle import CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
@@ -23,7 +23,7 @@ _AFTER_SUBMIT = {
 class OutgoingTexts(Receipts):
     """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
-    def _accept(self, batch: list[ops.Accept]) -> list[None]:
+    def _accept(self, batch: list[ops.Accept]) -> list[bool]:
         messages, segments = [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
@@ -50,7 +50,22 @@ class OutgoingTexts(Receipts):
         )
         self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)
         self._counts.queued += len(segments)
-        return [None] * len(batch)
+        if not self._opt_out:
+            return [False] * len(batch)
+        refused = self._opted_out(batch)
+        self._end_opted_out(refused)
+        first_ids = {one.first_id for one in refused}
+        return [one.first_id in first_ids for one in batch]
+
+    def _end_opted_out(self, accepted: list[ops.Accept]) -> None:
+        """End these at once: their numbers want no texts."""
+        ids = [one.first_id + place for one in accepted for place in range(len(one.message.segments))]
+        if not ids:
+            return
+        known = self._know(ids)
+        codes: dict[int, Code] = {one: CODE_OPTED_OUT for one in ids if known.step(one, SegmentState.FAILED)}
+        self._write_ends(known, codes)
+        self._conclude(known, codes, accepted[-1].message.accepted_at)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
         claimed = self._connection.execute(

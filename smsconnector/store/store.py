@@ -24,10 +24,12 @@ from typing import Any
 from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.sms.addresses import same_number
+from smsconnector.sms.opt_out import OptOutRules
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
 from smsconnector.store.database import Lock, Tell, open_database, steps
 from smsconnector.store.matching import Matcher
+from smsconnector.store.opt_outs import same_subscriber_in
 from smsconnector.store.outgoing import OutgoingTexts
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import StoreCounts
@@ -43,6 +45,7 @@ class Store(OutgoingTexts, Retention):
     :param sinks: the names of the sinks that every new event is owed to.
     :param rules: how long is waited for what may still be told of a message.
     :param system_ids: of the accounts that the binds have today: see ``accounts``.
+    :param opt_out: of the channels whose customers can opt out by a word.
     :param tell: is given a sentence for each step by which an older schema is brought up to date, when it begins.
 
     Raises StoreUnusable if the file can't be used, or if another connector uses it."""
@@ -55,17 +58,18 @@ class Store(OutgoingTexts, Retention):
         rules: EndRules | None = None,
         system_ids: Mapping[str, str] | None = None,
         tell: Tell = lambda sentence: None,
+        opt_out: Mapping[str, OptOutRules] | None = None,
     ) -> None:
-        self._rules = rules or EndRules()
+        self._rules, self._opt_out = rules or EndRules(), opt_out or {}
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
-        self._lock = Lock(path)
-        self.path = path
+        self._lock, self.path = Lock(path), path
         try:
             self._connection = open_database(path, tell)
         except StoreUnusable:
             self._lock.release()
             raise
         self._connection.create_function("same_number", 2, same_number, deterministic=True)
+        same_subscriber_in(self._connection)
         self._matcher = Matcher()
         try:
             self._counts = StoreCounts(

@@ -55,9 +55,9 @@ class IBacklog(Protocol):
         again. Nothing more should be submitted until it is written."""
         ...
 
-    def accept(self, message: Message, done: BacklogDone[None]) -> int:
-        """Write a message. Gives the id of its first segment at once; the others have the ids after it. With an error
-        nothing was written."""
+    def accept(self, message: Message, done: BacklogDone[bool], despite_opt_out: bool = False) -> int:
+        """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
+        whether it has ended already, because its number has opted out. With an error nothing was written."""
         ...
 
     def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
@@ -133,9 +133,9 @@ class StoreBacklog:
     def failing(self) -> bool:
         return self._retrying.failing
 
-    def accept(self, message: Message, done: BacklogDone[None]) -> int:
+    def accept(self, message: Message, done: BacklogDone[bool], despite_opt_out: bool = False) -> int:
         first_id = self._writer.allocate(len(message.segments))
-        self._writer.put(ops.Accept(message, first_id, self.queue), done)
+        self._writer.put(ops.Accept(message, first_id, self.queue, despite_opt_out), done)
         return first_id
 
     # --- loads ----------------------------------------------------------------------------------------------

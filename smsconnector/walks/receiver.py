@@ -3,7 +3,8 @@
 1. A channel or a webhook hands over what came in one read, with a callback ``done``.
 2. The store matches or parks the receipts, and joins texts from their parts. The events that follow from that are
    written in the same commit.
-3. ``done(None)`` is called after the commit: the network may get its acknowledgement now. After ``done(error)`` it must
+3. Who has written STOP, START or HELP gets an answer, where the configuration has one (``opt_out_replies``).
+4. ``done(None)`` is called after the commit: the network may get its acknowledgement now. After ``done(error)`` it must
    not get one, so that it sends the same again.
 """
 
@@ -14,6 +15,7 @@ from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Receipt
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
+from smsconnector.walks.opt_out_replies import OptOutReplies
 
 
 class Receiver:
@@ -21,6 +23,7 @@ class Receiver:
 
     :param told: is called after each successful write, for then there may be new events in the outbox.
     :param ended: is called with the ids of the messages of several segments that receipts have ended.
+    :param replies: answers those who opt out, before the network is told that their word was taken.
     """
 
     def __init__(
@@ -28,8 +31,9 @@ class Receiver:
         writer: IWriter,
         told: Callable[[], None],
         ended: Callable[[Collection[int]], None] = lambda message_ids: None,
+        replies: OptOutReplies | None = None,
     ) -> None:
-        self._writer, self._told, self._ended = writer, told, ended
+        self._writer, self._told, self._ended, self._replies = writer, told, ended, replies
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: ReceivedDone) -> None:
         """Write the receipts and texts that a channel got in one read."""
@@ -56,17 +60,23 @@ class Receiver:
         None."""
         waiting = len(operations)
         first_error: StoreError | None = None
+        wishes: tuple[ops.HeardWish, ...] = ()
 
         def written(result: object, error: StoreError | None) -> None:
-            nonlocal waiting, first_error
+            nonlocal waiting, first_error, wishes
             waiting -= 1
             first_error = first_error or error
             if isinstance(result, ops.Received) and result.ended:
                 self._ended(result.ended)
+            elif isinstance(result, tuple) and not isinstance(result, ops.Received):
+                wishes = result
             if waiting == 0:
                 if first_error is None:
                     self._told()
-                done(first_error)
+                if wishes and self._replies is not None:
+                    self._replies.answer(wishes, lambda: done(first_error))
+                else:
+                    done(first_error)
 
         for operation in operations:
             self._writer.put(operation, written)

@@ -47,6 +47,8 @@ from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
 from smsconnector.wall_clock import WallClock
 
+AcceptDone = Callable[[StoreError | None], None]
+
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 MOST_PAUSED = 20_000  # throttled segments in memory; more, and no new message is begun
 CROWDED_DELAY = 10.0  # seconds: how long a due segment goes back to the disk if very many wait in its lane
@@ -55,8 +57,7 @@ PASSED_OVER = 500  # throttled segments that are passed over in one turn for wan
 
 
 class Submitter(Service):
-    """Moves the segments of one backlog to one channel. ``told`` is
-    called when events were written. A channel's listener."""
+    """Moves the segments of one backlog to one channel, whose listener it is. ``told``: events were written."""
 
     def __init__(
         self,
@@ -121,15 +122,17 @@ class Submitter(Service):
 
     # --- 1 and 2: from the door, and from disk --------------------------------------------------------------
 
-    def accept(self, message: Message, done: Callable[[StoreError | None], None]) -> None:
+    def accept(self, message: Message, done: AcceptDone, despite_opt_out: bool = False) -> None:
         """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written."""
 
-        def written(_result: None, error: StoreError | None) -> None:
-            if error is None and self._ready.accepted(first_id, message) and self._pump_call is None and self.running:
+        def written(is_ended: bool | None, error: StoreError | None) -> None:
+            if is_ended:
+                self._told()
+            elif error is None and self._ready.accepted(first_id, message) and not self._pump_call and self.running:
                 self._pump_call = self._clock.callLater(0, self.pump)
             done(error)
 
-        first_id = self._backlog.accept(message, written)
+        first_id = self._backlog.accept(message, written, despite_opt_out)
 
     def _load_due(self) -> None:
         if self._strict is not None:

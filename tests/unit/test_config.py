@@ -15,6 +15,7 @@ from smsconnector.messages import Finality
 from smsconnector.sections import TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.smpp.policy import Action, Rule
+from smsconnector.sms.opt_out import Wish
 from tests.configured import binds_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,19 @@ class ConfigurationCase(SynchronousTestCase):
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
         for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
+
+    def test_opt_out(self) -> None:
+        """Off unless it is there; what is wrong with its words is said."""
+        self.assertEqual(parse(GOOD).opt_out_rules, {})
+        text = GOOD.replace(
+            "type: smpp", "type: smpp\n    opt_out: {languages: [en, ur], codes: [21610], replies: {stop: bye}}"
+        )
+        configuration = parse(text)
+        self.assertEqual(configuration.opt_out_rules["smpp"].codes, {"21610"})
+        self.assertEqual(configuration.opt_out_replies, {"smpp": {Wish.STOP: "bye"}})
+        problems = self.problems(text.replace("[en, ur]", "[xx]").replace("codes: [21610]", "stop: ['...']"))
+        self.assertIn("there are words for en", problems["channels.smpp.opt_out.languages"])
+        self.assertIn("is no such word", problems["channels.smpp.opt_out.stop"])
 
     def test_every_error_at_once(self) -> None:
         """Each with its path; a key that nobody knows is one too."""

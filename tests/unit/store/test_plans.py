@@ -18,16 +18,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector.store
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Verdict
+from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, Verdict
+from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
 from smsconnector.store.offline.backup import backup
+from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
-from tests.unit.fakes import SINK, confirm
+from tests.unit.fakes import SINK, confirm, message
 from tests.unit.store.test_costs import LONG_AGO, Crowd
 from tests.unit.store.test_store import ACCOUNT, NOW, receipt
 
@@ -40,6 +42,7 @@ GROWING = (
     "confirmation",
     "parked_event",
     "presumed_end",
+    "opt_out",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -56,6 +59,7 @@ IN_TOOLS = {
     "offline/rescue.py": RESCUE,
     "offline/backup.py": RESCUE,
     "offline/parked.py": "an operator's list of all that is parked",
+    "offline/opt_outs.py": "an operator's list of all who have opted out",
 }
 
 
@@ -133,6 +137,9 @@ class PlanCase(SynchronousTestCase):
         parked = [one.event_id for one in parked_events(path)]
         retry_parked(path, parked[:1])
         retry_parked(path, [])
+        enter_opt_outs(path, [OptOut("smpp", "46701234567", "", NOW, "imported")])
+        self.assertEqual(len(list(opt_outs(path))), 1)
+        self.assertTrue(take_out(path, "smpp", "46701234567"))
         copy = self.mktemp()
         backup(path, copy)
         rescue(copy, self.mktemp())
@@ -158,6 +165,13 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Receive((receipt("vague0", Finality.UNCLEAR),)))
         for late in (1, 10**7 + 1):
             crowd.one(ops.Sweep(NOW + 3_600_000 + late, LONG_AGO, 1000, earlier_now=NOW))
+        crowd.store._opt_out = {"smpp": OptOutRules(words_of(["en"], {}), codes={"21610"})}
+        for word in ("STOP", "START", "STOP"):
+            crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "46701234567", "8228", word, NOW),)))
+        self.assertTrue(crowd.one(ops.Accept(message("SMout", to="46701234567"), 100_000, "smpp")))
+        refused = crowd.accept("refused", 1)[0]
+        crowd.one(ops.Record(((Outcome(refused, Verdict.REFUSED, ACCOUNT, code="21610"), 0),), NOW, 1))
+        crowd.store._opt_out = {}
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
         for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):

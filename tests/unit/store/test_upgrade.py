@@ -160,6 +160,8 @@ def write_what_waits(file: File) -> None:
     if file.version >= 8:
         file.row("presumed_end", id=7, reason=1, code="999", due_at=LATER)
         file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
+    if file.version >= 9:
+        file.row("served_queue", id=1, name="smpp")
 
 
 def write_sink(file: File) -> None:

@@ -58,7 +58,7 @@ class BacklogContract:
         made = [message(sid, *texts, to=f"92300{sid[2:]:>07}", at=self.now_ms()) for sid in sids]
         ids = [backlog.accept(one, lambda *answer: answers.append(answer)) for one in made]
         self.advance(0)
-        self.assertEqual(answers, [(None, None)] * len(sids))
+        self.assertEqual(answers, [(False, None)] * len(sids))
         return ids
 
     def answer(self, call: Any, *arguments: Any) -> Any:
@@ -121,7 +121,7 @@ class BacklogContract:
         first = backlog.accept(message("SM1", at=self.now_ms()), lambda *answer: answers.append(answer))
         self.assertEqual(answers, [])
         self.advance(0)
-        self.assertEqual(answers, [(None, None)])
+        self.assertEqual(answers, [(False, None)])
         self.kill()
         self.assertEqual(self.untried(self.make()), [first])
 
@@ -165,7 +165,7 @@ class BacklogContract:
         """A load that is asked when something has just been written sees it."""
         backlog, loaded = self.make(), list[Any]()
 
-        def written(_result: None, _error: StoreError | None) -> None:
+        def written(_result: bool | None, _error: StoreError | None) -> None:
             backlog.load_untried(0, 100, lambda *answer: loaded.append(answer))
 
         first = backlog.accept(message("SM1", at=self.now_ms()), written)
