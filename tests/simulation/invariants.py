@@ -21,13 +21,20 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
-from smsconnector.lifecycle import CODE_ACCEPTED, CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN
+from smsconnector.lifecycle import (
+    CODE_ACCEPTED,
+    CODE_EXPIRED,
+    CODE_NO_FAILURE,
+    CODE_NO_RECEIPT,
+    CODE_OPTED_OUT,
+    CODE_UNKNOWN,
+)
 from smsconnector.net.endpoints import CONNECT_TIMEOUT
 from smsconnector.net.hearing import MOST
 from smsconnector.smpp.constants import Status
 from smsconnector.walks.pauses import pause_after
 from smsconnector.walks.throttled import LONG_PAUSE
-from tests.simulation.application import PATIENCE, Request, body_of
+from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED
@@ -80,7 +87,7 @@ def check(world: World) -> list[Broken]:
     """Everything that is not as it has to be."""
     facts = Facts(world)
     found: list[Broken] = [("I6", problem) for problem in world.problems]
-    for law in (_reports, _submits, _receipts, _texts, _hooks, _events, _order, _store):
+    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store):
         found += law(facts)
     return found
 
@@ -119,6 +126,7 @@ class Facts:
         down = sum(step.seconds for step in world.plan.steps if isinstance(step, Disk | Freeze | Crash | Stop))
         self.late = 5.0 + 2.0 + down + 10 * world.plan.slowness  # seconds: a sweep comes every five
         self.texts_by_number = {one.number: one for one in world.plan.of(Text)}
+        self.opted_out = {one.opted_out: one for one in world.ledger.deliveries if one.opted_out}
         self.stored: dict[tuple[int, int], Stored] = {}
         for sid, segments, accepted_at, final_at, expires_at, text in rows:
             tag = TAG.search(text)
@@ -447,7 +455,25 @@ def _certain(facts: Facts, submits: list[Submit], until: float) -> bool | None:
     return _receipt_says(facts, last, until - 1.0 if not facts.disk else until - 6.0, sure=True)
 
 
+def _opted_out(facts: Facts) -> Iterator[Broken]:
+    """From the acknowledgement of a STOP on, no text that is accepted for that number is submitted."""
+    for request in facts.world.application.requests:
+        word = facts.opted_out.get(request.destination)
+        if word is None or request.status != 200 or request.tag not in facts.stored:
+            continue
+        codes = [body["ProviderStatusCode"] for _, body in facts.reports.get(request.sid, ())]
+        after = bool(word.acknowledged_at) and request.begun_at > min(word.acknowledged_at)
+        before = not word.reached_at or (request.answered_at or 0.0) < min(word.reached_at)
+        submitted = any(one.request == request.tag for one in facts.world.ledger.submits)
+        if after and (submitted or set(codes) != {CODE_OPTED_OUT}):
+            yield "I3", f"text {request.tag} to who has opted out: {codes}, submitted: {submitted}"
+        if CODE_OPTED_OUT in codes and (before or submitted):
+            yield "I3", f"text {request.tag} is OPTED_OUT, submitted: {submitted}, and the STOP came {word.reached_at}"
+
+
 def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list[Submit]], stored: Stored) -> bool:
+    if code == CODE_OPTED_OUT:
+        return number_of(facts.texts_by_number[tag[0]].to) in facts.opted_out
     expires_at, final_at = stored.expires_at, stored.final_at
     everything = [submit for submits in segments for submit in submits]
     overdue = final_at >= expires_at - 0.01
@@ -507,6 +533,8 @@ def _texts(facts: Facts) -> Iterator[Broken]:
         if (event.jms_type, event.body) in facts.hooked_texts:
             continue
         tag = MO_TAG.search(body["Body"])
+        if tag is None and body["Body"] == "STOP" and body["From"] in facts.opted_out:
+            continue
         if tag is None:
             yield "I3", f"a text that no handset wrote: {body['Body'][:40]!r}"
         elif event.event_id not in seen:

@@ -87,6 +87,15 @@ class Mo:
 
 
 @dataclass(frozen=True)
+class OptOut:
+    """The handset of the application's number ``to`` writes STOP, by SMSC 0 or 1."""
+
+    at: float
+    to: int
+    smsc: int = 0
+
+
+@dataclass(frozen=True)
 class Hook:
     """The provider of ``channel`` posts a customer's ``text``, or that a message of its own was ``delivered`` or
     ``failed``; ``twice`` though it got its 200, and with ``hangup`` it does not wait for the first answer. ``sid``: its
@@ -264,6 +273,7 @@ Step = (
     Text
     | Fate
     | Mo
+    | OptOut
     | Hook
     | Delivery
     | Confirmation
@@ -367,6 +377,8 @@ def plan_of(seed: int) -> Plan:
     if dice.random() < 0.05 and not joins and "pair" not in (setup, later):  # there a receipt overtakes its response
         forms = dice.choice(SHARED_IDS)
         steps, respelled, redundant = _without_doubt(steps), False, False
+    if texts and dice.random() < 0.08:
+        steps.append(OptOut(_time(dice, span), dice.choice(texts).to, dice.randrange(2)))
     return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server, joins, respelled)
 
 

@@ -87,6 +87,7 @@ class Delivered:
     delivered: bool | None = None  # whether that is an end, and which
     mo: int = -1
     part: int = 0
+    opted_out: str = ""  # the number whose handset writes STOP
     reached_at: list[float] = field(default_factory=list)  # a daemon that lived had all of it
     acknowledged_at: list[float] = field(default_factory=list)  # its ESME_ROK was with the SMSC
     refused: list[int] = field(default_factory=list)
@@ -196,6 +197,13 @@ class SMSC:
         for index, one in enumerate(sent):
             late = step.what == "part late" and index == len(sent) - 1
             self.later(3.0 if late else 0.001, self._teller().deliver, one)
+
+    def opt_out(self, number: str) -> None:
+        """That handset writes STOP."""
+        (body,) = rendering.texts_from_handset(number, "8228", "STOP", 0)
+        one = Delivered(body, self.index, opted_out=number)
+        self.ledger.deliveries.append(one)
+        self.later(0.001, self._teller().deliver, one)
 
     def later(self, delay: float, what: Callable[..., Any], *arguments: Any) -> None:
         self.ledger.pending += 1

@@ -34,6 +34,7 @@ from tests.simulation.plan import (
     Freeze,
     Full,
     Mo,
+    OptOut,
     Outage,
     Plan,
     SetClock,
@@ -524,6 +525,14 @@ class BrokenLawCase(SimulationCase):
         self.patch(Claims, "give_back", give_back)
         self.patch(Claims, "is_given_back", is_given_back)
         plans = (Plan(seed, "hold", (Text(0.1, 0), Full(0.0, 0, 0x14, 12.0), Crash(5.0))) for seed in range(10))
+        failed = self.fails(plans)
+        self.assertEqual(failed and failed.laws, {"I3"})
+
+    def test_opt_out_is_forgotten(self) -> None:
+        """Who has written STOP gets nothing more."""
+        plans = [Plan(seed, "resend", (OptOut(0.1, 0), Text(1.0, 0), Crash(0.8))) for seed in range(3)]
+        self.assertIsNone(self.fails(plans))
+        self.patch(Store, "_opted_out", lambda *_: [])
         failed = self.fails(plans)
         self.assertEqual(failed and failed.laws, {"I3"})
 

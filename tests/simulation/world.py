@@ -24,7 +24,7 @@ from smsconnector.store.store import Store
 from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
 from smsconnector.wall_clock import WallClock
 from tests.simulation import disk
-from tests.simulation.application import Application
+from tests.simulation.application import Application, number_of
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Network
@@ -34,6 +34,7 @@ from tests.simulation.plan import (
     Forgotten,
     Freeze,
     Mo,
+    OptOut,
     Outage,
     Plan,
     SetClock,
@@ -74,6 +75,7 @@ channels:
     receipt_grace: %(receipt_grace)s
     unknown_outcome: %(unknown_outcome)s
     strict_order: %(strict_order)s
+    opt_out: {}
     retry: {initial: 0.5, maximum: 4%(limit)s}
     binds: [%(binds)s]
 """
@@ -212,10 +214,17 @@ class World:
             elif isinstance(step, Mo):
                 self.ledger.pending += 1
                 later(at, self._mo, step)
+            elif isinstance(step, OptOut):
+                self.ledger.pending += 1
+                later(at, self._opt_out, step)
 
     def _mo(self, step: Mo) -> None:
         self.ledger.pending -= 1
         self.smscs[step.smsc if self._used(step.smsc) else 0].mo(step)
+
+    def _opt_out(self, step: OptOut) -> None:
+        self.ledger.pending -= 1
+        self.smscs[step.smsc if self._used(step.smsc) else 0].opt_out(number_of(step.to))
 
     def _used(self, smsc: int) -> bool:
         """Whether the present life has a bind there."""
