@@ -19,6 +19,10 @@ TEST = [
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
+    # signatures of webhooks are computed by these too, and compared with what ours says of them
+    "twilio>=9",
+    "standardwebhooks>=1.0.1",
+    "PyJWT>=2.8",
 ]
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo
 
@@ -43,7 +47,7 @@ setup(
         "stompest>=2.3,<3",
         "attrs>=23.1",
         "phonenumbers>=8.13",  # Google's tables: which numbers a country can have, and the zero that is dialled at home
-        # Twisted[tls] brings these; endpoints and the doctor use them themselves
+        # Twisted[tls] brings these; endpoints, the doctor and signatures of webhooks use them themselves
         "cryptography>=42",
         "pyOpenSSL>=24",
         "service_identity>=24",

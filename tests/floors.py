@@ -28,6 +28,7 @@ FLOORS = (
         {
             "sms": "text <-> segments, alphabets, numbers",
             "smpp": "octets <-> PDUs, the session, receipts, pace, policy",
+            "hooks": "webhooks in: who called, and what it says",
         },
     ),
     Floor(
