@@ -35,7 +35,7 @@ def call(
 
 def form_call(fields: object, **arguments: object) -> HookRequest:
     """A form by POST; ``fields`` are pairs or a mapping."""
-    return call(urlencode(fields).encode(), kind=FORM, **arguments)  # type: ignore[arg-type, call-overload]
+    return call(urlencode(fields).encode(), kind=FORM, **arguments)  # type: ignore[arg-type]
 
 
 def damaged(
