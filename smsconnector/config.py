@@ -11,6 +11,7 @@ Times are seconds unless the name says otherwise. Secrets are never in an error 
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +21,11 @@ from twisted.internet.endpoints import serverFromString
 
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.errors import ConfigurationError
+from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import EndRules
 from smsconnector.sections import (
     BASE_PATH_PATTERN,
+    PUBLIC_URL_PATTERN,
     ChannelSection,
     Name,
     Origin,
@@ -54,6 +57,7 @@ class HTTP(Section):
     maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit
     default_channel: Name | None = None
     webhook_channel: Name | None = None
+    public_url: str | None = Field(default=None, pattern=PUBLIC_URL_PATTERN)  # as providers reach us, without base_path
 
     @field_validator("api_keys")
     @classmethod
@@ -177,11 +181,33 @@ class Configuration(Section):
         """Of the accounts of all channels, where there is one."""
         return {account: name for channel in self.channels.values() for account, name in channel.system_ids().items()}
 
+    @property
+    def hooks(self) -> dict[str, Hooks]:
+        """How the providers of channels call us, where it is not by the contract's own forms. Raises
+        ConfigurationError."""
+        found: dict[str, Hooks] = {}
+        problems: list[Problem] = []
+        for name, channel in self.channels.items():
+            try:
+                hooks = channel.hooks(self.http.public_url, f"{self.http.base_path}/{name}")
+            except ConfigurationError as error:
+                problems += [(f"channels.{name}.{where}", sentence) for where, sentence in error.problems]
+                continue
+            if hooks is not None:
+                found[name] = replace(hooks, public_url=self.http.public_url)
+        if problems:
+            raise ConfigurationError(problems)
+        return found
+
     def problems(self, path: str = "") -> list[Problem]:
-        """The problems that the sections find with named files."""
+        """The problems that the sections find with named files, and with each other."""
         found = self.store.problems("store")
         for name, channel in self.channels.items():
             found += channel.problems(f"channels.{name}")
+        try:
+            _ = self.hooks
+        except ConfigurationError as error:
+            found += error.problems
         return found + self.events.problems("events")
 
 

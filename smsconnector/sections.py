@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import DEFAULT_WAIT_MS
 from smsconnector.net.tls import TLS, tls_options
 from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
@@ -23,6 +24,7 @@ BASE_PATH_PATTERN = r"^(/[A-Za-z0-9._~-]+)+$"
 ASCII_PATTERN = r"^[\x20-\x7e]*$"
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 ORIGIN_PATTERN = r"^https?://[A-Za-z0-9._:\[\]-]+$"
+PUBLIC_URL_PATTERN = r"^https?://[^\s/?#]+(/[A-Za-z0-9._~/%-]*)?$"
 PREFIX_PATTERN = r"^\+?[0-9]{1,20}$"
 
 _WORDS_OF_PATTERNS = {
@@ -31,6 +33,7 @@ _WORDS_OF_PATTERNS = {
     ASCII_PATTERN: "ASCII without control characters is wanted here",
     PRINTABLE_PATTERN: "it may not hold control characters",
     ORIGIN_PATTERN: "an origin is a scheme, a host, and a port if it has one, without a path: https://desk.example",
+    PUBLIC_URL_PATTERN: "how providers reach us, up to the base path, without ? and #: https://sms.example.org",
     PREFIX_PATTERN: 'digits are wanted here, 20 at most, with or without a + before them: "+92300"',
 }
 _NUMBER = "a number without a unit is wanted here; times are in seconds, sizes in octets"
@@ -200,6 +203,14 @@ class ChannelSection(Section):
     def longest_pause(self) -> float:
         """Seconds; no segment waits for its next attempt for longer than that."""
         return self.retry.maximum
+
+    def hooks(self, public_url: str | None, path: str) -> Hooks | None:
+        """How its provider calls us; None: by the contract's own forms. Raises ConfigurationError, with paths that
+        begin below this section.
+
+        :param public_url: how providers reach us, http.public_url.
+        :param path: of the channel, with the base path: ``/msg-client/vonage``."""
+        return None
 
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts, itself included, that may tell what became of its texts, where there are

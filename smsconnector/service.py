@@ -129,6 +129,7 @@ class Connector(MultiService):
             base_path=http.base_path,
             gate=self.admission,
             health=health.report,
+            hooks=self._configuration.hooks,
         )
         return Door(self._reactor, api, http)
 

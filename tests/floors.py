@@ -44,7 +44,13 @@ FLOORS = (
             "terminal": "lines on a terminal",
         },
     ),
-    Floor("sections", {"sections": "what sections of the configuration are made of"}),
+    Floor(
+        "sections",
+        {
+            "sections": "what sections of the configuration are made of",
+            "hook_sections": "what a channel says of its webhooks",
+        },
+    ),
     Floor(
         "wires",
         {
@@ -78,8 +84,9 @@ FLOORS = (
         },
     ),
 )
-# Rooms of one floor, of which the first may import the second: a segment is a submit_sm; the script runs the commands.
-SIBLINGS = {("smpp", "sms"), ("__main__", "cli")}
+# Rooms of one floor, of which the first may import the second: a segment is a submit_sm; what all sections are made of,
+# those of webhooks are too; the script runs the commands.
+SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("__main__", "cli")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 
@@ -89,7 +96,7 @@ def drawing() -> str:
     for number, floor in reversed(list(enumerate(FLOORS))):
         for place, (room, purpose) in enumerate(floor.rooms.items()):
             title = f"F{number} {floor.name}" if place == 0 else ""
-            lines.append(f"    {title:<12}  {room:<10}  {purpose}")
+            lines.append(f"    {title:<12}  {room:<13}  {purpose}")
     return "\n".join(lines) + "\n"
 
 

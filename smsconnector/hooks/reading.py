@@ -25,6 +25,7 @@ from smsconnector.messages import Finality, IncomingSegment, Receipt
 
 LONGEST_ID = 128  # characters; an id goes into headers of the queue's messages
 LONGEST_WORD = 64
+WHOLE = Layout()
 NO_IDS = frozenset(("", "null", "none", "nil", "undefined"))  # what templates write for nothing
 
 # Words that mean the same at every provider that has them.
@@ -75,10 +76,12 @@ class Reading(Protocol):
 
 def read(request: HookRequest, body: Body, readings: Sequence[Reading], source: Source) -> Found:
     """What the request tells, by the first reading that a record is for. Raises Unreadable if that is nothing, and
-    something is wrong. A request by GET without any of the fields is a probe of the provider's, and tells nothing."""
+    something is wrong. A request by GET without any of the fields is a probe of the provider's, and tells nothing. So
+    is one without a query and a body."""
     found = Found()
     troubles: list[str] = []
-    read_already: set[int] = set()
+    is_probe = request.method == "GET" or not (request.body or request.query)
+    done: set[tuple[str, str, int]] = set()
     for reading in readings:
         try:
             records = records_of(request, body, reading.layout)
@@ -86,10 +89,11 @@ def read(request: HookRequest, body: Body, readings: Sequence[Reading], source: 
             troubles.append(str(error))
             continue
         for number, record in enumerate(records):
-            if number in read_already or not record.is_wanted(reading.layout.where):
+            place = reading.layout.records, reading.layout.json_field, number
+            if place in done or not record.is_wanted(reading.layout.where):
                 continue
-            read_already.add(number)
-            if request.method == "GET" and not reading.is_about(record):
+            done.add(place)
+            if is_probe and not reading.is_about(record):
                 continue
             try:
                 reading.read(record, source, found)
@@ -114,7 +118,7 @@ class NotificationReading:
     words: Mapping[str, Finality] = field(default_factory=lambda: WORDS)
     codes: Mapping[str, Finality] = field(default_factory=dict)
     id_pattern: re.Pattern[str] | None = None
-    layout: Layout = Layout()
+    layout: Layout = WHOLE
 
     def is_about(self, record: Record) -> bool:
         return any(record.value(paths) is not None for paths in (self.id, self.status))
@@ -151,7 +155,7 @@ class NotificationReading:
             text = (match[1] if self.id_pattern.groups else match[0]) if match else ""
         if (text or "").lower() in NO_IDS:
             raise Unreadable(f"the id is missing: {_named(self.id)}")
-        if len(text) > LONGEST_ID or not text.isprintable():
+        if len(text) > LONGEST_ID or not (text.isascii() and text.isprintable()):
             raise Unreadable(
                 f"the id is no id: {_named(self.id)} has to hold {LONGEST_ID} printable characters at most"
             )
@@ -170,8 +174,8 @@ class NotificationReading:
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How a text is written: ``text`` where, ``encoding`` plain, percent, hex or base64, and ``charset`` the alphabet of
-    the octets that come out. ``octets`` as a charset: they are no text."""
+    """How a text is written: ``text`` where, ``encoding`` plain, percent, hex or base64, and ``charset`` the alphabet
+    of the octets that come out. ``octets`` as a charset: they are no text."""
 
     text: Paths = ()
     encoding: str = "plain"
@@ -226,7 +230,7 @@ class IncomingReading:
     forms: Mapping[str, TextForm] = field(default_factory=dict)
     stamp: Paths = ()
     part: PartFields | None = None
-    layout: Layout = Layout()
+    layout: Layout = WHOLE
 
     def is_about(self, record: Record) -> bool:
         return any(record.value(paths) is not None for paths in (self.source, self.text.text))

@@ -24,6 +24,8 @@ class HTTPRequest(NamedTuple):
     body: bytes
     arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
     fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
+    target: bytes = b""  # of a webhook: path and query, exactly as they came
+    peer: str = ""  # of a webhook: the address of the direct peer; "" if it has none
 
     @property
     def content_type(self) -> str:
@@ -46,7 +48,8 @@ Handler = Callable[[HTTPRequest, GiveAnswer], None]
 class HTTPRoute(NamedTuple):
     """Which handler serves ``method`` on ``path``; ``<name>`` in the path is a variable of one path segment.
 
-    ``scope`` says what kind of request it is. Nothing reads it yet: today every configured key opens every route.
+    ``scope`` says what kind of request it is. Every configured key opens every route; a webhook may have another way
+    to say who calls, so its handler checks that itself.
     """
 
     method: str

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.errors import InvalidRequest
+from smsconnector.hooks.hook import Hooks
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access
@@ -27,11 +28,13 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
+NO_HOOKS: Mapping[str, Hooks] = {}
+
 
 class API:
     """``routes`` is the table. ``outlets`` are the channels by their names; ``webhook_channel`` is that of webhooks
     whose path names none. ``health`` gives what the health says
-    beside whether texts are accepted."""
+    beside whether texts are accepted. ``hooks`` says how the providers of channels call us."""
 
     log = Logger()
 
@@ -48,6 +51,7 @@ class API:
         base_path: str,
         gate: Gate | None = None,
         health: Callable[[], dict[str, Any]] = dict,
+        hooks: Mapping[str, Hooks] = NO_HOOKS,
     ) -> None:
         self._access, self.base_path = access, base_path
         gate = gate or Gate()
@@ -59,16 +63,18 @@ class API:
             messages_path=f"{base_path}/messages/",
         )
         webhooks = Webhooks(
-            wall_clock=wall_clock, channels=outlets, default_channel=webhook_channel, receiver=receiver, gate=gate
+            wall_clock=wall_clock,
+            channels=outlets,
+            default_channel=webhook_channel,
+            receiver=receiver,
+            gate=gate,
+            access=access,
+            hooks=hooks,
         )
-        lookups = Lookups(reader=reader, gate=gate, details=health)
-        notified = webhooks.delivery_notification
+        lookups = Lookups(reader=reader, gate=gate, details=lambda: health() | webhooks.counts())
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
-            HTTPRoute("POST", "/receive", webhooks.receive, "webhook", at_root=True),
-            HTTPRoute("POST", "/delivery-notification", notified, "webhook", at_root=True),
-            HTTPRoute("POST", "/<channel>/receive", webhooks.receive, "webhook"),
-            HTTPRoute("POST", "/<channel>/delivery-notification", notified, "webhook"),
+            *webhooks.routes(),
             HTTPRoute("GET", "/messages/<sid>", lookups.message, "read"),
             HTTPRoute("GET", "/health", lookups.health, "health", at_root=True),
         )
@@ -76,9 +82,10 @@ class API:
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""
         try:
-            self._access.check(request.headers)
-            if request.fault is not None:
-                raise request.fault
+            if route.scope != "webhook":  # a webhook's handler does both
+                self._access.check(request.headers)
+                if request.fault is not None:
+                    raise request.fault
             route.handler(request, answer)
         except InvalidRequest as error:
             answer(replies.refusal(error))

@@ -33,9 +33,7 @@ class Access:
 
     def check(self, headers: RequestHeaders) -> None:
         """Raises InvalidRequest: 403 for a page from elsewhere, else 401 unless the headers bring a key."""
-        origins = headers.get(b"origin", ())
-        if origins or b"sec-fetch-site" in headers:
-            self._check_page(origins, headers)
+        self.check_page(headers)
         if not self._keys:
             return
         given = _given(headers)
@@ -48,8 +46,14 @@ class Access:
                 headers=(CHALLENGE,),
             )
 
-    def _check_page(self, origins: Sequence[bytes], headers: RequestHeaders) -> None:
-        """A browser asks for a page: a navigation to us, our own page, or one that is allowed."""
+    def check_page(self, headers: RequestHeaders) -> None:
+        """If a browser asks, it has to be for a navigation to us, for our own page, or for one that is allowed. Raises
+        InvalidRequest."""
+        origins = headers.get(b"origin", ())
+        if origins or b"sec-fetch-site" in headers:
+            self._check_origins(origins, headers)
+
+    def _check_origins(self, origins: Sequence[bytes], headers: RequestHeaders) -> None:
         foreign = [one for one in (value.strip().lower() for value in origins) if one not in self._allowed_origins]
         host = b"".join(headers.get(b"host", ())).strip().lower()
         elsewhere = any(value.strip().lower() == b"cross-site" for value in headers.get(b"sec-fetch-site", ()))

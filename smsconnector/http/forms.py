@@ -3,11 +3,11 @@
 Whatever is wrong raises InvalidRequest, with a stable code, a sentence that says what to do, and the field's name.
 """
 
-import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from smsconnector.errors import InvalidRequest
+from smsconnector.hooks.reading import plain_address
 from smsconnector.http.charsets import decode
 from smsconnector.http.requests import Fields, fields_of
 from smsconnector.messages import Finality
@@ -83,17 +83,11 @@ def _identifier(text: str, field: str) -> str:
 
 
 def _address(form: Fields, name: str) -> str:
-    """A number or a name, without blanks around it. In a form a plus that is not escaped becomes a blank, so a blank
-    before the digits of an international number was a plus."""
-    raw = _form_field(form, name)
-    text = raw.translate(_UNSEEN).strip()
+    """A number or a name, as ``plain_address`` reads it."""
+    text = plain_address(_form_field(form, name))
     if not text:
         raise InvalidRequest("missing_field", f"{name} is empty: it is required.", name)
-    return f"+{text}" if raw.startswith(" ") and _INTERNATIONAL.fullmatch(text) else text
-
-
-_UNSEEN = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"))
-_INTERNATIONAL = re.compile(r"[1-9](?:[ ().-]*[0-9]){6,19}")  # a short code has fewer digits, a national number a zero
+    return text
 
 
 def parse_form(octets: bytes, content_type: str) -> Fields:

@@ -255,9 +255,9 @@ class BoundedRequest(Request):
         """None: the routes are the same for every host, and werkzeug refuses many hosts that clients may write."""
         return b""
 
-    def record(self, arguments: Mapping[str, str] = NO_ARGUMENTS) -> HTTPRequest:
+    def record(self, route: HTTPRoute, arguments: Mapping[str, str] = NO_ARGUMENTS) -> HTTPRequest:
         """What handlers see of it; ``arguments`` are those of its path."""
-        return HTTPRequest(
+        record = HTTPRequest(
             self.method,
             self.path,
             self.headers,
@@ -265,6 +265,10 @@ class BoundedRequest(Request):
             arguments=arguments,
             fault=too_large(self.maximum_body) if self.too_long else None,
         )
+        if route.scope != "webhook":
+            return record
+        _, mark, query = self.uri.partition(b"?")
+        return record._replace(target=self.path + mark + query, peer=getattr(self.client, "host", None) or "")
 
     def set_head(self, answer: Answer) -> bytes:
         """Set the status and the headers of this answer, and give its body, which the caller has to write."""
@@ -317,7 +321,7 @@ class Routes(KleinResource):
         route = self._plain.get((request.method, request.path))
         if route is None:
             return super().render(request)
-        self._api.serve(route, request.record(), request.answer)
+        self._api.serve(route, request.record(route), request.answer)
         return NOT_DONE_YET
 
     def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
@@ -325,7 +329,9 @@ class Routes(KleinResource):
 
         def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
             body: Deferred[bytes] = Deferred()
-            self._api.serve(route, request.record(arguments), lambda answer: body.callback(request.set_head(answer)))
+            self._api.serve(
+                route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))
+            )
             return body
 
         return endpoint

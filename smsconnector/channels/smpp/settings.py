@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from smsconnector.channels.smpp.bind import BindSettings
 from smsconnector.errors import AddressError
+from smsconnector.hook_sections import Verify, hooks_of
+from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import Finality
 from smsconnector.sections import (
     ChannelSection,
@@ -229,6 +231,10 @@ class SMPPChannelSection(ChannelSection):
     maximum_segments: int = Field(default=10, ge=1, le=255)
     transliterate: bool = False
     national_languages: list[Literal[tuple(LANGUAGES)]] = []  # type: ignore[valid-type]
+    verify: Verify | None = None  # of who calls its two paths; None: the API keys say who may
+
+    def hooks(self, public_url: str | None, path: str) -> Hooks | None:
+        return None if self.verify is None else hooks_of(None, None, public_url, self.verify)
 
     @classmethod
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:

@@ -41,7 +41,12 @@ class WebTokenCase(SynchronousTestCase):
     def test_a_status_by_get(self) -> None:
         """url_hash covers the whole URL with its query; an empty body has no payload_hash (messagebird-nodejs#69)."""
         for key in (KEY, OTHER):
-            claims: dict[str, Any] = {"iss": "MessageBird", "nbf": NOW, "exp": NOW + 60, "url_hash": sha256((PUBLIC + TARGET).encode())}
+            claims: dict[str, Any] = {
+                "iss": "MessageBird",
+                "nbf": NOW,
+                "exp": NOW + 60,
+                "url_hash": sha256((PUBLIC + TARGET).encode()),
+            }
             request = to_bird(token(key, **claims))
             self.assertIsNone(BIRD.fault(request, NOW))
             self.assertIsNone(replace(BIRD, issuer="MessageBird").fault(request, NOW))

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies, send
 from smsconnector.http.answers import Answer, Handler, HTTPRequest
+from smsconnector.http.auth import Access
 from smsconnector.http.lookups import Lookups
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
@@ -172,6 +173,8 @@ class WebhooksCase(HandlerCase):
             default_channel="other",
             receiver=receiver,
             gate=self.gate,
+            access=Access(()),
+            hooks={},
         )
         self.handlers = ((self.webhooks.receive, self.TEXT), (self.webhooks.delivery_notification, self.STATUS))
 

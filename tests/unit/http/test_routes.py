@@ -43,14 +43,20 @@ class TableCase(SynchronousTestCase):
     def test_the_contract(self) -> None:
         """Method, whole paths and scope of every route."""
         found = {(one.method, one.scope, one.paths("/base")) for one in make_api().routes}
+        webhooks = (
+            ("/base/receive", "/receive"),
+            ("/base/delivery-notification", "/delivery-notification"),
+            ("/base/<channel>/receive",),
+            ("/base/<channel>/receive/<secret>",),
+            ("/base/<channel>/delivery-notification",),
+            ("/base/<channel>/delivery-notification/<sid>",),
+            ("/base/<channel>/delivery-notification/<sid>/<secret>",),
+        )
         self.assertEqual(
             found,
             {
                 ("POST", "send", ("/base/send", "/send")),
-                ("POST", "webhook", ("/base/receive", "/receive")),
-                ("POST", "webhook", ("/base/delivery-notification", "/delivery-notification")),
-                ("POST", "webhook", ("/base/<channel>/receive",)),
-                ("POST", "webhook", ("/base/<channel>/delivery-notification",)),
+                *((method, "webhook", paths) for method in ("GET", "POST") for paths in webhooks),
                 ("GET", "read", ("/base/messages/<sid>",)),
                 ("GET", "health", ("/base/health", "/health")),
             },

@@ -1,0 +1,30 @@
+"""Types of fields that the sections of webhooks share."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+
+def listed(value: Any) -> Any:
+    """One is a list of one."""
+    return [value] if isinstance(value, (str, SecretStr)) else value
+
+
+def worded(value: Any) -> Any:
+    """Keys of YAML may be numbers, or yes and no. They are words here, in lower case."""
+    if not isinstance(value, dict):
+        return value
+    words = {True: "true", False: "false"}
+    return {(words[key] if isinstance(key, bool) else str(key)).strip().lower(): one for key, one in value.items()}
+
+
+def no_empty_secret(secrets: list[SecretStr]) -> list[SecretStr]:
+    if not all(one.get_secret_value().strip() for one in secrets):
+        raise ValueError("an empty secret would let everybody in: is the variable that it comes from set?")
+    return secrets
+
+
+Path = Annotated[str, Field(min_length=1)]
+Paths = Annotated[list[Path], BeforeValidator(listed), Field(min_length=1)]
+Secrets = Annotated[list[SecretStr], BeforeValidator(listed), Field(min_length=1)]
+Texts = Annotated[list[str], BeforeValidator(listed)]
