@@ -69,7 +69,7 @@ from tests.simulation.world import (
 SMALLEST_WINDOW = 2
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
 OURS = re.compile(r"dr-SM[0-9a-f]{32}|in-smpp-SM[0-9a-f]{32}")  # event ids of the channel smpp
-PROVIDERS = re.compile(r"(?:dr|in)/(?P<channel>smpp|smpp-b)/.+")
+PROVIDERS = re.compile(r"(?:dr|in)/(?P<channel>smpp|smpp-b|listed)/.+")
 SETTLED = 1.6  # seconds: a record that failed is tried again after one, and a commit takes a while
 NOT_TAKEN_FOR_NOW = {
     Status.ESME_RTHROTTLED,
@@ -142,7 +142,9 @@ class Facts:
         for submit in world.ledger.submits:
             self.submits[submit.key].append(submit)
         self.hooks = world.provider.all
-        self.hooked_texts = {(one.hook.channel, json.dumps(one.told)) for one in self.hooks if one.is_text}
+        self.hooked_texts = {
+            (one.hook.channel, json.dumps(told)) for one in self.hooks if one.is_text for told in one.told
+        }
         self.reports: dict[str, list[tuple[Published, Any]]] = defaultdict(list)
         self.texts: list[tuple[Published, Any]] = []
         for event in world.broker.events:
@@ -578,12 +580,15 @@ def _hooks(facts: Facts) -> Iterator[Broken]:
     for one in facts.hooks:
         if set(one.statuses) - {None, 200, 503} or 200 not in one.statuses:
             yield "I3", f"{one.hook} was answered with {one.statuses}"
+        if set(one.forged) - {None, 403}:
+            yield "I3", f"somebody else than the provider of {one.hook} was answered with {one.forged}"
         if not one.is_text:
-            ends[one.hook.channel, one.sid].append(one.told)
+            ends[one.hook.channel, one.sid] += one.told
             continue
-        told = [event for event, body in facts.texts if (event.jms_type, body) == (one.hook.channel, one.told)]
-        if len({event.event_id for event in told}) != 1:
-            yield "I3", f"{one.hook} got 200, and is told under {[event.event_id for event in told]}"
+        for text in one.told:
+            told = [event for event, body in facts.texts if (event.jms_type, body) == (one.hook.channel, text)]
+            if len({event.event_id for event in told}) != 1:
+                yield "I3", f"{one.hook} got 200, and {text} is told under {[event.event_id for event in told]}"
     for (channel, sid), said in ends.items():
         reports = [(event.event_id, body) for event, body in facts.reports.get(sid, ()) if event.jms_type == channel]
         if len({event_id for event_id, _ in reports}) != 1 or any(body not in said for _, body in reports):

@@ -99,7 +99,8 @@ class OptOut:
 class Hook:
     """The provider of ``channel`` posts a customer's ``text``, or that a message of its own was ``delivered`` or
     ``failed``; ``twice`` though it got its 200, and with ``hangup`` it does not wait for the first answer. ``sid``: its
-    id of that, "" for one that nothing else has."""
+    id of that, "" for one that nothing else has. That of ``listed`` posts ``texts`` texts in one list, with other
+    records. Before it, somebody else posts ``forged`` times, with a wrong signature."""
 
     at: float
     number: int
@@ -108,6 +109,8 @@ class Hook:
     hangup: bool = False
     channel: str = "smpp"
     sid: str = ""
+    texts: int = 1
+    forged: int = 0
 
 
 @dataclass(frozen=True)
@@ -363,7 +366,10 @@ def plan_of(seed: int) -> Plan:
     for number in range(dice.choice((0, 0, 0, 1, 1, 3, 5))):
         what = dice.choice(("text", "text", "delivered", "failed"))
         of = dice.choice(COLLIDING) if dice.random() < 0.7 else ("smpp", "")
-        steps.append(Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2, *of))
+        hook = Hook(_time(dice, span), number, what, dice.random() < 0.2, dice.random() < 0.2, *of)
+        if dice.random() < 0.4:
+            hook = replace(hook, what="text", channel="listed", sid="", texts=dice.choice((0, 1, 2, 3)))
+        steps.append(replace(hook, forged=dice.choice((0, 0, 1, 2)) if hook.channel != "smpp-b" else 0))
     if not any(isinstance(step, Crash | Stop) or (isinstance(step, Mo) and step.parts > 1) for step in steps):
         for _ in range(dice.choice((0, 0, 0, 0, 1, 2))):
             steps.append(SetClock(_time(dice, span + 1), dice.choice((-36_000.0, -3_600.0, 3_600.0, 40_000.0))))

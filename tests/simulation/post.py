@@ -19,11 +19,19 @@ class Post:
     """Posts ``body``. ``ended`` is called once, with the status and the headers of the answer; None if no answer came,
     or not all of it."""
 
-    def __init__(self, network: Network, machine: Machine, path: str, kind: str, body: bytes, ended: Ended) -> None:
-        self.octets = (
-            f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
+    def __init__(
+        self,
+        network: Network,
+        machine: Machine,
+        path: str,
+        kind: str,
+        body: bytes,
+        ended: Ended,
+        more: str = "",
+    ) -> None:
+        """``more`` headers, each with its end of line."""
+        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+        self.octets = head.encode() + body
         self._ended: Ended | None = ended
         self._received = b""
         self.connection = connection = Connection(network, machine, "http")

@@ -8,6 +8,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.bind import Bind
+from smsconnector.hooks import reading
+from smsconnector.hooks.template_signatures import TemplateSignature
+from smsconnector.http.answers import Answer
+from smsconnector.http.webhooks import Webhooks
 from smsconnector.lifecycle import EndRules, SegmentState
 from smsconnector.net.hearing import Hearing
 from smsconnector.sinks import EventOutcome, EventVerdict
@@ -333,6 +337,29 @@ class BrokenLawCase(SimulationCase):
             return incoming
 
         self.wrapped(Receiver, "incoming", make)
+        self.broken("I3")
+
+    def test_list_answered_before_the_commit(self) -> None:
+        """Law 1 towards a provider that posts lists."""
+
+        def make(real: Any) -> Any:
+            def read(webhooks: Webhooks, request: Any, source: Any, hook: Any, answer: Any) -> None:
+                real(webhooks, request, source, hook, lambda _answer: None)
+                answer(Answer())
+
+            return read
+
+        self.wrapped(Webhooks, "_read", make)
+        self.broken("I3")
+
+    def test_a_forged_request_is_let_in(self) -> None:
+        """What somebody else posts has no effect."""
+        self.wrapped(TemplateSignature, "fault", lambda real: lambda *_arguments: None)
+        self.broken("I3")
+
+    def test_the_first_of_a_list_alone(self) -> None:
+        """Each record of a list counts, and one that can't be read takes no other with it."""
+        self.wrapped(reading, "records_of", lambda real: lambda *arguments: real(*arguments)[:3])
         self.broken("I3")
 
     def test_published_before_the_receipt(self) -> None:

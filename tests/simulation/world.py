@@ -23,7 +23,10 @@ from smsconnector.sinks.stomp import suspicion
 from smsconnector.store.store import Store
 from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
 from smsconnector.wall_clock import WallClock
-from tests.simulation import disk
+from tests.simulation import (
+    disk,
+    listed,  # noqa: F401 — it adds its type of channel
+)
 from tests.simulation.application import Application, number_of
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
@@ -43,7 +46,7 @@ from tests.simulation.plan import (
     TornFile,
     Unbind,
 )
-from tests.simulation.provider import Provider
+from tests.simulation.provider import PUBLIC_URL, SECRET, Provider
 from tests.simulation.smsc import SMSC, Ledger
 
 LIFETIME = 25.0  # seconds, of messages that ask for no other
@@ -62,7 +65,7 @@ _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connec
 room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
 
 _YAML = """
-http: {endpoints: ["tcp:8080"], idle_timeout: 20, webhook_channel: smpp-b}
+http: {endpoints: ["tcp:8080"], idle_timeout: 20, webhook_channel: smpp-b, public_url: "%(public_url)s"}
 store: {path: none}
 stop_timeout: %(stop_timeout)s
 incoming_timeout: %(incoming_timeout)s
@@ -78,6 +81,13 @@ channels:
     opt_out: {}
     retry: {initial: 0.5, maximum: 4%(limit)s}
     binds: [%(binds)s]
+    verify: &verify
+      {type: hmac, secrets: "%(secret)s", template: "{url}\\n{body}", signature: {header: X-Signature}}
+  listed:
+    type: listed
+    verify: *verify
+    notification: {records: records, where: {kind: status}, id: SmsSid, status: status}
+    incoming: {records: records, where: {kind: text}, from: From, to: To, text: Body, id: SmsSid}
 """
 _BIND = (
     "{{name: {0}, endpoint: 'tcp:10.0.0.{1}:2775', system_id: me, password: x, bind_timeout: 2, response_timeout: 2,"
@@ -126,6 +136,8 @@ def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuratio
         "unknown_outcome": "hold" if "hold" in setup else "resend",
         "strict_order": "yes" if "strict" in setup else "no",
         "binds": ", ".join(binds),
+        "public_url": PUBLIC_URL,
+        "secret": SECRET,
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
     return parse(_YAML % values)

@@ -9,6 +9,7 @@ from smsconnector.hook_sections import IncomingSection, NotificationSection, hoo
 from smsconnector.hooks.documents import Body
 from smsconnector.hooks.reading import Found, Reading, Source, read
 from smsconnector.hooks.requests import FORM, HookRequest, Unreadable
+from smsconnector.messages import IncomingSegment, Receipt
 from tests.unit.hooks import NOW, call, form_call
 from tests.unit.hooks.providers import PROVIDERS, Provider, as_json, form, query
 
