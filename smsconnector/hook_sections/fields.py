@@ -11,11 +11,12 @@ def listed(value: Any) -> Any:
 
 
 def worded(value: Any) -> Any:
-    """Keys of YAML may be numbers, or yes and no. They are words here, in lower case."""
+    """Keys of YAML may be numbers. They are words here, in lower case. To Python ``yes`` and 1 are the same key."""
     if not isinstance(value, dict):
         return value
-    words = {True: "true", False: "false"}
-    return {(words[key] if isinstance(key, bool) else str(key)).strip().lower(): one for key, one in value.items()}
+    if any(isinstance(key, bool) for key in value):
+        raise ValueError('put words such as yes, no, on, off, true and false in quotes: "yes"')
+    return {str(key).strip().lower(): one for key, one in value.items()}
 
 
 def no_empty_secret(secrets: list[SecretStr]) -> list[SecretStr]:

@@ -168,7 +168,7 @@ class OddRequestsCase(SynchronousTestCase):
             (" UNDELIVERABLE ", {}, "FAILED"),
             ("DeLiVrD", {"delivrd": "delivered"}, "DELIVERED"),
             ("delivered", {"Delivered": "progress"}, "PROGRESS"),
-            ("true", {True: "delivered"}, "DELIVERED"),
+            ("true", {"True": "delivered"}, "DELIVERED"),
             ("0x1", {1: "delivered"}, "PROGRESS"),
         ):
             self.assertEqual(
