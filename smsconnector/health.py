@@ -56,6 +56,7 @@ class Health:
             "waiting_for_network": measures.queued,
             "waiting_for_broker": measures.waiting_events,
             "parked_receipts": measures.parked,
+            "dropped_receipts": measures.dropped,
             "parked_events": measures.parked_events,
             "free_octets": measures.free,
         }

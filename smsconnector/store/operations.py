@@ -204,6 +204,7 @@ class Measures:
     parked: int  # receipts that wait for the response to their submit
     parked_events: int  # events that a sink did not take; an event parked at two sinks counts twice
     free: int  # octets that can still be written on the disk
+    dropped: int = 0  # receipts that fitted no text in the time for which they are parked; since the process began
 
 
 class QueuePlace(NamedTuple):

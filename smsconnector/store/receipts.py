@@ -311,4 +311,5 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._incoming([ops.Incoming(tuple(texts))])
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._counts.parked_receipts -= len(rows)
+        self._counts.dropped_receipts += len(rows) - len(texts)
         return len(rows)

@@ -14,10 +14,12 @@ def columns(count: int) -> str:
 
 @dataclass(slots=True)
 class StoreCounts:
-    """Numbers of rows, kept in memory, because SQLite would have to read all rows to count them."""
+    """Numbers of rows, kept in memory, because SQLite would have to read all rows to count them. What is dropped has no
+    rows: it counts from the start of the process."""
 
     queued: int = 0  # segments that the network has not taken: QUEUED or CLAIMED
     parked_receipts: int = 0
+    dropped_receipts: int = 0  # since the start: they were parked, and fitted no segment
     waiting_events: int = 0  # neither confirmed nor parked; an event that two sinks are owed counts twice
     parked_events: int = 0  # an event that is parked at two sinks counts twice
 

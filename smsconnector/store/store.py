@@ -192,6 +192,7 @@ class Store(OutgoingTexts, Retention):
             parked=counts.parked_receipts,
             parked_events=counts.parked_events,
             free=free_octets(self.path),
+            dropped=counts.dropped_receipts,
         )
         return [measures] * len(batch)
 

@@ -510,6 +510,17 @@ class IncomingCase(StoreCase):
         self.one(ops.Receive((said,)))
         self.assertIn("monday", self.events()[0].body)
 
+    def test_a_receipt_that_never_fits_is_counted(self) -> None:
+        """It is dropped after its time, and counted; one that was a text after all is none of them."""
+        text = IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", "id:5 stat:DELIVRD", NOW)
+        self.one(ops.Receive((receipt("x"), receipt("y"), replace(receipt("5"), incoming=text))))
+        measured: ops.Measures = self.one(ops.Measure())
+        self.assertEqual((measured.parked, measured.dropped), (3, 0))
+        self.one(ops.Sweep(NOW + PARKED_TIMEOUT + 1, 0))
+        measured = self.one(ops.Measure())
+        self.assertEqual((measured.parked, measured.dropped), (0, 2))
+        self.assertEqual(len(self.events()), 1)
+
     def test_part_that_looks_like_a_receipt(self) -> None:
         """It is joined with the other one when it turns out to be none."""
         part = IncomingSegment("smpp", ACCOUNT, "923001234567", "8228", "id:5 stat:DELIVRD ", NOW, 7, 1, 2)
