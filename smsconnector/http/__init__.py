@@ -6,6 +6,7 @@ Plain functions of octets and headers, which know no server:
 ``api``          the table of routes, and the edge where an error becomes an answer
 ``send``         the handler of ``/send``
 ``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
+``hook_counts``  how often webhooks were refused or could not be read
 ``lookups``      the handlers of the message resource and the health
 ``requests``     the JSON that applications post, checked
 ``forms``        the forms that providers post, checked

@@ -90,7 +90,7 @@ class API:
         except InvalidRequest as error:
             answer(replies.refusal(error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
-            answer(self.our_fault(Failure(), request.path))
+            answer(self.our_fault(Failure(), route.path.encode()))  # not the path itself, which may hold a secret
 
     def our_fault(self, failure: Failure, path: bytes) -> Answer:
         """500 for what nobody expected; the reason is in the log and not in the answer."""

@@ -1,5 +1,8 @@
 """The sections of webhooks as somebody writes them: what is wrong is told with its path, and with what to do."""
 
+import re
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,6 +14,7 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.hooks.callers import AllOf
 from tests.simulation import listed
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "webhooks-in.rst"
 BIND = "{name: a, endpoint: 'tcp:127.0.0.1:2775', system_id: me, password: x}"
 URL = 'http: {public_url: "https://sms.example.org"}\n'
 HMAC = '{type: hmac, secrets: s, template: "{body}", signature: {header: S}'
@@ -167,3 +171,20 @@ class HookSectionsCase(SynchronousTestCase):
         self.assertIsInstance(hooks.notification.verifier, AllOf)
         self.assertEqual(type(hooks.incoming.verifier).__name__, "BasicPassword")
         self.assertEqual(hooks.public_url, "https://sms.example.org")
+
+    def test_the_page_s_examples(self) -> None:
+        """Each is right as it stands in docs/webhooks-in.rst."""
+        environment = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", PAGE.read_text("utf-8")), "x")
+        blocks = re.findall(r"code-block:: yaml\n\n((?:    .*\n|\n)+)", PAGE.read_text("utf-8"))
+        self.assertGreater(len(blocks), 9)
+        for block in map(textwrap.dedent, blocks):
+            found = yaml.safe_load(block)
+            if isinstance(found, list):
+                channels = [{"type": "smpp", "binds": [yaml.safe_load(BIND)], "verify": one} for one in found]
+            else:
+                whole = {"notification": {"id": "i", "status": "s"}, "incoming": {"from": "f", "text": "t"}}
+                verify = {"type": "basic", "credentials": "a:b"}
+                channels = [{"type": "listed", **whole, **found, "verify": verify}]
+            for channel in channels:
+                text = URL + yaml.safe_dump({"channels": {"prov": channel}})
+                self.assertIn("prov", parse(text, environment).hooks, block)

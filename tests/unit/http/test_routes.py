@@ -170,6 +170,13 @@ class ServeCase(SynchronousTestCase):
         self.assertEqual((answer.status, self.handled), (413, False))
         self.assertEqual(self.serve(request((b"x-api-key", b"good")), "good").status, 200)
 
+    def test_the_log_has_no_path(self) -> None:
+        """A webhook's path may hold a secret: the log names the route."""
+        received = request()._replace(path=b"/base/prov/receive/s3cret")
+        self.serve(received, error=RuntimeError("x"))
+        (failure,) = self.flushLoggedErrors(RuntimeError)
+        self.assertNotIn("s3cret", str(failure))
+
     def test_our_fault(self) -> None:
         """Any other error is 500; its text is in the log and not in the answer."""
         answer = self.serve(request(), error=ValueError("a secret"))
