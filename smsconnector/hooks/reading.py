@@ -101,7 +101,7 @@ def read(request: HookRequest, body: Body, readings: Sequence[Reading], source: 
                 found.faults.append(str(error))
     if not found.receipts and not found.texts:
         wrong = found.faults or (troubles if len(troubles) == len(readings) else [])
-        if wrong and not found.unknown_words:
+        if wrong:
             raise Unreadable(wrong[0])
     return found
 

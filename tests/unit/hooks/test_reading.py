@@ -67,6 +67,15 @@ class ProvidersCase(SynchronousTestCase):
                         counted = len(found.receipts), len(found.texts)
                         self.assertEqual(counted, (len(case.receipts), len(case.texts)), case.what)
 
+    def test_a_record_for_both_is_read_once(self) -> None:
+        """By the first: the one of the path that it came to."""
+        where = {"where": {"type": "x"}}
+        provider = Provider("", {**PLAIN_STATUS, **where}, {**PLAIN_TEXT, **where}, [])
+        request = call(**as_json({"type": "x", "id": "1", "status": "failed", "from": "1", "text": "t"}))
+        for kind, counted in (("notification", (1, 0)), ("incoming", (0, 1))):
+            found = found_in(request, *readings_of(provider, kind))
+            self.assertEqual((len(found.receipts), len(found.texts)), counted)
+
     def test_parts(self) -> None:
         """The reference may be any text; parts of one text have one, and those of another have another. It is none of
         those that come by SMPP, with 8 or 16 bits and two marks."""
@@ -125,17 +134,32 @@ class OddRequestsCase(SynchronousTestCase):
 
     def test_nothing_can_be_read(self) -> None:
         """A sentence for each, and no exception of another kind: broken, deep, wrong types, a document type."""
-        bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x id="&b;"/>'
         for body in (
             b"{", b"[", b"{]", b"[" * 60_000, b'{"a":' * 9_000, b"[1, null, true, []]",
             b'{"id": {"a": 1}, "status": []}',
-            b"<a>", b"<" * 999, bomb, b"<a>" * 9_000, b"<?xml version='1.0' encoding='x'?><a/>", b"\xff\xfe\x00",
+            b"<a>", b"<" * 999, b"<a>" * 9_000, b"<?xml version='1.0' encoding='x'?><a/>", b"\xff\xfe\x00",
             b"a=1&" * 2_000, b'{"id": null, "status": "delivered"}', b'{"id": "None", "status": "delivered"}',
             b'{"id": "", "status": "delivered"}', b'{"id": "a\\u0000b", "status": "delivered"}',
             b'{"id": "%s", "status": "delivered"}' % (b"x" * 129), b'{"id": "x", "status": ""}', b'{"id": "x"}',
         ):  # fmt: skip
             error = self.assertRaises(Unreadable, statuses, call(body))
             self.assertLess(len(str(error)), 200, body[:20])
+
+    def test_document_types(self) -> None:
+        """XML with one is refused, whether or not its entities grow, or are fetched from elsewhere."""
+        for head in (
+            b"",
+            b'<?xml version="1.0" encoding="UTF-16"?>',
+            b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>',
+            b'<!DOCTYPE x [<!ENTITY b SYSTEM "file:///etc/passwd">]>',
+            b'<!DOCTYPE x SYSTEM "http://evil.example/x.dtd">',
+            b"<!DOCTYPE x>",
+        ):
+            request = call(head + b'<x id="1"/>')
+            if head:
+                self.assertRaises(Unreadable, statuses, request, id="x.@id", status="=sent")
+            else:
+                self.assertEqual(statuses(request, id="x.@id", status="=sent"), [("1", "PROGRESS")])
 
     def test_depth_that_the_xml_may_have(self) -> None:
         """Fifty elements within each other, and no more."""
