@@ -69,7 +69,9 @@ class ProvidersCase(TestCase):
             channels=CHANNELS,
         )
         self.addCleanup(self.connector.close)
-        (self.connector.folder / "sitecustomize.py").write_text("import tests.simulation.listed\n")
+        (self.connector.folder / "sitecustomize.py").write_text(
+            "from tests.simulation import listed\nknown = listed.is_known()\nknown.__enter__()\n"
+        )
         paths = os.pathsep.join((str(self.connector.folder), str(REPOSITORY)))
         self.connector.environment = {**os.environ, "PYTHONPATH": paths}
         yield self.connector.start()

@@ -1,5 +1,7 @@
 """A channel whose provider posts lists of texts and notifications, signed. Nothing is sent through it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.application.service import Service
@@ -40,4 +42,11 @@ class ListedChannel(Service):
         return []
 
 
-CHANNEL_TYPES.setdefault("listed", ChannelType(ListedSection, ListedChannel))
+@contextmanager
+def is_known() -> Iterator[None]:
+    """The connector knows the type ``listed`` for as long."""
+    CHANNEL_TYPES["listed"] = ChannelType(ListedSection, ListedChannel)
+    try:
+        yield
+    finally:
+        del CHANNEL_TYPES["listed"]

@@ -25,7 +25,7 @@ from smsconnector.walks import outbox_reading, parked_events, publisher, ready, 
 from smsconnector.wall_clock import WallClock
 from tests.simulation import (
     disk,
-    listed,  # noqa: F401 — it adds its type of channel
+    listed,
 )
 from tests.simulation.application import Application, number_of
 from tests.simulation.broker import Broker
@@ -291,6 +291,7 @@ class World:
 
     # --- lives ------------------------------------------------------------------------------------------------
 
+    @listed.is_known()
     def start(self) -> None:
         """Another life, on the file that the one before left."""
         self._starting = False
