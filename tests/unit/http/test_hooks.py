@@ -31,6 +31,7 @@ PUBLIC = "https://sms.example.org"
 KEY = "the api key"
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 FORM = ("content-type", "application/x-www-form-urlencoded")
+FORM_OCTETS = (FORM[0].encode(), FORM[1].encode())
 BANDWIDTH = {
     "where": {"type": ["message-delivered", "message-failed"]},
     "id": "message.id",
@@ -77,11 +78,11 @@ class DoorCase(HandlerCase):
         globalLogPublisher.addObserver(heard)
         self.addCleanup(globalLogPublisher.removeObserver, heard)
 
-    def door(self, found: Hooks) -> Webhooks:
+    def door(self, found: Hooks, default_channel: str = "smpp") -> Webhooks:
         return Webhooks(
             wall_clock=WallClock(self.now),
             channels={"smpp", "prov"},
-            default_channel="smpp",
+            default_channel=default_channel,
             receiver=Receiver(self.writer, lambda: None),
             gate=self.gate,
             access=Access([KEY]),
@@ -163,6 +164,18 @@ class WhoMayCallCase(DoorCase):
             self.assertEqual(self.answer_to(door.receive, good).status, 200, target)
             bad = good._replace(target=b"/msg-client/prov/receive?c")
             self.assertEqual(self.refused(door.receive, bad).status, 403)
+
+    def test_the_paths_without_a_name(self) -> None:
+        """/receive is of http.webhook_channel, and what that says of its provider holds there too."""
+        door = self.door(hooks(type="twilio", tokens="12345"), default_channel="prov")
+        fields = {"Body": "x", "From": "+14155550100", "To": "+1500", "SmsSid": "SM1"}
+        for target in ("/receive", "/msg-client/receive"):
+            signature = RequestValidator("12345").compute_signature(PUBLIC + target, fields)
+            good = post(urlencode(fields).encode(), FORM, ("x-twilio-signature", signature), target=target)
+            good = good._replace(arguments={})
+            self.assertEqual(self.answer_to(door.receive, good).status, 200, target)
+            keyed = good._replace(headers=by_name((FORM_OCTETS, (b"x-api-key", KEY.encode()))))
+            self.assertEqual(self.refused(door.receive, keyed).status, 403, target)
 
     def test_a_page_in_a_browser_is_still_refused(self) -> None:
         """A verifier of networks alone would else let in every page that somebody in them looks at."""
