@@ -155,8 +155,7 @@ class Connector(MultiService):
             self._give_up(str(error))
         self.writer.start(store)
         walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.admission)
-        wires = (*self.sinks.values(), *(outlet.channel for outlet in self.outlets.values()))
-        for part in (*walks, *wires, self._notifier):
+        for part in (*walks, *self.sinks.values(), *(one.channel for one in self.outlets.values()), self._notifier):
             part.startService()
         if why_not := self._door.open():
             self._give_up(f"http.endpoints: can't listen: {why_not}")
