@@ -10,6 +10,7 @@ They are frozen dataclasses. Times are integers in milliseconds since the Unix e
 import enum
 import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +122,24 @@ class Receipt:
 
 DELIVERY_REPORT = "delivery_report"
 INCOMING_MESSAGE = "incoming_message"
+KINDS_OF_EVENTS = (DELIVERY_REPORT, INCOMING_MESSAGE)
+
+
+class Selection(NamedTuple):
+    """Which events a sink wants: of one of these kinds, and of one of these channels. () stands for all."""
+
+    kinds: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+ALL_EVENTS = Selection()
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE. ``body`` is JSON in ASCII, without NUL.
     ``event_id`` is the same each time that the event is sent. ``attempts``: how often its sink has refused it, or
-    wanted it later."""
+    wanted it later. ``created_at``: ms since the Unix epoch."""
 
     id: int
     event_id: str
@@ -135,6 +147,7 @@ class Event:
     jms_type: str
     body: str
     attempts: int = field(default=0, compare=False)
+    created_at: int = field(default=0, compare=False)
 
 
 _sid_counter = int.from_bytes(os.urandom(3), "big")

@@ -2,13 +2,14 @@
 
 import platform
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from twisted.logger import Logger
 
 import twisted
 from smsconnector import __version__
 from smsconnector.lifecycle import EndRules
+from smsconnector.messages import Selection
 from smsconnector.sms.opt_out import OptOutRules
 from smsconnector.store.store import Store
 
@@ -16,7 +17,7 @@ from smsconnector.store.store import Store
 def open_store(
     path: str,
     kin: Mapping[str, tuple[str, ...]],
-    sinks: Sequence[str],
+    sinks: Mapping[str, Selection],
     rules: EndRules,
     system_ids: Mapping[str, str],
     log: Logger,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from smsconnector.messages import IncomingSegment, Message, Outcome, Receipt
+from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection
 from smsconnector.sms.opt_out import Wish
 
 
@@ -123,13 +123,16 @@ class Confirm:
     now: int
 
 
+NOT_AGAIN = 1 << 62  # ms; the due_at of a parked event that is not tried again until an operator wants it
+
+
 class ParkedEvent(NamedTuple):
     """An event that a sink did not take."""
 
     event: int  # its id in the outbox
     kind: str  # as in the outbox
     attempts: int  # that the sink did not take, this one included
-    due_at: int  # ms; when it is tried again
+    due_at: int  # ms; when it is tried again; NOT_AGAIN: never by itself
     reason: str  # the sink's own words
 
 
@@ -333,11 +336,31 @@ class LoadEvents:
     up_to: int | None = None  # the greatest id
 
 
+EVENTS_EXAMINED = 20_000  # events that one query of a selection looks at, so that it takes some milliseconds at most
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSelected:
+    """As ``load``, but only events of the ``selection``; it looks at ``EVENTS_EXAMINED`` events at most. Result: a
+    ``Selected``."""
+
+    load: LoadEvents
+    selection: Selection
+
+
+class Selected(NamedTuple):
+    """What a ``LoadSelected`` has found."""
+
+    events: list[Event]
+    examined: int  # every event up to this id was looked at
+    has_more: bool  # there may be more of them behind that
+
+
 @dataclass(frozen=True, slots=True)
 class LoadParkedEvents:
     """Result: at most ``limit`` of the events of that kind that are parked at the sink and due at ``now`` (ms), longest
     due first, with their ``attempts``. It ends with the event that makes it ``EVENT_OCTETS`` or more. ``latest`` as for
-    ``LoadDue``."""
+    ``LoadDue``; those that are due at NOT_AGAIN are left out."""
 
     sink: str
     kind: str
@@ -397,4 +420,4 @@ class FoundMessage(NamedTuple):
     segments: tuple[FoundSegment, ...]
 
 
-Query = LoadSegments | LoadDue | LoadRetries | LoadEvents | LoadParkedEvents | LoadProgress | Find
+Query = LoadSegments | LoadDue | LoadRetries | LoadEvents | LoadSelected | LoadParkedEvents | LoadProgress | Find

@@ -7,13 +7,17 @@
    and gives it with each of these operations. So the events that a sink is owed are found without a search, however far
    it is behind.
 
+A sink may want only some of the events: its ``Selection``. The others are not owed to it, and count as settled. Nothing
+is written for them but ``settled_up_to``, now and then. A selection that has changed holds for what is not settled.
+
 A sink that is no longer configured keeps its row in the table ``sink``, and retention does not wait for it. If it is
 configured again, it goes on from there, but for what retention has dropped meanwhile.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from smsconnector.messages import ALL_EVENTS, Selection
 from smsconnector.store import operations as ops
 from smsconnector.store.events import EventRow, is_repeat
 from smsconnector.store.rows import Rows, columns
@@ -21,28 +25,74 @@ from smsconnector.store.rows import Rows, columns
 SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
 
 
+def selected(selection: Selection) -> str:
+    """The condition, with an AND before it, that the event ``o`` is in the selection; "" if all are. Its parameters are
+    ``:kinds`` and ``:channels``, as JSON."""
+    columns_of = (("o.kind", ":kinds", selection.kinds), ("o.jms_type", ":channels", selection.channels))
+    return "".join(
+        f" AND {column} IN (SELECT value FROM json_each({name}))" for column, name, wanted in columns_of if wanted
+    )
+
+
+def parameters_of(selection: Selection) -> dict[str, object]:
+    """Of ``selected``."""
+    return {"kinds": json.dumps(selection.kinds), "channels": json.dumps(selection.channels)}
+
+
 class Outbox(Rows):
     """The events, and which of them each sink has confirmed or not taken."""
 
     _sinks: dict[str, int]  # the ids of the configured sinks, by name
+    _choosy: Sequence[Selection] = ()  # of the sinks that do not want all events
 
-    def _open_outbox(self, names: Sequence[str]) -> None:
+    def _open_outbox(self, wanted: Mapping[str, Selection]) -> None:
         """Find or make the rows of the configured sinks. A new sink is owed the events that are written from now on."""
-        run = self._connection.execute
+        run, names = self._connection.execute, list(wanted)
+        self._choosy = [one for one in wanted.values() if one != ALL_EVENTS]
         known = [name for (name,) in run("SELECT name FROM sink")]
         for name in names:
             if name not in known:
-                run("INSERT INTO sink (name, settled_up_to) SELECT ?, coalesce(max(id), 0) FROM outbox", (name,))
+                self._make_sink(name, names)
         rows = run("SELECT name, id FROM sink").fetchall()
         # A sink that comes back is not owed events whose texts were dropped while it was away.
         run(
             "UPDATE sink SET settled_up_to = max(settled_up_to, (SELECT emptied FROM outbox_progress))"
             " WHERE name IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(names)),),
+            (json.dumps(names),),
         )
         self._sinks = {name: sink_id for name, sink_id in rows if name in names}
-        self._counts.waiting_events = sum(self._count_owed(one) for one in self._sinks.values())
+        for name, sink in self._sinks.items():
+            if wanted[name] != ALL_EVENTS:
+                self._drop_parked_unwanted(sink, wanted[name])
+        self._counts.waiting_events = sum(self._count_owed(one, wanted[name]) for name, one in self._sinks.items())
         self._counts.parked_events = sum(self._count_parked(one) for one in self._sinks.values())
+
+    def _make_sink(self, name: str, configured: Sequence[str]) -> None:
+        """With the next id. If all are used, with that of the sink that is not configured and furthest behind."""
+        run = self._connection.execute
+        if self._one("SELECT count(*) FROM sink") >= SINKS - 1:
+            (oldest,) = run(
+                "SELECT id FROM sink WHERE name NOT IN (SELECT value FROM json_each(?)) ORDER BY settled_up_to LIMIT 1",
+                (json.dumps(configured),),
+            ).fetchone()
+            for table in ("confirmation", "parked_event"):
+                run(f"DELETE FROM {table} WHERE id % ? = ?", (SINKS, oldest))
+            run("DELETE FROM sink WHERE id = ?", (oldest,))
+            run(
+                "INSERT INTO sink (id, name, settled_up_to) SELECT ?, ?, coalesce(max(id), 0) FROM outbox",
+                (oldest, name),
+            )
+        else:
+            run("INSERT INTO sink (name, settled_up_to) SELECT ?, coalesce(max(id), 0) FROM outbox", (name,))
+
+    def _drop_parked_unwanted(self, sink: int, selection: Selection) -> None:
+        """What is parked at a sink that does not want it any more is not owed to it."""
+        self._connection.execute(
+            "DELETE FROM parked_event WHERE id IN (SELECT p.id FROM parked_event AS p JOIN outbox AS o"
+            f" ON o.id = p.id / {SINKS} WHERE p.id % {SINKS} = {sink}"
+            f" AND NOT (true{selected(selection)}))",
+            parameters_of(selection),
+        )
 
     def forgotten_sinks(self) -> dict[str, int]:
         """The sinks that are not configured any more, by name, each with the number of events it has not confirmed;
@@ -51,9 +101,11 @@ class Outbox(Rows):
         owed = {name: self._count_owed(one) + self._count_parked(one) for name, one in rows if name not in self._sinks}
         return {name: count for name, count in owed.items() if count}
 
-    def _count_owed(self, sink: int) -> int:
+    def _count_owed(self, sink: int, selection: Selection = ALL_EVENTS) -> int:
         """How many events the sink has neither confirmed nor parked."""
         behind = self._settled_up_to(sink)
+        if selection != ALL_EVENTS:
+            return self._count_owed_selected(sink, behind, selection)
         written = self._one("SELECT count(*) FROM outbox WHERE id > ?", behind)
         settled = "SELECT count(*) FROM {} WHERE id >= ? AND id % ? = ?"
         first = (behind + 1) * SINKS
@@ -62,6 +114,15 @@ class Outbox(Rows):
             - self._one(settled.format("confirmation"), first, SINKS, sink)
             - self._one(settled.format("parked_event"), first, SINKS, sink)
         )
+
+    def _count_owed_selected(self, sink: int, behind: int, selection: Selection) -> int:
+        settled = f"EXISTS (SELECT 1 FROM {{}} AS t WHERE t.id = o.id * {SINKS} + {sink})"
+        found: int = self._connection.execute(
+            f"SELECT count(*) FROM outbox AS o WHERE o.id > :behind{selected(selection)}"
+            f" AND NOT {settled.format('confirmation')} AND NOT {settled.format('parked_event')}",
+            parameters_of(selection) | {"behind": behind},
+        ).fetchone()[0]
+        return found
 
     def _settled_up_to(self, sink: int) -> int:
         return self._one("SELECT settled_up_to FROM sink WHERE id = ?", sink)
@@ -73,12 +134,26 @@ class Outbox(Rows):
         """Write events to the outbox. One whose event_id is there already is left out."""
         events = self._without_told_before(events)
         if events:
+            before = self._last_event() if self._choosy else 0
             written = self._run(
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
                 f" SELECT {columns(5)} FROM json_each(?)",
                 events,
             ).rowcount
-            self._counts.waiting_events += written * len(self._sinks)
+            self._counts.waiting_events += written * (len(self._sinks) - len(self._choosy))
+            for selection in self._choosy:
+                self._counts.waiting_events += self._count_written(before, selection)
+
+    def _last_event(self) -> int:
+        return self._one("SELECT coalesce(max(id), 0) FROM outbox")
+
+    def _count_written(self, before: int, selection: Selection) -> int:
+        """How many events behind ``before`` a sink wants."""
+        found: int = self._connection.execute(
+            f"SELECT count(*) FROM outbox AS o WHERE o.id > :before{selected(selection)}",
+            parameters_of(selection) | {"before": before},
+        ).fetchone()[0]
+        return found
 
     def _without_told_before(self, events: list[EventRow]) -> list[EventRow]:
         """Without those that a row of an earlier version has told under the id that such a version gave."""

@@ -2,22 +2,25 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
-from smsconnector.messages import Event, Segment
+from smsconnector.messages import ALL_EVENTS, Event, Segment, Selection
 from smsconnector.store import operations as ops
-from smsconnector.store.outbox import SINKS
+from smsconnector.store.outbox import SINKS, parameters_of, selected
 from smsconnector.store.trouble import explain, is_damaged
 
+_LAST = ops.NOT_AGAIN - 1
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
     " 0, s.unknowns"
 )
-_EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body"
+_EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body, {attempts}, o.created_at"
+_NEW, _PARKED = _EVENT.format(attempts=0), _EVENT.format(attempts="p.attempts")
 
 
 def queued_behind(
@@ -63,6 +66,7 @@ class Queries:
             ops.LoadDue: self._load_due,
             ops.LoadRetries: self._load_retries,
             ops.LoadEvents: self._load_events,
+            ops.LoadSelected: self._load_selected,
             ops.LoadParkedEvents: self._load_parked_events,
             ops.LoadProgress: self._load_progress,
             ops.Find: self._find,
@@ -115,8 +119,20 @@ class Queries:
         ).fetchone()
         return found
 
-    def _load_events(self, load: ops.LoadEvents) -> list[Event]:
-        which, after = "o.id > :after", load.after
+    def _load_selected(self, load: ops.LoadSelected) -> ops.Selected:
+        query, selection = load.load, load.selection
+        begin = max(query.after, self._sink(query.sink)[1]) if query.may_be_settled else query.after
+        # The newest first: what is written between the two statements lies behind it, and is looked at the next time.
+        (newest,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+        last = newest if query.up_to is None else min(newest, query.up_to)
+        end = min(last, begin + ops.EVENTS_EXAMINED)
+        events = self._load_events(replace(query, after=begin, up_to=end), selection)
+        if len(events) == query.limit or sum(len(event.body) for event in events) >= ops.EVENT_OCTETS:
+            return ops.Selected(events, events[-1].id, True)
+        return ops.Selected(events, max(begin, end), end < last)
+
+    def _load_events(self, load: ops.LoadEvents, selection: Selection = ALL_EVENTS) -> list[Event]:
+        which, after = f"o.id > :after{selected(selection)}", load.after
         if load.may_be_settled:
             sink, settled_up_to = self._sink(load.sink)
             after = max(after, settled_up_to)
@@ -127,20 +143,26 @@ class Queries:
         if load.up_to is not None:
             which += " AND o.id <= :up_to"
         rows = self._connection.execute(
-            f"SELECT {_EVENT} FROM outbox AS o WHERE {which} ORDER BY o.id LIMIT :limit",
-            {"after": after, "only": load.only, "up_to": load.up_to, "limit": load.limit},
+            f"SELECT {_NEW} FROM outbox AS o WHERE {which} ORDER BY o.id LIMIT :limit",
+            {
+                "after": after,
+                "only": load.only,
+                "up_to": load.up_to,
+                "limit": load.limit,
+                **parameters_of(selection),
+            },
         )
         return _bounded(rows)
 
     def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[Event]:
         sink, _ = self._sink(load.sink)
         sql = (
-            f"SELECT {_EVENT}, p.attempts FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
+            f"SELECT {_PARKED} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
             " WHERE p.kind = ?1 AND {} AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3"
         )
         found = (
             self._connection.execute(sql.format(when), (load.kind, moment, load.limit, SINKS, sink))
-            for when, moment in (("p.due_at <= ?2", load.now), ("p.due_at > ?2", load.latest))
+            for when, moment in (("p.due_at <= ?2", load.now), (f"p.due_at BETWEEN ?2 + 1 AND {_LAST}", load.latest))
         )
         return _bounded(islice(chain.from_iterable(found), load.limit))
 

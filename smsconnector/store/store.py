@@ -23,6 +23,7 @@ from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
+from smsconnector.messages import ALL_EVENTS, Selection
 from smsconnector.sms.addresses import same_number
 from smsconnector.sms.opt_out import OptOutRules
 from smsconnector.store import operations as ops
@@ -42,7 +43,7 @@ class Store(OutgoingTexts, Retention):
     :param path: of the database file; it is made if it is missing.
     :param kin: for each account the accounts that stand for each other, itself included. Receipts with a long id, and
         parts of one text, may come over any of them.
-    :param sinks: the names of the sinks that every new event is owed to.
+    :param sinks: the names of the sinks, with the events that each is owed; a sequence of names: all of them.
     :param rules: how long is waited for what may still be told of a message.
     :param system_ids: of the accounts that the binds have today: see ``accounts``.
     :param opt_out: of the channels whose customers can opt out by a word.
@@ -54,7 +55,7 @@ class Store(OutgoingTexts, Retention):
         self,
         path: str,
         kin: Mapping[str, tuple[str, ...]] | None = None,
-        sinks: Sequence[str] = ("stomp",),
+        sinks: Mapping[str, Selection] | Sequence[str] = ("stomp",),
         rules: EndRules | None = None,
         system_ids: Mapping[str, str] | None = None,
         tell: Tell = lambda sentence: None,
@@ -76,7 +77,7 @@ class Store(OutgoingTexts, Retention):
                 queued=sum(self._one(f"SELECT count(*) FROM segment WHERE state = {state:d}") for state in _TO_SUBMIT),
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )
-            self._open_outbox(sinks)
+            self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
             self._open_presumed()
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()

@@ -18,7 +18,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector.store
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, Verdict
+from smsconnector.messages import (
+    ALL_EVENTS,
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Finality,
+    IncomingSegment,
+    Outcome,
+    Selection,
+    Verdict,
+)
 from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
@@ -29,7 +38,7 @@ from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
-from tests.unit.fakes import SINK, confirm, message
+from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_costs import LONG_AGO, Crowd
 from tests.unit.store.test_store import ACCOUNT, NOW, receipt
 
@@ -53,6 +62,9 @@ ALLOWED = {
     ("SELECT count(*) FROM parked_receipt", "parked_receipt"): AT_START,
     ("SELECT count(*) FROM message WHERE state = 0", "message"): f"{AT_START}; in an index of what is under way only",
     ("SELECT count(*) FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; few are parked",
+    ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",
+    ("DELETE FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; where all ids of sinks are used",
+    ("DELETE FROM confirmation WHERE id %", "confirmation"): f"{AT_START}; where all ids of sinks are used",
     ("SELECT id FROM segment WHERE state = 1 AND due_at <>", "segment"): f"{AT_START}; in an index of the claimed only",
 }
 IN_TOOLS = {
@@ -131,6 +143,16 @@ class PlanCase(SynchronousTestCase):
         again = Store(path, {ACCOUNT: (ACCOUNT, "b")}, ("another",), system_ids={"me@b:1": "connector"})
         again.forgotten_sinks()
         again.close()
+        self.selection(path)
+
+    def selection(self, path: str) -> None:
+        """A sink that wants some of the events only, and so many that ids are used again."""
+        wanted = Selection((INCOMING_MESSAGE,), ("smpp",))
+        store = Store(path, sinks={"choosy": wanted} | dict.fromkeys((f"s{n}" for n in range(56)), ALL_EVENTS))
+        ask(store, [ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW, sid="wanted"),))])
+        ask(store, [ops.LoadSelected(ops.LoadEvents("choosy", 0, 5), wanted)])
+        store.close()
+        Store(path, sinks=[f"t{n}" for n in range(9)]).close()
 
     def tools(self, path: str) -> None:
         self.assertNotEqual(reconcile(path).lines, [])
