@@ -31,16 +31,19 @@ class EventVerdict(enum.Enum):
 
 
 class EventOutcome(NamedTuple):
-    """The answer for some events of a batch. ``reason`` has the other side's own words; "" for CONFIRMED."""
+    """The answer for some events of a batch. ``reason`` has the other side's own words; "" for CONFIRMED. ``again``:
+    what was not confirmed is tried again by itself; else it stays parked until an operator wants it sent."""
 
     events: Sequence[Event]
     verdict: EventVerdict
     reason: str = ""
+    again: bool = True
 
 
 class Trouble(NamedTuple):
-    """Why events do not flow. ``state``: "down", "holds back" for a system that lives and does not confirm, or
-    "refuses". ``why`` is a sentence. ``since``: seconds of the reactor's clock."""
+    """Why events do not flow. ``state``: "down", "holds back" for a system that lives and does not confirm, "refuses",
+    or "disabled" where the other side wants no events any more. ``why`` is a sentence. ``since``: seconds of the
+    reactor's clock."""
 
     state: str
     why: str

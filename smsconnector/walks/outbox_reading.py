@@ -66,16 +66,24 @@ class OutboxReading:
     def loaded(self, query: ops.LoadEvents, events: Sequence[Event]) -> None:
         """The answer to that query."""
         is_full = len(events) == query.limit or sum(len(event.body) for event in events) >= ops.EVENT_OCTETS
+        self._loaded(query, events, events[-1].id if events else None, is_full)
+
+    def loaded_selected(self, query: ops.LoadEvents, found: ops.Selected) -> None:
+        """The answer to that query where the sink wants some of the events only. The others are settled."""
+        self._loaded(query, found.events, found.examined, found.has_more)
+
+    def _loaded(self, query: ops.LoadEvents, events: Sequence[Event], examined: int | None, has_more: bool) -> None:
+        """``examined``: what was read up to there has been looked at; None: nothing was there."""
         for event in events:
             self._unsettled.setdefault(event.kind, {})[event.id] = None
         if query.up_to is not None and query.only is not None:
-            self._places[query.only] = events[-1].id if events else query.up_to
-            if not is_full:
+            self._places[query.only] = query.up_to if examined is None else examined
+            if not has_more:
                 del self._places[query.only]
                 self.more = True  # events of that kind, behind those of the others
-        elif events:
-            self._read_up_to = events[-1].id
-            self.more = self.more or is_full
+        elif examined is not None:
+            self._read_up_to = max(self._read_up_to, examined)
+            self.more = self.more or has_more
             for kind in self._places:
                 if query.only in (None, kind):  # it was set aside while the query was under way
                     self._places[kind] = self._read_up_to

@@ -10,6 +10,9 @@
 5. A kind of event whose destination gives no answers is set aside when there is no more room for it. The other kind
    goes on (``outbox_reading``).
 
+Where the sink wants some of the events only (its ``Selection``), the others are passed over by the query that reads,
+and count as settled. How far the sink has come is written now and then, so that they are not kept for it.
+
 An event is *settled* when it is marked as confirmed or parked. Every event up to ``settled_up_to`` is settled, and a
 new process goes on from there. Of each kind, at most ``EVENTS_AT_ONCE * CHUNKS_AT_SINK`` events and some parked ones
 are at the sink at a time, and no more than ``EVENT_OCTETS * CHUNKS_AT_SINK`` octets of bodies. So memory stays bounded
@@ -27,7 +30,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import Event
+from smsconnector.messages import ALL_EVENTS, Event, Selection
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
@@ -46,8 +49,8 @@ REFUSALS_LOGGED, LOG_PERIOD = 20, 60.0  # so many refused events are logged one 
 
 
 class Publisher(Service):
-    """Moves events from the outbox to ``sink``, which the database knows as ``sink_name``. ``wall_clock`` gives seconds
-    since the Unix epoch."""
+    """Moves events from the outbox to ``sink``, which the database knows as ``sink_name``, and which wants those of
+    ``selection``. ``wall_clock`` gives seconds since the Unix epoch."""
 
     log = Logger()
 
@@ -59,9 +62,12 @@ class Publisher(Service):
         reader: IReader,
         sink: IEventSink,
         sink_name: str = "stomp",
+        selection: Selection = ALL_EVENTS,
     ) -> None:
         self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
-        self.sink, self.sink_name = sink, sink_name
+        self.sink, self.sink_name, self._selection = sink, sink_name, selection
+        self._passed = 0  # with a selection: up to which event this was written to be settled
+        self._is_passing = False  # that is being written
         self._retrying = RetryingWriter(clock, writer)
         self._reading = OutboxReading(sink_name)
         self._loading = False  # a query is under way
@@ -126,7 +132,10 @@ class Publisher(Service):
         query = self._reading.next_query(self._full())
         if query is not None:
             self._loading = True
-            self._reader.put(query, partial(self._loaded, query))
+            if self._selection == ALL_EVENTS:
+                self._reader.put(query, partial(self._loaded, query))
+            else:
+                self._reader.put(ops.LoadSelected(query, self._selection), partial(self._loaded_selected, query))
 
     def _full(self) -> list[str]:
         """The kinds of which the sink has enough for now."""
@@ -154,6 +163,17 @@ class Publisher(Service):
             self._again_later()
             return
         self._reading.loaded(query, events)
+        self._give_loaded(events)
+
+    def _loaded_selected(self, query: ops.LoadEvents, found: ops.Selected | None, _error: StoreError | None) -> None:
+        self._loading = False
+        if found is None:
+            self._again_later()
+            return
+        self._reading.loaded_selected(query, found)
+        self._give_loaded(found.events)
+
+    def _give_loaded(self, events: list[Event]) -> None:
         if events:
             self._give(events, self._settle)
         elif self._drained and not self._at_sink.total() and self._reading.is_through:
@@ -239,7 +259,7 @@ class Publisher(Service):
                 self._say_refused(event, outcome.reason)
             first = FIRST_RETRY if refused else FIRST_DELAY
             pause = min(first * 2.0 ** min(event.attempts, 30), LONGEST_RETRY)
-            due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000)
+            due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000) if outcome.again else ops.NOT_AGAIN
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
 
         def make() -> ops.ParkEvents:
@@ -250,6 +270,20 @@ class Publisher(Service):
     def _look_around(self) -> None:
         self._set_aside()
         self._look_for_parked()
+        if self._selection != ALL_EVENTS:
+            self._pass_unwanted()
+
+    def _pass_unwanted(self) -> None:
+        """Write how far the sink has come, where nothing that it wanted has told it."""
+        up_to = self._reading.settled_up_to(())
+        if up_to <= self._passed or self._is_passing or self._retrying.damaged:
+            return
+        self._is_passing = True
+
+        def written(_result: None, _error: StoreError | None) -> None:
+            self._passed, self._is_passing = up_to, False
+
+        self._retrying.put(partial(ops.Confirm, self.sink_name, (), up_to, self._now()), written)
 
     def _look_for_parked(self) -> None:
         """Publish some of the parked events that are due: their pause is over, or an operator wants them tried now. No

@@ -6,7 +6,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreDamaged
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event, Finality, IncomingSegment, Receipt
+from smsconnector.messages import (
+    ALL_EVENTS,
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Event,
+    Finality,
+    IncomingSegment,
+    Receipt,
+    Selection,
+)
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
@@ -23,8 +32,10 @@ def name_of(event: Event) -> str:
     return event.event_id.split("/")[2]
 
 
-class ParkingCase(SynchronousTestCase):
-    """A store in a file, one sink; ``tell`` writes events, ``sink`` answers."""
+class PublisherStage(SynchronousTestCase):
+    """A store in a file, one sink; ``tell`` and ``report`` write events, ``sink`` answers."""
+
+    selection = ALL_EVENTS
 
     def setUp(self) -> None:
         self.clock, self.path = Clock(), self.mktemp()
@@ -35,8 +46,10 @@ class ParkingCase(SynchronousTestCase):
         self.writer.store.close()
 
     def start(self) -> None:
-        self.writer, self.sink = DirectWriter(self.clock, Store(self.path)), FakeSink()
-        self.publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, self.sink, SINK)
+        store = Store(self.path, sinks={SINK: self.selection})
+        self.writer, self.sink = DirectWriter(self.clock, store), FakeSink()
+        wall_clock = WallClock(self.now)
+        self.publisher = Publisher(self.clock, wall_clock, self.writer, self.writer, self.sink, SINK, self.selection)
         self.publisher.startService()
         self.settle()
 
@@ -85,6 +98,18 @@ class ParkingCase(SynchronousTestCase):
     def refusals_said(self) -> list[str]:
         return [line for line in self.log.lines if "refused" in line]
 
+    def report(self, *sids: str) -> None:
+        """Delivery reports of texts that a provider sent."""
+        now = int(self.now() * 1000)
+        for sid in sids:
+            receipt = Receipt("twilio", sid, Finality.DELIVERED, "0", "delivered", now)
+            self.writer.put(
+                ops.Receive((receipt,), report_unknown=True, channel="smpp"), lambda *_: self.publisher.wake()
+            )
+        self.settle()
+
+
+class ParkingCase(PublisherStage):
     def test_octets(self) -> None:
         """Long events are read few at a time, and no more while the sink has enough of them; none is left out, and
         short ones behind them come too."""
@@ -312,16 +337,6 @@ class ParkingCase(SynchronousTestCase):
 
     # --- a kind of event whose destination gives no answers
 
-    def report(self, *sids: str) -> None:
-        """Delivery reports of texts that a provider sent."""
-        now = int(self.now() * 1000)
-        for sid in sids:
-            receipt = Receipt("twilio", sid, Finality.DELIVERED, "0", "delivered", now)
-            self.writer.put(
-                ops.Receive((receipt,), report_unknown=True, channel="smpp"), lambda *_: self.publisher.wake()
-            )
-        self.settle()
-
     def confirm_kind(self, kind: str) -> list[str]:
         """The sink confirms what it has of that kind, and keeps the rest."""
         done: list[Event] = []
@@ -455,3 +470,9 @@ class ParkingCase(SynchronousTestCase):
         while self.confirm_kind(INCOMING_MESSAGE):
             pass
         self.successResultOf(drained)
+
+
+class AllSelectedCase(ParkingCase):
+    """All of that also holds where the events are read by a selection, which all of them are in."""
+
+    selection = Selection((INCOMING_MESSAGE, DELIVERY_REPORT), ("smpp",))
