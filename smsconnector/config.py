@@ -11,7 +11,7 @@ Times are seconds unless the name says otherwise. Secrets are never in an error 
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.errors import ConfigurationError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import EndRules
+from smsconnector.messages import Selection
 from smsconnector.sections import (
     BASE_PATH_PATTERN,
     PUBLIC_URL_PATTERN,
@@ -133,7 +134,50 @@ def _check_channel(data: Any) -> ChannelSection:
 
 def _check_sink(data: Any) -> SinkSection:
     """By its type, looked up now."""
-    return check_by_type(data, "sink", {name: one.section for name, one in SINK_TYPES.items()}, "stomp")
+    return check_by_type(data, "type", {name: one.section for name, one in SINK_TYPES.items()})
+
+
+MOST_SINKS = 16
+
+
+class _SinksSection(Section):
+    """The long form of the section ``events``."""
+
+    sinks: list[Annotated[SinkSection, PlainValidator(_check_sink)]] = Field(min_length=1, max_length=MOST_SINKS)
+
+    @field_validator("sinks")
+    @classmethod
+    def _have_names_of_their_own(cls, sinks: list[SinkSection]) -> list[SinkSection]:
+        names = [sink.known_as for sink in sinks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two of them have the name {name}: write another name: for one of them")
+        return sinks
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The section ``events``: where events go. Its short form is the section of one sink, its type under ``sink``."""
+
+    by_place: Mapping[str, SinkSection]  # where its section stands in the file
+
+    @property
+    def sinks(self) -> list[SinkSection]:
+        return list(self.by_place.values())
+
+    @property
+    def selections(self) -> dict[str, Selection]:
+        """What each sink wants, by its name."""
+        return {sink.known_as: sink.selection for sink in self.sinks}
+
+
+def _check_events(data: Any) -> Events:
+    if isinstance(data, dict) and "sinks" in data:
+        sinks = _SinksSection.model_validate(data).sinks
+        return Events({f"events.sinks[{number}]": sink for number, sink in enumerate(sinks)})
+    sections = {name: one.section for name, one in SINK_TYPES.items()}
+    key = "type" if isinstance(data, dict) and "type" in data else "sink"
+    return Events({"events": check_by_type(data, key, sections, "stomp")})
 
 
 class Configuration(Section):
@@ -142,7 +186,7 @@ class Configuration(Section):
     http: HTTP = HTTP()
     store: StoreSection = StoreSection()
     channels: dict[Name, Annotated[ChannelSection, PlainValidator(_check_channel)]] = Field(min_length=1)
-    events: Annotated[SinkSection, PlainValidator(_check_sink)] = Field(default_factory=lambda: _check_sink({}))
+    events: Annotated[Events, PlainValidator(_check_events)] = Field(default_factory=lambda: _check_events({}))
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
 
@@ -208,7 +252,9 @@ class Configuration(Section):
             _ = self.hooks
         except ConfigurationError as error:
             found += error.problems
-        return found + self.events.problems("events")
+        for place, sink in self.events.by_place.items():
+            found += sink.problems(place)
+        return found
 
 
 class _Loader(yaml.SafeLoader):
@@ -306,7 +352,23 @@ def _check_names(data: dict[str, Any]) -> list[Problem]:
         if isinstance(section, dict):
             kind = CHANNEL_TYPES.get(str(section.get("type")), next(iter(CHANNEL_TYPES.values())))
             problems += kind.section.early_problems(section, f"channels.{channel}")
-    return problems
+    return problems + _check_channels_of_sinks(data.get("events"), channels)
+
+
+def _check_channels_of_sinks(events: Any, channels: dict[Any, Any]) -> list[Problem]:
+    if not isinstance(events, dict):
+        return []
+    sinks = events.get("sinks", events)
+    by_place = (
+        {f"events.sinks[{n}]": one for n, one in enumerate(sinks)} if isinstance(sinks, list) else {"events": sinks}
+    )
+    return [
+        (f"{place}.channels[{number}]", f"names {name!r}, but the channels are: {', '.join(map(str, channels))}")
+        for place, sink in by_place.items()
+        if isinstance(sink, dict) and isinstance(sink.get("channels"), list)
+        for number, name in enumerate(sink["channels"])
+        if isinstance(name, str) and name not in channels
+    ]
 
 
 def _substitute(value: Any, path: str, environment: Mapping[str, str], problems: list[Problem]) -> Any:

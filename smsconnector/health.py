@@ -1,6 +1,6 @@
 """What an operator wants to see first, as the HTTP door gives it out: who is connected, and how much waits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,13 +34,18 @@ class Health:
         return {
             "binds": {part.name: f"{part.state}: {part.why}" if part.why else part.state for part in parts},
             "broker": self._broker(),
+            "sinks": {name: self._flow([sink]) for name, sink in self._sinks.items()},
             "store": self._store(),
             "unserved": self._rerouting.unserved,
         }
 
     def _broker(self) -> str:
+        """All sinks in one line."""
+        return self._flow(self._sinks.values())
+
+    def _flow(self, sinks: Iterable[IEventSink]) -> str:
         """ "connected", or what is wrong, since when, and why; several of these, with "; " between them."""
-        troubles = [trouble for sink in self._sinks.values() for trouble in sink.troubles]
+        troubles = [trouble for sink in sinks for trouble in sink.troubles]
         return "; ".join(dict.fromkeys(map(self._told, troubles))) or "connected"
 
     def _told(self, trouble: Trouble) -> str:

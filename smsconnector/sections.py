@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import DEFAULT_WAIT_MS
+from smsconnector.messages import Selection
 from smsconnector.net.tls import TLS, tls_options
 from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
 
@@ -230,7 +231,20 @@ class ChannelSection(Section):
 class SinkSection(Section):
     """What the section of a sink of every type has; a type's own section adds to it."""
 
-    sink: str = "stomp"
+    type: str = Field(default="stomp", validation_alias=AliasChoices("type", "sink"))
+    name: Name | None = None  # None: as its type
+    kinds: Annotated[list[Literal["delivery_report", "incoming_message"]], Field(min_length=1)] | None = None
+    channels: Annotated[list[Name], Field(min_length=1)] | None = None
+
+    @property
+    def known_as(self) -> str:
+        """The name under which the database knows how far the sink has come."""
+        return self.name or self.type
+
+    @property
+    def selection(self) -> Selection:
+        """The events that it wants."""
+        return Selection(tuple(self.kinds or ()), tuple(self.channels or ()))
 
 
 AnySection = TypeVar("AnySection", bound=Section)

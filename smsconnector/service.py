@@ -25,7 +25,7 @@ from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
 from smsconnector.process import prepare
 from smsconnector.sections import ChannelSection
-from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.sinks.types import make_sinks
 from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
 from smsconnector.store.writer import Writer
@@ -86,9 +86,9 @@ class Connector(MultiService):
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
         store, events, process = configuration.store, configuration.events, wall_clock.milliseconds()  # names this run
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
-        self.sinks = {events.sink: SINK_TYPES[events.sink].make(reactor, events, self._dice)}
+        self.sinks = make_sinks(reactor, events.sinks, self._dice, wall_clock)
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)
-        self.publishers = {name: publisher(sink, name) for name, sink in self.sinks.items()}
+        self.publishers = {name: publisher(self.sinks[name], name, one) for name, one in events.selections.items()}
         answers = OptOutReplies(wall_clock, configuration.opt_out_replies, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended, answers)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
@@ -149,7 +149,8 @@ class Connector(MultiService):
         configuration, path = self._configuration, self._configuration.store.path
         try:
             rules, system_ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
-            store = open_store(path, configuration.kin, tuple(self.sinks), rules, system_ids, self.log, opt_out)
+            wanted = configuration.events.selections
+            store = open_store(path, configuration.kin, wanted, rules, system_ids, self.log, opt_out)
             self.reader.start(path)
         except StoreUnusable as error:
             self._give_up(str(error))

@@ -4,13 +4,14 @@ A new type is one entry here. The configuration looks the type up when it is rea
 before that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from smsconnector.sections import SinkSection
-from smsconnector.sinks.stomp.settings import StompSection, make_sink
+from smsconnector.sinks.stomp.settings import StompSection, make_stomp_sink
+from smsconnector.wall_clock import WallClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,15 @@ class SinkType:
     """One type of sink."""
 
     section: type[SinkSection]  # the model of its section in the configuration
-    make: Callable[[Any, Any, Random], Any]  # makes the IEventSink from the reactor, the section, a random generator
+    # Makes the IEventSink from the reactor, the section, a random generator, and the time of day.
+    make: Callable[[Any, Any, Random, WallClock], Any]
 
 
 SINK_TYPES: dict[str, SinkType] = {
-    "stomp": SinkType(StompSection, make_sink),
+    "stomp": SinkType(StompSection, make_stomp_sink),
 }
+
+
+def make_sinks(reactor: Any, sections: Iterable[SinkSection], dice: Random, wall_clock: WallClock) -> dict[str, Any]:
+    """The sinks, each an IEventSink, that the sections describe, by their names."""
+    return {one.known_as: SINK_TYPES[one.type].make(reactor, one, dice, wall_clock) for one in sections}

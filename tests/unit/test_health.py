@@ -1,6 +1,7 @@
 """What an operator sees first: of the broker whether events flow, and if not, since when and why."""
 
 from typing import Any, cast
+from unittest import mock
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,15 +16,16 @@ class Sink:
         self.troubles = troubles
 
 
+def health_of(sinks: dict[str, Any], seconds: float) -> Health:
+    clock, nothing = Clock(), cast(Any, None)
+    clock.advance(seconds)
+    return Health(clock, WallClock(lambda: 1_795_867_200.0), {}, sinks, nothing, nothing)
+
+
 class BrokerCase(SynchronousTestCase):
     def broker(self, *sinks: Any, seconds: float = 0.0) -> str:
         """What the health says of it, so many seconds after the reactor's clock began, at 12:00 of a day in 2026."""
-        clock = Clock()
-        clock.advance(seconds)
-        nothing = cast(Any, None)
-        named: dict[str, Any] = {f"sink {number}": sink for number, sink in enumerate(sinks)}
-        health = Health(clock, WallClock(lambda: 1_795_867_200.0), {}, named, nothing, nothing)
-        return health._broker()
+        return health_of({f"sink {number}": sink for number, sink in enumerate(sinks)}, seconds)._broker()
 
     def test_flows(self) -> None:
         """Without a trouble it is one word."""
@@ -42,4 +44,14 @@ class BrokerCase(SynchronousTestCase):
         self.assertEqual(
             self.broker(Sink(down, down, held), seconds=10.0),
             "down since 2026-11-28T11:59:55Z: why; holds back since 2026-11-28T11:59:56Z: who",
+        )
+
+    def test_each_by_its_name(self) -> None:
+        """With several sinks the answer says which of them is in trouble."""
+        admission = cast(Any, mock.Mock(measures=None))
+        health = health_of({"jms": Sink(), "crm": Sink(Trouble("disabled", "it answered 410", 5.0))}, 10.0)
+        health._admission = health._rerouting = admission
+        self.assertEqual(
+            health.report()["sinks"],
+            {"jms": "connected", "crm": "disabled since 2026-11-28T11:59:55Z: it answered 410"},
         )

@@ -14,6 +14,7 @@ from smsconnector.sections import ChannelSection, Name, Problem, SinkSection
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sinks.types import SinkType
 from smsconnector.sms.segmentation import Split, segment
+from smsconnector.wall_clock import WallClock
 
 
 class ToyChannelSection(ChannelSection):
@@ -85,7 +86,7 @@ class ToySink(Service):
         settle(EventOutcome(events, EventVerdict.CONFIRMED))
 
 
-def make_toy_sink(_reactor: Any, section: ToySinkSection, _dice: Random) -> ToySink:
+def make_toy_sink(_reactor: Any, section: ToySinkSection, _dice: Random, _wall_clock: WallClock) -> ToySink:
     return ToySink(section.box)
 
 

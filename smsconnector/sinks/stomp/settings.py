@@ -15,6 +15,7 @@ from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import FailoverURI
 from smsconnector.sinks.stomp.frames import RESERVED_HEADERS
 from smsconnector.sinks.stomp.sink import StompSink
+from smsconnector.wall_clock import WallClock
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}").fullmatch
 
@@ -113,7 +114,7 @@ class StompSection(SinkSection):
         return []
 
 
-def make_sink(reactor: Any, section: StompSection, dice: Random) -> StompSink:
+def make_stomp_sink(reactor: Any, section: StompSection, dice: Random, _wall_clock: WallClock) -> StompSink:
     """The sink that the section describes. ``dice`` makes the jitter of connection attempts and the order of
     brokers."""
     heartbeat_ms = int(section.heartbeat * 1000)
