@@ -12,6 +12,7 @@
      |    +-- PDUError           one PDU can't be parsed: it gets its error response, the bind goes on
      +-- LinkError               a connection could not be made, or was refused by the other side
      |    +-- CertificateRefused the peer's certificate is not for the host that was asked for: nothing was sent
+     |    +-- TargetNotAllowed   a name leads to addresses that this connector may not connect to
      +-- HTTPFailure             a request to an HTTP server brought no reply
      |    +-- NotSent            nothing of it can have reached the server
      |    +-- Unanswered         it may have reached the server, and may have been acted upon
@@ -99,6 +100,10 @@ class LinkError(SMSConnectorError):
 
 class CertificateRefused(LinkError):
     """An authority that is trusted has signed it, but not for the host that is connected to."""
+
+
+class TargetNotAllowed(LinkError):
+    """A name leads to addresses that the configuration does not allow: nothing was connected to."""
 
 
 class HTTPFailure(SMSConnectorError):
