@@ -11,6 +11,7 @@ from typing import Any
 
 from smsconnector.sections import SinkSection
 from smsconnector.sinks.stomp.settings import StompSection, make_stomp_sink
+from smsconnector.sinks.webhook.settings import WebhookSection, make_webhook_sink
 from smsconnector.wall_clock import WallClock
 
 
@@ -25,6 +26,7 @@ class SinkType:
 
 SINK_TYPES: dict[str, SinkType] = {
     "stomp": SinkType(StompSection, make_stomp_sink),
+    "webhook": SinkType(WebhookSection, make_webhook_sink),
 }
 
 

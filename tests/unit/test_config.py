@@ -14,6 +14,7 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.messages import Finality
 from smsconnector.sections import TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
+from smsconnector.sinks.webhook.settings import WebhookSection
 from smsconnector.smpp.policy import Action, Rule
 from smsconnector.sms.opt_out import Wish
 from tests.configured import binds_of
@@ -63,7 +64,8 @@ class ConfigurationCase(SynchronousTestCase):
         uncommented = re.sub(r"(?m)^ +(tls|ca_file|passcode_file): .*$", "", uncommented)  # they name files
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
-        for section in (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, Configuration):
+        sections = (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, WebhookSection)
+        for section in (*sections, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
 
     def test_opt_out(self) -> None:

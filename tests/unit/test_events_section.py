@@ -76,7 +76,7 @@ class EventsCase(SynchronousTestCase):
             {place.format(*one) for one in ((0, "uri"), (1, "type"), (2, "type"), (3, "name"), (4, "kinds[0]"))}
             | {"events.sinks[4].channels[0]", "events.sinks[5].kinds", "events.sinks[6]"},
         )
-        self.assertEqual(found["events.sinks[1].type"], "one of these is wanted here: stomp, toy")
+        self.assertEqual(found["events.sinks[1].type"], "one of these is wanted here: stomp, webhook, toy")
         self.assertEqual(found["events.sinks[4].channels[0]"], "names 'sms', but the channels are: smpp")
 
     def test_names(self) -> None:
