@@ -19,6 +19,7 @@ from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_o
 from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
 from smsconnector.store.offline.rescue import rescue
+from smsconnector.store.operations import NOT_AGAIN
 from smsconnector.terminal import say
 
 PROGRESS_INTERVAL = 2.0  # seconds between two lines about how far a command is
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     account.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
     _add_database(account)
     account.set_defaults(run=run_reconcile)
-    events = commands.add_parser("events", help="events that the broker did not take: list them, send them again")
+    events = commands.add_parser(
+        "events", help="events that a broker or a webhook did not take: list them, send them again"
+    )
     events.add_argument("--parked", action="store_true", help="list them (the default)")
     events.add_argument("--retry", nargs="*", metavar="EVENT-ID", help="try these again now, or all if none is named")
     _add_database(events)
@@ -172,9 +175,10 @@ def run_events(options: argparse.Namespace) -> int:
     parked = parked_events(path)
     for one in parked:
         verdict = "refused" if one.refused else "wanted later"
+        again = "not tried again by itself" if one.due_at >= NOT_AGAIN else f"next at {_moment(one.due_at)}"
         say(
             f"{one.event_id}  {one.kind}  {one.sink}  since {_moment(one.since)}  {verdict}, {one.attempts} attempts,"
-            f" next at {_moment(one.due_at)}  {one.reason}"
+            f" {again}  {one.reason}"
         )
     print(f"{len(parked)} events are parked; `smsconnector events --retry` sends them again" if parked else "none")
     return 0

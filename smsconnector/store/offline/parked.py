@@ -25,7 +25,7 @@ class ParkedEventOfSink(NamedTuple):
     sink: str
     since: int  # when it was parked first
     attempts: int  # that the sink did not take
-    due_at: int  # when it is tried again; 0: at once
+    due_at: int  # when it is tried again; 0: at once; operations.NOT_AGAIN: never by itself
     refused: int  # 1: the sink refused it; 0: the sink wants it later
     reason: str  # the sink's own words
 
