@@ -146,12 +146,13 @@ class Connector(MultiService):
 
     def startService(self) -> None:
         super().startService()
-        configuration, path = self._configuration, self._configuration.store.path
+        configuration, wanted = self._configuration, self._configuration.events.selections
         try:
             rules, system_ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
-            wanted = configuration.events.selections
-            store = open_store(path, configuration.kin, wanted, rules, system_ids, self.log, opt_out)
-            self.reader.start(path)
+            store = open_store(
+                configuration.store.path, configuration.kin, wanted, rules, system_ids, self.log, opt_out
+            )
+            self.reader.start(configuration.store.path)
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)

@@ -28,7 +28,8 @@ from smsconnector.store.writer import apply_batch
 from tests.simulation.clock import Machine
 from tests.unit.fakes import HOUSEKEEPING, only_reads
 
-CONFIRMED = "id * 64 + 1 IN (SELECT id FROM confirmation)"  # of an event, by the only sink there is
+CONFIRMED = "id * 64 + 1 IN (SELECT id FROM confirmation)"  # of an event, by the broker
+CONFIRMED_2 = "id * 64 + 2 IN (SELECT id FROM confirmation)"  # by the second sink, the webhook
 _IDLE = (ops.Measure, *HOUSEKEEPING)  # what is asked now and then, whether there is anything to do or not
 
 

@@ -7,7 +7,9 @@ I2 no submit without a reason: the one before it was not taken, or nobody can kn
 I3 what was acknowledged to the SMSC, or to the provider with a 200, had its effect, once;
 I4 every event has one id and one content, and comes again only where its confirmation was lost;
 I5 two texts to one number are submitted in the order of their 200s;
-I6 no error in the log, no stop that hangs, nothing left in memory or in the store.
+I6 no error in the log, no stop that hangs, nothing left in memory or in the store;
+I7 every event that the webhook wants reaches it, with one content for each id, again only where its answer was lost;
+   the texts of a number in their order; and neither sink waits for the other (``webhook_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -37,7 +39,7 @@ from smsconnector.walks.throttled import LONG_PAUSE
 from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
-from tests.simulation.disk import CONFIRMED
+from tests.simulation.disk import CONFIRMED, CONFIRMED_2
 from tests.simulation.plan import (
     Crash,
     Disk,
@@ -55,6 +57,7 @@ from tests.simulation.plan import (
     TornFile,
 )
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, text_of_mo
+from tests.simulation.webhook_laws import webhook
 from tests.simulation.world import (
     ATTEMPTS,
     INCOMING_TIMEOUT,
@@ -87,7 +90,7 @@ def check(world: World) -> list[Broken]:
     """Everything that is not as it has to be."""
     facts = Facts(world)
     found: list[Broken] = [("I6", problem) for problem in world.problems]
-    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store):
+    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store, webhook):
         found += law(facts)
     return found
 
@@ -116,12 +119,13 @@ class Facts:
         self.strict = all("strict" in setup for setup in self.setups)
         self.ended = {machine: ended for machine, _, ended in world.lives if ended is not None}
         self.disk = [(step.at, step.at + step.seconds) for kind in (Disk, Freeze) for step in world.plan.of(kind)]
-        rows, self.outbox, self.under_way = world.rows(
+        rows, self.outbox, self.under_way, self.owed = world.rows(
             "SELECT m.sid, m.segments, m.accepted_at, m.final_at, m.expires_at, s.text"
             " FROM message AS m JOIN segment AS s ON s.id = m.id",
             f"SELECT event_id, {CONFIRMED} FROM outbox",
             "SELECT (SELECT count(*) FROM message WHERE state = 0),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1))",
+            f"SELECT event_id, kind, created_at, body, {CONFIRMED_2} FROM outbox ORDER BY id",
         )
         down = sum(step.seconds for step in world.plan.steps if isinstance(step, Disk | Freeze | Crash | Stop))
         self.late = 5.0 + 2.0 + down + 10 * world.plan.slowness  # seconds: a sweep comes every five
@@ -702,13 +706,16 @@ def left_in_memory(world: World) -> list[str]:
             found += [f"{bind.settings.name}._unanswered"] if bind._unanswered else []
             if bind._protocol is not None and bind._protocol.session._owed:
                 found.append(f"{bind.settings.name}.session._owed")
-    (publisher,), (sink,) = connector.publishers.values(), connector.sinks.values()
-    reading = publisher._reading
-    if any((*reading._unsettled.values(), *publisher._retried.values(), reading._places, publisher._retry)):
-        found.append("publisher")
-    for producer in sink.producers.values():
+    for name, publisher in connector.publishers.items():
+        reading = publisher._reading
+        if any((*reading._unsettled.values(), *publisher._retried.values(), reading._places, publisher._retry)):
+            found.append(f"publisher of {name}")
+    for producer in connector.sinks["stomp"].producers.values():
         if producer._waiting or (producer._connection is not None and producer._connection.in_flight):
             found.append("sink")
+    crm = connector.sinks.get("crm")
+    if crm is not None and (len(crm._lanes) or crm._out or crm._confirmed):
+        found.append("webhook")
     return found
 
 

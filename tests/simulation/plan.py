@@ -42,6 +42,11 @@ SHARED_IDS = ("constant", "other case")  # forms in which several messages have 
 EVER = ("temporary", "ignored", "silent", "dropped before")  # what may happen to each try of a segment
 # What the broker does with one that wants a receipt.
 BROKER = ("taken, dropped", "dropped", "half", "error", "silent", "late", "very late")
+# What the application behind a webhook does with one request.
+WEBHOOK = (
+    *("refused", "moved", "error", "error", "bad gateway", "busy", "too many", "gone", "dropped", "taken, dropped"),
+    *("half", "silent", "late", "slow"),
+)
 ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
 QUEUES = ("delivery-report", "incoming-message")
 # What happens to one deliver_sm.
@@ -131,6 +136,14 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What the application behind the webhook does with the ``number``-th request that it hears."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True)
 class RefusedEvent:
     """The broker refuses the ``number``-th event that it hears of, the first ``times`` times that it comes."""
 
@@ -163,7 +176,7 @@ class HeldBack:
 
 @dataclass(frozen=True)
 class Outage:
-    """``of`` ("smsc 0", "smsc 1", "broker") is gone: connections are lost, and refused for ``seconds``."""
+    """``of`` ("smsc 0", "smsc 1", "broker", "webhook") is gone: connections are lost, and refused for ``seconds``."""
 
     at: float
     of: str
@@ -280,6 +293,7 @@ Step = (
     | Hook
     | Delivery
     | Confirmation
+    | Answered
     | RefusedEvent
     | RefusedQueue
     | HeldBack
@@ -306,7 +320,8 @@ class Plan:
     that nearly all goes by the disk. ``redundant``: the SMSCs are hosts of one system that stand for each other, either
     tells what became of the other's texts; else each counts for itself, from the same number. ``server``: the broker's
     name. ``joins``: the SMSCs join the parts of a text, and send one receipt for all, with the id of the part that
-    came last. ``respelled``: every other life writes the endpoints in another way, and has no ``account``."""
+    came last. ``respelled``: every other life writes the endpoints in another way, and has no ``account``. ``webhook``:
+    what a second sink wants, "all", "reports" or "texts"; "" for none."""
 
     seed: int
     setup: str = "resend"
@@ -320,6 +335,7 @@ class Plan:
     server: str = ACTIVEMQ
     joins: bool = False
     respelled: bool = False
+    webhook: str = ""
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -342,7 +358,25 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """The plan that this seed stands for."""
+    """The plan that this seed stands for. What concerns the second sink has dice of its own."""
+    return _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
+
+
+def _with_webhook(plan: Plan, dice: Random) -> Plan:
+    webhook = dice.choice(("", "", "", "all", "all", "reports", "texts"))
+    if not webhook:
+        return plan
+    steps: list[Step] = []
+    for _ in range(dice.choice((0, 0, 1, 2, 4, 8))):
+        steps.append(Answered(dice.randint(1, 12), dice.choice(WEBHOOK)))
+    if dice.random() < 0.2:
+        steps.append(Outage(_time(dice, 3.0), "webhook", dice.choice((0.0, 1.0, 4.0, 25.0))))
+    if dice.random() < 0.1:
+        steps.append(Silence(_time(dice, 3.0), "webhook", dice.choice((1.0, 6.0, 12.0))))
+    return replace(plan, steps=(*plan.steps, *steps), webhook=webhook)
+
+
+def _plan_of(seed: int) -> Plan:
     dice = Random(f"plan {seed}")
     setup = dice.choice(SETUPS)
     span = dice.choice((0.3, 2.0, 6.0))  # seconds over which things happen

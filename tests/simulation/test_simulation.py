@@ -66,6 +66,18 @@ class SimulationCase(SynchronousTestCase):
     def fails(self, plans: Iterable[Plan]) -> Result | None:
         return next((result for result in map(run, plans) if result.broken), None)
 
+    def broken(self, law: str, within: int = WITHIN) -> None:
+        """Within so many seeds the simulation says that this law is broken."""
+        for seed in range(within):
+            result = run(plan_of(seed))
+            self.flushLoggedErrors()
+            if law in result.laws:
+                return
+        self.fail(f"no seed under {within} broke {law}")
+
+    def wrapped(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self.patch(owner, name, make(getattr(owner, name)))
+
 
 class SeedsCase(SimulationCase):
     def test_seeds(self) -> None:
@@ -301,17 +313,6 @@ class ReplayedCase(SimulationCase):
 
 class BrokenLawCase(SimulationCase):
     """The daemon with a law broken on purpose: within ``WITHIN`` seeds the simulation says so."""
-
-    def broken(self, law: str, within: int = WITHIN) -> None:
-        for seed in range(within):
-            result = run(plan_of(seed))
-            self.flushLoggedErrors()
-            if law in result.laws:
-                return
-        self.fail(f"no seed under {within} broke {law}")
-
-    def wrapped(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        self.patch(owner, name, make(getattr(owner, name)))
 
     def test_200_before_the_commit(self) -> None:
         """Law 1 at the door."""

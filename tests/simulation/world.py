@@ -19,14 +19,13 @@ from werkzeug.routing.rules import Rule
 
 from smsconnector import messages, service
 from smsconnector.config import Configuration, StoreSection, parse
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, KINDS_OF_EVENTS
 from smsconnector.sinks.stomp import suspicion
+from smsconnector.sinks.webhook import sink as webhook_sink
 from smsconnector.store.store import Store
 from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
 from smsconnector.wall_clock import WallClock
-from tests.simulation import (
-    disk,
-    listed,
-)
+from tests.simulation import disk, listed, webhook
 from tests.simulation.application import Application, number_of
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
@@ -56,11 +55,12 @@ INCOMING_TIMEOUT = 12.0
 STOP_TIMEOUT = 6.0
 LIMITED, ATTEMPTS = {"pair", "failures"}, 4  # setups where a segment has a limit of attempts
 RESENDS = 2  # after unknown outcomes, in every setup
+WEBHOOK_TRIES = 3
 LIMIT = 240.0  # seconds after the last step
 PATIENCE = 3.0  # seconds that a crash waits for its moment
 LINGER = 12.0  # seconds that what is done now and then may take
 GRACE = 1.2  # seconds of quiet, to see whether it is
-HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3"}
+HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS}
 _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connections of clients; the process is gone
 room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
 
@@ -69,7 +69,10 @@ http: {endpoints: ["tcp:8080"], idle_timeout: 20, webhook_channel: smpp-b, publi
 store: {path: none}
 stop_timeout: %(stop_timeout)s
 incoming_timeout: %(incoming_timeout)s
-events: {uri: "tcp://10.0.0.3:61613", heartbeat: 4}
+events:
+  sinks:
+    - {type: stomp, uri: "tcp://10.0.0.3:61613", heartbeat: 4}
+%(webhook)s
 channels:
   smpp:
     type: smpp
@@ -89,6 +92,11 @@ channels:
     notification: {records: records, where: {kind: status}, id: SmsSid, status: status}
     incoming: {records: records, where: {kind: text}, from: From, to: To, text: Body, id: SmsSid}
 """
+_WEBHOOK = """
+    - {{name: crm, type: webhook, url: "http://10.0.0.4/hook", secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3,
+       allow_private: yes, parallel: 3, timeout: 2, connect_timeout: 2, retry_disabled: 3, kinds: [{0}]}}
+"""
+KINDS = {"all": KINDS_OF_EVENTS, "reports": (DELIVERY_REPORT,), "texts": (INCOMING_MESSAGE,)}  # what a webhook wants
 _BIND = (
     "{{name: {0}, endpoint: 'tcp:10.0.0.{1}:2775', system_id: me, password: x, bind_timeout: 2, response_timeout: 2,"
     " enquire_link_interval: 3, drain_timeout: 1, window: {2}{3}{4}}}"
@@ -119,7 +127,7 @@ _SMALL = [
 
 
 @cache
-def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuration:
+def configuration_of(setup: str, redundant: bool, port: int = 0, wanted: str = "") -> Configuration:
     """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
     the network takes every port for the same host."""
     binds = []
@@ -138,6 +146,7 @@ def configuration_of(setup: str, redundant: bool, port: int = 0) -> Configuratio
         "binds": ", ".join(binds),
         "public_url": PUBLIC_URL,
         "secret": SECRET,
+        "webhook": _WEBHOOK.format(", ".join(KINDS[wanted])) if wanted else "",
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
     return parse(_YAML % values)
@@ -180,7 +189,8 @@ class World:
         self.broker = Broker(self.time, plan, self._dice("broker"))
         self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
         self.provider = Provider(self.time, self.network, plan, self._dice("provider"), lambda: self.machine)
-        answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer)
+        self.subscriber = webhook.Subscriber(self.time, plan, self._dice("subscriber"))
+        answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer, self.subscriber.answer)
         self.network.hosts = dict(zip(HOSTS.values(), answers, strict=True))
         self.faults = disk.Faults()
         self.faults.crash = self.crash
@@ -299,7 +309,7 @@ class World:
         self.lives.append((machine, self.time.rightNow, None))
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
         port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
-        configuration = configuration_of(self.setup, self.plan.redundant, port).model_copy(
+        configuration = configuration_of(self.setup, self.plan.redundant, port, self.plan.webhook).model_copy(
             update={"store": StoreSection(path=self.path)}
         )
         writer_dice = self._dice(f"writer {len(self.lives)}")
@@ -397,6 +407,10 @@ class World:
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),
+            (webhook_sink, "FIRST_PAUSE", 0.2),
+            (webhook_sink, "LONGEST_PAUSE", 2.0),
+            (webhook_sink, "PATIENCE", 15.0),
+            (webhook_sink, "TRIES", WEBHOOK_TRIES),
             (messages, "_sid_counter", 0),
             (messages, "os", _Octets(self._dice("sids"))),
             (Rule, "_compile_builder", _no_builder),
@@ -459,9 +473,9 @@ class World:
             return "the daemon is not up"
         if self.faults.crash_at or self._crash_at_write:
             return "a crash is to come"
-        pending = [one.pending for one in (self.application, self.provider, self.ledger, self.broker)]
+        pending = [one.pending for one in (self.application, self.provider, self.ledger, self.broker, self.subscriber)]
         if any(pending):
-            return f"pending: {pending} of application, provider, SMSCs, broker"
+            return f"pending: {pending} of application, provider, SMSCs, broker, webhook"
         return self._why_the_wires_are_not() or self._why_the_store_is_not()
 
     def _why_the_wires_are_not(self) -> str:
@@ -480,15 +494,17 @@ class World:
         writer = self.connector.writer
         if writer.writing:
             return "something is being written"
+        kinds = ", ".join(f"'{kind}'" for kind in KINDS.get(self.plan.webhook, ()))
         found = writer.store._connection.execute(
             "SELECT (SELECT count(*) FROM message WHERE state = 0),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED}),"
+            f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED_2} AND kind IN ({kinds})),"
             " (SELECT count(*) FROM (SELECT 1 FROM incoming_segment"
             "   GROUP BY account, source, destination, reference, count HAVING count(*) < count))"
         ).fetchone()
         return (
-            f"in the store: {dict(zip(('active', 'queued', 'events', 'parts'), found, strict=True))}"
+            f"in the store: {dict(zip(('active', 'queued', 'events', 'for webhook', 'parts'), found, strict=True))}"
             if any(found)
             else ""
         )

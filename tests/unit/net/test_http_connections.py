@@ -1,4 +1,4 @@
-"""Connections of the HTTP client: whatever goes wrong while one is made, nothing was sent, and nothing is left behind."""
+"""Connections of the HTTP client: whatever goes wrong while one is made, nothing was sent, and nothing is left."""
 
 from typing import Any
 
