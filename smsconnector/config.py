@@ -352,10 +352,12 @@ def _check_names(data: dict[str, Any]) -> list[Problem]:
         if isinstance(section, dict):
             kind = CHANNEL_TYPES.get(str(section.get("type")), next(iter(CHANNEL_TYPES.values())))
             problems += kind.section.early_problems(section, f"channels.{channel}")
-    return problems + _check_channels_of_sinks(data.get("events"), channels)
+    of_webhooks = http.get("webhook_channel") if isinstance(http, dict) else None
+    all_names = [*channels, *([of_webhooks] if isinstance(of_webhooks, str) else [])]
+    return problems + _check_channels_of_sinks(data.get("events"), all_names)
 
 
-def _check_channels_of_sinks(events: Any, channels: dict[Any, Any]) -> list[Problem]:
+def _check_channels_of_sinks(events: Any, channels: list[Any]) -> list[Problem]:
     if not isinstance(events, dict):
         return []
     sinks = events.get("sinks", events)

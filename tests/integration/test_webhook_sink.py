@@ -1,15 +1,19 @@
 """The webhook sink over real HTTP and HTTPS on loopback: an application that is as bad as they come."""
 
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from email.utils import formatdate
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from smsconnector.messages import Event
@@ -27,6 +31,7 @@ from tests.unit.sinks.webhook.stage import report, text
 WHSEC = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 OTHER = "whsec_OTg3NjU0MzIxMGFiY2RlZjAxMjM0NTY3"
 OK = Reply(200, b"")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class WebhookCase(TestCase):
@@ -285,3 +290,52 @@ class DaemonCase(TestCase):
             Webhook(WHSEC).verify(one.body.decode(), one.headers)
         self.assertEqual((len(contents), {len(one) for one in contents.values()}), (count, {1}))
         self.assertLess(len(application.requests), count + 100, "only what the kill left open comes again")
+
+
+class WebhookOnlyCase(TestCase):
+    """The whole connector as a process, with an application instead of a broker."""
+
+    timeout = 120
+
+    @inlineCallbacks
+    def test_parked_and_sent_again(self) -> Any:
+        """The application refuses every event: each is parked, and listed. When it takes them, ``--retry`` is enough
+        for the connector that runs: each comes, with the id that it had."""
+        application = FakeProvider(reactor, (Reply(400, b"no"),)).start()
+        self.addCleanup(application.stop)
+        network = Network(receipt_delay=0.1)
+        network.listen()
+        self.addCleanup(network.cut)
+        events = {"sink": "webhook", "url": f"{application.url}/x", "secret": WHSEC, "allow_private": True}
+        connector = Connector([network.number], "", events=events)
+        self.addCleanup(connector.close)
+        yield connector.start()
+        yield Load(connector.port, 20).run()
+        yield until(lambda: len(application.requests) >= 20, 30)
+        refused = {one.headers["webhook-id"] for one in application.requests}
+
+        def command(*arguments: str) -> str:
+            found = subprocess.run(
+                [sys.executable, "-m", "smsconnector.cli", "events", *arguments, "--config", "connector.yaml"],
+                cwd=connector.folder,
+                env={"PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+            return found.stdout
+
+        listed = ""
+        while listed.count("it answered 400 Bad Request") < 20:
+            listed = yield deferToThread(command, "--parked")
+        self.assertEqual(listed.count("  webhook  since "), 20)
+        application.requests.clear()
+        application.script = (OK,)
+        said = yield deferToThread(command, "--retry")
+        self.assertIn("20 events will be sent again", said)
+        yield until(lambda: {one.headers["webhook-id"] for one in application.requests} == refused, 60)
+        listed = ""
+        while listed != "none\n":
+            listed = yield deferToThread(command)
+        self.assertEqual(len(application.requests), 20)

@@ -97,3 +97,15 @@ class EventsCase(SynchronousTestCase):
         """What the file system says against a sink comes with its place."""
         found = self.problems("{sinks: [{type: toy, box: x}, {type: stomp, passcode_file: /no/such/file}]}")
         self.assertEqual(set(found), {"events.sinks[1].passcode_file"})
+
+    def test_channel_of_webhooks(self) -> None:
+        """A provider's webhooks may have a channel of their own, which nobody sends by: a sink may want its events."""
+        for name, found in (("provider", set()), ("other", {"events.sinks[0].channels[0]"})):
+            events = f"events: {{sinks: [{{type: stomp, channels: [{name}]}}]}}"
+            text = f"{CHANNELS}http: {{webhook_channel: provider}}\n{events}\n"
+            try:
+                parse(text, {})
+            except ConfigurationError as error:
+                self.assertEqual({place for place, _ in error.problems}, found)
+            else:
+                self.assertEqual(found, set())

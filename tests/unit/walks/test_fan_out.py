@@ -1,0 +1,131 @@
+"""Several sinks on one outbox: each has its own publisher and its own progress, and none waits for another."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.messages import ALL_EVENTS, DELIVERY_REPORT, Finality, IncomingSegment, Receipt, Selection
+from smsconnector.sinks import EventOutcome, EventVerdict
+from smsconnector.store import operations as ops
+from smsconnector.store.offline.parked import parked_events
+from smsconnector.store.store import Store
+from smsconnector.walks.publisher import FIRST_RETRY, Publisher
+from smsconnector.wall_clock import WallClock
+from tests.unit.fakes import EPOCH, DirectWriter, FakeSink, ask, run_what_is_due
+
+WANTED = {"jms": ALL_EVENTS, "crm": ALL_EVENTS, "reports": Selection((DELIVERY_REPORT,))}
+
+
+class FanOutCase(SynchronousTestCase):
+    """``start`` says which sinks there are; ``answer`` has one of them take what it was given."""
+
+    def setUp(self) -> None:
+        self.clock, self.path, self.count = Clock(), self.mktemp(), 0
+        self.start(WANTED)
+
+    def tearDown(self) -> None:
+        self.writer.store.close()
+
+    def start(self, wanted: dict[str, Selection]) -> None:
+        self.writer = DirectWriter(self.clock, Store(self.path, sinks=wanted))
+        self.sinks = {name: FakeSink() for name in wanted}
+        wall_clock = WallClock(lambda: EPOCH + self.clock.seconds())
+        self.publishers = [
+            Publisher(self.clock, wall_clock, self.writer, self.writer, sink, name, wanted[name])
+            for name, sink in self.sinks.items()
+        ]
+        for publisher in self.publishers:
+            publisher.startService()
+        run_what_is_due(self.clock)
+
+    def restart(self, wanted: dict[str, Selection]) -> None:
+        self.writer.store.close()
+        self.clock.calls.clear()
+        self.start(wanted)
+
+    def tell(self, texts: int = 0, reports: int = 0) -> None:
+        now = int((EPOCH + self.clock.seconds()) * 1000)
+        for _ in range(texts):
+            self.count += 1
+            part = IncomingSegment("smpp", "a", "1", "2", "hi", now, sid=f"t{self.count}")
+            self.writer.put(ops.Incoming((part,)), self.wake)
+        for _ in range(reports):
+            self.count += 1
+            receipt = Receipt("a", f"r{self.count}", Finality.DELIVERED, "0", "delivered", now)
+            self.writer.put(ops.Receive((receipt,), True, "smpp"), self.wake)
+        run_what_is_due(self.clock)
+
+    def wake(self, *_result: object) -> None:
+        for publisher in self.publishers:
+            publisher.wake()
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(int(seconds * 2)):
+            self.clock.advance(0.5)
+            run_what_is_due(self.clock)
+
+    def answer(self, name: str, refused: frozenset[int] = frozenset()) -> list[int]:
+        """Which it took."""
+        taken: list[int] = []
+        while self.sinks[name].batches:
+            batches, self.sinks[name].batches = self.sinks[name].batches, []
+            for events, settle in batches:
+                for event in events:
+                    is_bad = event.id in refused
+                    taken += [] if is_bad else [event.id]
+                    settle(EventOutcome([event], EventVerdict.REFUSED if is_bad else EventVerdict.CONFIRMED, "no"))
+            run_what_is_due(self.clock)
+        return taken
+
+    def waiting(self) -> int:
+        return int(ask(self.writer.store, [ops.Measure()])[0].waiting_events)
+
+    def purged(self) -> int:
+        late = int((EPOCH + self.clock.seconds() + 10**6) * 1000)
+        return int(ask(self.writer.store, [ops.Purge(late, late, now=late)])[0])
+
+    def test_each_gets_what_it_wants(self) -> None:
+        """All events for those that want all, and what is wanted for the other; then nothing waits."""
+        self.tell(texts=2)
+        self.tell(reports=2)
+        self.assertEqual([sorted(self.answer(name)) for name in WANTED], [[1, 2, 3, 4], [1, 2, 3, 4], [3, 4]])
+        self.advance(5)
+        self.assertEqual(self.waiting(), 0)
+
+    def test_silent(self) -> None:
+        """One that never answers, with more events than it may have at a time: the others get all of them."""
+        self.tell(texts=1200)
+        self.tell(reports=5)
+        self.assertEqual(len(self.answer("jms")), 1205)
+        self.assertEqual(len(self.answer("reports")), 5)
+        self.assertEqual(self.waiting(), 1205)
+
+    def test_refused_by_one(self) -> None:
+        """An event that one sink refuses is parked there, and nowhere else; taken later, it is not sent to the others
+        again."""
+        self.tell(texts=3)
+        self.assertEqual((self.answer("jms"), self.answer("crm", frozenset((2,)))), ([1, 2, 3], [1, 3]))
+        self.assertEqual([one.sink for one in parked_events(self.path)], ["crm"])
+        self.advance(FIRST_RETRY + 5)
+        self.assertEqual((self.answer("jms"), self.answer("crm")), ([], [2]))
+        self.assertEqual(parked_events(self.path), [])
+
+    def test_removed(self) -> None:
+        """A sink that is taken out of the configuration keeps nothing from being dropped; what the others are owed is
+        kept."""
+        self.tell(texts=1)
+        self.answer("jms")
+        self.advance(5)
+        self.assertEqual(self.purged(), 0, "crm is owed it")
+        self.restart({"jms": ALL_EVENTS, "reports": WANTED["reports"]})
+        self.advance(5)
+        self.assertEqual((self.waiting(), self.purged()), (0, 2), "its body, and the row")
+
+    def test_added(self) -> None:
+        """A new sink is owed what is written from now on, and one that comes back what it had not taken."""
+        self.tell(texts=1)
+        self.answer("jms")
+        self.restart({"jms": ALL_EVENTS, "new": ALL_EVENTS})
+        self.tell(texts=1)
+        self.assertEqual((self.answer("new"), self.answer("jms")), ([2], [2]))
+        self.restart(WANTED | {"new": ALL_EVENTS})
+        self.assertEqual((self.answer("new"), self.answer("crm")), ([], [1, 2]))
