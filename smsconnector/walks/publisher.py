@@ -92,6 +92,7 @@ class Publisher(Service):
     def stopService(self) -> None:
         super().stopService()
         self._look_timer.stop()
+        self._pass_unwanted()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -270,13 +271,14 @@ class Publisher(Service):
     def _look_around(self) -> None:
         self._set_aside()
         self._look_for_parked()
-        if self._selection != ALL_EVENTS:
-            self._pass_unwanted()
+        self._pass_unwanted()
 
     def _pass_unwanted(self) -> None:
         """Write how far the sink has come, where nothing that it wanted has told it."""
+        if self._selection == ALL_EVENTS or self._is_passing or self._retrying.damaged:
+            return
         up_to = self._reading.settled_up_to(())
-        if up_to <= self._passed or self._is_passing or self._retrying.damaged:
+        if up_to <= self._passed:
             return
         self._is_passing = True
 

@@ -31,6 +31,13 @@ class SelectionCase(PublisherStage):
         self.advance(5)
         self.assertEqual((self.settled_up_to(), self.measures()), (6, (0, 0)))
 
+    def test_told_at_the_stop(self) -> None:
+        """How far it is is written at a stop too, so that ``reconcile`` counts nothing as waiting that is not owed."""
+        self.report("r1")
+        self.publisher.stopService()
+        self.settle()
+        self.assertEqual(self.settled_up_to(), 1)
+
     def test_not_past_what_is_owed(self) -> None:
         """An event that the sink has not answered for is not passed; a kill in between loses nothing."""
         self.report("r1")
