@@ -291,7 +291,7 @@ class GoneCase(SinkStage):
     def test_gone(self) -> None:
         """A 410 is told loudly, once; nothing is sent any more, and all stays owed."""
         self.publish(*(report(number) for number in range(9)))
-        self.answer(410, 410, 200, cut())
+        self.answer(410, 410, 200, down())
         self.clock.advance(10 * 86_400)
         self.publish(report(10))
         self.assertEqual((self.client.asked, self.confirmed, self.states), ([], [2], ["disabled"]))
