@@ -148,10 +148,8 @@ class Connector(MultiService):
         super().startService()
         configuration, wanted = self._configuration, self._configuration.events.selections
         try:
-            rules, system_ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
-            store = open_store(
-                configuration.store.path, configuration.kin, wanted, rules, system_ids, self.log, opt_out
-            )
+            rules, ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
+            store = open_store(configuration.store.path, configuration.kin, wanted, rules, ids, self.log, opt_out)
             self.reader.start(configuration.store.path)
         except StoreUnusable as error:
             self._give_up(str(error))
