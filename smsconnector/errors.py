@@ -12,6 +12,9 @@
      |    +-- PDUError           one PDU can't be parsed: it gets its error response, the bind goes on
      +-- LinkError               a connection could not be made, or was refused by the other side
      |    +-- CertificateRefused the peer's certificate is not for the host that was asked for: nothing was sent
+     +-- HTTPFailure             a request to an HTTP server brought no reply
+     |    +-- NotSent            nothing of it can have reached the server
+     |    +-- Unanswered         it may have reached the server, and may have been acted upon
      +-- StoreError              the database
           +-- StoreUnavailable   temporary (disk full, I/O error): nothing of the batch was written, try again
           |    +-- StoreDamaged   until an operator has mended it
@@ -96,6 +99,25 @@ class LinkError(SMSConnectorError):
 
 class CertificateRefused(LinkError):
     """An authority that is trusted has signed it, but not for the host that is connected to."""
+
+
+class HTTPFailure(SMSConnectorError):
+    """A request to an HTTP server brought no reply. ``reason`` is a sentence without secrets: it names the server, and
+    neither the path nor the query."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(HTTPFailure):
+    """Nothing of the request can have reached the server: refused, no such host, no connection in time, a certificate
+    that is not trusted, a target that is not allowed. To send it again can't send it twice."""
+
+
+class Unanswered(HTTPFailure):
+    """The request may have reached the server, and may have been acted upon: the connection was lost, the time was
+    over, or the reply broke off."""
 
 
 class StoreError(SMSConnectorError):

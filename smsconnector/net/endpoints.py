@@ -19,10 +19,12 @@ from smsconnector.net.tls import TLS, tls_options
 CONNECT_TIMEOUT = 10.0  # seconds
 
 
-def client_endpoint(reactor: Any, host: str, port: int, tls: TLS | None = None) -> Any:
-    """An endpoint that connects within CONNECT_TIMEOUT, by TLS if asked for: OSError or ValueError if its files are
+def client_endpoint(
+    reactor: Any, host: str, port: int, tls: TLS | None = None, timeout: float = CONNECT_TIMEOUT
+) -> Any:
+    """An endpoint that connects within ``timeout`` (s), by TLS if asked for: OSError or ValueError if its files are
     no good."""
-    endpoint: Any = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+    endpoint: Any = HostnameEndpoint(reactor, host, port, timeout=timeout)
     return endpoint if tls is None else TLSEndpoint(endpoint, host, tls)
 
 
