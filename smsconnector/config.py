@@ -152,6 +152,14 @@ class Configuration(Section):
         return self.http.default_channel or next(iter(self.channels))
 
     @property
+    def warnings(self) -> list[str]:
+        """Sentences for the operator, of the HTTP door and of each channel."""
+        found = self.http.warnings
+        for name, channel in self.channels.items():
+            found += channel.warnings(f"channels.{name}", self.http.public_url)
+        return found
+
+    @property
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts of its channel, itself included, over which its receipts may come."""
         return {account: group for channel in self.channels.values() for account, group in channel.kin().items()}

@@ -15,7 +15,7 @@ from smsconnector.store.trouble import explain, is_damaged
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
-    " 0, s.unknowns"
+    " 0, s.unknowns, m.sid"
 )
 _EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body"
 
