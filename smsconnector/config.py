@@ -152,6 +152,11 @@ class Configuration(Section):
         return self.http.default_channel or next(iter(self.channels))
 
     @property
+    def reached_at(self) -> tuple[str | None, str]:
+        """Where providers reach the HTTP door: the public URL, and the path that comes behind it."""
+        return self.http.public_url, self.http.base_path
+
+    @property
     def warnings(self) -> list[str]:
         """Sentences for the operator, of the HTTP door and of each channel."""
         found = self.http.warnings
