@@ -258,7 +258,7 @@ def check_config(options: argparse.Namespace) -> int:
         return 1
     smpp = [section for section in configuration.channels.values() if isinstance(section, SMPPChannelSection)]
     binds = sum(len(section.binds) for section in smpp)
-    for warning in configuration.http.warnings:
+    for warning in configuration.warnings:
         print(f"{options.file}: warning: {warning}", file=sys.stderr)
     print(f"{options.file}: good ({len(configuration.channels)} channels, {binds} binds)")
     return 0

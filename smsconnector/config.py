@@ -196,6 +196,19 @@ class Configuration(Section):
         return self.http.default_channel or next(iter(self.channels))
 
     @property
+    def reached_at(self) -> tuple[str | None, str]:
+        """Where providers reach the HTTP door: the public URL, and the path that comes behind it."""
+        return self.http.public_url, self.http.base_path
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the operator, of the HTTP door and of each channel."""
+        found = self.http.warnings
+        for name, channel in self.channels.items():
+            found += channel.warnings(f"channels.{name}", self.http.public_url)
+        return found
+
+    @property
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts of its channel, itself included, over which its receipts may come."""
         return {account: group for channel in self.channels.values() for account, group in channel.kin().items()}

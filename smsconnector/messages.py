@@ -44,6 +44,7 @@ class Segment:
     is_limited: bool = False  # as its message
     throttles: int = 0  # how often in a row the network has throttled it, as far as is known
     unknowns: int = 0  # submits of ``attempts`` whose outcome is unknown: each may have reached the handset
+    sid: str = ""  # the MessageSID of its message
 
     @property
     def message_id(self) -> int:

@@ -201,6 +201,11 @@ class ChannelSection(Section):
         in the file, unchecked."""
         return []
 
+    def warnings(self, path: str, public_url: str | None) -> list[str]:
+        """Sentences for the operator: what works, but hardly as it was meant. ``public_url``: how providers reach
+        us."""
+        return []
+
     def longest_pause(self) -> float:
         """Seconds; no segment waits for its next attempt for longer than that."""
         return self.retry.maximum

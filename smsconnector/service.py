@@ -112,8 +112,8 @@ class Connector(MultiService):
         self._notifier = Notifier(reactor)
 
     def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
-        around = Surroundings(self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
-        return CHANNEL_TYPES[section.type].make(name, section, around)
+        known = (self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
+        return CHANNEL_TYPES[section.type].make(name, section, Surroundings(*known, *self._configuration.reached_at))
 
     def _make_door(self) -> Door:
         http = self._configuration.http

@@ -14,8 +14,10 @@ when it is made (``Surroundings``):
    they are on disk (``None``), or when they could not be written (the error). Only then does the channel answer the
    network: yes, or no, so that the network tells it again.
 
-``types``  which types of channel there are
-``smpp``   the SMPP channel: routes among binds
+``types``     which types of channel there are
+``smpp``      the SMPP channel: routes among binds
+``provider``  the base of channels that send by HTTP requests
+``twilio``    Twilio, and providers that speak as Twilio does
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -98,10 +100,13 @@ ListenerOf = Callable[[str, IRoute], Listener]  # the route's prefix ("" for all
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a channel is made with, beside its name and its section. ``receiver`` hears what the network tells, and
-    ``listener_of`` says who hears of the submits of a route."""
+    ``listener_of`` says who hears of the submits of a route. ``public_url`` is how providers reach the HTTP door; None:
+    they can't. ``base_path`` is the path below which it answers them."""
 
     reactor: Any
     wall_clock: WallClock
     dice: Random
     receiver: IReceiver
     listener_of: ListenerOf
+    public_url: str | None = None
+    base_path: str = "/msg-client"

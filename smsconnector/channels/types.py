@@ -11,6 +11,8 @@ from typing import Any
 from smsconnector.channels import IChannel, Surroundings
 from smsconnector.channels.smpp.making import make_channel
 from smsconnector.channels.smpp.settings import SMPPChannelSection
+from smsconnector.channels.twilio.making import make_channel as make_twilio_channel
+from smsconnector.channels.twilio.settings import TwilioChannelSection
 from smsconnector.sections import ChannelSection
 
 
@@ -25,4 +27,5 @@ class ChannelType:
 
 CHANNEL_TYPES: dict[str, ChannelType] = {
     "smpp": ChannelType(SMPPChannelSection, make_channel),
+    "twilio": ChannelType(TwilioChannelSection, make_twilio_channel),
 }

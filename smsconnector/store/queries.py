@@ -17,7 +17,7 @@ _LAST = ops.NOT_AGAIN - 1
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
-    " 0, s.unknowns"
+    " 0, s.unknowns, m.sid"
 )
 _EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body, {attempts}, o.created_at"
 _NEW, _PARKED = _EVENT.format(attempts=0), _EVENT.format(attempts="p.attempts")

@@ -103,6 +103,7 @@ class ReadySegments:
                     destination=message.destination,
                     expires_at=message.expires_at,
                     is_limited=message.is_limited,
+                    sid=message.sid,
                 )
             )
         return True

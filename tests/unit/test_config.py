@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
+from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
 from smsconnector.demo import Ports, _configuration
 from smsconnector.errors import ConfigurationError
@@ -118,10 +119,11 @@ events: {uri: "http://x", sink: file}
     def test_type_missing_or_unknown(self) -> None:
         """What stands beside it is checked all the same, but no key is missing or unknown: another type may differ."""
         binds = "binds: [{name: a, endpoint: 'tcp:smsc:2775', system_id: me, window: 0}]"
+        types = ", ".join(CHANNEL_TYPES)
         for kind, sentence in (
             ("", "missing: this key is required"),
-            ("type: smp, ", "one of these is wanted here: smpp"),
-            ("type: [smpp], ", "one of these is wanted here: smpp"),
+            ("type: smp, ", f"one of these is wanted here: {types}"),
+            ("type: [smpp], ", f"one of these is wanted here: {types}"),
         ):
             problems = self.problems(f"channels: {{a: {{{kind}colour: red, lifetime: 0, {binds}}}}}")
             self.assertEqual(problems.pop("channels.a.type"), sentence)
@@ -129,7 +131,7 @@ events: {uri: "http://x", sink: file}
         self.assertEqual(
             self.problems("channels: {a: {type: smp}, b: 5}"),
             {
-                "channels.a.type": "one of these is wanted here: smpp",
+                "channels.a.type": f"one of these is wanted here: {types}",
                 "channels.b": "keys and values are wanted here, KEY: VALUE",
             },
         )

@@ -95,7 +95,7 @@ class SectionsCase(TypesCase):
         wanted = "one of these is wanted here: {}, toy"
         self.assertEqual(
             self.problems(text),
-            {"channels.play.type": wanted.format("smpp"), "events.sink": wanted.format("stomp, webhook")},
+            {"channels.play.type": wanted.format("smpp, twilio"), "events.sink": wanted.format("stomp, webhook")},
         )
 
     def test_kin(self) -> None:

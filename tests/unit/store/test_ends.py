@@ -451,4 +451,36 @@ class OwnIdCase(EndsCase):
         self.assertEqual(self.ends(), [])
 
 
+class AlikeIdsCase(EndsCase):
+    """A provider's ids may look like our MessageSIDs, as Twilio's do: our table says what is ours, and no prefix."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.theirs, self.ours = "SM" + "b" * 32, "SM" + "0" * 32
+
+    def test_provider_sid(self) -> None:
+        """It is found as the id that the channel was given; its neighbour stays as it is."""
+        first, *_ = self.accept(self.ours, "one")
+        self.accept("SM" + "1" * 32, "other")
+        self.record(first, Verdict.ACCEPTED, self.theirs)
+        self.receive(receipt(self.theirs, Finality.DELIVERED, "delivered"), report_unknown=True, channel="cloud")
+        self.assertEqual([one["MessageSID"] for one in self.reports()], [self.ours])
+
+    def test_before_the_answer(self) -> None:
+        """It is parked until the answer with that id has been read."""
+        first, *_ = self.accept(self.ours, "one")
+        self.receive(receipt(self.theirs, Finality.FAILED, "30003"))
+        self.assertEqual(self.ends(), [])
+        self.record(first, Verdict.ACCEPTED, self.theirs)
+        self.assertEqual(self.ends(), [("FAILED", "30003")])
+
+    def test_ours_beside_theirs(self) -> None:
+        """Ours in the callback's path, and theirs in its form: one report."""
+        first, *_ = self.accept(self.ours, "one")
+        self.receive(receipt(self.ours, Finality.DELIVERED, "delivered", account="cloud"))
+        self.record(first, Verdict.ACCEPTED, self.theirs)
+        self.receive(receipt(self.theirs, Finality.FAILED, "30003"))
+        self.assertEqual(self.ends(), [("DELIVERED", "delivered")])
+
+
 _BOTH = ((Finality.DELIVERED, "0"), (Finality.FAILED, "30003"))

@@ -273,13 +273,17 @@ class EarlierVersionsCase(UpgradeCase):
         for version in self.each():
             first, last, overdue = self.queued()
             limited = version >= 4
-            shop = Segment(1, 1, 1, "text 1 of SM-QUEUED", "gsm7", "Shop", NUMBER, LATER, 0, is_limited=limited)
+            shop = Segment(
+                1, 1, 1, "text 1 of SM-QUEUED", "gsm7", "Shop", NUMBER, LATER, 0, is_limited=limited, sid="SM-QUEUED"
+            )
             self.assertEqual(first, shop, version)
-            self.assertEqual(last, Segment(6, 3, 3, "text 3 of SM-LONG", "ucs2", "8228", NUMBER, LATER))
+            self.assertEqual(last, Segment(6, 3, 3, "text 3 of SM-LONG", "ucs2", "8228", NUMBER, LATER, sid="SM-LONG"))
             self.assertEqual(overdue.id, 8)
             self.assertEqual(self.one(ops.LoadRetries("smpp", 9)), [(NUMBER, 2, 1, LATER)])
             ((again,), _) = self.one(ops.LoadDue("smpp", NOW, 9, ops.DuePlace(0, 100)))
-            self.assertEqual(again, Segment(2, 1, 1, "text 1 of SM-AGAIN", "gsm7", None, NUMBER, LATER, 2))
+            self.assertEqual(
+                again, Segment(2, 1, 1, "text 1 of SM-AGAIN", "gsm7", None, NUMBER, LATER, 2, sid="SM-AGAIN")
+            )
             self.accept(again, "5000005")
             self.assertEqual(self.one(ops.Receive((receipt("5000005"),))).matched, 1)
             self.assertEqual(self.reports()["SM-AGAIN"], ("DELIVERED", "000"), version)

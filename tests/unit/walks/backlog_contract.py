@@ -110,7 +110,9 @@ class BacklogContract:
         first = backlog.accept(sent, lambda *_: None)
         self.advance(0)
         expected = [
-            Segment(first + at, at + 1, 2, text, sent.alphabet, sent.source, sent.destination, sent.expires_at)
+            Segment(
+                first + at, at + 1, 2, text, sent.alphabet, sent.source, sent.destination, sent.expires_at, sid="SM1"
+            )
             for at, text in enumerate(sent.segments)
         ]
         self.assertEqual(self.answer(backlog.load_untried, 0, 100), expected)

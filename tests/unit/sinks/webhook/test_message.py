@@ -8,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.messages import Event, IncomingSegment
 from smsconnector.net.http_client import HTTPReply
-from smsconnector.net.retry_after import retry_after
 from smsconnector.sinks.webhook.answers import Kind, meaning_of
 from smsconnector.sinks.webhook.lanes import Delivery, Lanes
 from smsconnector.sinks.webhook.message import LONGEST_ID, body_of, headers_of, number_of, webhook_id
@@ -125,31 +124,6 @@ class AnswersCase(SynchronousTestCase):
             self.assertEqual((found.kind, found.pause), (Kind.SLOWER, 5.0), status)
         for status in (200, 301, 410):
             self.assertIsNone(meaning_of(HTTPReply(status, {"retry-after": "5"}, b""), NOW).pause)
-
-    def test_retry_after(self) -> None:
-        """Seconds and all three forms of a date (RFC 9110 section 5.6.7); what is neither is passed over."""
-        for value, seconds in (
-            ("0", 0.0),
-            (" 120 ", 120.0),
-            ("9" * 50, 999_999_999.0),
-            ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0),
-            ("Thursday, 01-Jan-26 00:01:00 GMT", 60.0),
-            ("Thu Jan  1 00:01:00 2026", 60.0),
-            ("Wed, 31 Dec 2025 23:59:00 GMT", 0.0),
-        ):
-            self.assertEqual(retry_after(value, NOW), seconds, value)
-        for nothing in (
-            None,
-            "",
-            "soon",
-            "-5",
-            "1.5",
-            "٣",
-            "Thu, 99 Jan 2026 00:01:00 GMT",
-            "Thu, 01 Jan 99999 00:00:00 GMT",
-            "1e9",
-        ):
-            self.assertIsNone(retry_after(nothing, NOW), nothing)
 
 
 class LanesCase(SynchronousTestCase):

@@ -1,0 +1,234 @@
+"""A Twilio channel and a fake Twilio, over HTTP and HTTPS on loopback; and once the whole way, with a real process."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from random import Random
+from typing import Any, NamedTuple, cast
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from smsconnector.channels import IReceiver, Surroundings
+from smsconnector.channels.twilio.making import make_channel
+from smsconnector.channels.twilio.settings import TwilioChannelSection
+from smsconnector.messages import Outcome, Segment, Verdict, new_sid
+from smsconnector.net.http_client import HTTPCall, HTTPClient
+from smsconnector.wall_clock import WallClock
+from tests.integration.certificates import Authority
+from tests.integration.fake_provider import FakeProvider, Reply
+from tests.integration.stack import Connector, until
+from tests.recorded_log import RecordedLog
+
+reactor: Any = _reactor
+NUMBER, TEXT, TOKEN = "46701234567", "Hi {{from}} & {{text}} \u0633\u0644\u0627\u0645 \U0001f600", "the-secret-token"
+THROTTLED = "given back"
+HTML = b"<html><body>Please log in</body></html>"
+
+
+class Case(NamedTuple):
+    """``wanted``: the verdict, or that the text is given back; ``state``: of the channel then."""
+
+    reply: Reply
+    wanted: Verdict | str
+    code: int | None = None
+    state: str = "up"
+    unknowns: int = 0
+    requests: int = 1
+
+
+def says(status: int, data: Any = None, *headers: tuple[str, str], **acts: Any) -> Reply:
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return Reply(status, body, headers, **acts)
+
+
+def refuses(code: int, status: int = 400, *headers: tuple[str, str]) -> Reply:
+    return says(status, {"code": code, "message": f"no, {NUMBER}: {TEXT}", "status": status}, *headers)
+
+
+TAKEN = says(201, {"sid": "SM" + "1" * 32, "status": "queued"})
+CASES = (
+    Case(TAKEN, Verdict.ACCEPTED),
+    Case(says(200, {"sid": "SM1"}), Verdict.ACCEPTED),
+    Case(says(201, {"sid": "SM1"}, delay=0.2), Verdict.ACCEPTED),
+    Case(says(201, {"sid": "SM1"}, is_last=True), Verdict.ACCEPTED),
+    Case(
+        Reply(raw=b'HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\ne\r\n{"sid": "SM1"}\r\n0\r\n\r\n'),
+        Verdict.ACCEPTED,
+    ),
+    Case(says(200, HTML, ("Content-Type", "text/html")), Verdict.UNKNOWN),
+    Case(says(201, b"not JSON"), Verdict.UNKNOWN),
+    Case(says(201, b""), Verdict.UNKNOWN),
+    Case(says(201, {"sid": 5}), Verdict.UNKNOWN),
+    Case(says(302, b"", ("Location", "/")), THROTTLED, state="stopped"),
+    Case(refuses(21211), Verdict.REFUSED, 21211),
+    Case(refuses(21408), Verdict.REFUSED, 21408),
+    Case(refuses(21602), Verdict.REFUSED, 21602),
+    Case(refuses(21606), Verdict.REFUSED, 21606),
+    Case(refuses(21610), Verdict.REFUSED, 21610),
+    Case(refuses(21612), Verdict.REFUSED, 21612),
+    Case(refuses(21614), Verdict.REFUSED, 21614),
+    Case(refuses(21617), Verdict.REFUSED, 21617),
+    Case(refuses(21635), Verdict.REFUSED, 21635),
+    Case(refuses(30450), Verdict.REFUSED, 30450),
+    Case(refuses(12345), Verdict.REFUSED, 12345),
+    Case(says(400, HTML), Verdict.REFUSED, 400),
+    Case(refuses(21212), THROTTLED, state="stopped"),
+    Case(refuses(21703), THROTTLED, state="stopped"),
+    Case(refuses(21609), THROTTLED, state="stopped"),
+    Case(refuses(20003, 401), THROTTLED, state="stopped"),
+    Case(says(401, HTML), THROTTLED, state="stopped"),
+    Case(refuses(20404, 404), THROTTLED, state="stopped"),
+    Case(refuses(63038, 429, ("Retry-After", "1")), THROTTLED, state="stopped"),
+    Case(refuses(20429, 429), THROTTLED, state="throttled"),
+    Case(refuses(20429, 429, ("Retry-After", "30")), THROTTLED, state="throttled"),
+    Case(refuses(20429, 429, ("Retry-After", "Fri, 31 Dec 2099 23:59:59 GMT")), THROTTLED, state="throttled"),
+    Case(says(429, HTML), THROTTLED, state="throttled"),
+    Case(refuses(30001), THROTTLED, state="throttled"),
+    Case(refuses(21611), Verdict.RETRY, 21611),
+    Case(refuses(20500, 500), Verdict.UNKNOWN),
+    Case(says(502, HTML), Verdict.UNKNOWN),
+    Case(says(503, b"", ("Retry-After", "5")), Verdict.UNKNOWN),
+    Case(Reply(is_silent=True), Verdict.UNKNOWN),
+    Case(says(201, {"sid": "SM1"}, is_slow=True), Verdict.UNKNOWN),
+    Case(says(201, {"sid": "SM1"}, cut=0), Verdict.UNKNOWN),
+    Case(says(201, {"sid": "SM1"}, cut=20), Verdict.UNKNOWN),
+    Case(says(201, {"sid": "SM1"}, cut=len(says(201, {"sid": "SM1"}).octets()) - 1), Verdict.UNKNOWN),
+    Case(says(200, {"messages": [{"sid": "SM1", "body": TEXT}]}), Verdict.ACCEPTED, unknowns=1),
+    Case(says(200, {"messages": []}), Verdict.UNKNOWN, unknowns=1, requests=2),
+    Case(says(503, b""), Verdict.RETRY, 503, unknowns=1),
+)
+
+
+class Heard:
+    """A listener."""
+
+    def __init__(self) -> None:
+        self.outcomes_: list[Outcome] = []
+        self.back: list[Segment] = []
+
+    def outcomes(self, outcomes: list[Outcome]) -> None:
+        self.outcomes_ += outcomes
+
+    def late(self, outcome: Outcome) -> None: ...
+
+    def throttled(self, segments: Iterable[Segment]) -> None:
+        self.back += segments
+
+    def room(self) -> None: ...
+
+
+class TwilioCase(TestCase):
+    timeout = 60
+
+    async def end(self, url: str, unknowns: int = 0, **section: Any) -> tuple[Any, int | str | None, str]:
+        """What becomes of one text, its code, and how the channel is then."""
+        heard = Heard()
+        around = Surroundings(
+            reactor,
+            WallClock(),
+            Random(1),
+            cast(IReceiver, None),
+            lambda prefix, route: heard,
+            "https://sms.example.org",
+        )
+        made = {"account_sid": "AC1", "auth_token": TOKEN, "from": "+15005550006", "base_url": url} | section
+        channel = make_channel("cloud", TwilioChannelSection(**{"reply_timeout": 0.6, **made}), around)
+        channel.startService()
+        now_ms = WallClock().milliseconds()
+        text = Segment(1, 1, 1, TEXT, "ucs2", None, NUMBER, now_ms + 60_000, unknowns=unknowns, sid=new_sid(now_ms))
+        self.assertEqual(list(channel.submit([text])), [])
+        await until(lambda: heard.outcomes_ or heard.back, 10)
+        (part,) = channel.parts()
+        await channel.stopService()
+        self.assertEqual(len(heard.outcomes_) + len(heard.back), 1)
+        if heard.back:
+            return THROTTLED, None, part.state
+        (outcome,) = heard.outcomes_
+        return outcome.verdict, outcome.code, part.state
+
+    async def look_at(self, case: Case, certificate: str | None, **section: Any) -> None:
+        provider = FakeProvider(reactor, (case.reply,), certificate).start()
+        try:
+            found = await self.end(provider.url, case.unknowns, **section)
+            self.assertEqual(found, (case.wanted, case.code, case.state), case)
+            self.assertEqual(len(provider.requests), case.requests, case)
+            if not case.unknowns:
+                (request,) = provider.requests
+                self.assertEqual(request.target, "/2010-04-01/Accounts/AC1/Messages.json")
+                self.assertEqual((request.form["To"], request.form["Body"]), (f"+{NUMBER}", TEXT))
+                self.assertTrue(request.form["StatusCallback"].endswith("#rc=5&rp=all"))
+        finally:
+            await provider.stop()
+
+    async def test_http(self) -> None:
+        """All cases by HTTP. No secret, number or text gets into the log."""
+        log = RecordedLog(self)
+        for case in CASES:
+            await self.look_at(case, None)
+        for secret in (TOKEN, NUMBER, TEXT):
+            self.assertNotIn(secret, "\n".join(log.lines))
+
+    async def test_https(self) -> None:
+        """All cases by HTTPS."""
+        authority = Authority(self.mktemp())
+        certificate = authority.issue("localhost")
+        for case in CASES:
+            await self.look_at(case, certificate, tls={"ca_file": authority.ca_file})
+
+    async def test_certificate(self) -> None:
+        """Where the certificate is not valid, nothing was sent: the text is tried again, whatever the policy is."""
+        authority = Authority(self.mktemp())
+        provider = FakeProvider(reactor, (TAKEN,), authority.issue("other.example")).start()
+        self.addCleanup(provider.stop)
+        found = await self.end(provider.url, tls={"ca_file": authority.ca_file})
+        self.assertEqual((found, provider.requests), ((Verdict.RETRY, None, "down"), []))
+
+
+class WholeWayTest(TestCase):
+    timeout = 60
+
+    async def test_whole_way(self) -> None:
+        """POST /send with the channel -> Twilio -> its notification, by its own SID -> the report is in the outbox."""
+        sid = "SM" + "ab" * 16
+        provider = FakeProvider(reactor, (says(201, {"sid": sid, "status": "queued"}),)).start()
+        self.addCleanup(provider.stop)
+        channel = {
+            "type": "twilio", "account_sid": "AC1", "auth_token": TOKEN, "from": "ACME", "base_url": provider.url,
+        }  # fmt: skip
+        connector = Connector(
+            [], "tcp://127.0.0.1:1", channels={"cloud": channel}, http={"public_url": "https://sms.example.org"}
+        )
+        self.addCleanup(connector.close)
+        await connector.start()
+        client = HTTPClient(reactor, connections=2)
+        self.addCleanup(client.close)
+        door = f"http://127.0.0.1:{connector.port}/msg-client"
+        body = json.dumps({"To": f"+{NUMBER}", "Body": TEXT, "channel": "cloud"}).encode()
+        reply = await client.ask(HTTPCall("POST", f"{door}/send", (("Content-Type", "application/json"),), body))
+        self.assertEqual(reply.status, 200)
+        ours = reply.headers["x-message-sid"]
+        await until(lambda: provider.requests, 10)
+        callback = f"https://sms.example.org/msg-client/cloud/delivery-notification/{ours}#rc=5&rp=all"
+        self.assertEqual(provider.requests[0].form["StatusCallback"], callback)
+        store = connector.folder / "smsconnector.db"
+
+        def rows(sql: str) -> list[Any]:
+            with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+                return connection.execute(sql).fetchall()
+
+        await until(lambda: rows("SELECT smsc_id FROM segment") == [(sid,)], 10)
+        form = (("Content-Type", "application/x-www-form-urlencoded"),)
+        for status in ("sent", "delivered", "delivered"):
+            told = f"MessageSid={sid}&SmsSid={sid}&MessageStatus={status}&AccountSid=AC1".encode()
+            reply = await client.ask(HTTPCall("POST", f"{door}/cloud/delivery-notification", form, told))
+            self.assertEqual(reply.status, 200)
+        ((jms_type, event),) = rows("SELECT jms_type, body FROM outbox WHERE kind = 'delivery_report'")
+        report = json.loads(event)
+        self.assertEqual((jms_type, report["MessageSID"], report["DeliveryStatus"]), ("cloud", ours, "DELIVERED"))
+        self.assertNotIn(TOKEN, connector.said())
+        self.assertNotIn(NUMBER, connector.said())
+        await deferLater(reactor, 0)
+        self.assertEqual(connector.terminate() in (0, 143, -15), True)
