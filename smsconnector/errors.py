@@ -6,6 +6,7 @@
      +-- ConfigurationError      the configuration file can't be used; lists every problem with its path
      +-- InvalidRequest          what an application or provider posted can't be accepted (HTTP 4xx)
      +-- AddressError            a number or sender that no network takes
+     +-- TemplateError           a template, path or pattern of the configuration can't be used
      +-- TextError               a text can't be encoded, or is too long for the configured maximum
      +-- ProtocolError           a peer broke its protocol
      |    +-- FramingError       the stream's framing is lost: the connection has to be closed
@@ -63,6 +64,10 @@ class TextError(SMSConnectorError):
     def __init__(self, code: str, message: str, segments: int = 0) -> None:
         super().__init__(message)
         self.code, self.segments = code, segments
+
+
+class TemplateError(SMSConnectorError):
+    """A template, a path or a pattern of the configuration that can't be used; the sentence says what is wrong."""
 
 
 class AddressError(SMSConnectorError):

@@ -29,6 +29,7 @@ FLOORS = (
             "sms": "text <-> segments, alphabets, numbers",
             "smpp": "octets <-> PDUs, the session, receipts, pace, policy",
             "hooks": "webhooks in: who called, and what it says",
+            "rest": "requests to HTTP providers from templates, and what their answers mean",
         },
     ),
     Floor(

@@ -1,0 +1,256 @@
+"""One request, as the configuration writes it: ``compile_request`` reads it, ``RequestTemplate.fill`` makes the octets.
+
+1. The URL is scheme and host as they stand, a path, and perhaps a query. Values go into path and query, never into the
+   host: what a customer writes can't choose where a request goes.
+2. ``query`` is added behind that. ``form``, ``json``, ``xml`` or ``raw`` is the body; at most one of them is there.
+3. A field, a header or an entry of JSON is left out where something that its template names has no value. An object or
+   a list of JSON that had entries, and has none left, is left out too.
+
+All faults are found at once, each with its path in the configuration. What is not of the right type is passed over,
+for the models of the sections say so.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from smsconnector.errors import TemplateError
+from smsconnector.rest.filters import Value, encoded
+from smsconnector.rest.templates import Place, Template, read_template
+from smsconnector.rest.variables import Facts
+
+_URL = re.compile(r"^(https?://)([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^?#]*)?(\?[^#]*)?$")
+_TOKEN = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")  # RFC 9110 section 5.6.2
+BODIES = ("form", "json", "xml", "raw")
+_CONTENT_TYPES = {
+    "form": "application/x-www-form-urlencoded",
+    "json": "application/json",
+    "xml": "text/xml",
+    "raw": "text/plain",
+}
+_NOT_OURS = {"host", "content-length", "transfer-encoding", "connection"}  # the client writes them
+_OMIT = object()
+
+Problems = list[tuple[str, str]]  # where, and what is wrong there
+
+
+class Request(NamedTuple):
+    """``url`` is ASCII, with its query."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Field(NamedTuple):
+    """One field of query or form, name and value percent-encoded."""
+
+    name: str
+    value: Template
+
+
+class RequestTemplate(NamedTuple):
+    """A request with placeholders."""
+
+    method: str
+    origin: str  # scheme, host, port: without placeholders
+    path: Template
+    url_query: Template | None
+    query: tuple[Field, ...]
+    kind: str | None  # of the body, one of BODIES
+    body: Any  # tuple[Field, ...] | node of JSON | Template | None
+    headers: tuple[tuple[str, Template], ...]
+    charset: str
+
+    def fill(self, facts: Facts) -> Request:
+        """The request for one text. Raises TextError if a value can't stand in its place."""
+        parts = [] if self.url_query is None else [self.url_query.fill(facts) or ""]
+        query = "&".join(part for part in (*parts, _fields(self.query, facts)) if part)
+        url = f"{self.origin}{self.path.fill(facts) or '/'}" + (f"?{query}" if query else "")
+        headers = [(name, value) for name, template in self.headers if (value := template.fill(facts)) is not None]
+        return Request(self.method, url, tuple(headers), self._octets(facts))
+
+    def _octets(self, facts: Facts) -> bytes:
+        if self.kind is None:
+            return b""
+        if self.kind == "form":
+            return _fields(self.body, facts).encode("ascii")
+        if self.kind == "json":
+            filled = _fill_json(self.body, facts)
+            return json.dumps({} if filled is _OMIT else filled, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return encoded(self.body.fill(facts) or "", self.charset)
+
+    @property
+    def names(self) -> set[str]:
+        """Of all placeholders."""
+        return {name for template in self._templates() for name in template.names}
+
+    def _templates(self) -> Iterator[Template]:
+        yield self.path
+        if self.url_query is not None:
+            yield self.url_query
+        yield from (field.value for field in self.query)
+        yield from (template for _, template in self.headers)
+        yield from _templates_of(self.body)
+
+
+def _templates_of(node: Any) -> Iterator[Template]:
+    if isinstance(node, Template):
+        yield node
+    elif isinstance(node, Field):
+        yield node.value
+    elif isinstance(node, dict):
+        for one in node.values():
+            yield from _templates_of(one)
+    elif isinstance(node, list | tuple):
+        for one in node:
+            yield from _templates_of(one)
+
+
+def _fields(fields: tuple[Field, ...], facts: Facts) -> str:
+    filled = ((field.name, field.value.fill(facts)) for field in fields)
+    return "&".join(f"{name}={value}" for name, value in filled if value is not None)
+
+
+def _fill_json(node: Any, facts: Facts) -> Any:
+    """The tree with values; ``_OMIT`` where there is none."""
+    if isinstance(node, Template):
+        value: Value = node.native(facts)
+        return _OMIT if value is None else value
+    if isinstance(node, dict):
+        entries = {key: _fill_json(one, facts) for key, one in node.items()}
+        kept = {key: one for key, one in entries.items() if one is not _OMIT}
+        return _OMIT if entries and not kept else kept
+    if isinstance(node, list):
+        items = [_fill_json(one, facts) for one in node]
+        found = [one for one in items if one is not _OMIT]
+        return _OMIT if items and not found else found
+    return node
+
+
+def compile_request(
+    data: Mapping[str, Any], known: Collection[str], path: str = "request"
+) -> tuple[RequestTemplate | None, Problems]:
+    """The request that ``data`` writes, by the keys method, url, query, form, json, xml, raw, headers and charset.
+    ``known`` are the names that templates may have, ``path`` is where ``data`` stands. None if there are problems."""
+    return _Compiler(data, known, path).compile()
+
+
+class _Compiler:
+    """Reads one request, and keeps what is wrong."""
+
+    def __init__(self, data: Mapping[str, Any], known: Collection[str], path: str) -> None:
+        self._data, self._known, self._path = data, known, path
+        self._charset = str(data.get("charset") or "utf-8")
+        self._problems: Problems = []
+
+    def compile(self) -> tuple[RequestTemplate | None, Problems]:
+        try:
+            "".encode(self._charset)
+        except LookupError:
+            self._problems.append((f"{self._path}.charset", f"no charset has the name {self._charset!r}: write utf-8"))
+            self._charset = "utf-8"
+        origin, path, url_query = self._url()
+        query = self._fields("query")
+        kinds = [kind for kind in BODIES if self._data.get(kind) is not None]
+        if len(kinds) > 1:
+            self._problems.append((self._path, f"a request has one body: leave all but one of {', '.join(kinds)} out"))
+        kind = kinds[0] if kinds else None
+        body = self._body(kind)
+        method = str(self._data.get("method") or ("POST" if kind else "GET")).upper()
+        if kind and method == "GET":
+            self._problems.append((f"{self._path}.method", f"a GET has no body: write POST, or query for {kind}"))
+        headers = self._headers(kind)
+        if self._problems or path is None:
+            return None, self._problems
+        made = RequestTemplate(method, origin, path, url_query, query, kind, body, headers, self._charset)
+        return made, []
+
+    def _read(self, source: Any, place: Place, path: str) -> Template:
+        """An empty template where the source can't be read."""
+        try:
+            return read_template(_written(source), place, self._known, self._charset)
+        except TemplateError as error:
+            self._problems.append((path, str(error)))
+            return Template((), place)
+
+    def _url(self) -> tuple[str, Template | None, Template | None]:
+        url, path = self._data.get("url"), f"{self._path}.url"
+        if not isinstance(url, str):
+            return "", None, None
+        found = _URL.match(url)
+        bare = re.sub(r"\{\{.*?\}\}", "", url)
+        if found is None or not (bare.isascii() and bare.isprintable() and " " not in bare):
+            self._problems.append(
+                (
+                    path,
+                    "an absolute URL is wanted here, with a host without placeholders, and without blanks and #:"
+                    " https://api.example.com/send?to={{to}}",
+                )
+            )
+            return "", None, None
+        if found[3] and not 0 < int(found[3][1:]) < 65_536:
+            self._problems.append((path, "a port is 1 to 65535"))
+        query = self._read(found[5][1:], Place.URL_QUERY, path) if found[5] else None
+        return f"{found[1]}{found[2]}{found[3] or ''}", self._read(found[4] or "/", Place.PATH, path), query
+
+    def _fields(self, key: str) -> tuple[Field, ...]:
+        """A list gives the field once for each of its entries."""
+        data = self._data.get(key)
+        made: list[Field] = []
+        for name, value in data.items() if isinstance(data, dict) else ():
+            path = f"{self._path}.{key}.{name}"
+            encoded_name = read_template(_written(name), Place.FIELD, (), self._charset).fill(_NOTHING) or ""
+            for index, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                place = path if index is None else f"{path}[{index}]"
+                if isinstance(one, dict | list) or one is None:
+                    self._problems.append((place, "a text or a number is wanted here"))
+                else:
+                    made.append(Field(encoded_name, self._read(one, Place.FIELD, place)))
+        return tuple(made)
+
+    def _body(self, kind: str | None) -> Any:
+        if kind == "form":
+            return self._fields("form")
+        if kind == "json":
+            return self._json(self._data["json"], f"{self._path}.json")
+        if kind is not None:
+            return self._read(self._data[kind], Place.XML if kind == "xml" else Place.RAW, f"{self._path}.{kind}")
+        return None
+
+    def _json(self, node: Any, path: str) -> Any:
+        if isinstance(node, dict):
+            return {_written(key): self._json(one, f"{path}.{key}") for key, one in node.items()}
+        if isinstance(node, list):
+            return [self._json(one, f"{path}[{index}]") for index, one in enumerate(node)]
+        if isinstance(node, str):
+            return self._read(node, Place.JSON, path) if "{{" in node else node
+        return node
+
+    def _headers(self, kind: str | None) -> tuple[tuple[str, Template], ...]:
+        data = self._data.get("headers")
+        made: list[tuple[str, Template]] = []
+        for name, value in data.items() if isinstance(data, dict) else ():
+            path = f"{self._path}.headers.{name}"
+            if not _TOKEN.match(str(name)) or str(name).lower() in _NOT_OURS:
+                self._problems.append((path, "no header of this name can be set here"))
+            elif not isinstance(value, dict | list) and value is not None:
+                made.append((str(name), self._read(value, Place.HEADER, path)))
+        if kind is not None and "content-type" not in (name.lower() for name, _ in made):
+            content_type = _CONTENT_TYPES[kind]
+            if kind in ("xml", "raw"):
+                content_type += f"; charset={self._charset}"
+            made.insert(0, ("Content-Type", Template((content_type,), Place.HEADER)))
+        return tuple(made)
+
+
+_NOTHING: Any = None  # names of fields have no placeholders, so their facts are never looked at
+
+
+def _written(value: Any) -> str:
+    """A scalar of YAML as the provider has to see it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
