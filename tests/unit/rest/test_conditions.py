@@ -171,6 +171,7 @@ class SelectorsCase(SynchronousTestCase):
 class IdsCase(SynchronousTestCase):
     def test_ids(self) -> None:
         """Numbers become texts, several stay several, and what means none is none (seen at public gateways)."""
+        nones: list[Any] = [None, "", " ", "null", "None", "NONE", "nil", True, {}, [], "x" * 256, "a\nb"]
         cases: list[tuple[Any, tuple[str, ...]]] = [
             (5452899970, ("5452899970",)),
             (54528999700000000001, ("54528999700000000001",)),
@@ -178,7 +179,7 @@ class IdsCase(SynchronousTestCase):
             ("a-1", ("a-1",)),
             (" a ", ("a",)),
             (["x", "y", "x"], ("x", "y")),
-            *((none, ()) for none in (None, "", " ", "null", "None", "NONE", "nil", True, {}, [], "x" * 256, "a\nb")),
+            *((none, ()) for none in nones),
         ]
         for written, wanted in cases:
             selector = in_json("id.*" if isinstance(written, list) else "id")

@@ -1,0 +1,300 @@
+"""The section of a channel of the type ``http``, and what it means to the channel.
+
+1. The models check types, and what one value can tell. They know nothing of templates.
+2. ``early_problems`` reads every template of the section as it stands in the file, so that each fault is told with its
+   path, whatever else is wrong. The channel reads them again by the same functions when it is made.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from smsconnector.channels.http.conditions import (
+    Conditions,
+    ConditionSection,
+    FailureSection,
+    IdPlaces,
+    PlaceSection,
+)
+from smsconnector.errors import AddressError, TemplateError
+from smsconnector.rest.conditions import Meaning
+from smsconnector.rest.requests import Problems, RequestTemplate, compile_request
+from smsconnector.rest.templates import Place, read_template
+from smsconnector.rest.variables import names
+from smsconnector.sections import (
+    ChannelSection,
+    Name,
+    Problem,
+    Seconds,
+    Section,
+    TLSSection,
+    unreadable_files,
+    unusable_tls,
+)
+from smsconnector.sms.addresses import normal_sender
+
+_LOGIN_NAMES = ("now", "now_ms", "channel")  # what a log-in may name beside the secrets
+SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class RequestSection(Section):
+    """One request. Which placeholders its texts may have is checked by ``rest.requests``."""
+
+    method: Literal["GET", "POST", "PUT"] | None = None  # None: POST with a body, else GET
+    url: str
+    query: dict[str, Any] = {}
+    form: dict[str, Any] | None = None
+    as_json: Any = Field(default=None, alias="json")
+    xml: str | None = None
+    raw: str | None = None
+    headers: dict[str, Any] = {}
+    charset: str = "utf-8"
+
+    def written(self) -> dict[str, Any]:
+        """As ``rest.requests`` reads it."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class BasicSection(Section):
+    """RFC 7617. Both may be templates of secrets."""
+
+    username: str
+    password: str
+
+
+class LoginSection(Section):
+    """A call of its own that gives a session, which the request names as ``{{session}}``."""
+
+    request: RequestSection
+    session: PlaceSection
+    accepted: Conditions = Field(default=[ConditionSection(status=["2xx"])])
+    expires_in: PlaceSection | None = None  # seconds, in the answer
+    lifetime: Seconds | None = None  # where the answer does not tell; None: until it is refused
+
+
+class OAuth2Section(Section):
+    """RFC 6749 sections 4.3 and 4.4."""
+
+    token_url: str
+    grant: Literal["client_credentials", "password"] = "client_credentials"
+    client_id: str
+    client_secret: str
+    credentials: Literal["basic", "form"] = "basic"  # how the client says who it is
+    username: str | None = None  # of the grant password
+    password: str | None = None
+    scope: str | None = None
+    fields: dict[str, Any] = {}  # more of the form, such as audience
+    lifetime: Seconds = 3600.0  # where expires_in is missing
+
+    @model_validator(mode="after")
+    def _has_its_grant(self) -> "OAuth2Section":
+        if (self.grant == "password") is (self.username is None or self.password is None):
+            raise ValueError("grant: password goes with username and password, and client_credentials without them")
+        return self
+
+
+class AuthenticationSection(Section):
+    """Beside these, a key in a header or a query is a template of the request: ``"App {{secret.key}}"``."""
+
+    basic: BasicSection | None = None
+    login: LoginSection | None = None
+    oauth2: OAuth2Section | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "AuthenticationSection":
+        if self.oauth2 is not None and (self.login is not None or self.basic is not None):
+            raise ValueError("oauth2 goes with neither login nor basic: its token is the whole authentication")
+        return self
+
+
+class ProxySection(Section):
+    """An HTTP proxy through which every connection goes, by CONNECT (RFC 9110 section 9.3.6)."""
+
+    url: str  # http://HOST:PORT
+    username: str | None = None
+    password: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_proxy(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme == "http" and parts.hostname and parts.port and not parts.username
+        except ValueError:
+            good = False
+        if not good or parts.path.strip("/") or parts.query:
+            raise ValueError("write http://HOST:PORT; username and password are keys of their own")
+        return url
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 3128
+
+
+class HTTPChannelSection(ChannelSection):
+    """A channel of the type ``http``. Times are seconds."""
+
+    type: Literal["http"]
+    source: str | None = Field(default=None, alias="from")  # of texts that name no sender
+    secrets: dict[SecretName, SecretStr] = {}
+    secret_files: dict[SecretName, str] = {}  # the first line of the file is the secret
+    request: RequestSection
+    authentication: AuthenticationSection = AuthenticationSection()
+    accepted: Conditions = Field(default=[ConditionSection(status=["2xx"])])
+    id: IdPlaces = "none"
+    failures: list[FailureSection] = []
+    code: PlaceSection | None = None  # of a failure whose rule has none
+    reason: PlaceSection | None = None  # the provider's words for a failure, for the log
+    answer_charset: str | None = None  # None: as the answer says
+    maximum_length: int | None = Field(default=None, ge=1, le=100_000)  # characters in one request
+    long_texts: Literal["split", "refuse"] = "refuse"
+    maximum_parts: int = Field(default=10, ge=1, le=255)
+    transliterate: bool = False
+    parallel: int = Field(default=10, ge=1, le=1_000)  # requests under way at a time
+    rate: float = Field(default=0, ge=0, le=100_000)  # requests a second; 0: no limit
+    account: Name | None = None
+    connect_timeout: Seconds = 10.0
+    reply_timeout: Seconds = 30.0
+    maximum_reply: int = Field(default=1_048_576, ge=1_024, le=1_048_576)  # octets
+    drain_timeout: Seconds = 5.0
+    proxy: ProxySection | None = None
+    tls: TLSSection = TLSSection()
+
+    @field_validator("source")
+    @classmethod
+    def _is_sender(cls, source: str | None) -> str | None:
+        try:
+            return normal_sender(source)
+        except AddressError as error:
+            raise ValueError(error.about(repr(source))) from None
+
+    @field_validator("secrets")
+    @classmethod
+    def _are_secrets(cls, secrets: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in secrets.items():
+            if not secret.get_secret_value():
+                raise ValueError(f"{name} is empty: is the variable that it comes from set?")
+        return secrets
+
+    @field_validator("answer_charset")
+    @classmethod
+    def _is_charset(cls, charset: str | None) -> str | None:
+        try:
+            "".encode(charset or "utf-8")
+        except LookupError:
+            raise ValueError(f"no charset has the name {charset!r}: write utf-8") from None
+        return charset
+
+    @model_validator(mode="after")
+    def _fits(self) -> "HTTPChannelSection":
+        if self.long_texts == "split" and self.maximum_length is None:
+            raise ValueError("long_texts: split needs maximum_length, the characters that one request may have")
+        if set(self.secrets) & set(self.secret_files):
+            raise ValueError("a name is in secrets or in secret_files, not in both")
+        return self
+
+    @classmethod
+    def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
+        """Every fault of every template."""
+        return Templates(data, path).problems
+
+    def problems(self, path: str) -> list[Problem]:
+        """Files that can't be used."""
+        found = unreadable_files({f"{path}.secret_files.{name}": file for name, file in self.secret_files.items()})
+        for name, file in self.secret_files.items() if not found else ():
+            if not Path(file).read_text("utf-8", "replace").strip():
+                found.append((f"{path}.secret_files.{name}", f"{file} is empty"))
+        found += self.tls.problems(f"{path}.tls")
+        host = urlsplit(self.request.url).hostname
+        return found or unusable_tls(host or "", self.tls.settings(), f"{path}.tls")
+
+    def all_secrets(self) -> dict[str, str]:
+        """By their names, from wherever they are."""
+        found = {name: secret.get_secret_value() for name, secret in self.secrets.items()}
+        return found | {name: Path(file).read_text("utf-8").strip() for name, file in self.secret_files.items()}
+
+    def meaning(self) -> Meaning:
+        """How answers are judged."""
+        return Meaning(
+            tuple(one.condition() for one in self.accepted),
+            tuple(one.rule() for one in self.failures),
+            None if self.code is None else self.code.selector(),
+            None if self.reason is None else self.reason.selector(),
+            renewable=self.authentication.login is not None or self.authentication.oauth2 is not None,
+        )
+
+    def written(self) -> dict[str, Any]:
+        """As ``Templates`` reads it; the values of secrets are not in it."""
+        found = self.model_dump(by_alias=True, exclude={"secrets", "failures", "accepted", "id"})
+        return found | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
+
+
+class Templates:
+    """Every template of a section. ``data`` is the section as it stands in the file, which may be wrong in any way, or
+    ``HTTPChannelSection.written``. ``problems`` are their faults, each with its path."""
+
+    def __init__(self, data: Mapping[str, Any], path: str = "") -> None:
+        self.problems: Problems = []
+        secrets = [str(name) for key in ("secrets", "secret_files") for name in _mapping(data.get(key))]
+        authentication = _mapping(data.get("authentication"))
+        login, oauth2 = _mapping(authentication.get("login")), _mapping(authentication.get("oauth2"))
+        self._known = names(secrets, bool(login or oauth2))
+        self._login_known = (*_LOGIN_NAMES, *(f"secret.{name}" for name in secrets))
+        self._path = path
+        written = dict(_mapping(data.get("request")))
+        if oauth2:
+            written["headers"] = {"Authorization": "Bearer {{session}}"} | dict(_mapping(written.get("headers")))
+        self.request = self._request(written, self._known, "request")
+        self.login: RequestTemplate | None = None
+        if login:
+            place = "authentication.login.request"
+            self.login = self._request(_mapping(login.get("request")), self._login_known, place)
+        elif oauth2:
+            self.login = self._token_request(oauth2)
+        self.basic = self._pair(_mapping(authentication.get("basic")), ("username", "password"), "authentication.basic")
+        self.client = self._pair(oauth2, ("client_id", "client_secret"), "authentication.oauth2")
+        self.proxy = self._pair(_mapping(data.get("proxy")), ("username", "password"), "proxy")
+        own = data.get("id")
+        self.own_id = self._text(_mapping(own).get("own", "{{sid}}"), self._known, "id.own")
+
+    def _request(self, data: Mapping[str, Any], known: tuple[str, ...], place: str) -> RequestTemplate | None:
+        found, problems = compile_request(data, known, self._place(place))
+        self.problems += problems
+        return found
+
+    def _token_request(self, oauth2: Mapping[str, Any]) -> RequestTemplate | None:
+        """RFC 6749 sections 4.3.2 and 4.4.2; with ``credentials: form`` section 2.3.1."""
+        form = {"grant_type": oauth2.get("grant") or "client_credentials"}
+        by_form = ("client_id", "client_secret") if oauth2.get("credentials") == "form" else ()
+        form |= {key: oauth2[key] for key in (*by_form, "username", "password", "scope") if oauth2.get(key)}
+        data = {"url": oauth2.get("token_url"), "form": form | dict(_mapping(oauth2.get("fields"))), "method": "POST"}
+        found, problems = compile_request(data, self._login_known, "")
+        for where, sentence in problems:
+            key = "token_url" if where == ".url" else where.removeprefix(".form.")
+            self.problems.append((self._place(f"authentication.oauth2.{key}"), sentence))
+        return found
+
+    def _pair(self, data: Mapping[str, Any], keys: tuple[str, str], place: str) -> tuple[Any, Any] | None:
+        if not all(isinstance(data.get(key), str) for key in keys):
+            return None
+        first, second = (self._text(data[key], self._login_known, f"{place}.{key}") for key in keys)
+        return first, second
+
+    def _text(self, source: Any, known: tuple[str, ...], place: str) -> Any:
+        try:
+            return read_template(str(source), Place.RAW, known)
+        except TemplateError as error:
+            self.problems.append((self._place(place), str(error)))
+            return None
+
+    def _place(self, place: str) -> str:
+        return f"{self._path}.{place}" if self._path else place
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
