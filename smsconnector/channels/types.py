@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smsconnector.channels import IChannel, Surroundings
+from smsconnector.channels.http.making import make_channel as make_http_channel
+from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.smpp.making import make_channel
 from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.channels.twilio.making import make_channel as make_twilio_channel
@@ -28,4 +30,5 @@ class ChannelType:
 CHANNEL_TYPES: dict[str, ChannelType] = {
     "smpp": ChannelType(SMPPChannelSection, make_channel),
     "twilio": ChannelType(TwilioChannelSection, make_twilio_channel),
+    "http": ChannelType(HTTPChannelSection, make_http_channel),
 }

@@ -1,9 +1,9 @@
 """What can be made of a value between the braces of a template: ``{{text|utf16|hex}}``, ``{{unicode|yes:1|no:0}}``.
 
 A filter takes the value from the left. A value is a text, a whole number, yes or no, octets, or None: there is none.
-None goes through every filter but ``default``. Octets come from ``utf8``, ``utf16`` and ``latin1`` only; what becomes
-of them after that is known when the template is read (``gives_octets``), so that a wrong place is an error of the
-configuration and not of a text.
+None goes through every filter but ``default``; ``then:WORD`` makes a word of every other. Octets come from ``utf8``,
+``utf16`` and ``latin1`` only; what becomes of them after that is known when the template is read (``gives_octets``), so
+that a wrong place is an error of the configuration and not of a text.
 """
 
 import base64
@@ -92,6 +92,7 @@ FILTERS: dict[str, _Kind] = {
     "last": _Kind(lambda count: lambda value: as_text(value)[-int(count) :], "number"),
     "yes": _Kind(lambda word: lambda value: word if value is True else value, "text"),
     "no": _Kind(lambda word: lambda value: word if value is False else value, "text"),
+    "then": _Kind(lambda word: lambda value: word, "text"),
     "default": _Kind(lambda word: lambda value: word if value is None or value == "" else value, "text"),
     "number": _Kind(lambda _: _number),
     "text": _Kind(_on_text(lambda text: text)),

@@ -99,6 +99,8 @@ VARIABLES: dict[str, Callable[[Facts], Value]] = {
     "from_00": lambda facts: _prefixed(facts.source, "00"),
     "from_national": lambda facts: _national(facts.source),
     "text": lambda facts: facts.segment.text,
+    "text_gsm": lambda facts: None if _is_unicode(facts) else facts.segment.text,  # where the two have other fields
+    "text_unicode": lambda facts: facts.segment.text if _is_unicode(facts) else None,
     "unicode": _is_unicode,
     "alphabet": lambda facts: "unicode" if _is_unicode(facts) else "gsm",
     "sid": lambda facts: facts.sid,

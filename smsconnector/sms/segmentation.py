@@ -122,6 +122,11 @@ def segment(
     return Split(alphabet + mark, segments, forced_by, transliterated)
 
 
+def pieces(text: str, units: int) -> Iterator[str]:
+    """``text`` in pieces of at most so many UTF-16 code units, at least 2, torn as ``segment`` does."""
+    return _cut(text, "ucs2", units)
+
+
 def unmarked(alphabet: str) -> tuple[str, str]:
     """``ucs2/sar`` as ("ucs2", "sar"): the alphabet, and the form that a message was cut for."""
     name, _, cut_for = alphabet.partition("/")

@@ -90,7 +90,6 @@ def _listed(value: Any) -> Any:
 _TESTS = ("equals", "in", "not_in", "contains", "pattern", "exists")
 
 
-
 def _word(value: Any) -> Any:
     """What YAML reads as a number or a truth value, as the answer has it."""
     if isinstance(value, bool):

@@ -26,7 +26,6 @@ from smsconnector.rest.templates import Place, read_template
 from smsconnector.rest.variables import names
 from smsconnector.sections import (
     ChannelSection,
-    Name,
     Problem,
     Seconds,
     Section,
@@ -147,6 +146,7 @@ class HTTPChannelSection(ChannelSection):
     authentication: AuthenticationSection = AuthenticationSection()
     accepted: Conditions = Field(default=[ConditionSection(status=["2xx"])])
     id: IdPlaces = "none"
+    receipts: bool | None = None  # whether it tells what became of a text; None: if it gives ids, or knows ours
     failures: list[FailureSection] = []
     code: PlaceSection | None = None  # of a failure whose rule has none
     reason: PlaceSection | None = None  # the provider's words for a failure, for the log
@@ -157,7 +157,6 @@ class HTTPChannelSection(ChannelSection):
     transliterate: bool = False
     parallel: int = Field(default=10, ge=1, le=1_000)  # requests under way at a time
     rate: float = Field(default=0, ge=0, le=100_000)  # requests a second; 0: no limit
-    account: Name | None = None
     connect_timeout: Seconds = 10.0
     reply_timeout: Seconds = 30.0
     maximum_reply: int = Field(default=1_048_576, ge=1_024, le=1_048_576)  # octets
@@ -228,6 +227,10 @@ class HTTPChannelSection(ChannelSection):
             renewable=self.authentication.login is not None or self.authentication.oauth2 is not None,
         )
 
+    def tells_receipts(self, named: set[str]) -> bool:
+        """Whether it is waited for what became of a text. ``named`` are the names in the request."""
+        return self.receipts if self.receipts is not None else self.id != "none" or "callback_url" in named
+
     def written(self) -> dict[str, Any]:
         """As ``Templates`` reads it; the values of secrets are not in it."""
         found = self.model_dump(by_alias=True, exclude={"secrets", "failures", "accepted", "id"})
@@ -258,7 +261,8 @@ class Templates:
             self.login = self._token_request(oauth2)
         self.basic = self._pair(_mapping(authentication.get("basic")), ("username", "password"), "authentication.basic")
         self.client = self._pair(oauth2, ("client_id", "client_secret"), "authentication.oauth2")
-        self.proxy = self._pair(_mapping(data.get("proxy")), ("username", "password"), "proxy")
+        proxy = {"password": ""} | dict(_mapping(data.get("proxy")))
+        self.proxy = self._pair(proxy, ("username", "password"), "proxy")
         own = data.get("id")
         self.own_id = self._text(_mapping(own).get("own", "{{sid}}"), self._known, "id.own")
 

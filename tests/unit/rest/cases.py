@@ -13,7 +13,7 @@ SECRETS = {"key": "k&y=1", "password": 'p"w<'}
 def segment(text: str = "Hello", **changes: Any) -> Segment:
     """One text to a number in Pakistan, with a minute left to be sent."""
     is_unicode = any(ord(character) > 0xFF for character in text)
-    given: dict[str, Any] = {"destination": "923001234567", "source": "447700900123"} | changes
+    given: dict[str, Any] = {"destination": "923001234567", "source": "447700900123", "sid": "SM7"} | changes
     return Segment(
         given.pop("id", 7),
         given.pop("number", 1),

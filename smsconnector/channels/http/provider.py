@@ -1,0 +1,213 @@
+"""The provider of an ``http`` channel: the request for a text, and the result of its answer, both by the configuration.
+
+1. ``call`` fills the template. Where it names a session that is not there yet, the request comes when the log-in is
+   done (``session``). A text that can't stand where the template wants it is refused for good.
+2. ``read`` judges the answer by ``rest.conditions`` and finds the ids. A refused session is given up, and the base
+   makes the request once more.
+
+Nothing that is shown holds a secret, a text or a number: see ``redaction``.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from smsconnector.channels.http.redaction import redacted
+from smsconnector.channels.http.session import LoginRefused, LoginRules, Session
+from smsconnector.channels.http.settings import HTTPChannelSection, Templates
+from smsconnector.channels.provider.results import Kind, Result
+from smsconnector.channels.provider.retry_after import retry_after
+from smsconnector.errors import TemplateError, TextError
+from smsconnector.messages import Segment
+from smsconnector.net.http_client import HTTPCall, HTTPReply
+from smsconnector.rest.answers import Answer, Selector
+from smsconnector.rest.ids import ids_of, usable_id
+from smsconnector.rest.requests import RequestTemplate
+from smsconnector.rest.templates import Template
+from smsconnector.rest.variables import MASK, Facts
+
+CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
+MOST_SESSIONS = 10_000  # requests whose session is remembered: more than may be under way
+_NOBODY = Segment(0, 1, 1, "", "gsm7", None, "", 0)  # a log-in is for no text
+_KINDS = {"accepted": Kind.TAKEN} | {kind.name.lower(): kind for kind in Kind if kind is not Kind.TAKEN}
+_PAUSED = (Kind.TEMPORARY, Kind.THROTTLED, Kind.ACCOUNT)  # of these Retry-After is true
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How the channel looks from outside: its name, and where the provider reaches it; None: it can't."""
+
+    channel: str
+    hooks_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request, with what it needs beside the facts. ``basic``: user and password, as templates."""
+
+    template: RequestTemplate
+    basic: tuple[Template, Template] | None = None
+
+    def call(self, facts: Facts) -> HTTPCall:
+        """Raises TextError."""
+        request = self.template.fill(facts)
+        headers = request.headers
+        if self.basic is not None:
+            user, password = (one.fill(facts) or "" for one in self.basic)
+            credentials = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")  # RFC 7617
+            headers += (("Authorization", f"Basic {credentials}"),)
+        return HTTPCall(request.method, request.url, headers, request.body)
+
+    def masked(self, facts: Facts) -> HTTPCall:
+        """As ``call``, with a mask in the place of each secret."""
+        shown = self.call(facts.masked())
+        headers = [(name, f"Basic {MASK}" if value.startswith("Basic ") else value) for name, value in shown.headers]
+        return shown._replace(headers=tuple(headers))
+
+
+class TemplateProvider:
+    """A provider by templates. ``milliseconds`` is the time of day. ``session`` is None where no log-in is
+    configured."""
+
+    def __init__(
+        self,
+        section: HTTPChannelSection,
+        surface: Surface,
+        templates: Templates,
+        milliseconds: Callable[[], int],
+        session: Session | None,
+    ) -> None:
+        if templates.problems or templates.request is None:
+            raise TemplateError("; ".join(f"{path}: {sentence}" for path, sentence in templates.problems))
+        self._section, self._surface, self._milliseconds, self.session = section, surface, milliseconds, session
+        self.request = Prepared(templates.request, templates.basic)
+        self._own_id: Template = templates.own_id
+        self._secrets: Mapping[str, str] = section.all_secrets()
+        self._meaning = section.meaning()
+        self._sessions: dict[int, str] = {}  # by segment: with which session it was sent
+        names = templates.request.names
+        self.names_our_sid = bool(names & {"sid", "callback_url"})
+        self.gives_receipts = section.tells_receipts(names)
+
+    def call(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
+        """The request. The Deferred fails with NotSent, where a log-in could not be made."""
+        facts = self.facts(segment, now_ms)
+        if self.session is None:
+            return self._filled(facts)
+        found = self.session.get()
+        if isinstance(found, str):
+            return self._with(found, facts)
+        made: Deferred[HTTPCall | Result] = found.addCallbacks(self._with, self._no_session, (facts,))
+        return made
+
+    def read(self, segment: Segment, reply: HTTPReply) -> Result:
+        """What the answer means."""
+        answer = Answer(reply.status, reply.headers, reply.body, self._section.answer_charset)
+        judgement = self._meaning.judge(answer)
+        used = self._sessions.pop(segment.id, None)
+        kind = _KINDS[judgement.outcome]
+        if kind is Kind.TAKEN:
+            return Result(kind, self._ids(segment, answer))
+        if kind is Kind.LOG_IN_AGAIN and self.session is not None:
+            self.session.refused(used)
+        wait = judgement.retry_in
+        if wait is None and kind in _PAUSED:
+            wait = retry_after(reply.headers, self._milliseconds())
+        words = self.redacted(judgement.detail, segment, used)
+        reason = f"HTTP status {reply.status}" + (f": {words}" if words else "")
+        return Result(kind, (), judgement.code, reason, wait)
+
+    def lookup(self, segment: Segment, now_ms: int) -> None:
+        """No request is configured that could ask for an earlier one."""
+
+    def found(self, segment: Segment, reply: HTTPReply) -> None:
+        """See ``lookup``."""
+
+    def facts(self, segment: Segment, now_ms: int) -> Facts:
+        """All that is known of it, but for the session."""
+        source = segment.source if segment.source is not None else self._section.source
+        sid = segment.sid or str(segment.id)
+        if segment.count > 1:  # a text that was cut: each part has an id of its own
+            sid = f"{sid}-{segment.number}"
+        surface = self._surface
+        return Facts(segment, now_ms, sid, surface.channel, source, surface.hooks_url, self._secrets)
+
+    def redacted(self, words: str, segment: Segment, session: str | None = None) -> str:
+        """The provider's words, to be shown."""
+        hidden = (*self._secrets.values(), session or "", segment.text, segment.destination, segment.source or "")
+        return redacted(words, hidden)
+
+    def _with(self, session: str, facts: Facts) -> HTTPCall | Result:
+        if len(self._sessions) >= MOST_SESSIONS:  # those that were never answered
+            del self._sessions[next(iter(self._sessions))]
+        self._sessions[facts.segment.id] = session
+        return self._filled(replace(facts, session=session))
+
+    def _filled(self, facts: Facts) -> HTTPCall | Result:
+        try:
+            return self.request.call(facts)
+        except TextError as error:
+            return Result(Kind.PERMANENT, code=CODE_UNSENDABLE, reason=str(error))
+
+    def _no_session(self, failure: Failure) -> Result:
+        error = failure.value
+        if not isinstance(error, LoginRefused):
+            failure.raiseException()
+            raise AssertionError  # it has raised
+        return Result(_KINDS[error.judgement.outcome], code=error.judgement.code, reason=str(error))
+
+    def _ids(self, segment: Segment, answer: Answer) -> tuple[str, ...]:
+        written = self._section.id
+        if written == "none":
+            return ()
+        if isinstance(written, tuple):
+            places: tuple[Selector, ...] = written
+            return ids_of(answer, places)
+        own = usable_id(self._own_id.fill(self.facts(segment, 0)))
+        return () if own is None else (own,)
+
+
+def make_provider(
+    section: HTTPChannelSection,
+    surface: Surface,
+    ask: "Callable[[HTTPCall], Deferred[HTTPReply]]",
+    milliseconds: Callable[[], int],
+    seconds: Callable[[], float],
+) -> TemplateProvider:
+    """The provider of a section. ``ask`` sends a log-in; ``milliseconds`` is the time of day, ``seconds`` a clock that
+    only rises. Raises TemplateError for a section that was not checked."""
+    templates = Templates(section.written())
+    login = login_of(section, templates)
+    session = None
+    if login is not None:
+        prepared, rules = login
+        secrets = section.all_secrets()
+
+        def make_call() -> HTTPCall:
+            return prepared.call(login_facts(surface, secrets, milliseconds()))
+
+        session = Session(ask, make_call, rules, seconds)
+    return TemplateProvider(section, surface, templates, milliseconds, session)
+
+
+def login_facts(surface: Surface, secrets: Mapping[str, str], now_ms: int) -> Facts:
+    """What the request of a log-in may name."""
+    return Facts(_NOBODY, now_ms, "", surface.channel, secrets=secrets)
+
+
+def login_of(section: HTTPChannelSection, templates: Templates) -> tuple[Prepared, LoginRules] | None:
+    """The request that gives a session, and how its answer is read; None if there is none."""
+    if templates.login is None:
+        return None
+    login, oauth2 = section.authentication.login, section.authentication.oauth2
+    if login is not None:
+        expires_in = None if login.expires_in is None else login.expires_in.selector()
+        accepted = tuple(one.condition() for one in login.accepted)
+        return Prepared(templates.login), LoginRules(accepted, login.session.selector(), expires_in, login.lifetime)
+    assert oauth2 is not None
+    token, expires = Selector("json", ("access_token",)), Selector("json", ("expires_in",))
+    basic = templates.client if oauth2.credentials == "basic" else None
+    return Prepared(templates.login, basic), LoginRules((), token, expires, oauth2.lifetime)

@@ -1,0 +1,86 @@
+"""The examples of conf/providers: each makes the request that its provider describes, and reads its answers."""
+
+import json
+import re
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.channels.http.provider import Surface, TemplateProvider, make_provider
+from smsconnector.channels.http.settings import HTTPChannelSection
+from smsconnector.channels.provider.results import Kind
+from smsconnector.config import parse
+from smsconnector.net.http_client import HTTPCall, HTTPReply
+from tests.unit.channels.http.examples import ENVIRONMENT, EXAMPLES, Asked, Example
+from tests.unit.rest.cases import NOW_MS, segment
+
+FOLDER = Path(__file__).resolve().parents[4] / "conf" / "providers"
+
+
+def read_example(name: str) -> tuple[HTTPChannelSection, dict[str, str]]:
+    """Its section, and the environment with which it was read."""
+    text = (FOLDER / f"{name}.yaml").read_text("utf-8")
+    variables = {one: ENVIRONMENT.get(one, f"<{one}>") for one in re.findall(r"\$\{(\w+)\}", text)}
+    section = parse(text, variables).channels[name]
+    assert isinstance(section, HTTPChannelSection)
+    return section, variables
+
+
+def make_example(name: str, session: str | None) -> TemplateProvider:
+    """The provider of an example; every log-in gives that session."""
+    section, _ = read_example(name)
+    surface = Surface(name, f"https://sms.example.org/msg-client/{name}")
+    body = f"<a><response>OK</response><data>{session}</data></a>".encode()
+
+    def ask(_call: HTTPCall) -> "Deferred[HTTPReply]":
+        return succeed(HTTPReply(200, {}, body))
+
+    return make_provider(section, surface, ask, lambda: NOW_MS, lambda: 0.0)
+
+
+class ExamplesCase(SynchronousTestCase):
+    def test_every_example_has_its_table(self) -> None:
+        """No file without cases, and no cases without a file; at least five answers each."""
+        self.assertEqual({path.stem for path in FOLDER.glob("*.yaml")}, set(EXAMPLES))
+        for name, example in EXAMPLES.items():
+            self.assertGreaterEqual(len(example.answered), 5, name)
+
+    def test_requests(self) -> None:
+        """To the letter: method, URL, headers and body."""
+        for name, example in EXAMPLES.items():
+            for asked in example.asked:
+                self._check_request(name, example, asked)
+
+    def _check_request(self, name: str, example: Example, asked: Asked) -> None:
+        provider = make_example(name, example.session)
+        one = segment(asked.text, source=example.source, is_limited=asked.is_limited)
+        call = provider.call(one, NOW_MS)
+        if isinstance(call, Deferred):
+            call = self.successResultOf(call)
+        assert isinstance(call, HTTPCall), call
+        self.assertEqual((call.method, call.url), (asked.method, asked.url), name)
+        self.assertEqual(dict(call.headers), asked.headers, name)
+        self.assertEqual(call.body if isinstance(asked.body, bytes) else json.loads(call.body), asked.body, name)
+
+    def test_answers(self) -> None:
+        """Each with its result: accepted and its ids, or what the failure means and its code."""
+        for name, example in EXAMPLES.items():
+            provider = make_example(name, example.session)
+            for answered in example.answered:
+                result = provider.read(segment(), HTTPReply(answered.status, {}, answered.octets))
+                self.assertTrue(answered.fits(result), f"{name}: {answered}\n{result}")
+                if result.kind is not Kind.TAKEN:
+                    self.assertIn(f"HTTP status {answered.status}", result.reason)
+
+    def test_nothing_secret_is_shown(self) -> None:
+        """Not by the representation of anything, and not by the masked request."""
+        for name, example in EXAMPLES.items():
+            section, variables = read_example(name)
+            secrets = [variables[one] for one in variables if one not in ENVIRONMENT]
+            provider = make_example(name, example.session)
+            shown = provider.request.masked(provider.facts(segment(), NOW_MS))
+            told = "".join(map(repr, (section, provider, provider.request, tuple(shown), provider.facts(segment(), 0))))
+            for secret in secrets:
+                self.assertNotIn(secret, told, name)
+            self.assertNotIn("UEE6PFBM", told, "the credentials of basic")

@@ -1,0 +1,255 @@
+"""An ``http`` channel's provider: log-ins and tokens, pauses that a provider asks for, and what may be shown."""
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.channels.http.cutting import cut
+from smsconnector.channels.http.provider import CODE_UNSENDABLE, Surface, TemplateProvider, make_provider
+from smsconnector.channels.http.session import EARLY_S, PAUSE
+from smsconnector.channels.http.settings import HTTPChannelSection
+from smsconnector.channels.provider.results import Kind, Result
+from smsconnector.errors import NotSent, TextError, Unanswered
+from smsconnector.net.http_client import HTTPCall, HTTPReply
+from tests.unit.rest.cases import NOW_MS, segment
+
+OAUTH2 = {
+    "token_url": "https://login.example/token",
+    "client_id": "me",
+    "client_secret": "{{secret.key}}",
+    "scope": "sms",
+}
+
+
+class Bench:
+    """A provider of a section, whose log-ins wait to be answered by the test."""
+
+    def __init__(self, **section: Any) -> None:
+        self.clock = Clock()
+        self.asked: list[tuple[HTTPCall, Deferred[HTTPReply]]] = []
+        data = {
+            "type": "http",
+            "secrets": {"key": "S3CRET"},
+            "request": {"url": "https://api.example/send", "form": {"to": "{{to}}", "text": "{{text}}"}},
+        } | section
+        checked = HTTPChannelSection.model_validate(data)
+        surface = Surface("out", "https://sms.example.org/msg-client/out")
+        self.provider: TemplateProvider = make_provider(checked, surface, self._ask, lambda: NOW_MS, self.clock.seconds)
+
+    def _ask(self, call: HTTPCall) -> "Deferred[HTTPReply]":
+        self.asked.append((call, Deferred()))
+        return self.asked[-1][1]
+
+    def log_in(self, status: int = 200, **body: Any) -> None:
+        """Answer the last log-in."""
+        self.asked[-1][1].callback(HTTPReply(status, {}, json.dumps(body).encode()))
+
+    def call(self, **changes: Any) -> Any:
+        return self.provider.call(segment(**changes), NOW_MS)
+
+    def read(self, status: int, body: Any = b"", **headers: str) -> Result:
+        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.provider.read(segment(), HTTPReply(status, headers, octets))
+
+
+def authorization(call: Any) -> str:
+    return str(dict(call.headers)["Authorization"])
+
+
+class TokenCase(SynchronousTestCase):
+    def bench(self, **more: Any) -> Bench:
+        return Bench(authentication={"oauth2": OAUTH2 | more})
+
+    def test_one_token_for_all(self) -> None:
+        """The first request fetches it, the others wait for the same, and it is kept until it ends."""
+        bench = self.bench()
+        waiting = [bench.call(), bench.call(id=8)]
+        self.assertEqual(len(bench.asked), 1)
+        call = bench.asked[0][0]
+        self.assertEqual((call.method, call.url), ("POST", "https://login.example/token"))
+        self.assertEqual(call.body, b"grant_type=client_credentials&scope=sms")
+        self.assertEqual(authorization(call), "Basic bWU6UzNDUkVU")  # me:S3CRET
+        bench.log_in(access_token="t1", expires_in="3600")  # a text, as at MTN and Hormuud
+        for one in waiting:
+            self.assertEqual(authorization(self.successResultOf(one)), "Bearer t1")
+        bench.clock.advance(3600 - EARLY_S - 1)
+        self.assertEqual(authorization(bench.call()), "Bearer t1")
+        bench.clock.advance(2)
+        late = bench.call()
+        bench.log_in(access_token="t2", expires_in=3600)
+        self.assertEqual(authorization(self.successResultOf(late)), "Bearer t2")
+        self.assertEqual(len(bench.asked), 2)
+
+    def test_refused_token(self) -> None:
+        """401 ends the token with which the request was made, once; a late 401 of the old one leaves the new one."""
+        bench = self.bench()
+        first, second = bench.call(id=7), bench.call(id=8)
+        bench.log_in(access_token="t1", expires_in=3600)
+        self.successResultOf(first), self.successResultOf(second)
+        self.assertEqual(bench.read(401).kind, Kind.LOG_IN_AGAIN)
+        again = bench.call(id=7)
+        bench.log_in(access_token="t2")
+        self.assertEqual(authorization(self.successResultOf(again)), "Bearer t2")
+        late = bench.provider.read(segment(id=8), HTTPReply(401, {}, b""))
+        self.assertEqual(late.kind, Kind.LOG_IN_AGAIN)
+        self.assertEqual(authorization(bench.call(id=8)), "Bearer t2")
+        self.assertEqual(len(bench.asked), 2)
+
+    def test_password_grant(self) -> None:
+        """With the client's own credentials in the form."""
+        bench = self.bench(grant="password", username="u", password="{{secret.key}}", credentials="form")
+        bench.call()
+        self.assertEqual(
+            bench.asked[0][0].body,
+            b"grant_type=password&client_id=me&client_secret=S3CRET&username=u&password=S3CRET&scope=sms",
+        )
+        self.assertNotIn("Authorization", dict(bench.asked[0][0].headers))
+
+    def test_log_ins_that_fail(self) -> None:
+        """A wrong password stops the channel, an overload slows it down, and what was never sent is told as that. The
+        next try comes after a pause, whoever asks."""
+        cases: list[tuple[Any, Kind | type[Exception]]] = [
+            (HTTPReply(401, {}, b"no"), Kind.ACCOUNT),
+            (HTTPReply(400, {}, b'{"error": "invalid_client"}'), Kind.ACCOUNT),
+            (HTTPReply(200, {}, b"<html>portal</html>"), Kind.ACCOUNT),
+            (HTTPReply(200, {}, b'{"access_token": "null"}'), Kind.ACCOUNT),
+            (HTTPReply(429, {}, b""), Kind.THROTTLED),
+            (HTTPReply(503, {}, b""), Kind.TEMPORARY),
+            (NotSent("refused"), NotSent),
+            (Unanswered("cut"), NotSent),  # of the text nothing was sent
+        ]
+        for answer, wanted in cases:
+            bench = self.bench()
+            waiting = [bench.call(), bench.call(id=8)]
+            if isinstance(answer, HTTPReply):
+                bench.asked[0][1].callback(answer)
+            else:
+                bench.asked[0][1].errback(answer)
+            for one in (*waiting, bench.call(id=9)):
+                if isinstance(wanted, Kind):
+                    self.assertEqual(self.successResultOf(one).kind, wanted, str(answer))
+                else:
+                    self.failureResultOf(one, wanted)
+            self.assertEqual(len(bench.asked), 1, str(answer))
+            bench.clock.advance(PAUSE)
+            good = bench.call()
+            bench.log_in(access_token="t")
+            self.assertEqual(authorization(self.successResultOf(good)), "Bearer t")
+
+    def test_session_of_a_login(self) -> None:
+        """By a pattern in the body; without a lifetime it is kept until it is refused."""
+        bench = Bench(
+            authentication={
+                "login": {
+                    "request": {"url": "https://api.example/in", "query": {"p": "{{secret.key}}"}},
+                    "session": {"pattern": r"session=(\w+)"},
+                }
+            },
+            request={"url": "https://api.example/send?s={{session}}", "query": {"to": "{{to}}"}},
+            failures=[{"when": {"contains": "ERR 9"}, "then": "log_in_again"}],
+            accepted={"contains": "OK"},
+        )
+        one = bench.call()
+        self.assertEqual(bench.asked[0][0].url, "https://api.example/in?p=S3CRET")
+        bench.asked[0][1].callback(HTTPReply(200, {}, b"session=abc;"))
+        self.assertEqual(self.successResultOf(one).url, "https://api.example/send?s=abc&to=923001234567")
+        bench.clock.advance(1e6)
+        self.assertIsInstance(bench.call(), HTTPCall)
+        self.assertEqual(bench.read(200, b"ERR 9").kind, Kind.LOG_IN_AGAIN)
+        self.assertIsInstance(bench.call(), Deferred)
+
+
+class ReadingCase(SynchronousTestCase):
+    def test_retry_after(self) -> None:
+        """Seconds, or a date; a rule's own wait wins; where nothing was refused it means nothing."""
+        bench = Bench(
+            failures=[{"when": {"json": "wait"}, "then": "throttled", "retry_in": {"json": "wait", "unit": "min"}}]
+        )
+        self.assertEqual(bench.read(429, **{"retry-after": "7"}).retry_in, 7.0)
+        self.assertEqual(bench.read(429, **{"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}).retry_in, 30.0)
+        self.assertEqual(bench.read(429, {"wait": 2}, **{"retry-after": "7"}).retry_in, 120.0)
+        self.assertIsNone(bench.read(500, **{"retry-after": "7"}).retry_in)
+        for none in ("NaN", "-1", "", "soon", {"a": 1}):
+            self.assertIsNone(bench.read(429, {"wait": none}).retry_in, str(none))
+
+    def test_daily_cap(self) -> None:
+        """429 with a code that means tomorrow (twilio-php 661): a long pause of the channel, and no attempt counted."""
+        bench = Bench(
+            failures=[
+                {"when": [{"status": 429}, {"json": "code", "equals": 63038}], "then": "account", "retry_in": 14400}
+            ],
+            code={"json": "code"},
+        )
+        self.assertEqual(bench.read(429, {"code": 63038})[:3], (Kind.ACCOUNT, (), 63038))
+        self.assertEqual(bench.read(429, {"code": 63038}).retry_in, 14400.0)
+        self.assertEqual(bench.read(429, {"code": 20429}).kind, Kind.THROTTLED)
+
+    def test_lost_answers_are_not_sent_again_for_nothing(self) -> None:
+        """503 after a text was handed over: the outcome is unknown, and the channel's policy decides (reports on
+        gateways that send twice)."""
+        self.assertEqual(Bench().read(503).kind, Kind.UNKNOWN)
+
+    def test_own_id(self) -> None:
+        """Ours, as the request has it; of a long text that we cut, each part its own."""
+        bench = Bench(id={"own": "{{sid|lower}}"})
+        self.assertEqual(bench.read(200).ids, ("sm7",))
+        bench = Bench(id="own")
+        reply = HTTPReply(200, {}, b"")
+        self.assertEqual(bench.provider.read(segment(count=2, number=2), reply).ids, ("SM7-2",))
+
+    def test_receipts(self) -> None:
+        """Without an id and without a callback there will be none, unless it is said."""
+        plain: dict[str, Any] = {"url": "https://h/"}
+        called = {"url": "https://h/", "form": {"u": "{{callback_url}}"}}
+        cases: list[tuple[dict[str, Any], bool, bool]] = [
+            ({"request": plain}, False, False),
+            ({"request": plain, "receipts": True}, True, False),
+            ({"request": plain, "id": {"json": "id"}}, True, False),
+            ({"request": called}, True, True),
+            ({"request": called, "receipts": False}, False, True),
+        ]
+        for section, gives, names_ours in cases:
+            provider = Bench(**section).provider
+            self.assertEqual((provider.gives_receipts, provider.names_our_sid), (gives, names_ours), str(section))
+
+    def test_reasons_hide_what_they_quote(self) -> None:
+        """A provider quotes the number, the text and the key that it complains about, on several lines."""
+        bench = Bench(reason={"json": "why"})
+        why = "bad number +923001234567 (0300 1234567)\r\nfor Hello with S3CRET " + "x" * 500
+        reason = bench.read(400, {"why": why}).reason
+        for hidden in ("923001234567", "1234567", "Hello", "S3CRET", "\r", "\n"):
+            self.assertNotIn(hidden, reason)
+        self.assertIn("HTTP status 400: bad number", reason)
+        self.assertLess(len(reason), 260)
+
+    def test_text_that_cannot_be_sent(self) -> None:
+        """A character that the charset lacks is the end of this text, and of no other."""
+        bench = Bench(request={"url": "https://h/", "charset": "latin-1", "form": {"t": "{{text}}"}})
+        result = bench.call(text="€")
+        self.assertEqual((result.kind, result.code), (Kind.PERMANENT, CODE_UNSENDABLE))
+        self.assertIsInstance(bench.call(text="é"), HTTPCall)
+
+
+class CuttingCase(SynchronousTestCase):
+    def test_cut(self) -> None:
+        """In one piece, or in pieces of so many UTF-16 code units, with nothing torn and nothing lost."""
+        long = "a" * 25 + "👨‍👩‍👧" + "é" * 8
+        self.assertEqual(cut(long, None).segments, (long,))
+        split = cut(long, 10, may_split=True)
+        self.assertEqual("".join(split.segments), long)
+        self.assertEqual(split.alphabet, "ucs2")
+        self.assertTrue(all(len(one.encode("utf-16-be")) <= 20 for one in split.segments))
+        self.assertTrue(any("👨‍👩‍👧" in one for one in split.segments))
+        self.assertEqual(cut("Hi", 2).alphabet, "gsm7")
+        self.assertEqual(cut("\u201cHi\u201d", 9, transliterate=True).segments, ('"Hi"',))
+
+    def test_refused(self) -> None:
+        """What is too long is refused at the door, with the length that it may have."""
+        for options, code in (({}, "text_too_long"), ({"may_split": True, "maximum_parts": 2}, "too_many_segments")):
+            with self.assertRaises(TextError) as caught:
+                cut("a" * 21, 10, **options)  # type: ignore[arg-type]
+            self.assertEqual(caught.exception.code, code)
+        self.assertEqual(cut("a" * 10, 10).segments, ("a" * 10,))

@@ -1,0 +1,131 @@
+"""The section of an ``http`` channel: every error at once, each with its path and what to write instead."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.config import parse
+from smsconnector.errors import ConfigurationError
+
+
+class SettingsCase(SynchronousTestCase):
+    def problems(self, **section: Any) -> dict[str, str]:
+        data = {"type": "http", "request": {"url": "https://h/"}} | section
+        error = self.assertRaises(ConfigurationError, parse, yaml.safe_dump({"channels": {"out": data}}), {})
+        return {path.removeprefix("channels.out."): sentence for path, sentence in error.problems}
+
+    def test_each_error(self) -> None:
+        """Its path, and words that help."""
+        cases: list[tuple[dict[str, Any], str, str]] = [
+            ({"request": {"url": "https://h/", "form": {"a": "{{x}}"}}}, "request.form.a", "names what does not exist"),
+            ({"request": {}}, "request.url", "missing"),
+            ({"request": {"url": "https://h/", "method": "GEHT"}}, "request.method", "GET"),
+            ({"request": {"url": "https://h/", "headers": 5}}, "request.headers", "keys and values"),
+            ({"id": {"own": "{{sidd}}"}}, "id.own", "did you mean sid"),
+            ({"id": "mine"}, "id", "own, none, or where the id stands"),
+            ({"id": {"json": "a..b"}}, "id.json", "is no path"),
+            ({"id": {"json": "a", "xml": "b"}}, "id", "exclude each other"),
+            ({"accepted": {"status": [200, "2x"]}}, "accepted[0].status", "no HTTP status"),
+            ({"accepted": {"equals": "a", "contains": "b"}}, "accepted[0]", "is enough"),
+            ({"accepted": {}}, "accepted[0]", "say what has to hold"),
+            ({"accepted": [{"xml": "a:b"}]}, "accepted[0].xml", "is no path in XML"),
+            ({"failures": [{"when": {"pattern": "("}, "then": "unknown"}]}, "failures[0].when[0].pattern", "regular"),
+            ({"failures": [{"when": {"status": 500}, "then": "maybe"}]}, "failures[0].then", "temporary"),
+            ({"failures": [{"when": {"status": 5}, "then": "unknown"}]}, "failures[0].when[0].status", "no HTTP"),
+            (
+                {"failures": [{"when": {"status": 500}, "then": "unknown", "retry_in": -1}]},
+                "failures[0].retry_in",
+                "seconds",
+            ),
+            ({"failures": [{"when": {"status": 500}, "then": "unknown", "code": [1]}]}, "failures[0].code", "a code"),
+            ({"secrets": {"key": ""}}, "secrets", "is the variable"),
+            ({"secrets": {"Key": "x"}}, "secrets.Key", "match"),
+            ({"secrets": {"key": "x"}, "secret_files": {"key": "y"}}, "", "not in both"),
+            ({"secret_files": {"key": "/nowhere/key"}}, "secret_files.key", "can't be read"),
+            ({"long_texts": "split"}, "", "needs maximum_length"),
+            ({"answer_charset": "klingon"}, "answer_charset", "no charset"),
+            ({"from": "a name that is too long"}, "from", "neither a number"),
+            ({"proxy": {"url": "https://p:1"}}, "proxy.url", "http://HOST:PORT"),
+            ({"proxy": {"url": "http://p:1", "username": "{{secret.x}}"}}, "proxy.username", "does not exist"),
+            ({"tls": {"ca_file": "/nowhere"}}, "tls.ca_file", "can't be read"),
+            (
+                {"authentication": {"basic": {"username": "a", "password": "{{secret.b}}"}}},
+                "authentication.basic.password",
+                "does not exist",
+            ),
+            (
+                {"authentication": {"oauth2": {"token_url": "/t", "client_id": "a", "client_secret": "b"}}},
+                "authentication.oauth2.token_url",
+                "an absolute URL",
+            ),
+            (
+                {
+                    "authentication": {
+                        "oauth2": {
+                            "token_url": "https://h/",
+                            "client_id": "a",
+                            "client_secret": "b",
+                            "grant": "password",
+                        }
+                    }
+                },
+                "authentication.oauth2",
+                "goes with username",
+            ),
+            (
+                {
+                    "authentication": {
+                        "login": {"request": {"url": "https://h/?t={{text}}"}, "session": {"json": "s"}},
+                    }
+                },
+                "authentication.login.request.url",
+                "does not exist",
+            ),
+            ({"request": {"url": "https://h/{{session}}"}}, "request.url", "does not exist"),
+            ({"parallel": 0}, "parallel", "greater"),
+        ]
+        for section, path, words in cases:
+            found = self.problems(**section)
+            told = found.get(path) or found.get("channels.out", "")
+            self.assertIn(words, told, f"{section}: {found}")
+
+    def test_all_at_once(self) -> None:
+        """Faults of templates and of values together."""
+        found = self.problems(
+            request={"url": "https://h/", "form": {"a": "{{x}}", "b": "{{y}}"}, "colour": 1},
+            accepted={"status": 1},
+            parallel=0,
+        )
+        self.assertEqual(
+            set(found), {"request.form.a", "request.form.b", "request.colour", "accepted[0].status", "parallel"}
+        )
+
+    def test_junk(self) -> None:
+        """Whatever stands in the file, it is an error and no crash."""
+        junks: list[Any] = [None, 5, "x", [], [1], {"a": None}, {"url": 5}, {"url": None, "json": {"a": [None, {}]}}]
+        for junk in junks:
+            for key in ("request", "authentication", "id", "accepted", "failures", "secrets", "proxy", "code"):
+                data = {"type": "http", "request": {"url": "https://h/"}, key: junk}
+                try:
+                    parse(yaml.safe_dump({"channels": {"out": data}}), {})
+                except ConfigurationError as error:
+                    self.assertTrue(error.problems)
+
+    def test_secrets_stay_secret(self) -> None:
+        """Neither an error nor a representation shows one, from the file or beside it."""
+        path = self.mktemp()
+        Path(path).write_text("FROMFILE\n")
+        data: dict[str, Any] = {
+            "type": "http",
+            "secrets": {"key": "S3CRET"},
+            "secret_files": {"other": path},
+            "request": {"url": "https://h/", "headers": {"A": "{{secret.key}} {{secret.other}}"}},
+        }
+        configuration = parse(yaml.safe_dump({"channels": {"out": data}}), {})
+        section: Any = configuration.channels["out"]
+        self.assertEqual(section.all_secrets(), {"key": "S3CRET", "other": "FROMFILE"})
+        told = repr(configuration) + str(self.problems(secrets={"key": "S3CRET"}, request={"url": "{{secret.kee}}"}))
+        for secret in ("S3CRET", "FROMFILE"):
+            self.assertNotIn(secret, told)
