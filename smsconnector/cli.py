@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
     save.set_defaults(run=run_rescue)
-    _add_doctor(commands.add_parser("doctor", help="how an SMSC behaves, and what to configure for it"))
+    _add_doctor(commands.add_parser("doctor", help="how an SMSC or an HTTP provider behaves, and what to configure"))
     options = parser.parse_args(arguments)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
@@ -94,6 +94,8 @@ def _add_opt_outs(command: argparse.ArgumentParser) -> None:
 def _add_doctor(command: argparse.ArgumentParser) -> None:
     _add_config(command)
     command.add_argument("--bind", metavar="NAME", help="a bind of the configuration; or CHANNEL/NAME")
+    command.add_argument("--channel", metavar="NAME", help="instead: a channel to an HTTP provider")
+    command.add_argument("--text", metavar="TEXT", help="with --channel and --to: what is sent")
     command.add_argument("--host", metavar="ENDPOINT", help="instead: tcp:HOST:PORT or tls:HOST:PORT")
     command.add_argument("--system-id", metavar="ID", help="with --host")
     command.add_argument("--system-type", metavar="TYPE", help="with --host")
@@ -272,9 +274,19 @@ def run_demo(options: argparse.Namespace) -> int:
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Visit an SMSC, and print what was found; 2 if the options do not fit together."""
+    """Visit an SMSC, or show a request to an HTTP provider, and print what was found; 2 if the options do not fit
+    together."""
     from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
 
+    if options.channel is not None:
+        from smsconnector.doctor.provider import make_provider_plan, run_trial  # noqa: PLC0415 — as below
+
+        try:
+            provider_plan = make_provider_plan(options)
+        except ValueError as error:
+            print(f"doctor: {error}", file=sys.stderr)
+            return 2
+        return run_trial(reactor, provider_plan, say)
     from smsconnector.doctor.plan import make_plan  # noqa: PLC0415 — the whole daemon, which the others don't need
     from smsconnector.doctor.session import run_visit  # noqa: PLC0415 — as above
 

@@ -10,4 +10,7 @@
 A connector may be bound to the same SMSC at the same time, under the same system_id. It must not lose anything by this
 visit. So the doctor sends texts only to numbers that were named. It acknowledges only what is known to be of its own
 submits. Other receipts and texts go back with ESME_RX_T_APPN, and the SMSC delivers them again to the connector.
+
+``provider`` is for channels to HTTP providers: ``doctor --channel NAME`` shows the request, and with a number also
+the answer.
 """

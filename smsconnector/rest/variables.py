@@ -11,7 +11,7 @@ from smsconnector.messages import Segment
 from smsconnector.rest.filters import Value
 
 SHORT_CODE = 7  # digits; a sender with fewer is a short code, which has no plus and no prefix
-MASK = "*****"  # shown in the place of a secret
+MASK = "_hidden_"  # shown in the place of a secret; a URL needs no escapes for it
 
 
 @dataclass(frozen=True, slots=True)

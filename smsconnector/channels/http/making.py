@@ -1,5 +1,6 @@
 """An ``http`` channel from its section of the configuration."""
 
+from collections.abc import Callable
 from functools import partial
 
 from smsconnector.channels import Surroundings
@@ -9,6 +10,7 @@ from smsconnector.channels.http.settings import HTTPChannelSection, Templates
 from smsconnector.channels.provider.channel import ProviderChannel, ProviderSettings
 from smsconnector.net.http_client import HTTPClient
 from smsconnector.net.proxy import Proxy, proxied
+from smsconnector.sms.segmentation import Split
 
 
 def make_channel(name: str, section: HTTPChannelSection, around: Surroundings) -> ProviderChannel:
@@ -16,14 +18,18 @@ def make_channel(name: str, section: HTTPChannelSection, around: Surroundings) -
     client = make_client(name, section, around)
     settings = ProviderSettings(name, section.parallel, section.rate, section.drain_timeout)
     provider = provider_of(name, section, around, client)
-    pieces = partial(
+    return ProviderChannel(name, settings, provider, client, around, text_cutter(section))
+
+
+def text_cutter(section: HTTPChannelSection) -> Callable[[str], Split]:
+    """How texts are cut for its provider."""
+    return partial(
         cut,
         maximum=section.maximum_length,
         may_split=section.long_texts == "split",
         maximum_parts=section.maximum_parts,
         transliterate=section.transliterate,
     )
-    return ProviderChannel(name, settings, provider, client, around, pieces)
 
 
 def provider_of(name: str, section: HTTPChannelSection, around: Surroundings, client: HTTPClient) -> TemplateProvider:

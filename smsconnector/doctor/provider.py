@@ -1,0 +1,213 @@
+"""``smsconnector doctor --channel NAME``: the request that a channel would send to its HTTP provider, and its answer.
+
+1. ``ProviderPlan`` is made from the command line and the configuration.
+2. Without a number nothing is sent: the request is shown as it would be for an example. Secrets are masked.
+3. With one, one text is sent, and the answer is shown with what it means to the connector. If a log-in is configured
+   it comes first.
+
+The provider may be in use by a running connector at the same time; it only sees one more text.
+"""
+
+import argparse
+import random
+import signal
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
+from zope.interface import provider
+
+from smsconnector.channels import Surroundings
+from smsconnector.channels.http.making import make_client, provider_of, text_cutter
+from smsconnector.channels.http.settings import HTTPChannelSection
+from smsconnector.channels.provider.results import Kind, Result
+from smsconnector.config import load
+from smsconnector.errors import AddressError, HTTPFailure, NotSent, TextError
+from smsconnector.messages import Segment, new_sid
+from smsconnector.net.http_client import HTTPCall, HTTPReply
+from smsconnector.rest.answers import Answer
+from smsconnector.rest.variables import MASK
+from smsconnector.sms.addresses import normal_number, normal_sender
+from smsconnector.timers import run_on_monotonic_clock
+from smsconnector.wall_clock import WallClock
+
+EXAMPLE_NUMBER = "923001234567"
+EXAMPLE_TEXT = "Test of the connector."
+SHOWN_CHARACTERS = 4_000  # of a body
+VALIDITY_MS = 3_600_000
+_SHOWN_HEADERS = ("content-type", "location", "retry-after", "www-authenticate", "server")
+
+_MEANINGS = {
+    Kind.TAKEN: "accepted",
+    Kind.TEMPORARY: "not accepted for now: tried again later, and an attempt is counted",
+    Kind.THROTTLED: "throttled: the whole channel slows down, and no attempt is counted",
+    Kind.PERMANENT: "refused for good: this text ends as FAILED",
+    Kind.ACCOUNT: "a trouble of the account or the configuration: the channel stops, and its texts wait",
+    Kind.UNKNOWN: "not known whether it was accepted: the policy unknown_outcome decides",
+    Kind.LOG_IN_AGAIN: "the session is over: a new log-in, and the request once more",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPlan:
+    """What is to be tried. ``number`` None: nothing is sent."""
+
+    channel: str
+    section: HTTPChannelSection
+    number: str | None
+    source: str | None
+    text: str
+    public_url: str | None
+    base_path: str
+
+
+def make_provider_plan(options: argparse.Namespace) -> ProviderPlan:
+    """The plan that the command line asks for. Raises ConfigurationError for a file that can't be used, and ValueError,
+    with a sentence for the operator, for options that can't be followed."""
+    for name in ("bind", "host", "system_id", "system_type", "password_file", "ca_file"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} is for an SMSC, and --channel for an HTTP provider")
+    if len(options.to) > 1:
+        raise ValueError("with --channel one text is sent: name one number behind --to")
+    configuration = load(options.config)
+    fitting = {name: one for name, one in configuration.channels.items() if isinstance(one, HTTPChannelSection)}
+    section = fitting.get(options.channel)
+    if section is None:
+        known = ", ".join(fitting) or "there is none"
+        raise ValueError(f"{options.config} has no channel {options.channel!r} of the type http: say one of {known}")
+    try:
+        number = normal_number(options.to[0]) if options.to else None
+        source = normal_sender(options.source)
+    except AddressError as error:
+        raise ValueError(error.about("the number behind --to, or the sender behind --from,")) from None
+    text = EXAMPLE_TEXT if options.text is None else options.text
+    public_url = getattr(configuration.http, "public_url", None)
+    return ProviderPlan(options.channel, section, number, source, text, public_url, configuration.http.base_path)
+
+
+class Trial:
+    """One visit to the provider. ``say`` prints a line."""
+
+    def __init__(self, reactor: Any, plan: ProviderPlan, say: Callable[[str], None]) -> None:
+        self._clock, self._plan, self._say = reactor, plan, say
+        wall_clock = WallClock()
+        nobody: Any = None  # a trial sends without a channel, so that nobody listens
+        around = Surroundings(reactor, wall_clock, random.Random(), nobody, nobody, plan.public_url, plan.base_path)
+        self._client = make_client(plan.channel, plan.section, around)
+        self._provider = provider_of(plan.channel, plan.section, around, self._client)
+        self._now_ms = wall_clock.milliseconds()
+        self._secrets = tuple(plan.section.all_secrets().values())
+
+    def segments(self) -> list[Segment]:
+        """The text as it would be sent. Raises TextError."""
+        plan = self._plan
+        split = text_cutter(plan.section)(plan.text)
+        sid = new_sid(self._now_ms)
+        number, ends_at = plan.number or EXAMPLE_NUMBER, self._now_ms + VALIDITY_MS
+        return [
+            Segment(
+                at, at, len(split.segments), one, split.alphabet, plan.source, number, ends_at, is_limited=True, sid=sid
+            )
+            for at, one in enumerate(split.segments, 1)
+        ]
+
+    @inlineCallbacks
+    def run(self) -> Generator["Deferred[Any]", Any, int]:
+        """Shows, and sends if there is a number; fires with the exit status: 0, or 1 if a part was not accepted."""
+        try:
+            segments = self.segments()
+            for one in segments:
+                self._show(self._provider.request.masked(self._provider.facts(one, self._now_ms)))
+        except TextError as error:
+            self._say(f"this text can't be sent: {error}")
+            return 1
+        if self._plan.number is None:
+            self._say("Nothing was sent. With --to NUMBER one text is sent, and the answer is shown.")
+            return 0
+        taken = True
+        for one in segments:
+            result = yield self._send(one)
+            taken = taken and result is not None and result.kind is Kind.TAKEN
+        yield self._client.close()
+        return 0 if taken else 1
+
+    @inlineCallbacks
+    def _send(self, segment: Segment) -> Generator["Deferred[Any]", Any, Result | None]:
+        try:
+            for is_last in (False, True):
+                call = yield maybeDeferred(self._provider.call, segment, self._now_ms)
+                if isinstance(call, Result):
+                    self._tell(call)
+                    return call
+                began = self._clock.seconds()
+                reply = yield self._client.ask(call)
+                self._show_reply(reply, self._clock.seconds() - began)
+                result = self._provider.read(segment, reply)
+                self._tell(result)
+                if result.kind is not Kind.LOG_IN_AGAIN or is_last:
+                    return result
+        except HTTPFailure as error:
+            sent = "nothing was sent" if isinstance(error, NotSent) else "it may have been sent"
+            self._say(f"no answer, {sent}: {error.reason}")
+        return None
+
+    def _show(self, call: HTTPCall) -> None:
+        self._say(f"{call.method} {call.url}")
+        for name, value in call.headers:
+            self._say(f"{name}: {value}")
+        self._say("")
+        if call.body:
+            self._say(call.body.decode("utf-8", "replace"))
+            self._say("")
+
+    def _show_reply(self, reply: HTTPReply, seconds: float) -> None:
+        answer = Answer(reply.status, reply.headers, reply.body, self._plan.section.answer_charset)
+        self._say(f"HTTP status {reply.status} after {seconds * 1000:.0f} ms, {len(reply.body)} octets")
+        for name in _SHOWN_HEADERS:
+            if name in reply.headers:
+                self._say(f"{name}: {self._masked(reply.headers[name])}")
+        text = answer.text
+        shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+        self._say(f"\n{self._masked(shown)}\n")
+
+    def _masked(self, text: str) -> str:
+        """Without our secrets, which a provider may quote."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
+    def _tell(self, result: Result) -> None:
+        self._say(f"this means: {_MEANINGS[result.kind]}")
+        if result.kind is Kind.TAKEN:
+            ids = ", ".join(result.ids) or "none, so that no delivery report will find it by the provider's id"
+            self._say(f"id: {ids}")
+        else:
+            wait = "" if result.retry_in is None else f", to be tried again in {result.retry_in:g} s"
+            self._say(f"code of the report: {result.code}{wait}")
+
+
+@provider(ILogObserver)
+def _observe_nothing(_event: LogEvent) -> None:
+    """What there is to say is said by the trial."""
+
+
+def run_trial(reactor: Any, plan: ProviderPlan, say: Callable[[str], None]) -> int:
+    """Run ``reactor`` for one trial. Gives the exit status."""
+    run_on_monotonic_clock(reactor)
+    globalLogBeginner.beginLoggingTo([_observe_nothing], discardBuffer=True, redirectStandardIO=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: reactor.callFromThread(reactor.stop))
+    statuses = [1]
+
+    def done(result: Any) -> None:
+        if isinstance(result, int):
+            statuses[0] = result
+        else:
+            say(f"the trial broke off: {result.getErrorMessage()}")
+        reactor.stop()
+
+    reactor.callWhenRunning(lambda: Trial(reactor, plan, say).run().addBoth(done))
+    reactor.run(installSignalHandlers=False)
+    return statuses[0]
