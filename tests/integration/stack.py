@@ -218,6 +218,8 @@ class Load:
     ``refusals_count``."""
 
     refusals_count = False
+    channel = "smpp"
+    texts: list[str] = []  # instead of "text 0", "text 1" and so on
 
     def __init__(self, port: int, count: int, connections: int = 32, pause: float = 0.0) -> None:
         self.port, self.count, self.connections, self.pause = port, count, connections, pause
@@ -231,7 +233,8 @@ class Load:
         if self._done() + self._under_way >= self.count:
             return None
         self._under_way += 1
-        body = json.dumps({"To": f"+9230{self.posted:08d}", "Body": f"text {self.posted}", "channel": "smpp"}).encode()
+        text = self.texts[self.posted] if self.posted < len(self.texts) else f"text {self.posted}"
+        body = json.dumps({"To": f"+9230{self.posted:08d}", "Body": text, "channel": self.channel}).encode()
         self.posted += 1
         return (
             b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
