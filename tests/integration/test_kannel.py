@@ -98,10 +98,7 @@ class KannelCase(TestCase):
         self.kannel.kill()
         load = KannelLoad(self.connector.port, 20, 4)
         yield load.run()
-        try:
-            yield until(lambda: "can't reach its provider" in self.connector.said(), 5.0)
-        except TimeoutError:
-            self.fail(self.connector.said()[-3000:])
+        yield until(lambda: "the channel kannel" in self.connector.said(), 20.0)
         yield deferToThread(self.kannel.again)
         counts = yield self.taken(20)
         self.assertEqual((len(counts), set(counts.values())), (20, {1}))
