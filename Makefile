@@ -5,6 +5,7 @@
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
+# make endure-kannel                        5,000 texts through a real Kannel
 # make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ FROM ?= 0
 JOBS ?= 2
 ROUNDS ?= 200
 
-.PHONY: run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: endure-kannel run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -73,6 +74,9 @@ endure: $(VENV)/installed parts
 
 endure-broker: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.brokers
+
+endure-kannel: $(VENV)/installed parts
+	@$(BIN)/python -m tests.endurance.kannel
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers
