@@ -163,6 +163,8 @@ class HTTPChannelSection(ChannelSection):
     drain_timeout: Seconds = 5.0
     proxy: ProxySection | None = None
     tls: TLSSection = TLSSection()
+    # The keys ``notification`` and ``incoming``, how the provider calls us, belong here: ``hooks`` then gives them to
+    # the HTTP door. Until they are here, the door reads the contract's own forms.
 
     @field_validator("source")
     @classmethod
@@ -201,6 +203,16 @@ class HTTPChannelSection(ChannelSection):
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
         """Every fault of every template."""
         return Templates(data, path).problems
+
+    def warnings(self, path: str, public_url: str | None) -> list[str]:
+        """A callback that the provider can't be told of."""
+        request = Templates(self.written()).request
+        if public_url is None and request is not None and "callback_url" in request.names:
+            return [
+                f"{path}: the request names callback_url, and http.public_url is not set: the provider is not told"
+                " where to report"
+            ]
+        return []
 
     def problems(self, path: str) -> list[Problem]:
         """Files that can't be used."""

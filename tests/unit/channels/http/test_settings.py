@@ -102,6 +102,13 @@ class SettingsCase(SynchronousTestCase):
             set(found), {"request.form.a", "request.form.b", "request.colour", "accepted[0].status", "parallel"}
         )
 
+    def test_warning(self) -> None:
+        """A request that names a callback is told of, where the provider can't reach us."""
+        data = {"type": "http", "request": {"url": "https://h/", "query": {"u": "{{callback_url}}"}}}
+        for http, count in (({}, 1), ({"public_url": "https://sms.example.org"}, 0)):
+            configuration = parse(yaml.safe_dump({"channels": {"out": data}, "http": http}), {})
+            self.assertEqual(len([one for one in configuration.warnings if "callback_url" in one]), count)
+
     def test_junk(self) -> None:
         """Whatever stands in the file, it is an error and no crash."""
         junks: list[Any] = [None, 5, "x", [], [1], {"a": None}, {"url": 5}, {"url": None, "json": {"a": [None, {}]}}]
