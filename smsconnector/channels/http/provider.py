@@ -19,10 +19,10 @@ from smsconnector.channels.http.redaction import redacted
 from smsconnector.channels.http.session import LoginRefused, LoginRules, Session
 from smsconnector.channels.http.settings import HTTPChannelSection, Templates
 from smsconnector.channels.provider.results import Kind, Result
-from smsconnector.channels.provider.retry_after import retry_after
 from smsconnector.errors import TemplateError, TextError
 from smsconnector.messages import Segment
 from smsconnector.net.http_client import HTTPCall, HTTPReply
+from smsconnector.net.retry_after import retry_after
 from smsconnector.rest.answers import Answer, Selector
 from smsconnector.rest.ids import ids_of, usable_id
 from smsconnector.rest.requests import RequestTemplate
@@ -115,7 +115,7 @@ class TemplateProvider:
             self.session.refused(used)
         wait = judgement.retry_in
         if wait is None and kind in _PAUSED:
-            wait = retry_after(reply.headers, self._milliseconds())
+            wait = retry_after(reply.headers.get("retry-after"), self._milliseconds() / 1000)
         words = self.redacted(judgement.detail, segment, used)
         reason = f"HTTP status {reply.status}" + (f": {words}" if words else "")
         return Result(kind, (), judgement.code, reason, wait)
