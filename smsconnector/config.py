@@ -226,7 +226,11 @@ class Configuration(Section):
     @property
     def opt_out_rules(self) -> dict[str, OptOutRules]:
         """Of the channels whose customers can opt out by a word."""
-        return {name: one.opt_out.rules() for name, one in self.channels.items() if one.opt_out is not None}
+        return {
+            name: one.opt_out.rules(one.opt_out_codes())
+            for name, one in self.channels.items()
+            if one.opt_out is not None
+        }
 
     @property
     def opt_out_replies(self) -> dict[str, dict[Wish, str]]:

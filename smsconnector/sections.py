@@ -8,7 +8,7 @@ A section is checked in two steps. pydantic checks what the text of the file can
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -171,11 +171,11 @@ class OptOutSection(Section):
                 raise ValueError(f"{one[:50]!r} is no such word: it has letters, and {LONGEST_WORD} characters at most")
         return value
 
-    def rules(self) -> OptOutRules:
-        """The same in the words of ``sms.opt_out``."""
+    def rules(self, codes: Collection[str] = ()) -> OptOutRules:
+        """The same in the words of ``sms.opt_out``. ``codes``: those that every provider of this type has."""
         more = {Wish.STOP: self.stop, Wish.START: self.start, Wish.HELP: self.help}
         words = words_of(self.languages, more)
-        return OptOutRules(words, self.scope == "sender", frozenset(map(str, self.codes)))
+        return OptOutRules(words, self.scope == "sender", frozenset({*map(str, self.codes), *codes}))
 
     def answers(self) -> dict[Wish, str]:
         """The replies that there are."""
@@ -217,6 +217,10 @@ class ChannelSection(Section):
         :param public_url: how providers reach us, http.public_url.
         :param path: of the channel, with the base path: ``/msg-client/vonage``."""
         return None
+
+    def opt_out_codes(self) -> Collection[str]:
+        """Codes by which every network of this type says that the customer has opted out there."""
+        return ()
 
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts, itself included, that may tell what became of its texts, where there are

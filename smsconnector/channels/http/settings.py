@@ -20,6 +20,8 @@ from smsconnector.channels.http.conditions import (
     PlaceSection,
 )
 from smsconnector.errors import AddressError, TemplateError
+from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of
+from smsconnector.hooks.hook import Hooks
 from smsconnector.rest.conditions import Meaning
 from smsconnector.rest.requests import Problems, RequestTemplate, compile_request
 from smsconnector.rest.templates import Place, read_template
@@ -163,8 +165,14 @@ class HTTPChannelSection(ChannelSection):
     drain_timeout: Seconds = 5.0
     proxy: ProxySection | None = None
     tls: TLSSection = TLSSection()
-    # The keys ``notification`` and ``incoming``, how the provider calls us, belong here: ``hooks`` then gives them to
-    # the HTTP door. Until they are here, the door reads the contract's own forms.
+    notification: NotificationSection | None = None  # what became of texts; None: as the API has it
+    incoming: IncomingSection | None = None  # and what customers write
+    verify: Verify | None = None  # of who calls these two, where they say nothing of their own
+
+    def hooks(self, public_url: str | None, path: str) -> Hooks | None:
+        if self.notification is None and self.incoming is None and self.verify is None:
+            return None
+        return hooks_of(self.notification, self.incoming, public_url, self.verify)
 
     @field_validator("source")
     @classmethod

@@ -1,12 +1,15 @@
 """The section of a channel of the type ``twilio``, and how the channel is made from it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from smsconnector.channels.twilio.hooks import twilio_hooks
 from smsconnector.errors import AddressError
+from smsconnector.hooks.hook import Hooks
 from smsconnector.sections import (
     ORIGIN_PATTERN,
     ChannelSection,
@@ -42,6 +45,7 @@ class TwilioChannelSection(ChannelSection):
     reply_timeout: Seconds = 30.0
     drain_timeout: Seconds = 5.0
     transliterate: bool = False
+    verify_signature: bool = True  # no: a compatible provider does not sign what it posts; then an API key is asked for
     tls: TLSSection = TLSSection()
 
     @field_validator("source")
@@ -96,6 +100,16 @@ class TwilioChannelSection(ChannelSection):
         if self.api_key is not None and self.api_secret is not None:
             return self.api_key, self.api_secret.get_secret_value()
         return self.account_sid, self.tokens()[0]
+
+    def hooks(self, public_url: str | None, path: str) -> Hooks | None:
+        try:
+            tokens = self.tokens() if self.verify_signature else []
+        except (OSError, UnicodeDecodeError):  # told by ``problems``
+            tokens = []
+        return twilio_hooks(tokens, public_url)
+
+    def opt_out_codes(self) -> Collection[str]:
+        return ("21610",)  # "Attempt to send to unsubscribed recipient"
 
     def problems(self, path: str) -> list[Problem]:
         """Files that can't be used, and a base_url that would tell everybody the secrets."""
