@@ -82,9 +82,9 @@ def words_of_error(message: str, body: bytes) -> str:
         cause = causes[-1].strip() if causes else ""
     else:
         cause = next((line.strip() for line in text.split("\n") if line.strip(" \r\t\0")), "")
-    if not message or not cause:
-        return message or cause
-    return f"{message}: {cause}" if cause not in message and message not in cause else message
+    if message in cause:  # "" too
+        return cause
+    return message if cause in message else f"{message}: {cause}"
 
 
 def shortened(text: str) -> str:

@@ -23,7 +23,7 @@ class WordsTests(SynchronousTestCase):
             ("access_refused", b"\r\nACCESS_REFUSED - queue 'q'\nmore", "access_refused: ACCESS_REFUSED - queue 'q'"),
             ("not allowed", b"java.lang.SecurityException: refused\n\tat org.apache\n", "not allowed"),
             ("rolled back", _ROLLED_BACK, "rolled back: No space left on device"),
-            ("not allowed", b"The user is not allowed here", "not allowed"),
+            ("not allowed", b"The user is not allowed here", "The user is not allowed here"),
             ("not allowed here", b"not allowed", "not allowed here"),
             ("", b"only the body\n", "only the body"),
             ("only the message", b"\n\0", "only the message"),

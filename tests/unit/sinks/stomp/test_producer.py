@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.logger import LogLevel
 
-from smsconnector.messages import DELIVERY_REPORT, Event
+from smsconnector.messages import DELIVERY_REPORT, Event, new_sid
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.sinks.stomp.connection import HELD_BACK, MAX_FRAME, STALLED, SessionSettings
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI
@@ -242,6 +242,17 @@ class ProducerTests(BrokerOfBytes):
         wire.say("ERROR", message="Invalid id\\c 7")
         wire.lose()
         self.assertIn("the broker reported an error: Invalid id: 7.", self.warnings()[0])
+
+    def test_cause_in_the_body(self) -> None:
+        """What the header leaves open stands in the body: RabbitMQ 3.10's refused queue, and the cause of ActiveMQ's
+        rolled-back transaction."""
+        refused = b"ACCESS_REFUSED - access to queue 'x' refused for user 'guest'"
+        rolled_back = b"javax.jms.E: rolled back\n\tat a.B\nCaused by: a.B: not authorized to write"
+        for message, body, cause in (("refused", refused, "for user 'guest'"), ("", rolled_back, "not authorized")):
+            _, wire = self.started()
+            wire.say("ERROR", body, message=message)
+            wire.lose()
+            self.assertIn(cause, self.warnings()[-1])
 
     def test_log_tells_which_why_and_when(self) -> None:
         """A loss is one line: which broker, why, which is next, and when."""
@@ -1003,12 +1014,13 @@ class ProducerTests(BrokerOfBytes):
         """The MessageSID correlates; DeliveryStatus, channel and event_id are names that a selector may use; the
         operator's own headers are added."""
         sink, wire = self.started(headers={"_type": "com.example.Report", "odd": "a:b"})
-        body = '{"MessageSID": "SM:1", "DeliveryStatus": "DELIVERED", "ProviderStatusCode": 0}'
-        publish(sink, [Event(1, "dr-1", DELIVERY_REPORT, "smpp", body)])
-        (frame,) = wire.frames()
-        expected = {"correlation-id": "SM:1", "DeliveryStatus": "DELIVERED", "channel": "smpp", "event_id": "dr-1"}
-        self.assertEqual({name: frame.headers[name] for name in expected}, expected)
-        self.assertEqual((frame.headers["_type"], frame.headers["odd"]), ("com.example.Report", "a:b"))
+        for sid in (new_sid(1_800_000_000_000), "SM:1"):  # ours, and one that has to be escaped
+            body = f'{{"MessageSID": "{sid}", "DeliveryStatus": "DELIVERED", "ProviderStatusCode": 0}}'
+            publish(sink, [Event(1, "dr-1", DELIVERY_REPORT, "smpp", body)])
+            (frame,) = wire.frames()
+            expected = {"correlation-id": sid, "DeliveryStatus": "DELIVERED", "channel": "smpp", "event_id": "dr-1"}
+            self.assertEqual({name: frame.headers[name] for name in expected}, expected)
+            self.assertEqual((frame.headers["_type"], frame.headers["odd"]), ("com.example.Report", "a:b"))
         for body, correlation in (
             ('{"Body": "x", "From": "1", "To": "2", "SmsSid": "in1"}', "in1"),
             ('{"SmsSid": 7}', None),
