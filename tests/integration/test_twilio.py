@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from contextlib import closing
 from random import Random
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlencode
 
+from twilio.request_validator import RequestValidator
 from twisted.internet import reactor as _reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
@@ -191,7 +193,7 @@ class WholeWayTest(TestCase):
     timeout = 60
 
     async def test_whole_way(self) -> None:
-        """POST /send with the channel -> Twilio -> its notification, by its own SID -> the report is in the outbox."""
+        """POST /send with the channel -> Twilio -> its signed notification -> the report is in the outbox."""
         sid = "SM" + "ab" * 16
         provider = FakeProvider(reactor, (says(201, {"sid": sid, "status": "queued"}),)).start()
         self.addCleanup(provider.stop)
@@ -220,11 +222,20 @@ class WholeWayTest(TestCase):
                 return connection.execute(sql).fetchall()
 
         await until(lambda: rows("SELECT smsc_id FROM segment") == [(sid,)], 10)
-        form = (("Content-Type", "application/x-www-form-urlencoded"),)
-        for status in ("sent", "delivered", "delivered"):
-            told = f"MessageSid={sid}&SmsSid={sid}&MessageStatus={status}&AccountSid=AC1".encode()
-            reply = await client.ask(HTTPCall("POST", f"{door}/cloud/delivery-notification", form, told))
-            self.assertEqual(reply.status, 200)
+        path = f"/msg-client/cloud/delivery-notification/{ours}"
+        signer = RequestValidator(TOKEN)
+        for status, validator, wanted in (
+            ("failed", RequestValidator("forged"), 403),
+            ("sent", signer, 204),
+            ("delivered", signer, 204),
+            ("delivered", signer, 204),
+        ):
+            told = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": status, "AccountSid": "AC1", "To": f"+{NUMBER}"}
+            signature = validator.compute_signature(f"https://sms.example.org{path}", told)
+            headers = (("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", signature))
+            url = f"http://127.0.0.1:{connector.port}{path}"
+            reply = await client.ask(HTTPCall("POST", url, headers, urlencode(told).encode()))
+            self.assertEqual(reply.status, wanted, status)
         ((jms_type, event),) = rows("SELECT jms_type, body FROM outbox WHERE kind = 'delivery_report'")
         report = json.loads(event)
         self.assertEqual((jms_type, report["MessageSID"], report["DeliveryStatus"]), ("cloud", ours, "DELIVERED"))
