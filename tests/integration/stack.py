@@ -11,11 +11,13 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +84,12 @@ class Network:
 
 
 class Connector:
-    """One connector process on a database that outlives it. ``environment``: the process's, or None for our own."""
+    """One connector process on a database that outlives it. ``environment``: the process's, or None for our own.
+    ``is_reached``: providers on this machine are told how to reach it."""
 
     environment: dict[str, str] | None = None
 
-    def __init__(self, smsc_ports: list[int], events_uri: str, **sections: Any) -> None:
+    def __init__(self, smsc_ports: list[int], events_uri: str, is_reached: bool = False, **sections: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
         self.port = free_port()
         binds = [
@@ -100,13 +103,21 @@ class Connector:
             for port in smsc_ports
         ]
         channel = {"type": "smpp", "binds": binds, "retry": {"initial": 0.5, "maximum": 5}}
+        reached = {"public_url": f"http://127.0.0.1:{self.port}"} if is_reached else {}
         configuration = {
-            "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]} | sections.pop("http", {}),
+            "http": {"endpoints": [f"tcp:{self.port}:interface=127.0.0.1"]} | reached | sections.pop("http", {}),
             "channels": {"smpp": channel},
             "events": {"uri": events_uri},
         } | sections
         (self.folder / "connector.yaml").write_text(yaml.safe_dump(configuration))
         self.process: subprocess.Popen[bytes] | None = None
+
+    def reports(self) -> list[tuple[str, str]]:
+        """MessageSID and DeliveryStatus of each report in its database, sent or not."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'smsconnector.db'}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT body FROM outbox WHERE kind = 'delivery_report'").fetchall()
+        found = [json.loads(body) for (body,) in rows]
+        return [(one["MessageSID"], one["DeliveryStatus"]) for one in found]
 
     def start(self) -> "Deferred[Any]":
         """Fires when it says that it listens."""

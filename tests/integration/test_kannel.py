@@ -49,7 +49,8 @@ class KannelCase(TestCase):
         self.kannel = kannel.Kannel(self.network.number)
         self.addCleanup(self.kannel.stop)
         yield deferToThread(self.kannel.start)
-        self.connector = Connector([], f"tcp://127.0.0.1:{free_port()}", channels=channel_of(self.kannel.port))
+        uri, channels = f"tcp://127.0.0.1:{free_port()}", channel_of(self.kannel.port)
+        self.connector = Connector([], uri, is_reached=True, channels=channels)
         self.addCleanup(self.connector.close)
         yield self.connector.start()
 
@@ -73,6 +74,18 @@ class KannelCase(TestCase):
         self.assertEqual(len(counts), 50)
         self.assertEqual(set(counts.values()), {1})
         self.assertNotIn(kannel.Kannel.password, self.connector.said())
+
+    @inlineCallbacks
+    def test_receipts(self) -> Any:
+        """What the SMSC tells comes back by Kannel's dlr-url: one report for each text."""
+        yield self.set_up()
+        load = KannelLoad(self.connector.port, 30, 8)
+        yield load.run()
+        try:
+            yield until(lambda: len(self.connector.reports()) >= 30, 30.0)
+        except TimeoutError:
+            self.fail(f"{self.connector.reports()}\n{self.kannel.said()}\n{self.connector.said()[-3000:]}")
+        self.assertEqual(sorted(self.connector.reports()), sorted((sid, "DELIVERED") for sid in load.accepted))
 
     @inlineCallbacks
     def test_texts(self) -> Any:
