@@ -5,7 +5,8 @@
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
-# make endure-kannel                        5,000 texts through a real Kannel
+# make endure-kannel                        5,000 texts through a real Kannel, and their receipts
+# make endure-provider                      the whole way of an HTTP provider, killed 50 times under each policy
 # make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ FROM ?= 0
 JOBS ?= 2
 ROUNDS ?= 200
 
-.PHONY: endure-kannel run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -77,6 +78,10 @@ endure-broker: $(VENV)/installed parts
 
 endure-kannel: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.kannel
+
+endure-provider: $(VENV)/installed parts
+	@$(BIN)/python -m tests.endurance.provider_kills --rounds 50 --policy resend
+	@$(BIN)/python -m tests.endurance.provider_kills --rounds 50 --policy hold
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers
