@@ -1,7 +1,8 @@
 """An event as the request that Standard Webhooks 1.0 describes. No clock and no I/O.
 
 - The body is ``{"type": ..., "timestamp": ..., "data": {...}}``. ``data`` is what stands on the queue of a broker, and
-  the ``channel``, which is JMSType there. The body of an event is the same at each attempt.
+  the ``channel``, which is JMSType there. The body of an event is the same at each attempt. (Only its ``timestamp`` may
+  change, where a clock that was ahead has made it: retention mends such a stamp.)
 - ``webhook-id`` is made of the event id, and is the same at each attempt too. ``webhook-timestamp`` says when this
   attempt was made.
 - ``webhook-signature`` has a signature by each of the secrets, so that a secret can be changed without a gap.
