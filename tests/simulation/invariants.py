@@ -409,9 +409,8 @@ def _told_unclearly(facts: Facts, submits: list[Submit], stored: Stored) -> bool
     until = min(stored.final_at, stored.report_by) - 1.0
     finals = [one for one in submits[-1].receipts if one.final is not None]
     unclear = any(at <= until for one in finals if one.final in UNCLEAR for at in one.acknowledged_at)
-    clear = any(
-        at <= until + 1.0 for one in finals if one.final not in UNCLEAR for at in one.reached_at
-    )  # it counts more
+    told = [at for one in finals if one.final not in UNCLEAR for at in one.reached_at]
+    clear = any(at <= until + 1.0 for at in told)  # it takes the place of the other, as late as it comes
     return unclear and not clear and not any(one.taken for one in submits[:-1])
 
 
