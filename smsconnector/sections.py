@@ -11,13 +11,24 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from smsconnector.errors import AddressError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import DEFAULT_WAIT_MS
 from smsconnector.messages import Selection
 from smsconnector.net.tls import TLS, tls_options
+from smsconnector.sms.addresses import normal_sender
 from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -65,6 +76,16 @@ CString = Annotated[str, Field(pattern=ASCII_PATTERN)]  # what may stand in a C-
 HeaderValue = Annotated[str, Field(pattern=PRINTABLE_PATTERN)]  # what may stand in a header of STOMP or HTTP
 Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN)]
 NumberPrefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
+
+
+def _is_sender(source: str | None) -> str | None:
+    try:
+        return normal_sender(source)
+    except AddressError as error:
+        raise ValueError(error.about(repr(source))) from None
+
+
+Sender = Annotated[str | None, AfterValidator(_is_sender)]  # as the network has it; None: none
 
 
 def explain_error(error: Any) -> str:

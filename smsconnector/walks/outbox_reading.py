@@ -11,10 +11,9 @@ that was read, nor one behind the place of a kind that is set aside.
 
 from collections.abc import Collection, Iterable, Sequence
 
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event
+from smsconnector.messages import KINDS_OF_EVENTS, Event
 from smsconnector.store import operations as ops
 
-KINDS = (DELIVERY_REPORT, INCOMING_MESSAGE)
 EVENTS_AT_ONCE = 500  # events read from the database by one query
 
 
@@ -26,7 +25,9 @@ class OutboxReading:
         self._read_up_to = 0
         self._furthest: int | None = None  # no event with a greater id is settled; None: not known yet
         self._places: dict[str, int] = {}  # of each kind that is set aside: up to where it was read
-        self._unsettled: dict[str, dict[int, None]] = {kind: {} for kind in KINDS}  # ids that were read, in order
+        self._unsettled: dict[str, dict[int, None]] = {
+            kind: {} for kind in KINDS_OF_EVENTS
+        }  # ids that were read, in order
         self.more = True  # there may be events that were not read yet
 
     @property
@@ -53,7 +54,7 @@ class OutboxReading:
         for kind, place in self._places.items():
             if kind not in full:
                 return self._query(place, only=kind, up_to=self._read_up_to)
-        others = [kind for kind in KINDS if kind not in self._places]
+        others = [kind for kind in KINDS_OF_EVENTS if kind not in self._places]
         if not self.more or not others or any(kind in full for kind in others):
             return None
         self.more = False

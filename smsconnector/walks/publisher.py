@@ -30,14 +30,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import ALL_EVENTS, Event, Selection
+from smsconnector.messages import ALL_EVENTS, KINDS_OF_EVENTS, Event, Selection
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter, Waiters
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
-from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, KINDS, OutboxReading
+from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading
 from smsconnector.walks.parked_events import KindsOfEvents
 from smsconnector.wall_clock import WallClock
 
@@ -77,7 +77,9 @@ class Publisher(Service):
         self._was_full: set[str] = set()  # the kinds of which the sink had enough at the last look
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained = Waiters()
-        self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS}  # ids of parked events at the sink again
+        self._retried: dict[str, set[int]] = {
+            kind: set() for kind in KINDS_OF_EVENTS
+        }  # ids of parked events at the sink again
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
         self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
@@ -140,10 +142,10 @@ class Publisher(Service):
 
     def _full(self) -> list[str]:
         """The kinds of which the sink has enough for now."""
-        if not self._are_enough(KINDS):  # nearly always
+        if not self._are_enough(KINDS_OF_EVENTS):  # nearly always
             return []
-        together = [kind for kind in KINDS if not self._reading.is_aside(kind)]
-        return [kind for kind in KINDS if self._are_enough(together if kind in together else [kind])]
+        together = [kind for kind in KINDS_OF_EVENTS if not self._reading.is_aside(kind)]
+        return [kind for kind in KINDS_OF_EVENTS if self._are_enough(together if kind in together else [kind])]
 
     def _are_enough(self, kinds: Sequence[str]) -> bool:
         chunks = CHUNKS_AT_SINK - 1
@@ -199,7 +201,7 @@ class Publisher(Service):
     def _set_aside(self) -> None:
         """Let the other kind go on where the sink is full of one, and gave few answers for it since the last look. If
         the sink is away, it gives none for either."""
-        full = {kind for kind in KINDS if self._are_enough([kind])}
+        full = {kind for kind in KINDS_OF_EVENTS if self._are_enough([kind])}
         slow = [kind for kind in full & self._was_full if self._answers[kind] < EVENTS_AT_ONCE]
         for kind in slow if self.sink.connected else ():
             if not self._reading.is_aside(kind):
@@ -296,7 +298,7 @@ class Publisher(Service):
         if not self.running or not self.sink.connected or self._retrying.damaged:
             return
         now = self._clock.seconds()
-        for kind in KINDS:
+        for kind in KINDS_OF_EVENTS:
             is_busy = self._retried[kind] or kind in self._looking
             limit = 0 if is_busy else self._kinds[kind].may_be_tried(now)
             if limit:

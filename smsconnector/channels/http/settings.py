@@ -19,7 +19,7 @@ from smsconnector.channels.http.conditions import (
     IdPlaces,
     PlaceSection,
 )
-from smsconnector.errors import AddressError, TemplateError
+from smsconnector.errors import TemplateError
 from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
 from smsconnector.rest.conditions import Meaning
@@ -31,11 +31,11 @@ from smsconnector.sections import (
     Problem,
     Seconds,
     Section,
+    Sender,
     TLSSection,
     unreadable_files,
     unusable_tls,
 )
-from smsconnector.sms.addresses import normal_sender
 
 _LOGIN_NAMES = ("now", "now_ms", "channel")  # what a log-in may name beside the secrets
 SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -141,7 +141,7 @@ class HTTPChannelSection(ChannelSection):
     """A channel of the type ``http``. Times are seconds."""
 
     type: Literal["http"]
-    source: str | None = Field(default=None, alias="from")  # of texts that name no sender
+    source: Sender = Field(default=None, alias="from")  # of texts that name no sender
     secrets: dict[SecretName, SecretStr] = {}
     secret_files: dict[SecretName, str] = {}  # the first line of the file is the secret
     request: RequestSection
@@ -173,14 +173,6 @@ class HTTPChannelSection(ChannelSection):
         if self.notification is None and self.incoming is None and self.verify is None:
             return None
         return hooks_of(self.notification, self.incoming, public_url, self.verify)
-
-    @field_validator("source")
-    @classmethod
-    def _is_sender(cls, source: str | None) -> str | None:
-        try:
-            return normal_sender(source)
-        except AddressError as error:
-            raise ValueError(error.about(repr(source))) from None
 
     @field_validator("secrets")
     @classmethod

@@ -8,18 +8,17 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from smsconnector.channels.twilio.hooks import twilio_hooks
-from smsconnector.errors import AddressError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.sections import (
     ORIGIN_PATTERN,
     ChannelSection,
     Problem,
     Seconds,
+    Sender,
     TLSSection,
     unreadable_files,
     unusable_tls,
 )
-from smsconnector.sms.addresses import normal_sender
 
 Sid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]  # a compatible provider's are no AC and 32 digits
 LONGEST_VALIDITY = 36_000  # seconds: how long Twilio may keep a text in its queue
@@ -34,7 +33,7 @@ class TwilioChannelSection(ChannelSection):
     auth_token_file: str | None = None  # a token on each line
     api_key: Sid | None = None
     api_secret: SecretStr | None = None
-    source: str | None = Field(default=None, alias="from")  # of texts that name no sender
+    source: Sender = Field(default=None, alias="from")  # of texts that name no sender
     messaging_service_sid: Sid | None = None
     base_url: str = Field(default="https://api.twilio.com", pattern=ORIGIN_PATTERN)
     parallel: int = Field(default=50, ge=1, le=1_000)  # requests under way at once
@@ -47,14 +46,6 @@ class TwilioChannelSection(ChannelSection):
     transliterate: bool = False
     verify_signature: bool = True  # no: a compatible provider does not sign what it posts; then an API key is asked for
     tls: TLSSection = TLSSection()
-
-    @field_validator("source")
-    @classmethod
-    def _is_sender(cls, source: str | None) -> str | None:
-        try:
-            return normal_sender(source)
-        except AddressError as error:
-            raise ValueError(error.about("it")) from None
 
     @field_validator("auth_token")
     @classmethod
