@@ -83,7 +83,7 @@ class IncomingTexts(Outbox, OptOuts):
 
     _accounts: Accounts
 
-    def _incoming(self, batch: list[ops.Incoming]) -> list[tuple[ops.HeardWish, ...]]:
+    def _incoming(self, batch: list[ops.Incoming]) -> list[ops.Heard]:
         events: list[EventRow] = []
         parts: list[IncomingSegment] = []
         for incoming in batch:
@@ -95,14 +95,7 @@ class IncomingTexts(Outbox, OptOuts):
         self._write_events(events)
         for begin in range(0, len(parts), TEXTS_AT_ONCE):
             self._write_events(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
-        return [self._wishes(incoming) for incoming in batch]
-
-    def _wishes(self, incoming: ops.Incoming) -> tuple[ops.HeardWish, ...]:
-        """What was said about opting out. Such a word has one part."""
-        if not self._opt_out:
-            return ()
-        heard = self._hear_wishes(one for one in incoming.segments if one.count <= 1)
-        return tuple(one for one in heard if one is not None)
+        return [self._hear_wishes(incoming.segments) for incoming in batch]
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
         """Add the parts to their texts and write them; returns the events of the texts that are complete now.

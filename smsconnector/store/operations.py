@@ -105,10 +105,15 @@ class HeardWish(NamedTuple):
     is_new: bool
 
 
+class Heard(NamedTuple):
+    """What an ``Incoming`` has said, on channels that have rules for opting out."""
+
+    wishes: tuple[HeardWish, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Write incoming texts, or parts of texts. Whole texts become events. Result: a tuple of ``HeardWish``, of the
-    channels that have rules for opting out."""
+    """Write incoming texts, or parts of texts. Whole texts become events. Result: ``Heard``."""
 
     segments: tuple[IncomingSegment, ...]
 

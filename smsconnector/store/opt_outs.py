@@ -34,9 +34,12 @@ class OptOuts(Rows):
 
     _opt_out: Mapping[str, OptOutRules]
 
-    def _hear_wishes(self, texts: Iterable[IncomingSegment]) -> list[ops.HeardWish | None]:
-        """Enter and take out what whole texts say, in their order; for each text what it said."""
-        return [self._hear_wish(one) if one.channel in self._opt_out else None for one in texts]
+    def _hear_wishes(self, texts: Iterable[IncomingSegment]) -> ops.Heard:
+        """Enter and take out what whole texts say, in their order. Such a word has one part."""
+        if not self._opt_out:
+            return ops.Heard()
+        heard = [self._hear_wish(one) for one in texts if one.count <= 1 and one.channel in self._opt_out]
+        return ops.Heard(tuple(one for one in heard if one is not None))
 
     def _hear_wish(self, one: IncomingSegment) -> ops.HeardWish | None:
         rules = self._opt_out[one.channel]

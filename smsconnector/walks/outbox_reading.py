@@ -25,9 +25,8 @@ class OutboxReading:
         self._read_up_to = 0
         self._furthest: int | None = None  # no event with a greater id is settled; None: not known yet
         self._places: dict[str, int] = {}  # of each kind that is set aside: up to where it was read
-        self._unsettled: dict[str, dict[int, None]] = {
-            kind: {} for kind in KINDS_OF_EVENTS
-        }  # ids that were read, in order
+        # By kind: the ids that were read, in order.
+        self._unsettled: dict[str, dict[int, None]] = {kind: {} for kind in KINDS_OF_EVENTS}
         self.more = True  # there may be events that were not read yet
 
     @property

@@ -77,9 +77,8 @@ class Publisher(Service):
         self._was_full: set[str] = set()  # the kinds of which the sink had enough at the last look
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._drained = Waiters()
-        self._retried: dict[str, set[int]] = {
-            kind: set() for kind in KINDS_OF_EVENTS
-        }  # ids of parked events at the sink again
+        # By kind: the ids of parked events that are at the sink again.
+        self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
         self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD

@@ -68,8 +68,8 @@ class Receiver:
             first_error = first_error or error
             if isinstance(result, ops.Received) and result.ended:
                 self._ended(result.ended)
-            elif isinstance(result, tuple) and not isinstance(result, ops.Received):
-                wishes = result
+            elif isinstance(result, ops.Heard):
+                wishes = result.wishes
             if waiting == 0:
                 if first_error is None:
                     self._told()

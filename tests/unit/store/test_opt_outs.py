@@ -33,7 +33,7 @@ class OptOutCase(StoreCase):
 
     def hear(self, text: str, source: str = NUMBER, to: str = "8228", **more: Any) -> list[tuple[Wish, bool]]:
         one = IncomingSegment("smpp", ACCOUNT, source, to, text, NOW, **more)
-        heard = self.one(ops.Incoming((one,)))
+        heard = self.one(ops.Incoming((one,))).wishes
         return [(wish.wish, wish.is_new) for wish in heard]
 
     def is_ended(self, to: str = NUMBER, *segments: str, source: str | None = "8228") -> bool:
@@ -91,7 +91,7 @@ class WordsCase(OptOutCase):
         self.assertEqual(self.hear("STOP", reference=1, number=1, count=2), [])
         self.assertEqual(self.hear("53544F50", is_binary=True), [])
         other = IncomingSegment("other", ACCOUNT, NUMBER, "8228", "STOP", NOW)
-        self.assertEqual(self.one(ops.Incoming((other,))), ())
+        self.assertEqual(self.one(ops.Incoming((other,))).wishes, ())
         self.assertFalse(self.is_ended())
 
     def test_answer_goes_out(self) -> None:
