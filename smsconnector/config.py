@@ -36,6 +36,7 @@ from smsconnector.sections import (
     SinkSection,
     check_by_type,
     explain_error,
+    fall_back_problems,
 )
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.sms.opt_out import OptOutRules, Wish
@@ -215,12 +216,17 @@ class Configuration(Section):
 
     @property
     def end_rules(self) -> EndRules:
-        """How long is waited for what may still be told of a message, by channel."""
+        """How messages end, by channel."""
         channels = self.channels.items()
         return EndRules(
             receipt_times={name: int(channel.receipt_time * 1000) for name, channel in channels},
             graces={name: int(channel.receipt_grace * 1000) for name, channel in channels},
             telling_parts={account for _, channel in channels for account in channel.telling_parts()},
+            fall_backs={
+                name: one.fallback.rule(may_repeat=one.unknown_outcome == "resend")
+                for name, one in channels
+                if one.fallback is not None
+            },
         )
 
     @property
@@ -369,6 +375,7 @@ def _check_names(data: dict[str, Any]) -> list[Problem]:
         if isinstance(section, dict):
             kind = CHANNEL_TYPES.get(str(section.get("type")), next(iter(CHANNEL_TYPES.values())))
             problems += kind.section.early_problems(section, f"channels.{channel}")
+    problems += fall_back_problems(channels)
     of_webhooks = http.get("webhook_channel") if isinstance(http, dict) else None
     all_names = [*channels, *([of_webhooks] if isinstance(of_webhooks, str) else [])]
     return problems + _check_channels_of_sinks(data.get("events"), all_names)

@@ -12,6 +12,10 @@ A *message* is ACTIVE until it becomes final, which happens once:
   nothing better can come. The code is EXPIRED, or NO_RECEIPT if some segment was accepted.
 - Else when the time for receipts is over as well: DELIVERED with NO_FAILURE if only failure receipts were asked for,
   the network has accepted every segment, and no failure was reported; else FAILED with NO_RECEIPT or UNKNOWN.
+
+Where its channel falls back to another, a message may be WITHDRAWN instead of FAILED. It is MOVED when it goes on as a
+message of the other channel, from ACTIVE or from WITHDRAWN. Neither is an end, and there is no report of it: that comes
+with the end of the other one, which has its MessageSID. A message that can't go on is FAILED after WITHDRAWN.
 """
 
 import enum
@@ -31,6 +35,8 @@ class MessageState(enum.IntEnum):
     ACTIVE = 0
     DELIVERED = 1
     FAILED = 2
+    WITHDRAWN = 3
+    MOVED = 4
 
 
 # The steps that a segment may take. A step that is not here changes nothing. DELIVERED and FAILED are final, so that a
@@ -59,12 +65,28 @@ DEFAULT_WAIT_MS = 3_600_000  # of both times in EndRules
 
 
 @dataclass(frozen=True, slots=True)
+class FallBackRule:
+    """``codes``: with these a message does not end, but falls back. ``may_repeat``: also if it may have been sent."""
+
+    codes: frozenset[str]
+    may_repeat: bool
+
+    def takes(self, code: int | str | None, is_presumed: bool) -> bool:
+        """Whether a message that would end as FAILED with that code falls back instead. ``is_presumed``: nobody has
+        said clearly that it failed."""
+        may_have_come = is_presumed or code == CODE_UNKNOWN
+        return str(code) in self.codes and (self.may_repeat or not may_have_come)
+
+
+@dataclass(frozen=True, slots=True)
 class EndRules:
-    """How long is waited for what may still be told. Times in ms, by the name of the channel."""
+    """How messages end, by the name of their channel: how long is waited for what may still be told, in ms, and what
+    falls back to another channel."""
 
     receipt_times: Mapping[str, int] = field(default_factory=dict)  # from the end of the lifetime on, for receipts
     graces: Mapping[str, int] = field(default_factory=dict)  # from an unclear answer on, for a clear one
     telling_parts: Collection[str] = frozenset()  # the accounts whose SMSC gives a receipt for each part, for sure
+    fall_backs: Mapping[str, FallBackRule] = field(default_factory=dict)
 
     def receipt_time(self, channel: str) -> int:
         """ms from the end of a message's lifetime until its report is written without a receipt."""

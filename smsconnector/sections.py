@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -25,7 +26,14 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.errors import AddressError
 from smsconnector.hooks.hook import Hooks
-from smsconnector.lifecycle import DEFAULT_WAIT_MS
+from smsconnector.lifecycle import (
+    CODE_EXPIRED,
+    CODE_NO_RECEIPT,
+    CODE_OPTED_OUT,
+    CODE_UNKNOWN,
+    DEFAULT_WAIT_MS,
+    FallBackRule,
+)
 from smsconnector.messages import Selection
 from smsconnector.net.tls import TLS, tls_options
 from smsconnector.sms.addresses import normal_sender
@@ -204,6 +212,39 @@ class OptOutSection(Section):
         return {wish: text for wish, text in said.items() if text is not None}
 
 
+NEVER_AGAIN = {
+    CODE_EXPIRED: "its lifetime is over by then",
+    CODE_NO_RECEIPT: "its lifetime is over by then",
+    CODE_OPTED_OUT: "who has this number wants no texts",
+}
+
+
+class FallBackSection(Section):
+    """To which channel messages go that this one could not send in ``after`` seconds, or that fail with one of the
+    ``codes``: those of the reports, so "8" and 8 are the same, and "008" is another one."""
+
+    channel: Name
+    after: Seconds = 300.0
+    codes: list[str | int] = []
+
+    @field_validator("codes")
+    @classmethod
+    def _codes(cls, value: list[str | int]) -> list[str | int]:
+        for one in value:
+            if str(one) in NEVER_AGAIN:
+                raise ValueError(f"a text that ends as {one} is sent no more: {NEVER_AGAIN[str(one)]}")
+        return value
+
+    def rule(self, may_repeat: bool) -> FallBackRule:
+        """The same in the words of ``lifecycle``."""
+        return FallBackRule(frozenset(map(str, self.codes)), may_repeat)
+
+
+def _named(value: Any) -> Any:
+    """The short form is the name of the other channel."""
+    return {"channel": value} if isinstance(value, str) else value
+
+
 class ChannelSection(Section):
     """What a channel of every type has; a type's own section adds to it."""
 
@@ -215,6 +256,28 @@ class ChannelSection(Section):
     receipt_grace: Seconds = DEFAULT_WAIT_MS / 1000  # for a clear answer, from an unclear one on
     retry: RetrySection = RetrySection()
     opt_out: OptOutSection | None = None  # None: nobody can opt out here
+    fallback: Annotated[FallBackSection | None, BeforeValidator(_named)] = None  # None: it has to send them itself
+
+    @model_validator(mode="after")
+    def _falls_back_in_time(self) -> "ChannelSection":
+        if self.fallback is None:
+            return self
+        codes = set(map(str, self.fallback.codes))
+        if self.fallback.after >= self.lifetime:
+            raise ValueError(
+                f"fallback.after ({self.fallback.after:g} s) is not less than lifetime ({self.lifetime:g} s)"
+            )
+        if CODE_UNKNOWN in codes and self.unknown_outcome == "hold":
+            raise ValueError(
+                "fallback.codes has UNKNOWN, so a text that may have been sent would be sent again, and"
+                " unknown_outcome is hold: write resend there if that may be"
+            )
+        unwanted = codes.intersection(self.opt_out_codes()) or codes.intersection(
+            map(str, self.opt_out.codes if self.opt_out else ())
+        )
+        if unwanted:
+            raise ValueError(f"fallback.codes has {min(unwanted)}: by that code somebody says that he wants no texts")
+        return self
 
     @classmethod
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
@@ -256,6 +319,27 @@ class ChannelSection(Section):
         """For each account its system_id, where a channel of this type has one. By it the texts are found again that
         were sent when the account had another name."""
         return {}
+
+
+def fall_back_problems(channels: Mapping[Any, Any]) -> list[Problem]:
+    """Each channel falls back to another that there is, and never by way of others to itself. ``channels`` are the
+    sections as they stand in the file, unchecked."""
+    others: dict[Any, Any] = {}
+    for name, section in channels.items():
+        wanted = section.get("fallback") if isinstance(section, dict) else None
+        others[name] = wanted.get("channel") if isinstance(wanted, dict) else wanted
+    problems = []
+    for name in channels:
+        way = [name]
+        while isinstance(others.get(way[-1]), str) and others[way[-1]] not in way:
+            way.append(others[way[-1]])
+        if len(way) > 1 and way[1] not in channels:
+            known = ", ".join(str(one) for one in channels if one != name) or "no other"
+            problems.append((f"channels.{name}.fallback", f"names {way[1]!r}, but the other channels are: {known}"))
+        elif others.get(way[-1]) == name:
+            circle = " -> ".join(map(str, [*way, name]))
+            problems.append((f"channels.{name}.fallback", f"a channel can't fall back to itself: {circle}"))
+    return problems
 
 
 class SinkSection(Section):

@@ -32,6 +32,7 @@ from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
 from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
+from smsconnector.walks.fall_back import FallBack
 from smsconnector.walks.opt_out_replies import OptOutReplies
 from smsconnector.walks.outlet import SubmitterMaker, make_outlet
 from smsconnector.walks.publisher import Publisher
@@ -97,17 +98,16 @@ class Connector(MultiService):
             name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
             for name, section in configuration.channels.items()
         }
+        by_clock = (reactor, wall_clock, self.writer, self._wake_publishers)
         self.sweeper = Sweeper(
-            reactor,
-            wall_clock,
-            self.writer,
-            self._wake_publishers,
+            *by_clock,
             incoming_timeout=configuration.incoming_timeout,
             keep=Keep(store.keep_texts, store.retention),
             process=process,
             outlets=self.outlets.values(),
         )
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
+        self.fall_back = FallBack(*by_clock, self.outlets)
         self._door = self._make_door()
         self._notifier = Notifier(reactor)
 
@@ -154,7 +154,7 @@ class Connector(MultiService):
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)
-        walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.admission)
+        walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.fall_back, self.admission)
         for part in (*walks, *self.sinks.values(), *(one.channel for one in self.outlets.values()), self._notifier):
             part.startService()
         if why_not := self._door.open():
@@ -182,8 +182,8 @@ class Connector(MultiService):
         for outlet in self.outlets.values():
             outlet.stop_submitters()
         yield wait(*(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
-        self.sweeper.stopService()
-        self.admission.stopService()
+        for walk in (self.sweeper, self.fall_back, self.admission):
+            walk.stopService()
         reachable = [name for name, sink in self.sinks.items() if sink.connected]  # else nobody could confirm
         yield wait(*(self.publishers[name].drain() for name in reachable))
         for publisher in self.publishers.values():

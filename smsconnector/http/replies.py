@@ -14,6 +14,7 @@ from smsconnector.store.operations import FoundMessage
 
 RETRY_AFTER_S = 5
 JSON = (b"Content-Type", b"application/json")
+_FINAL = (MessageState.DELIVERED, MessageState.FAILED)
 
 
 def json_answer(data: Any, status: int = 200, headers: Headers = ()) -> Answer:
@@ -70,7 +71,8 @@ def representation(message: Message) -> dict[str, Any]:
 def found(row: FoundMessage) -> dict[str, Any]:
     """A message as the store found it."""
     texts = [segment.text for segment in row.segments]
-    return _resource(row, texts, status=_status(row), code=row.code, final_at=row.final_at)
+    code = row.code if row.state in _FINAL else None
+    return _resource(row, texts, status=_status(row), code=code, final_at=row.final_at)
 
 
 def _resource(
@@ -100,9 +102,10 @@ def _resource(
 
 def _status(row: FoundMessage) -> str:
     """DELIVERED or FAILED when final; before that SENT when the network has taken all of it, else QUEUED."""
-    if row.state != MessageState.ACTIVE:
+    if row.state in _FINAL:
         return MessageState(row.state).name
-    return "SENT" if all(segment.state >= SegmentState.SENT for segment in row.segments) else "QUEUED"
+    is_sent = row.state == MessageState.ACTIVE and all(one.state >= SegmentState.SENT for one in row.segments)
+    return "SENT" if is_sent else "QUEUED"
 
 
 def timestamp(milliseconds: int | None) -> str | None:

@@ -29,6 +29,8 @@ from smsconnector.lifecycle import (
 )
 from smsconnector.store import operations as ops
 from smsconnector.store.events import report_event
+from smsconnector.store.fall_backs import FallBacks
+from smsconnector.store.falling import EndFalling
 from smsconnector.store.opt_outs import OptOuts
 from smsconnector.store.outbox import Outbox
 
@@ -104,7 +106,7 @@ class Known:
         return True
 
 
-class Ends(Outbox, OptOuts):
+class Ends(Outbox, OptOuts, FallBacks):
     """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
 
     _rules: EndRules
@@ -125,10 +127,13 @@ class Ends(Outbox, OptOuts):
             [(segment_id, known.states[segment_id], code) for segment_id, code in codes.items()],
         )
 
-    def _conclude(self, known: Known, codes: dict[int, Code], now: int) -> list[EndedMessage]:
+    def _conclude(
+        self, known: Known, codes: dict[int, Code], now: int, is_presumed: bool = False
+    ) -> list[EndedMessage]:
         """End and report the messages under way whose segments are now all DELIVERED, or of which one is FAILED.
         ``codes`` are those of the segments that ended in this batch. A report has the code of the first one that
-        FAILED, else of the last one that ended; without such a code, the name of the message's state."""
+        FAILED, else of the last one that ended; without such a code, the name of the message's state. The result has
+        the messages that fall back as well. ``is_presumed``: the network has not told all of that clearly."""
         touched = {known.message_of[segment_id] for segment_id in known.states}
         active = [one for one in touched if known.messages[one].state == MessageState.ACTIVE]
         ended = []
@@ -144,7 +149,7 @@ class Ends(Outbox, OptOuts):
             code = codes.get(decisive) if decisive is not None else None
             code = code if code is not None else state.name
             ended.append(EndedMessage(message_id, state, code, now=now, sid=message.sid, channel=message.channel))
-        self._end_messages(ended)
+        self._end_messages(self._that_end(ended, now, is_presumed) if self._rules.fall_backs else ended)
         self._counts.queued -= known.left_queue
         known.left_queue = 0
         return ended
@@ -167,6 +172,24 @@ class Ends(Outbox, OptOuts):
                 states[message_id].setdefault(segment_id, STATES[state])
         return states
 
+    def _that_end(self, ended: list[EndedMessage], now: int, is_presumed: bool) -> list[EndedMessage]:
+        """These but for those that fall back to another channel."""
+        failed = [(one.message_id, one.channel, one.code) for one in ended if one.state is MessageState.FAILED]
+        withdrawn = self._withdraw(failed, now, is_presumed)
+        return [one for one in ended if one.message_id not in withdrawn]
+
+    def _end_falling(self, batch: list[EndFalling]) -> list[int]:
+        ids = [message_id for end in batch for message_id in end.ids]
+        self._forget(ids)
+        rows = self._run(
+            "SELECT m.id, m.code, m.sid, m.channel FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+            f" WHERE m.state = {MessageState.WITHDRAWN:d}",
+            ids,
+        ).fetchall()
+        now = batch[-1].now
+        self._end_messages([EndedMessage(one, MessageState.FAILED, code, now, *rest) for one, code, *rest in rows])
+        return [len(rows)] * len(batch)
+
     def _end_messages(self, ended: list[EndedMessage]) -> None:
         """Write the ends and the reports. The segments of a FAILED message that were not submitted yet become FAILED
         too."""
@@ -181,16 +204,17 @@ class Ends(Outbox, OptOuts):
         if failed and self._opt_out:
             self._note_codes((one.message_id, one.channel, one.code, one.now) for one in ended)
         if failed:
-            self._counts.queued -= self._run(
-                f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE state IN"
-                f" ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND id IN (SELECT s.id FROM json_each(?) AS j"
-                " JOIN message AS m ON m.id = j.value"
-                " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1)",
-                failed,
-            ).rowcount
+            self._drop_waiting_segments(failed)
+        asked = self._asked_channels([one.message_id for one in ended])
         self._write_events(
             [
-                report_event(one.sid, one.channel, one.state is MessageState.DELIVERED, one.code, one.now)
+                report_event(
+                    one.sid,
+                    asked.get(one.message_id, one.channel),
+                    delivered=one.state is MessageState.DELIVERED,
+                    code=one.code,
+                    now=one.now,
+                )
                 for one in ended
             ]
         )

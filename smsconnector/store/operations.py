@@ -9,12 +9,14 @@ A *query* only reads. The reader's thread answers it from what was committed whe
 Times are integers in ms since the Unix epoch. ``now`` is the time of the operation.
 """
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection
 from smsconnector.sms.opt_out import Wish
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindFalling
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,30 @@ class Settle:
     process: int  # the number of the process that asks; its own claims stay
 
 
+class Accepted(enum.IntEnum):
+    """What became of an ``Accept``. The one that is 0 is by far the most frequent."""
+
+    QUEUED = 0
+    ENDED = 1  # its number has opted out
+    NOTHING = 2  # nothing was written: the message from which it goes on has ended, or was taken after all
+
+
 @dataclass(frozen=True, slots=True)
 class Accept:
     """Write a message and its segments for the submitter of ``queue``. The ids of the segments are ``first_id`` and
     those that follow it. If the number has opted out, the message is ended in the same commit, unless it is to go
-    ``despite_opt_out``. Result: whether it was ended."""
+    ``despite_opt_out``. Result: an ``Accepted``.
+
+    ``fall_back_at`` (ms): if the network has not taken it by then, it goes on over another channel; None: it does not.
+    ``fallen``: this is that other channel; the message has the MessageSID of the first one, which ends here without a
+    report."""
 
     message: Message
     first_id: int
     queue: str
     despite_opt_out: bool = False
+    fall_back_at: int | None = None
+    fallen: Fallen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +264,7 @@ class Requeued(NamedTuple):
 
 Operation = (
     Settle
+    | AwaitFallBacks
     | Requeue
     | Accept
     | Claim
@@ -258,12 +275,15 @@ Operation = (
     | Incoming
     | Confirm
     | ParkEvents
+    | FindFalling
+    | EndFalling
     | Sweep
     | Purge
     | Measure
 )
 ORDER: tuple[type[Any], ...] = (
     Settle,
+    AwaitFallBacks,
     Requeue,
     Accept,
     Claim,
@@ -274,6 +294,8 @@ ORDER: tuple[type[Any], ...] = (
     Incoming,
     Confirm,
     ParkEvents,
+    FindFalling,
+    EndFalling,
     Sweep,
     Purge,
     Measure,

@@ -23,7 +23,18 @@ _AFTER_SUBMIT = {
 class OutgoingTexts(Receipts):
     """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
-    def _accept(self, batch: list[ops.Accept]) -> list[bool]:
+    def _accept(self, batch: list[ops.Accept]) -> list[ops.Accepted]:
+        fallen = [one for one in batch if one.fallen is not None]
+        if not fallen:
+            return self._accept_these(batch)
+        moved = self._move(fallen)
+        first_ids = {one.first_id for one in moved}
+        taken = [one for one in batch if one.fallen is None or one.first_id in first_ids]
+        results = dict(zip((one.first_id for one in taken), self._accept_these(taken, moved), strict=True))
+        return [results.get(one.first_id, ops.Accepted.NOTHING) for one in batch]
+
+    def _accept_these(self, batch: list[ops.Accept], moved: Sequence[ops.Accept] = ()) -> list[ops.Accepted]:
+        """``moved`` are those of them that go on from other messages."""
         messages, segments = [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
@@ -50,12 +61,16 @@ class OutgoingTexts(Receipts):
         )
         self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)
         self._counts.queued += len(segments)
+        if moved:
+            self._note_asked_channels(moved)
+        if self._rules.fall_backs:
+            self._note_fall_backs(batch)
         if not self._opt_out:
-            return [False] * len(batch)
+            return [ops.Accepted.QUEUED] * len(batch)
         refused = self._opted_out(batch)
         self._end_opted_out(refused)
         first_ids = {one.first_id for one in refused}
-        return [one.first_id in first_ids for one in batch]
+        return [ops.Accepted.ENDED if one.first_id in first_ids else ops.Accepted.QUEUED for one in batch]
 
     def _end_opted_out(self, accepted: list[ops.Accept]) -> None:
         """End these at once: their numbers want no texts."""
@@ -75,7 +90,7 @@ class OutgoingTexts(Receipts):
         failed = [one for one in list(known.states) if known.step(one, SegmentState.FAILED)]
         codes: dict[int, Code] = dict.fromkeys(failed, CODE_UNKNOWN)
         self._write_ends(known, codes)
-        self._conclude(known, codes, batch[-1].now)
+        self._conclude(known, codes, batch[-1].now, is_presumed=True)
         return [len(codes)] * len(batch)
 
     def _requeue(self, batch: list[ops.Requeue]) -> list[ops.Requeued]:

@@ -112,7 +112,7 @@ class PresumedEnds(Ends):
         self._run("DELETE FROM presumed_end WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._presume(again)
         self._write_ends(known, codes)
-        ended = self._conclude(known, codes, sweep.now)
+        ended = self._conclude(known, codes, sweep.now, is_presumed=True)
         return len(rows), [one for one in ended if known.messages[one.message_id].segments > 1]
 
     def _is_to_be_applied(self, reason: int, state: SegmentState, account: str | None, now: int) -> bool:

@@ -191,7 +191,8 @@ class Receipts(PresumedEnds, IncomingTexts):
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's
-        id, as HTTP providers may: all of its segments, for such a receipt is about the message."""
+        id, as HTTP providers may: all of its segments, for such a receipt is about the message. Of a message that has
+        fallen back to another channel, the one is meant that is of the channel of the receipt."""
         ours = [
             (position, one.smsc_id, one.account)
             for position, one in enumerate(receipts)
@@ -199,9 +200,12 @@ class Receipts(PresumedEnds, IncomingTexts):
         ]
         if not ours:
             return []
+        sid = "j.value->>1"
+        if self._has_moved:
+            sid = f"coalesce((SELECT o.sid FROM message AS o WHERE o.sid = {sid} || '/' || (j.value->>2)), {sid})"
         return self._run(
-            f"SELECT j.value->>0, j.value->>2, m.sid, m.destination, {KNOWN_COLUMNS}"
-            " FROM json_each(?1) AS j JOIN message AS m ON m.sid = j.value->>1"
+            f"SELECT j.value->>0, j.value->>2, j.value->>1, m.destination, {KNOWN_COLUMNS}"
+            f" FROM json_each(?1) AS j JOIN message AS m ON m.sid = {sid}"
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
             ours,
         ).fetchall()

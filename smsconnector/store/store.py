@@ -7,7 +7,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 3. *Write* with one statement per table: ``INSERT ... SELECT ... FROM json_each(?)``. A statement per row would take the
    GIL from the reactor's thread each time.
 
-The base classes do this: ``outgoing``, ``receipts``, ``ends``, ``incoming``, ``outbox`` and ``retention``.
+The base classes do this: ``outgoing``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``, ``outbox`` and
+``retention``.
 
 The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
 nothing of the batch was written.
@@ -26,6 +27,7 @@ from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.messages import ALL_EVENTS, Selection
 from smsconnector.sms.addresses import same_number
 from smsconnector.sms.opt_out import OptOutRules
+from smsconnector.store import falling
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
 from smsconnector.store.database import Lock, Tell, open_database, steps
@@ -79,14 +81,20 @@ class Store(OutgoingTexts, Retention):
             )
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
             self._open_presumed()
+            self._open_fall_backs()
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()
             self.counts()
         except sqlite3.DatabaseError as error:
             self.close()
             raise StoreUnusable(explain(error, path)) from error
-        self._handlers: dict[type, Callable[[list[Any]], list[Any]]] = {
+        self._handlers = self._by_operation()
+
+    def _by_operation(self) -> dict[type, Callable[[list[Any]], list[Any]]]:
+        """Who does what an operation says, for all of its kind in a batch."""
+        return {
             ops.Settle: self._settle,
+            falling.AwaitFallBacks: self._await_fall_backs,
             ops.Requeue: self._requeue,
             ops.Accept: self._accept,
             ops.Claim: self._claim,
@@ -97,6 +105,8 @@ class Store(OutgoingTexts, Retention):
             ops.Incoming: self._incoming,
             ops.Confirm: self._confirm,
             ops.ParkEvents: self._park_events,
+            falling.FindFalling: self._find_falling,
+            falling.EndFalling: self._end_falling,
             ops.Sweep: self._sweep,
             ops.Purge: self._purge,
             ops.Measure: self._measure,

@@ -28,6 +28,7 @@ from twisted.internet.interfaces import IReactorTime
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Outcome, Segment
 from smsconnector.store import operations as ops
+from smsconnector.store.falling import Fallen
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
@@ -55,9 +56,17 @@ class IBacklog(Protocol):
         again. Nothing more should be submitted until it is written."""
         ...
 
-    def accept(self, message: Message, done: BacklogDone[bool], despite_opt_out: bool = False) -> int:
+    def accept(
+        self,
+        message: Message,
+        done: BacklogDone[int],
+        despite_opt_out: bool = False,
+        fallen_from: int | None = None,
+    ) -> int:
         """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
-        whether it has ended already, because its number has opted out. With an error nothing was written."""
+        whether it has ended already, because its number has opted out. With an error nothing was written.
+        ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
+        has ended before, or was taken, the answer is an error."""
         ...
 
     def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
@@ -109,7 +118,8 @@ class IBacklog(Protocol):
 class StoreBacklog:
     """The segments of one queue in the database. ``process`` is the
     number of this process among all that have used the database: claims are made in its name. No pause before another
-    attempt is longer than ``longest_pause`` (s): one that seems to be was written before the clock was set back."""
+    attempt is longer than ``longest_pause`` (s): one that seems to be was written before the clock was set back.
+    ``fall_back_after`` (s): how long the network has to take a message; None: as long as it may be sent."""
 
     def __init__(
         self,
@@ -120,9 +130,11 @@ class StoreBacklog:
         wall_clock: WallClock,
         process: int = 0,
         longest_pause: float = FOR_EVER,
+        fall_back_after: float | None = None,
     ) -> None:
         self.queue, self._writer, self._reader = queue, writer, reader
         self._wall_clock, self._process, self._longest_pause = wall_clock, process, longest_pause
+        self._fall_back_after = fall_back_after
         self._retrying = RetryingWriter(clock, writer)
         self._place = ops.NOTHING_DUE  # behind which the next look for due segments goes on
         self._records = 0  # so many were given to ``record``; each has a number
@@ -133,9 +145,20 @@ class StoreBacklog:
     def failing(self) -> bool:
         return self._retrying.failing
 
-    def accept(self, message: Message, done: BacklogDone[bool], despite_opt_out: bool = False) -> int:
+    def accept(
+        self,
+        message: Message,
+        done: BacklogDone[int],
+        despite_opt_out: bool = False,
+        fallen_from: int | None = None,
+    ) -> int:
         first_id = self._writer.allocate(len(message.segments))
-        self._writer.put(ops.Accept(message, first_id, self.queue, despite_opt_out), done)
+        fall_back_at = fallen = None
+        if self._fall_back_after is not None:
+            fall_back_at = self._wall_clock.steady_milliseconds() + int(self._fall_back_after * 1000)
+        if fallen_from is not None:
+            fallen, done = Fallen(fallen_from, self._wall_clock.milliseconds()), partial(_if_written, done)
+        self._writer.put(ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at, fallen), done)
         return first_id
 
     # --- loads ----------------------------------------------------------------------------------------------
@@ -209,3 +232,9 @@ class StoreBacklog:
 
     def close(self) -> None:
         self._retrying.close()
+
+
+def _if_written(done: BacklogDone[int], result: ops.Accepted | None, error: StoreError | None) -> None:
+    if result is ops.Accepted.NOTHING:
+        result, error = None, StoreError("nothing was written: its channel has taken the message, or ended it")
+    done(result, error)

@@ -12,7 +12,7 @@ A segment belongs to its lane only while it waits there. No I/O and no clock: th
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from smsconnector.messages import Segment
@@ -122,6 +122,10 @@ class Lanes:
         found, lane.waiting = list(lane.waiting), None
         self.waiting -= len(found)
         return found
+
+    def segments(self) -> Iterator[Segment]:
+        """All that wait in lanes."""
+        return (one for lane in self._lanes.values() if lane.waiting for one in lane.waiting)
 
     def _free(self, destination: str, lane: Lane) -> Iterable[Segment]:
         if lane.under_way > 0 or lane.to_retry > 0 or lane.expected:

@@ -2,10 +2,11 @@
 
 1. A message of several segments has ended: one was refused, or a receipt said so. Its other segments are obsolete.
 2. A segment was given up for unanswered, and turns out to have been taken: its next attempt is obsolete.
-3. A message whose lifetime is over is obsolete by itself.
+3. A message has moved to another channel (``withdrawal``).
+4. A message whose lifetime is over is obsolete by itself.
 
-Nothing is lost if something is forgotten here: it costs a submit that is of no use. So both sets are emptied when
-memory holds no segments, and when there are too many.
+Nothing is lost if something of 1 and 2 is forgotten here: it costs a submit that is of no use. So these sets are
+emptied when there are too many, and all of them when memory holds no segments.
 """
 
 from collections.abc import Iterable
@@ -16,10 +17,12 @@ MOST_REMEMBERED = 10_000  # messages that have ended, and segments that were tak
 
 
 class Obsolete:
-    """``messages`` are the ids of messages that have ended; ``taken`` the ids of segments that were taken late."""
+    """``messages`` are the ids of messages that have ended, ``moved`` of those that have moved; ``taken`` the ids of
+    segments that were taken late."""
 
     def __init__(self) -> None:
         self.messages: set[int] = set()
+        self.moved: set[int] = set()
         self.taken: set[int] = set()
 
     def add_messages(self, message_ids: Iterable[int]) -> None:
@@ -34,4 +37,13 @@ class Obsolete:
 
     def covers(self, segment: Segment, now_ms: int) -> bool:
         """Whether this segment need not be sent any more."""
+        if self.moved and segment.message_id in self.moved:
+            return True
         return segment.expires_at <= now_ms or segment.message_id in self.messages or segment.id in self.taken
+
+    def forget(self, but_taken: bool) -> None:
+        """Memory holds no segments any more."""
+        self.messages.clear()
+        self.moved.clear()
+        if not but_taken:
+            self.taken.clear()

@@ -8,9 +8,10 @@
 4. At the stop, the submitters are stopped first, so that nothing new is sent. Then the channel ends what is under way.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -48,8 +49,19 @@ class SubmitterMaker:
             wall_clock=self.wall_clock,
             process=self.process,
             longest_pause=policy.longest_pause,
+            fall_back_after=policy.fall_back_after,
         )
         return Submitter(self.clock, self.wall_clock, backlog, route, policy=policy, told=self.told)
+
+
+class FallBackTo(NamedTuple):
+    """Where a channel's messages go that it could not send in time."""
+
+    channel: str | None = None  # None: nowhere
+    after: float = 0.0  # seconds
+
+
+NOWHERE = FallBackTo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Outlet:
     channel: IChannel
     submitters: Mapping[str, Submitter]  # by the prefix of the numbers; "" for all other numbers
     lifetime: float  # seconds from the acceptance of a message, after which it ends without an outcome
+    fall_back: FallBackTo = NOWHERE
 
     def submitter(self, destination: str) -> Submitter | None:
         """The submitter with the longest prefix that the number begins with; None if there is none."""
@@ -93,6 +106,17 @@ class Outlet:
         for submitter in self.submitters.values():
             submitter.messages_ended(message_ids)
 
+    def hold(self, messages: Sequence[tuple[int, int]]) -> set[int]:
+        """Submit nothing until ``release``; see ``withdrawal``, also for what is given and what comes back."""
+        return set[int](one for one, _ in messages).intersection(
+            *(submitter.held.hold(messages) for submitter in self.submitters.values())
+        )
+
+    def release(self, moved: Collection[int]) -> None:
+        """The messages with these ids are another channel's now."""
+        for submitter in self.submitters.values():
+            submitter.held.release(moved)
+
 
 def make_outlet(
     name: str,
@@ -103,6 +127,9 @@ def make_outlet(
 ) -> Outlet:
     """Make the channel ``name`` and a submitter for each of its routes. The name of a route's queue in the database is
     made of the channel and the prefix: ``smpp/4670``, or ``smpp`` if there is no prefix."""
+    fall_back = NOWHERE
+    if section.fallback is not None:
+        fall_back = FallBackTo(section.fallback.channel, section.fallback.after)
     policy = RetryPolicy(
         attempts=section.retry.attempts,
         initial=section.retry.initial,
@@ -112,6 +139,7 @@ def make_outlet(
         strict_order=section.strict_order,
         source=dice,
         longest_pause=max(section.longest_pause(), CROWDED_DELAY),
+        fall_back_after=fall_back.after if fall_back.channel else None,
     )
     submitters: dict[str, Submitter] = {}
 
@@ -119,4 +147,4 @@ def make_outlet(
         submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
         return submitters[prefix]
 
-    return Outlet(make_channel(listener_of), submitters, section.lifetime)
+    return Outlet(make_channel(listener_of), submitters, section.lifetime, fall_back)

@@ -67,8 +67,12 @@ class ReadySegments:
     @property
     def holds_segments(self) -> bool:
         """Whether there are segments in memory, here, in lanes or under way; or a load may bring some."""
-        loading = self._left is not None or self._left_due is not None
-        return bool(loading or self or self.under_way or self._lanes.waiting)
+        return bool(self.is_loading or self or self.under_way or self._lanes.waiting)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the disk was asked for segments, and has not answered yet."""
+        return self._left is not None or self._left_due is not None
 
     @property
     def is_crowded(self) -> bool:

@@ -34,6 +34,7 @@ class RetryPolicy:
     strict_order: bool = False
     source: random.Random = field(default_factory=random.Random)
     longest_pause: float = FOR_EVER  # whatever asked for it
+    fall_back_after: float | None = None  # from the acceptance on, to another channel; None: never
 
     def delay(self, attempts: int) -> float:
         """Seconds until the next attempt, after so many before this one."""

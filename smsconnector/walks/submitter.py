@@ -20,7 +20,8 @@ submitter moves the segments from one to the next.
 7. A segment without a response in time may turn out to have been taken after all (``late``). It is not sent again
    (``obsolete``). If it is on its way already, the outcome of that attempt changes nothing. Where it is not to be sent
    again anyway, its message is not reported before a late response has had its time: the store keeps it for a grace.
-8. What is with the channel when its lifetime ends has not expired yet (``overdue``): the response decides.
+8. A message may move to another channel, if none of its segments is under way (``withdrawal``).
+9. What is with the channel when its lifetime ends has not expired yet (``overdue``): the response decides.
 
 The backlog owns every segment, always. What is here are copies of those that are about to be sent or under way.
 """
@@ -45,6 +46,7 @@ from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
+from smsconnector.walks.withdrawal import Withdrawals
 from smsconnector.wall_clock import WallClock
 
 AcceptDone = Callable[[StoreError | None], None]
@@ -74,6 +76,7 @@ class Submitter(Service):
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
+        self.held = Withdrawals(self._ready, self._lanes, self._pauses, self._obsolete, self._strict, self.pump)
         self._claims = Claims(backlog, self._claimed, self._again_later)
         self._throttled = ThrottledSegments(
             clock=clock,
@@ -122,17 +125,19 @@ class Submitter(Service):
 
     # --- 1 and 2: from the door, and from disk --------------------------------------------------------------
 
-    def accept(self, message: Message, done: AcceptDone, despite_opt_out: bool = False) -> None:
-        """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written."""
+    def accept(
+        self, message: Message, done: AcceptDone, despite_opt_out: bool = False, fallen_from: int | None = None
+    ) -> None:
+        """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written. See ``IBacklog``."""
 
-        def written(is_ended: bool | None, error: StoreError | None) -> None:
+        def written(is_ended: int | None, error: StoreError | None) -> None:
             if is_ended:
                 self._told()
             elif error is None and self._ready.accepted(first_id, message) and not self._pump_call and self.running:
                 self._pump_call = self._clock.callLater(0, self.pump)
             done(error)
 
-        first_id = self._backlog.accept(message, written, despite_opt_out)
+        first_id = self._backlog.accept(message, written, despite_opt_out, fallen_from)
 
     def _load_due(self) -> None:
         if self._strict is not None:
@@ -152,7 +157,9 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self._backlog.failing or not (self._strict is None or self._strict.is_known):
+        if not self.running or self._backlog.failing or self.held:
+            return
+        if self._strict is not None and not self._strict.is_known:
             return
         room = self._room()
         if room > 0 and self._pauses.over:
@@ -168,7 +175,8 @@ class Submitter(Service):
             self._send_throttled(room)
             if was_empty and self._ready.in_line:  # lanes that have become free meanwhile
                 self._pump_call = self._clock.callLater(0, self.pump)
-        self._forget()
+        if not self._ready.holds_segments:  # what is obsolete matters only while memory holds some
+            self._obsolete.forget(but_taken=self._recording_late > 0)
         self._ready.load()
 
     def room(self) -> None:
@@ -346,13 +354,6 @@ class Submitter(Service):
             self._obsolete.add_messages(message_ids)
         if message_ids and self._strict is not None:
             self._strict.hurry()
-
-    def _forget(self) -> None:
-        """What is obsolete matters only while memory holds segments."""
-        if not self._ready.holds_segments:
-            self._obsolete.messages.clear()
-            if not self._recording_late:
-                self._obsolete.taken.clear()
 
     def _now_ms(self) -> int:
         return self._wall_clock.steady_milliseconds()

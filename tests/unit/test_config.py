@@ -12,8 +12,9 @@ from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
 from smsconnector.demo import Ports, _configuration
 from smsconnector.errors import ConfigurationError
+from smsconnector.lifecycle import CODE_UNKNOWN, FallBackRule
 from smsconnector.messages import Finality
-from smsconnector.sections import TLSSection
+from smsconnector.sections import FallBackSection, TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
 from smsconnector.sinks.webhook.settings import WebhookSection
 from smsconnector.smpp.policy import Action, Rule
@@ -62,7 +63,7 @@ class ConfigurationCase(SynchronousTestCase):
         """What the example shows commented out is accepted, and it shows every key there is."""
         text = example()
         uncommented = re.sub(r"(?m)^( *)# ([a-z_0-9]+:)", r"\1\2", text)
-        uncommented = re.sub(r"(?m)^ +(tls|ca_file|passcode_file): .*$", "", uncommented)  # they name files
+        uncommented = re.sub(r"(?m)^ +(tls|ca_file|passcode_file|fallback): .*$", "", uncommented)  # names of others
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
         sections = (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, WebhookSection)
@@ -81,6 +82,34 @@ class ConfigurationCase(SynchronousTestCase):
         problems = self.problems(text.replace("[en, ur]", "[xx]").replace("codes: [21610]", "stop: ['...']"))
         self.assertIn("there are words for en", problems["channels.smpp.opt_out.languages"])
         self.assertIn("is no such word", problems["channels.smpp.opt_out.stop"])
+
+    def test_fall_back(self) -> None:
+        """The short form and the long one; what can't be is said."""
+        other = GOOD.replace("smpp:\n    type", "{}:\n    {}type").replace("{name: a", "{{name: a").replace("t}", "t}}")
+
+        def written(*channels: tuple[str, str]) -> str:
+            bodies = (other.format(name, f"{more}\n    " if more else "") for name, more in channels)
+            return "channels:" + "".join(body.replace("\nchannels:", "") for body in bodies)
+
+        self.assertEqual(parse(GOOD).end_rules.fall_backs, {})
+        short = parse(written(("a", "fallback: b"), ("b", "")))
+        self.assertEqual(short.channels["a"].fallback, FallBackSection(channel="b", after=300.0, codes=[]))
+        long = "fallback: {channel: b, after: 20, codes: [11, '011', UNKNOWN]}"
+        rule = parse(written(("a", long), ("b", "fallback: c"), ("c", ""))).end_rules.fall_backs["a"]
+        self.assertEqual(rule, FallBackRule(frozenset({"11", "011", CODE_UNKNOWN}), may_repeat=True))
+        for channels, place, words in (
+            ([("a", "fallback: x"), ("b", "")], "a.fallback", "names 'x', but the other channels are: b"),
+            ([("a", "fallback: x")], "a.fallback", "no other"),
+            ([("a", "fallback: a")], "a.fallback", "a channel can't fall back to itself: a -> a"),
+            ([("a", "fallback: b"), ("b", "fallback: {channel: a}")], "b.fallback", "b -> a -> b"),
+            ([("a", "fallback: {channel: b, codes: [EXPIRED]}"), ("b", "")], "a.fallback.codes", "lifetime is over"),
+            ([("a", f"unknown_outcome: hold\n    {long}"), ("b", "")], "a", "unknown_outcome is hold"),
+            ([("a", "lifetime: 60\n    fallback: b"), ("b", "")], "a", "not less than lifetime (60 s)"),
+            ([("a", "opt_out: {codes: [7]}\n    fallback: {channel: b, codes: ['7']}"), ("b", "")], "a", "codes has 7"),
+            ([("a", "fallback: {after: 9}"), ("b", "")], "a.fallback.channel", "required"),
+        ):
+            problems = self.problems(written(*channels))
+            self.assertIn(words, problems[f"channels.{place}"], channels)
 
     def test_every_error_at_once(self) -> None:
         """Each with its path; a key that nobody knows is one too."""

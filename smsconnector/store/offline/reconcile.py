@@ -52,16 +52,18 @@ _IS_OWED = f"""EXISTS (
     SELECT 1 FROM sink AS k LEFT JOIN confirmation AS c ON c.id = o.id * {SINKS} + k.id
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
     WHERE p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL))"""
+_UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d})"
+_FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
 _SLICE = "m.id > ?2 AND m.id <= ?3 AND m.accepted_at >= ?1"
 _LINES = f"""
 SELECT m.channel, m.accepted_at / {HOUR} * {HOUR}, count(*), sum(m.state = {MessageState.DELIVERED:d}),
-       sum(m.state = {MessageState.FAILED:d}), sum(m.state = {MessageState.ACTIVE:d}),
+       sum(m.state = {MessageState.FAILED:d}), sum(m.state IN {_UNDER_WAY}),
        sum(o.id IS NOT NULL AND NOT {_IS_OWED}), sum(o.id IS NOT NULL AND {_IS_OWED})
 FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-WHERE {_SLICE} GROUP BY 1, 2
+WHERE {_SLICE} AND m.state <> {MessageState.MOVED:d} GROUP BY 1, 2
 """
 
-_ACTIVE, _DELIVERED, _FAILED = (f"{state:d}" for state in MessageState)
+_ACTIVE, _DELIVERED = f"{MessageState.ACTIVE:d}", f"{MessageState.DELIVERED:d}"
 # SQLite keeps the order of a CROSS JOIN, and of a LEFT JOIN: the messages of the slice, and for each its segments.
 _SEGMENTS = "segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
 
@@ -69,13 +71,13 @@ _SEGMENTS = "segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
 _FAULTS = {
     "it is final, but there is no report of it": f"""
         SELECT m.sid FROM message AS m LEFT JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE {_SLICE} AND m.state <> {_ACTIVE} AND o.id IS NULL""",
+        WHERE {_SLICE} AND m.state IN {_FINAL} AND o.id IS NULL""",
     "there is a report of it, but it is not final": f"""
         SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE {_SLICE} AND m.state = {_ACTIVE}""",
+        WHERE {_SLICE} AND m.state IN {_UNDER_WAY}""",
     "its report says another end than it has": f"""
         SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
-        WHERE {_SLICE} AND m.state <> {_ACTIVE} AND o.body <> ''
+        WHERE {_SLICE} AND m.state IN {_FINAL} AND o.body <> ''
         AND json_extract(o.body, '$.DeliveryStatus') <> iif(m.state = {_DELIVERED}, 'DELIVERED', 'FAILED')""",
     "segments of it are missing": f"""
         SELECT m.sid FROM message AS m LEFT JOIN {_SEGMENTS}

@@ -46,9 +46,11 @@ TABLES = (
     "confirmation",
     "parked_event",
     "served_queue",
-)
+    "opt_out",
+)  # what waits for its time to fall back is found anew by the next start
+_UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN)
 _RANGES = {  # the values that a column may have, where its type does not say enough
-    "message": {"segments": range(1, 256), "state": range(3)},
+    "message": {"segments": range(1, 256), "state": range(len(MessageState))},
     "segment": {"number": range(1, 256), "state": range(5)},
     # These two look alike, but for their numbers: an id of an event is less than every time since 2001 in ms.
     "sink": {"id": range(1, SINKS), "settled_up_to": range(10**12)},
@@ -403,7 +405,7 @@ class _Repair(Outbox):
                 for number in range(segments)
             ],
         )
-        active = [(now, message_id) for message_id, _, _, state in incomplete if state == MessageState.ACTIVE]
+        active = [(now, message_id) for message_id, _, _, state in incomplete if state in _UNDER_WAY]
         self._connection.executemany(
             f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE id BETWEEN ?2 AND ?2 + 254"
             f" AND id - number + 1 = ?2 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND ?1",
@@ -418,7 +420,8 @@ class _Repair(Outbox):
     def _report_again(self, now: int) -> int:
         """Write a report for every final message that has none; how many."""
         unreported = self._connection.execute(
-            f"SELECT m.sid, m.channel, m.state, m.code FROM message AS m WHERE m.state <> {MessageState.ACTIVE:d}"
+            "SELECT m.sid, coalesce(m.asked_channel, m.channel), m.state, m.code FROM message AS m"
+            f" WHERE m.state IN ({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
         self._write_events(

@@ -17,7 +17,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector.store
-from smsconnector.lifecycle import EndRules
+from smsconnector.lifecycle import EndRules, FallBackRule
 from smsconnector.messages import (
     ALL_EVENTS,
     DELIVERY_REPORT,
@@ -31,6 +31,7 @@ from smsconnector.messages import (
 from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindFalling
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
@@ -52,6 +53,7 @@ GROWING = (
     "parked_event",
     "presumed_end",
     "opt_out",
+    "fall_back_due",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -62,6 +64,12 @@ ALLOWED = {
     ("SELECT count(*) FROM parked_receipt", "parked_receipt"): AT_START,
     ("SELECT count(*) FROM message WHERE state = 0", "message"): f"{AT_START}; in an index of what is under way only",
     ("SELECT count(*) FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; few are parked",
+    (
+        "SELECT EXISTS (SELECT 1 FROM message WHERE asked_channel",
+        "message",
+    ): f"{AT_START}; in an index of few",
+    ("DELETE FROM fall_back_due WHERE channel NOT IN", "fall_back_due"): f"{AT_START}; if the configuration is another",
+    ("SELECT DISTINCT m.id, j.value->>1, m.channel FROM segment", "segment"): f"{AT_START}; in an index of what waits",
     ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",
     ("DELETE FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; where all ids of sinks are used",
     ("DELETE FROM confirmation WHERE id %", "confirmation"): f"{AT_START}; where all ids of sinks are used",
@@ -194,12 +202,31 @@ class PlanCase(SynchronousTestCase):
         refused = crowd.accept("refused", 1)[0]
         crowd.one(ops.Record(((Outcome(refused, Verdict.REFUSED, ACCOUNT, code="21610"), 0),), NOW, 1))
         crowd.store._opt_out = {}
+        self.fall_backs(crowd)
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
         for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):
             crowd.one(ops.Sweep(now, now))
             for _ in range(20):
                 crowd.one(ops.Purge(now, now, now=now))
+
+    def fall_backs(self, crowd: Crowd) -> None:
+        """Messages that go on over another channel, and one that can't."""
+        crowd.store._rules = EndRules(fall_backs={"smpp": FallBackRule(frozenset({"11"}), may_repeat=True)})
+        crowd.one(AwaitFallBacks((("smpp", NOW),)))
+        crowd.one(ops.Accept(message("SMstuck"), 100_010, "smpp", fall_back_at=NOW))
+        crowd.one(ops.Accept(message("SMtaken"), 100_011, "smpp", fall_back_at=NOW))
+        for first_id, verdict in ((100_010, Verdict.RETRY), (100_011, Verdict.ACCEPTED)):
+            (segment,) = crowd.one(ops.LoadSegments("smpp", first_id - 1, 1))
+            crowd.one(ops.Record(((Outcome(segment, verdict, ACCOUNT, "f1", code=11), 0),), NOW, 1))
+        for sid in ("ends", "falls"):
+            crowd.one(ops.Record(((Outcome(crowd.accept(sid, 1)[0], Verdict.REFUSED, ACCOUNT, code=11), 0),), NOW, 1))
+        first, second, *stuck = crowd.one(FindFalling(NOW))
+        self.assertTrue(stuck)
+        crowd.one(EndFalling((first.id,), NOW))
+        crowd.one(ops.Accept(message(second.sid), 100_020, "smpp", fallen=Fallen(second.id, NOW)))
+        crowd.one(ops.Receive((receipt(second.sid),)))
+        crowd.one(AwaitFallBacks(()))
 
     def test_no_scans(self) -> None:
         """No statement reads all of a table that grows, or makes an index for itself, but for those that are allowed

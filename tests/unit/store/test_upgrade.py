@@ -24,8 +24,10 @@ from smsconnector.lifecycle import (
     SegmentState,
 )
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.sms.addresses import number_tail
 from smsconnector.store import database
 from smsconnector.store import operations as ops
+from smsconnector.store.offline.opt_outs import opt_outs
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.operations import FoundSegment
@@ -38,6 +40,7 @@ LATER = NOW + 3_600_000  # when what is under way expires
 OLD = NOW - PARKED_TIMEOUT - 1  # of receipts and parts for which nobody waits any more
 ACCOUNT = "connector@smsc"
 NUMBER = "923001234567"
+OPTED_OUT = "46701234567"
 UUID = "0F8FAD5B-D9CB-469F-A165-70867728950E"
 LONG_SID = "SM" + "7" * 300
 PROCESS = 77  # that claimed a segment, and was killed
@@ -162,6 +165,9 @@ def write_what_waits(file: File) -> None:
         file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
     if file.version >= 9:
         file.row("served_queue", id=1, name="smpp")
+    if file.version >= 10:
+        who = {"channel": "smpp", "tail": number_tail(OPTED_OUT), "number": OPTED_OUT, "sender": ""}
+        file.row("opt_out", id=1, since=NOW, because="word STOP", **who)
 
 
 def write_sink(file: File) -> None:
@@ -267,6 +273,13 @@ class EarlierVersionsCase(UpgradeCase):
             counts = {"active": 7, "queued": 5, "events": 2, "parked": parked}
             self.assertEqual((self.store.counts(), self.store.last_segment_id()), (counts, 13), version)
             self.assertEqual(self.one(ops.Measure(4096)).queued, 5, version)
+
+    def test_opted_out(self) -> None:
+        """Who had opted out still has."""
+        for version in self.each():
+            wanted = [OPTED_OUT] if version >= 10 else []
+            self.store.close()
+            self.assertEqual([one.number for one in opt_outs(self.path)], wanted, (version, self.is_rescued))
 
     def test_queued(self) -> None:
         """What was queued is loaded, with all that it is sent with: at once, or when its next attempt is due."""

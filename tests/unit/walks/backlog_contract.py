@@ -167,7 +167,7 @@ class BacklogContract:
         """A load that is asked when something has just been written sees it."""
         backlog, loaded = self.make(), list[Any]()
 
-        def written(_result: bool | None, _error: StoreError | None) -> None:
+        def written(_result: int | None, _error: StoreError | None) -> None:
             backlog.load_untried(0, 100, lambda *answer: loaded.append(answer))
 
         first = backlog.accept(message("SM1", at=self.now_ms()), written)

@@ -1,0 +1,196 @@
+"""The walk of a message to another channel, where its own falls back to one.
+
+1. Every ``LOOK_INTERVAL`` seconds the store is asked which messages their network has not taken in time, and which have
+   failed with a code for which another channel is to try (``store.fall_backs``).
+2. The text is cut anew, for the other channel. What that can't take stays where it is: a message that has failed then
+   ends, and another one waits on for its own channel.
+3. A message that its channel may still send is held there while it moves (``withdrawal``). If a segment of it is under
+   way just then, it does not move: its outcome decides, and it is looked at again after a while.
+4. The message is accepted for the other channel, under the same MessageSID. The commit that writes it ends it on the
+   first one, so that never both send it, and never both report it.
+
+A message whose submit had no answer may be on the handset. Under the policy `hold` it stays with its channel. Under
+`resend` its channel would send it again, and another one may do so too.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from smsconnector.errors import StoreError, TextError
+from smsconnector.messages import Message
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling
+from smsconnector.store.retrying import RetryingWriter
+from smsconnector.store.writer import IWriter
+from smsconnector.timers import Repeating
+from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.submitter import Submitter
+from smsconnector.wall_clock import WallClock
+
+LOOK_INTERVAL = 1.0  # seconds
+LOG_INTERVAL = 60.0  # seconds from one line about a channel's messages that fall back to the next
+LIMIT = 500  # messages in one step, of each kind
+
+Move = tuple[Falling, Message, Submitter]  # a message, what it becomes, and who takes that
+
+
+class FallBack(Service):
+    """Looks while it runs. Where no channel falls back, it only ends what an earlier configuration has left. ``told``
+    is called after something was ended, for then there may be new events in the outbox."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall_clock: WallClock,
+        writer: IWriter,
+        told: Callable[[], None],
+        outlets: Mapping[str, Outlet],
+    ) -> None:
+        self._clock, self._wall_clock, self._writer = clock, wall_clock, writer
+        self._told, self._outlets = told, outlets
+        self._retrying = RetryingWriter(clock, writer)
+        self._timer = Repeating(clock, "the look for messages that fall back", self.look)
+        self._busy = False
+        self._after = 0  # the id of a withdrawn message, behind which the next step goes on
+        self._moved: Counter[tuple[str, str]] = Counter()  # by both channels, since the last line in the log
+        self._logged_at: float | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        now_ms = self._wall_clock.steady_milliseconds()
+        due_at = [(name, now_ms + int(one.fall_back.after * 1000)) for name, one in self._falling_outlets()]
+        self._retrying.put(lambda: AwaitFallBacks(tuple(due_at)), lambda _result, _error: None)
+        self._timer.start(LOOK_INTERVAL, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._timer.running:
+            self._timer.stop()
+        self._retrying.close()
+
+    def _falling_outlets(self) -> list[tuple[str, Outlet]]:
+        return [(name, one) for name, one in self._outlets.items() if one.fall_back.channel]
+
+    # --- 1: which they are ----------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Ask for the next ones, unless the last ones are still moving."""
+        self._tell()
+        if not self._busy:
+            self._busy = True
+            find = FindFalling(self._wall_clock.steady_milliseconds(), self._after, LIMIT)
+            self._writer.put(find, self._found)
+
+    def _found(self, found: list[Falling] | None, _error: StoreError | None) -> None:
+        if not found or not self.running:
+            self._ended()
+            if found == [] and not self._falling_outlets() and self._timer.running:
+                self._timer.stop()
+            return
+        withdrawn = [one.id for one in found if one.is_withdrawn]
+        self._after = withdrawn[-1] if len(withdrawn) == LIMIT else 0
+        moves = {one.id: self._move_of(one) for one in found}
+        left = tuple(one for one, move in moves.items() if move is None)
+        if left:
+            self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), self._left)
+        self._move([one for one in moves.values() if one is not None], is_full=len(found) >= LIMIT)
+
+    def _ended(self, look_again: bool = False) -> None:
+        self._busy = False
+        if look_again and self.running:
+            self.look()
+        else:
+            self._after = 0
+
+    def _left(self, ended: int | None, _error: StoreError | None) -> None:
+        if ended:
+            self._told()
+
+    # --- 2: what they become --------------------------------------------------------------------------------
+
+    def _move_of(self, one: Falling) -> Move | None:
+        """None if no other channel can take it."""
+        origin = self._outlets.get(one.channel)
+        channel = origin.fall_back.channel if origin is not None else None
+        if channel is None or one.expires_at <= self._wall_clock.steady_milliseconds():
+            return None
+        outlet = self._outlets[channel]
+        submitter = outlet.submitter(one.destination)
+        try:
+            split = outlet.cut(one.text)
+        except TextError:
+            return None
+        if submitter is None:
+            return None
+        message = Message(
+            sid=one.sid,
+            channel=channel,
+            source=one.source,
+            destination=one.destination,
+            alphabet=split.alphabet,
+            segments=split.segments,
+            accepted_at=one.accepted_at,
+            expires_at=one.expires_at,
+            is_limited=bool(one.is_limited),
+        )
+        return one, message, submitter
+
+    # --- 3 and 4: the move ----------------------------------------------------------------------------------
+
+    def _move(self, moves: Sequence[Move], is_full: bool) -> None:
+        """``is_full``: there may be more."""
+        held = self._hold([one for one, _, _ in moves if not one.is_withdrawn])
+        free = set[int]().union(*held.values())
+        moves = [move for move in moves if move[0].is_withdrawn or move[0].id in free]
+        waiting = len(moves)
+        moved: list[Falling] = []
+
+        def written(one: Falling, message: Message, error: StoreError | None) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if error is None:
+                moved.append(one)
+                self._moved[one.channel, message.channel] += 1
+            if waiting == 0:
+                done()
+
+        def done() -> None:
+            for channel in held:
+                self._outlets[channel].release([one.id for one in moved if one.channel == channel])
+            self._tell()
+            self._ended(look_again=is_full and bool(moved))
+
+        for one, message, submitter in moves:
+            submitter.accept(message, partial(written, one, message), fallen_from=one.id)
+        if not moves:
+            done()
+
+    def _hold(self, stuck: Sequence[Falling]) -> dict[str, set[int]]:
+        """By channel, those of its messages that may leave it."""
+        channels = dict.fromkeys(one.channel for one in stuck)
+        return {
+            name: self._outlets[name].hold([(one.id, one.segments) for one in stuck if one.channel == name])
+            for name in channels
+        }
+
+    def _tell(self) -> None:
+        """One line a minute at most, for each pair of channels."""
+        now = self._clock.seconds()
+        if not self._moved or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL):
+            return
+        self._logged_at = now
+        moved, self._moved = self._moved, Counter()
+        for (channel, other), count in moved.items():
+            self.log.warn(
+                "{count} texts of the channel {channel} go by the channel {other} instead: it could not send them in"
+                " time, or they failed with a code for which it falls back",
+                count=count,
+                channel=channel,
+                other=other,
+            )

@@ -1,0 +1,345 @@
+"""Messages that fall back to another channel, in the store: one of the two messages is alive, and one report told."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, EndRules, FallBackRule
+from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.sms.opt_out import OptOutRules, Wish
+from smsconnector.store import operations as ops
+from smsconnector.store.fall_backs import LOOK_AGAIN
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, Falling, FindFalling
+from smsconnector.store.store import Store
+from tests.unit.fakes import EPOCH, SINK, ask, message
+
+NOW = int(EPOCH * 1000)
+DUE = NOW + 60_000
+CODES = frozenset({"11", "001", CODE_UNKNOWN})
+NUMBER = "923001234567"
+
+
+class FallBacksCase(SynchronousTestCase):
+    """The channel ``smpp`` falls back to ``cloud``, and that one to ``last``."""
+
+    may_repeat = True
+
+    def setUp(self) -> None:
+        self.path, self.opt_out = self.mktemp(), dict[str, OptOutRules]()
+        self.open()
+
+    def open(self) -> None:
+        rules = FallBackRule(CODES, self.may_repeat)
+        ends = EndRules(fall_backs={"smpp": rules, "cloud": rules})
+        self.store = Store(self.path, rules=ends, opt_out=self.opt_out)
+        self.addCleanup(self.store.close)
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.open()
+
+    def one(self, operation: ops.Operation | ops.Query) -> Any:
+        return ask(self.store, [operation])[0]
+
+    def accept(self, sid: str, first_id: int, *segments: str, due: int | None = DUE) -> list[Segment]:
+        self.one(ops.Accept(message(sid, *segments, at=NOW), first_id, "smpp", fall_back_at=due))
+        return self.queued("smpp", first_id - 1)
+
+    def queued(self, queue: str, after: int = 0) -> list[Segment]:
+        segments: list[Segment] = self.one(ops.LoadSegments(queue, after, 100))
+        return segments
+
+    def end(self, segment: Segment, verdict: Verdict, code: Any = None, smsc_id: str | None = None) -> Any:
+        account = "cloud" if segment.id >= 100 else "me@smsc"
+        return self.one(ops.Record(((Outcome(segment, verdict, account, smsc_id, code), 0),), NOW + 1))
+
+    def receive(self, smsc_id: str, finality: Finality, code: Any = "001", account: str = "me@smsc") -> Any:
+        return self.one(ops.Receive((Receipt(account, smsc_id, finality, code, finality.name, NOW + 2, NUMBER),)))
+
+    def falling(self, now: int = DUE, **more: Any) -> list[Falling]:
+        found: list[Falling] = self.one(FindFalling(now, **more))
+        return found
+
+    def move(self, one: Falling, first_id: int, channel: str = "cloud", due: int | None = None) -> ops.Accepted:
+        new = replace(message(one.sid, one.text, at=one.accepted_at), channel=channel, source=one.source)
+        accept = ops.Accept(new, first_id, channel, fall_back_at=due, fallen=Fallen(one.id, NOW + 5))
+        result: ops.Accepted = self.one(accept)
+        return result
+
+    def events(self) -> list[Event]:
+        events: list[Event] = self.one(ops.LoadEvents(SINK, 0, 1000))
+        return events
+
+    def reports(self) -> dict[str, tuple[str, Any]]:
+        """By MessageSID, and none twice."""
+        bodies = [json.loads(event.body) for event in self.events()]
+        self.assertEqual(len({one["MessageSID"] for one in bodies}), len(bodies))
+        return {one["MessageSID"]: (one["DeliveryStatus"], one["ProviderStatusCode"]) for one in bodies}
+
+    def state(self, message_id: int) -> tuple[Any, ...]:
+        sql = "SELECT sid, state, code, asked_channel FROM message WHERE id = ?"
+        row: tuple[Any, ...] = self.store._connection.execute(sql, (message_id,)).fetchone()
+        return row
+
+
+class InTimeCase(FallBacksCase):
+    """What the network has not taken in time."""
+
+    def test_found_when_due(self) -> None:
+        """Not before; then with its whole text, and again after a while if nothing comes of it."""
+        self.accept("SM1", 1, "one ", "two")
+        self.assertEqual(self.falling(DUE - 1), [])
+        wanted = Falling(1, "SM1", "smpp", "8228", NUMBER, 2, NOW, NOW + 3_600_000, False, False, "one two")
+        self.assertEqual(self.falling(), [wanted])
+        self.assertEqual(self.falling(), [])
+        self.assertEqual(self.falling(DUE + LOOK_AGAIN), [wanted])
+
+    def test_no_fall_back(self) -> None:
+        """Of a channel that has none nothing is found."""
+        self.accept("SM1", 1, due=None)
+        self.assertEqual(self.falling(NOW * 2), [])
+
+    def test_taken_in_time(self) -> None:
+        """What the network has taken, or what has ended, stays where it is, and is not looked at again."""
+        self.end(self.accept("SM1", 1)[0], Verdict.ACCEPTED, smsc_id="a1")
+        self.end(self.accept("SM2", 2)[0], Verdict.REFUSED, code=99)
+        self.assertEqual(self.falling(), [])
+        self.assertEqual(self.store._one("SELECT count(*) FROM fall_back_due"), 0)
+
+    def test_over(self) -> None:
+        """A message whose lifetime is over is for the sweep."""
+        self.accept("SM1", 1)
+        self.assertEqual(self.falling(NOW + 3_600_000), [])
+
+    def test_part_taken(self) -> None:
+        """If one of its parts was taken and another was not, nobody can read it yet: the whole goes the other way."""
+        first, _ = self.accept("SM1", 1, "one ", "two")
+        self.end(first, Verdict.ACCEPTED, smsc_id="a1")
+        self.assertEqual([one.text for one in self.falling()], ["one two"])
+
+    def test_claimed(self) -> None:
+        """What is just being sent, under the policy `hold`, does not move; it is looked at again."""
+        self.accept("SM1", 1)
+        self.one(ops.Claim((1,), 7))
+        self.assertEqual(self.falling(), [])
+        self.one(ops.Unclaim((1,)))
+        self.assertEqual([one.id for one in self.falling(DUE + LOOK_AGAIN)], [1])
+
+    def test_many(self) -> None:
+        """Some at a time; what can't move does not stand in the way of the others."""
+        for number in range(1, 7):
+            (segment,) = self.accept(f"SM{number}", number, due=DUE + number)
+            if number < 4:
+                self.end(segment, Verdict.ACCEPTED, smsc_id=f"a{number}")
+        now = DUE + 100
+        self.assertEqual(self.falling(now, limit=2), [])
+        self.assertEqual([one.id for one in self.falling(now, limit=2)], [4])
+        self.assertEqual([one.id for one in self.falling(now, limit=2)], [5, 6])
+
+    def test_move(self) -> None:
+        """Its own channel sends it no more, the other one has it under its MessageSID, and its report is the other
+        one's, of the channel that was asked for."""
+        self.accept("SM1", 1, "one ", "two")
+        (one,) = self.falling()
+        self.assertEqual(self.move(one, 100), ops.Accepted.QUEUED)
+        self.assertEqual(self.queued("smpp"), [])
+        self.assertEqual(self.store.counts()["queued"], 1)
+        (segment,) = self.queued("cloud")
+        self.assertEqual((segment.sid, segment.text, segment.expires_at), ("SM1", "one two", NOW + 3_600_000))
+        self.assertEqual(self.reports(), {})
+        self.end(segment, Verdict.ACCEPTED, smsc_id="c1")
+        self.receive("c1", Finality.DELIVERED, "0", "cloud")
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "0")})
+        self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
+        self.assertEqual(self.falling(NOW + 10**9), [])
+        self.assertEqual(self.store.counts() | {"events": 0}, {"active": 0, "queued": 0, "events": 0, "parked": 0})
+
+    def test_move_once(self) -> None:
+        """Whatever has ended, was taken, or has moved meanwhile does not move: nothing is written."""
+        (segment,) = self.accept("SM1", 1)
+        (one,) = self.falling()
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        self.assertEqual(self.move(one, 100), ops.Accepted.NOTHING)
+        self.receive("a1", Finality.DELIVERED)
+        self.assertEqual(self.move(one, 100), ops.Accepted.NOTHING)
+        self.accept("SM2", 2)
+        (two,) = self.falling()
+        batch = [
+            ops.Accept(replace(message("SM2"), channel="cloud"), at, "cloud", fallen=Fallen(two.id, NOW))
+            for at in (101,)
+        ]
+        batch.append(ops.Accept(message("SM3"), 3, "smpp"))
+        self.assertEqual(ask(self.store, batch), [ops.Accepted.QUEUED, ops.Accepted.QUEUED])
+        self.assertEqual(self.move(two, 103), ops.Accepted.NOTHING)
+        self.assertEqual([one.id for one in self.queued("cloud")], [101])
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "001")})
+
+    def test_moved_beside_others(self) -> None:
+        """In one commit with one that may not move, and with a new message: each has its own answer."""
+        self.end(self.accept("SM1", 1)[0], Verdict.ACCEPTED, smsc_id="a1")
+        self.accept("SM2", 2)
+        batch = [
+            ops.Accept(replace(message("SM1"), channel="cloud"), 100, "cloud", fallen=Fallen(1, NOW)),
+            ops.Accept(message("SM3"), 3, "smpp"),
+            ops.Accept(replace(message("SM2"), channel="cloud"), 101, "cloud", fallen=Fallen(2, NOW)),
+        ]
+        wanted = [ops.Accepted.NOTHING, ops.Accepted.QUEUED, ops.Accepted.QUEUED]
+        self.assertEqual(ask(self.store, batch), wanted)
+        self.assertEqual([one.id for one in self.queued("cloud")], [101])
+        self.assertEqual([one.id for one in self.queued("smpp")], [3])
+
+    def test_chain(self) -> None:
+        """From channel to channel; the report is still of the first one, and the file may be opened anew between."""
+        self.accept("SM1", 1)
+        self.move(self.falling()[0], 100, due=DUE + 100)
+        self.reopen()
+        self.assertEqual(self.move(self.falling(DUE + 100)[0], 200, "last"), ops.Accepted.QUEUED)
+        self.reopen()
+        (segment,) = self.queued("last")
+        self.end(segment, Verdict.REFUSED, code="no")
+        self.assertEqual(self.reports(), {"SM1": ("FAILED", "no")})
+        self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
+
+    def test_late_news_of_the_first(self) -> None:
+        """What its first channel tells after it has moved changes nothing: a late response, receipts by the id or by
+        the MessageSID. The other channel's own receipt by the MessageSID counts."""
+        segment, last = self.accept("SM1", 1, "one ", "two")
+        self.end(last, Verdict.ACCEPTED, smsc_id="a2")
+        self.move(self.falling()[0], 100)
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        for smsc_id in ("a1", "a2"):
+            self.receive(smsc_id, Finality.DELIVERED)
+        self.receive("SM1", Finality.FAILED, "30003", "smpp")
+        self.assertEqual(self.reports(), {})
+        self.assertEqual(self.receive("SM1", Finality.DELIVERED, "0", "cloud").matched, 1)
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "0")})
+
+    def test_opted_out_of_the_other(self) -> None:
+        """Who wants no texts of the other channel gets none over it: the message ends, with its one report."""
+        self.opt_out["cloud"] = OptOutRules({"stop": Wish.STOP})
+        self.reopen()
+        insert = "INSERT INTO opt_out (channel, tail, number, sender, since, because) VALUES ('cloud', ?, ?, '', 1, '')"
+        self.store._connection.execute(insert, (NUMBER[-7:], NUMBER))
+        (tail,) = self.store._connection.execute("SELECT tail FROM opt_out").fetchone()
+        self.accept("SM1", 1)
+        result = self.move(self.falling()[0], 100)
+        self.assertEqual((len(tail), result), (7, ops.Accepted.ENDED))
+        self.assertEqual(self.reports(), {"SM1": ("FAILED", CODE_OPTED_OUT)})
+        self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
+
+    def test_retention(self) -> None:
+        """What has moved is dropped in time, and so is what it became; what waits to move keeps its text."""
+        self.accept("SM1", 1)
+        self.move(self.falling()[0], 100)
+        (segment,) = self.queued("cloud")
+        self.end(segment, Verdict.DONE)
+        self.end(self.accept("SM2", 2)[0], Verdict.REFUSED, code=11)
+        for _ in range(3):
+            self.one(ops.Purge(NOW + 10**9, NOW + 10**9))
+        self.assertEqual([one.text for one in self.falling()], ["hello"])
+        self.assertEqual(self.store._one("SELECT count(*) FROM message"), 1)
+
+
+class BegunLaterCase(FallBacksCase):
+    def test_waiting_ones(self) -> None:
+        """What waited when its channel did not fall back yet has as much time as what comes then. At the next start
+        nothing begins anew; where no channel falls back any more, nothing is due."""
+        self.accept("SM1", 1, due=None)
+        self.end(self.accept("SM2", 2, due=None)[0], Verdict.ACCEPTED, smsc_id="a2")
+        self.one(AwaitFallBacks((("smpp", DUE), ("cloud", DUE))))
+        self.one(AwaitFallBacks((("smpp", DUE + 1), ("cloud", DUE))))
+        self.assertEqual([one.id for one in self.falling()], [1])
+        self.one(AwaitFallBacks((("cloud", DUE),)))
+        self.assertEqual(self.falling(NOW + 10**6), [])
+        self.one(AwaitFallBacks((("smpp", DUE + 2), ("cloud", DUE))))
+        self.assertEqual([one.id for one in self.falling(DUE + 2)], [1])
+
+
+class CodesCase(FallBacksCase):
+    """What has failed with a code of the list."""
+
+    def test_refused(self) -> None:
+        """It is not reported, its other parts are not sent, and it waits to move with its whole text."""
+        first, _ = self.accept("SM1", 1, "one ", "two")
+        self.assertEqual(self.end(first, Verdict.REFUSED, code=11), [1])
+        self.assertEqual((self.queued("smpp"), self.reports()), ([], {}))
+        self.assertEqual(self.store.counts()["queued"], 0)
+        (one,) = self.falling(NOW)
+        self.assertEqual((one.is_withdrawn, one.text), (True, "one two"))
+        self.assertEqual(self.move(one, 100), ops.Accepted.QUEUED)
+        self.assertEqual(self.falling(NOW), [])
+        self.end(self.queued("cloud")[0], Verdict.DONE, code="ok")
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "ok")})
+
+    def test_other_code(self) -> None:
+        """Any other code is an end."""
+        self.end(self.accept("SM1", 1)[0], Verdict.REFUSED, code=12)
+        self.assertEqual((self.falling(), self.reports()), ([], {"SM1": ("FAILED", 12)}))
+
+    def test_receipt(self) -> None:
+        """A receipt that says so, before the response or after it. A repeat of it changes nothing."""
+        (segment,) = self.accept("SM1", 1)
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        self.receive("a1", Finality.FAILED)
+        (other,) = self.accept("SM2", 2)
+        self.receive("a2", Finality.FAILED)
+        self.end(other, Verdict.ACCEPTED, smsc_id="a2")
+        self.receive("a1", Finality.FAILED)
+        self.receive("a1", Finality.DELIVERED)
+        self.assertEqual([one.id for one in self.falling(NOW)], [1, 2])
+        self.assertEqual(self.reports(), {})
+
+    def test_kept_by_a_kill(self) -> None:
+        """It still waits in the next process, and in more than one step."""
+        for number in range(1, 6):
+            self.end(self.accept(f"SM{number}", number)[0], Verdict.REFUSED, code=11)
+        self.reopen()
+        self.assertEqual([one.id for one in self.falling(NOW, limit=2)], [1, 2])
+        self.assertEqual([one.id for one in self.falling(NOW, after=2, limit=9)], [3, 4, 5])
+
+    def test_can_not_move(self) -> None:
+        """It ends with its code, as it would have without a fall-back; one that its channel may send waits on."""
+        self.end(self.accept("SM1", 1)[0], Verdict.REFUSED, code=11)
+        self.accept("SM2", 2)
+        self.assertEqual(self.one(EndFalling((1, 2), NOW + 9)), 1)
+        self.assertEqual(self.reports(), {"SM1": ("FAILED", 11)})
+        self.assertEqual((self.falling(NOW * 2), [one.id for one in self.queued("smpp")]), ([], [2]))
+        self.assertEqual(self.one(EndFalling((1, 2), NOW + 9)), 0)
+
+    def test_over(self) -> None:
+        """Who fails when the lifetime is over has failed."""
+        (segment,) = self.accept("SM1", 1)
+        self.one(ops.Record(((Outcome(segment, Verdict.REFUSED, "me@smsc", code=11), 0),), NOW + 3_600_001))
+        self.assertEqual(self.reports(), {"SM1": ("FAILED", 11)})
+        self.accept("SM2", 2)
+        self.one(ops.Sweep(NOW + 3_600_002, NOW))
+        self.assertEqual(self.reports()["SM2"], ("FAILED", CODE_EXPIRED))
+
+    def test_presumed(self) -> None:
+        """A text that may have been sent goes out a second time only where its channel may send it again."""
+        (segment,) = self.accept("SM1", 1)
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        self.receive("a1", Finality.UNCLEAR)
+        (other,) = self.accept("SM2", 2)
+        self.end(other, Verdict.UNKNOWN)
+        self.one(ops.Sweep(NOW + 3_600_000 - 1, NOW, earlier_now=NOW * 2))
+        falling = [one.id for one in self.falling(NOW)]
+        self.assertEqual(falling, [1, 2] if self.may_repeat else [])
+        ends = {"SM1": ("FAILED", "001"), "SM2": ("FAILED", CODE_UNKNOWN)}
+        self.assertEqual(self.reports(), {} if self.may_repeat else ends)
+
+    def test_killed_while_sending(self) -> None:
+        """The same for what a process had claimed when it was killed."""
+        self.accept("SM1", 1)
+        self.one(ops.Claim((1,), 7))
+        self.one(ops.Settle(NOW + 1, 8))
+        self.assertEqual(len(self.falling(NOW)), 1 if self.may_repeat else 0)
+        self.assertEqual(self.reports(), {} if self.may_repeat else {"SM1": ("FAILED", CODE_UNKNOWN)})
+
+
+class HoldCase(CodesCase):
+    """The same where nothing is sent a second time that may have come."""
+
+    may_repeat = False
