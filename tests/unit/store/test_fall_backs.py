@@ -1,17 +1,22 @@
 """Messages that fall back to another channel, in the store: one of the two messages is alive, and one report told."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.http.replies import found
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, EndRules, FallBackRule
 from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import LOOK_AGAIN
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, Falling, FindFalling
+from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.store import Store
 from tests.unit.fakes import EPOCH, SINK, ask, message
 
@@ -343,3 +348,53 @@ class HoldCase(CodesCase):
     """The same where nothing is sent a second time that may have come."""
 
     may_repeat = False
+
+
+class OfflineCase(FallBacksCase):
+    """What the tools say of a file with messages that fall back: two have moved, one of them has ended, one waits."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for number in (1, 2):
+            self.accept(f"SM{number}", number)
+            self.move(self.falling()[0], 100 + number)
+        self.end(self.queued("cloud")[0], Verdict.DONE)
+        self.end(self.accept("SM3", 3, "one ", "two")[0], Verdict.REFUSED, code=11)
+        self.store.close()
+
+    def test_reconcile(self) -> None:
+        """Each message counts once, and there is nothing wrong."""
+        balance = reconcile(self.path)
+        self.assertEqual(balance.faults, [])
+        lines = {one.channel: (one.accepted, one.delivered, one.failed, one.under_way) for one in balance.lines}
+        self.assertEqual(lines, {"cloud": (2, 1, 0, 1), "smpp": (1, 0, 0, 1)})
+
+    def test_rescue(self) -> None:
+        """What waits to move waits still, and no report is made of what has moved."""
+        damaged, self.path = self.path, self.mktemp()
+        rescue(damaged, self.path)
+        self.open()
+        self.assertEqual([(one.sid, one.text) for one in self.falling()], [("SM3", "one two")])
+        self.assertEqual(set(self.reports()), {"SM1"})
+        self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
+        self.assertEqual([one.sid for one in self.queued("cloud")], ["SM2"])
+
+    def test_rescue_without_its_text(self) -> None:
+        """What has lost a part of its text does not move: it ends."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("DELETE FROM segment WHERE id = 4")
+            connection.execute("DELETE FROM outbox")
+            connection.commit()
+        damaged, self.path = self.path, self.mktemp()
+        rescue(damaged, self.path)
+        self.open()
+        self.assertEqual(self.falling(), [])
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "DELIVERED"), "SM3": ("FAILED", CODE_UNKNOWN)})
+        self.assertEqual({event.jms_type for event in self.events()}, {"smpp"})
+
+    def test_lookup(self) -> None:
+        """A client sees a message under way; its code comes with its end."""
+        self.open()
+        shown = {sid: found(self.one(ops.Find(sid))) for sid in ("SM1", "SM2", "SM3")}
+        said = {sid: (one["DeliveryStatus"], one["ProviderStatusCode"]) for sid, one in shown.items()}
+        self.assertEqual(said, {"SM1": ("DELIVERED", "DELIVERED"), "SM2": ("QUEUED", None), "SM3": ("QUEUED", None)})
