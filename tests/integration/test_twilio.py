@@ -2,32 +2,35 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from contextlib import closing
-from random import Random
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from twilio.request_validator import RequestValidator
-from twisted.internet import reactor as _reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from smsconnector.channels import IReceiver, Surroundings
 from smsconnector.channels.twilio.making import make_channel
 from smsconnector.channels.twilio.settings import TwilioChannelSection
-from smsconnector.messages import Outcome, Segment, Verdict, new_sid
+from smsconnector.messages import Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient
-from smsconnector.wall_clock import WallClock
-from tests.integration.certificates import Authority
 from tests.integration.fake_provider import FakeProvider, Reply
+from tests.integration.provider_bench import (
+    HTML,
+    NUMBER,
+    TEXT,
+    THROTTLED,
+    Bench,
+    Ended,
+    ProviderCase,
+    SecureCase,
+    reactor,
+    says,
+)
 from tests.integration.stack import Connector, until
 from tests.recorded_log import RecordedLog
 
-reactor: Any = _reactor
-NUMBER, TEXT, TOKEN = "46701234567", "Hi {{from}} & {{text}} \u0633\u0644\u0627\u0645 \U0001f600", "the-secret-token"
-THROTTLED = "given back"
-HTML = b"<html><body>Please log in</body></html>"
+TOKEN = "the-secret-token"
 
 
 class Case(NamedTuple):
@@ -39,11 +42,6 @@ class Case(NamedTuple):
     state: str = "up"
     unknowns: int = 0
     requests: int = 1
-
-
-def says(status: int, data: Any = None, *headers: tuple[str, str], **acts: Any) -> Reply:
-    body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Reply(status, body, headers, **acts)
 
 
 def refuses(code: int, status: int = 400, *headers: tuple[str, str]) -> Reply:
@@ -104,88 +102,41 @@ CASES = (
 )
 
 
-class Heard:
-    """A listener."""
+class TwilioTest(ProviderCase):
+    async def end(self, url: str, unknowns: int = 0, **section: Any) -> Ended:
+        made = {"account_sid": "AC1", "auth_token": TOKEN, "from": "+15005550006", "base_url": url, "tls": self.tls}
+        checked = TwilioChannelSection(**{"reply_timeout": 0.6, **made, **section})
+        bench = Bench(lambda around: make_channel("cloud", checked, around))
+        found = await bench.end(unknowns=unknowns)
+        await bench.stop()
+        self.assertEqual(len(bench.told) + len(bench.back), 1)
+        return found
 
-    def __init__(self) -> None:
-        self.outcomes_: list[Outcome] = []
-        self.back: list[Segment] = []
+    async def look_at(self, case: Case) -> None:
+        provider = self.provider(case.reply)
+        found = await self.end(provider.url, case.unknowns)
+        self.assertEqual(found, (case.wanted, case.code, case.state), case)
+        self.assertEqual(len(provider.requests), case.requests, case)
+        if not case.unknowns:
+            (request,) = provider.requests
+            self.assertEqual(request.target, "/2010-04-01/Accounts/AC1/Messages.json")
+            self.assertEqual((request.form["To"], request.form["Body"]), (f"+{NUMBER}", TEXT))
+            self.assertTrue(request.form["StatusCallback"].endswith("#rc=5&rp=all"))
 
-    def outcomes(self, outcomes: list[Outcome]) -> None:
-        self.outcomes_ += outcomes
-
-    def late(self, outcome: Outcome) -> None: ...
-
-    def throttled(self, segments: Iterable[Segment]) -> None:
-        self.back += segments
-
-    def room(self) -> None: ...
-
-
-class TwilioCase(TestCase):
-    timeout = 60
-
-    async def end(self, url: str, unknowns: int = 0, **section: Any) -> tuple[Any, int | str | None, str]:
-        """What becomes of one text, its code, and how the channel is then."""
-        heard = Heard()
-        around = Surroundings(
-            reactor,
-            WallClock(),
-            Random(1),
-            cast(IReceiver, None),
-            lambda prefix, route: heard,
-            "https://sms.example.org",
-        )
-        made = {"account_sid": "AC1", "auth_token": TOKEN, "from": "+15005550006", "base_url": url} | section
-        channel = make_channel("cloud", TwilioChannelSection(**{"reply_timeout": 0.6, **made}), around)
-        channel.startService()
-        now_ms = WallClock().milliseconds()
-        text = Segment(1, 1, 1, TEXT, "ucs2", None, NUMBER, now_ms + 60_000, unknowns=unknowns, sid=new_sid(now_ms))
-        self.assertEqual(list(channel.submit([text])), [])
-        await until(lambda: heard.outcomes_ or heard.back, 10)
-        (part,) = channel.parts()
-        await channel.stopService()
-        self.assertEqual(len(heard.outcomes_) + len(heard.back), 1)
-        if heard.back:
-            return THROTTLED, None, part.state
-        (outcome,) = heard.outcomes_
-        return outcome.verdict, outcome.code, part.state
-
-    async def look_at(self, case: Case, certificate: str | None, **section: Any) -> None:
-        provider = FakeProvider(reactor, (case.reply,), certificate).start()
-        try:
-            found = await self.end(provider.url, case.unknowns, **section)
-            self.assertEqual(found, (case.wanted, case.code, case.state), case)
-            self.assertEqual(len(provider.requests), case.requests, case)
-            if not case.unknowns:
-                (request,) = provider.requests
-                self.assertEqual(request.target, "/2010-04-01/Accounts/AC1/Messages.json")
-                self.assertEqual((request.form["To"], request.form["Body"]), (f"+{NUMBER}", TEXT))
-                self.assertTrue(request.form["StatusCallback"].endswith("#rc=5&rp=all"))
-        finally:
-            await provider.stop()
-
-    async def test_http(self) -> None:
-        """All cases by HTTP. No secret, number or text gets into the log."""
+    async def test_cases(self) -> None:
+        """All cases. No secret, number or text gets into the log."""
         log = RecordedLog(self)
         for case in CASES:
-            await self.look_at(case, None)
+            await self.look_at(case)
         for secret in (TOKEN, NUMBER, TEXT):
             self.assertNotIn(secret, "\n".join(log.lines))
 
-    async def test_https(self) -> None:
-        """All cases by HTTPS."""
-        authority = Authority(self.mktemp())
-        certificate = authority.issue("localhost")
-        for case in CASES:
-            await self.look_at(case, certificate, tls={"ca_file": authority.ca_file})
 
+class SecureTwilioTest(SecureCase, TwilioTest):
     async def test_certificate(self) -> None:
         """Where the certificate is not valid, nothing was sent: the text is tried again, whatever the policy is."""
-        authority = Authority(self.mktemp())
-        provider = FakeProvider(reactor, (TAKEN,), authority.issue("other.example")).start()
-        self.addCleanup(provider.stop)
-        found = await self.end(provider.url, tls={"ca_file": authority.ca_file})
+        provider = self.provider(TAKEN, certificate=self.authority.issue("other.example"))
+        found = await self.end(provider.url)
         self.assertEqual((found, provider.requests), ((Verdict.RETRY, None, "down"), []))
 
 
