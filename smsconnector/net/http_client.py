@@ -260,7 +260,7 @@ class _Exchange:
         response.deliverBody(self._body)
 
     def _failed(self, failure: Failure) -> None:
-        error = failure.value
+        error = innermost(failure).value
         if isinstance(error, NotSent):
             self.end(error)
         elif failure.check(RequestNotSent):
@@ -269,11 +269,15 @@ class _Exchange:
             self.end(self.broken(failure))
 
     def broken(self, failure: Failure) -> Unanswered:
-        """In the words of what is behind Twisted's own exceptions, which are lists of failures."""
-        why = self._why
-        while not why and (reasons := getattr(failure.value, "reasons", None)):
-            failure = reasons[0]
-        return Unanswered(f"{self._server}: {why or explain_failure(failure)}")
+        """In the words of what is behind it."""
+        return Unanswered(f"{self._server}: {self._why or explain_failure(innermost(failure))}")
+
+
+def innermost(failure: Failure) -> Failure:
+    """What is behind Twisted's own exceptions, which are lists of failures."""
+    while reasons := getattr(failure.value, "reasons", None):
+        failure = reasons[0]
+    return failure
 
 
 class _Collector(Protocol):

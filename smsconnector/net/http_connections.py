@@ -3,6 +3,9 @@
 Twisted's client writes a request as soon as a TCP connection is there. By TLS the request then waits for the
 handshake, and when that fails, nobody can tell from the failure whether the request was sent. Here a connection counts
 as made when its handshake is done (``Opening``). Whatever goes wrong before is ``NotSent``.
+
+By TLS 1.3 the server looks at our own certificate after that, when the request may be on its way. If it refuses the
+certificate it has read nothing of the request, so that is ``NotSent`` too.
 """
 
 from collections.abc import Callable
@@ -16,7 +19,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from smsconnector.errors import NotSent
-from smsconnector.net.tls import explain_failure
+from smsconnector.net.tls import explain_failure, is_our_certificate_refused
 
 EndpointFor = Callable[[str, int, bool], IStreamClientEndpoint]  # host, port, whether by TLS: the whole endpoint
 
@@ -125,7 +128,7 @@ class Connection(Protocol):
         self._opening, self._inner, self._is_tls, self._connections = opening, inner, is_tls, connections
         self._most = most
         self._octets = 0
-        self._is_open = False
+        self._is_open = self._is_heard = False
 
     def connectionMade(self) -> None:
         self._connections.add(self)
@@ -147,6 +150,7 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if not self._is_open:
             return
+        self._is_heard = True
         self._octets += len(data)
         if self._octets > self._most:
             self.abort()
@@ -158,6 +162,8 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._connections.discard(self)
         if self._is_open:
+            if not self._is_heard and is_our_certificate_refused(reason):
+                reason = Failure(NotSent(f"the server does not take our certificate: {explain_failure(reason)}"))
             self._inner.connectionLost(reason)
         else:
             self._opening.failed(explain_failure(reason))

@@ -160,6 +160,17 @@ def explain_failure(failure: Failure) -> str:
     return failure.getErrorMessage() or type(failure.value).__name__
 
 
+def is_our_certificate_refused(failure: Failure) -> bool:
+    """Whether the peer says that it does not take our certificate, or wants one (RFC 8446 section 6.2). A server says
+    so instead of reading what was written: by TLS 1.3 that may be a request, for the client's handshake is done before
+    the server has looked at the certificate."""
+    reasons = openssl_reasons(failure.value)
+    return "alert" in reasons and any(words in reasons for words in _REFUSALS)
+
+
+_REFUSALS = ("certificate", "unknown ca", "access denied")  # in OpenSSL's names of the alerts
+
+
 def certificates(path: str) -> list[Certificate]:
     """All certificates of a PEM file."""
     end = b"-----END CERTIFICATE-----"

@@ -38,6 +38,10 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return self._write(f"{name}.pem", builder.sign(self._key, hashes.SHA256()), key)
 
+    def own(self) -> str:
+        """The PEM file of its own key and certificate, which is signed by itself."""
+        return self._write("own.pem", self._certificate, self._key)
+
     def stores(self, pem: str) -> tuple[str, str]:
         """PKCS12 files (password "secret") for Java: the key and certificate of ``pem``, and this authority as the one
         that is trusted."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -70,11 +71,16 @@ Answer = Reply | Callable[[Request], Reply]
 @dataclass
 class FakeProvider:
     """``start`` listens on a free port of loopback, by TLS if ``certificate`` (PEM of key and certificate) is given.
-    ``requests`` is what came."""
+    ``client_ca`` (PEM): clients have to show a certificate that this authority has signed. ``requests`` is what came,
+    and ``times`` when, in seconds of the reactor. ``most_at_once``: the requests that were under way at one time."""
 
     reactor: Any
     script: Sequence[Answer] = (Reply(),)
     certificate: str | None = None
+    client_ca: str | None = None
+    times: list[float] = field(default_factory=list)
+    under_way: int = 0
+    most_at_once: int = 0
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     live: set[Any] = field(default_factory=set)
@@ -87,6 +93,10 @@ class FakeProvider:
             self._port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
         else:
             context = ssl.DefaultOpenSSLContextFactory(self.certificate, self.certificate)
+            if self.client_ca is not None:
+                asked = context.getContext()
+                asked.load_verify_locations(self.client_ca)
+                asked.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *found: bool(found[-1]))
             self._port = self.reactor.listenSSL(0, factory, context, interface="127.0.0.1")
         return self
 
@@ -112,6 +122,7 @@ class FakeProvider:
     def answer(self, request: Request) -> Reply:
         answer = self.script[min(len(self.requests), len(self.script) - 1)]
         self.requests.append(request)
+        self.times.append(self.reactor.seconds())
         return answer if isinstance(answer, Reply) else answer(request)
 
 
@@ -142,6 +153,8 @@ class _Connection(Protocol):
             body, self.buffer = rest[:length], rest[length:]
             method, target, _ = first.split(" ")
             reply = self.provider.answer(Request(method, target, headers, body, self.number))
+            self.provider.under_way += 1
+            self.provider.most_at_once = max(self.provider.most_at_once, self.provider.under_way)
             if not reply.is_silent:
                 self.later(reply.delay, self.write, reply)
 
@@ -153,6 +166,7 @@ class _Connection(Protocol):
 
     def write(self, reply: Reply) -> None:
         transport: Any = self.transport
+        self.provider.under_way -= 1
         octets = reply.octets() if reply.cut is None else reply.octets()[: reply.cut]
         if reply.is_slow:
             for place in range(len(octets)):

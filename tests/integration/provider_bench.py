@@ -167,6 +167,7 @@ class SecureCase(ProviderCase):
     """By HTTPS, with a certificate of the test's own authority."""
 
     def setUp(self) -> None:
+        super().setUp()
         self.authority = Authority(self.mktemp())
         self.certificate = self.authority.issue("localhost")
         self.tls = {"ca_file": self.authority.ca_file}

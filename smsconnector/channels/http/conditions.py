@@ -176,6 +176,9 @@ def _wait(value: Any) -> Any:
     return float(value)
 
 
+_WAIT_FOR = ("temporary", "throttled", "account")
+
+
 class FailureSection(Section):
     """What it means when all conditions of ``when`` hold."""
 
@@ -183,6 +186,12 @@ class FailureSection(Section):
     then: Literal["temporary", "throttled", "permanent", "account", "unknown", "log_in_again"]
     code: Annotated[Any, PlainValidator(_code)] = None
     retry_in: Annotated[Any, PlainValidator(_wait)] = None
+
+    @model_validator(mode="after")
+    def _waits_for_something(self) -> "FailureSection":
+        if self.retry_in is not None and self.then not in _WAIT_FOR:
+            raise ValueError(f"retry_in goes with {', '.join(_WAIT_FOR)}: after {self.then} nothing waits for it")
+        return self
 
     def rule(self) -> FailureRule:
         """The same in the words of ``rest``."""

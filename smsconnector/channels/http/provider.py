@@ -115,7 +115,7 @@ class TemplateProvider:
             self.session.refused(used)
         wait = judgement.retry_in
         if wait is None and kind in _PAUSED:
-            wait = retry_after(reply.headers.get("retry-after"), self._milliseconds() / 1000)
+            wait = self._asked_to_wait(reply.headers.get("retry-after"))
         words = self.redacted(judgement.detail, segment, used)
         reason = f"HTTP status {reply.status}" + (f": {words}" if words else "")
         return Result(kind, (), judgement.code, reason, wait)
@@ -157,7 +157,12 @@ class TemplateProvider:
         if not isinstance(error, LoginRefused):
             failure.raiseException()
             raise AssertionError  # it has raised
-        return Result(_KINDS[error.judgement.outcome], code=error.judgement.code, reason=str(error))
+        wait = self._asked_to_wait(error.retry_after)
+        return Result(_KINDS[error.judgement.outcome], (), error.judgement.code, str(error), wait)
+
+    def _asked_to_wait(self, header: str | None) -> float | None:
+        """Seconds, by Retry-After."""
+        return retry_after(header, self._milliseconds() / 1000)
 
     def _ids(self, segment: Segment, answer: Answer) -> tuple[str, ...]:
         written = self._section.id

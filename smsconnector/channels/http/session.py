@@ -27,11 +27,11 @@ SESSION_CHARACTERS = 8_192  # a JWT may be long
 
 
 class LoginRefused(Exception):
-    """The provider answered the log-in, and gave no session."""
+    """The provider answered the log-in, and gave no session. ``retry_after`` is that header of its answer."""
 
-    def __init__(self, judgement: Judgement) -> None:
+    def __init__(self, judgement: Judgement, retry_after: str | None = None) -> None:
         super().__init__(f"the log-in was refused with HTTP status {judgement.code}")
-        self.judgement = judgement
+        self.judgement, self.retry_after = judgement, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Session:
             outcome = by_status(reply.status)
             fatal = outcome in ("permanent", "account") or 200 <= reply.status < 300
             outcome = "account" if fatal else "throttled" if outcome == "throttled" else "temporary"
-            raise LoginRefused(Judgement(outcome, reply.status))
+            raise LoginRefused(Judgement(outcome, reply.status), reply.headers.get("retry-after"))
         life = self._lifetime(answer)
         self._ends_at = None if life is None else self._seconds() + life - min(life * EARLY, EARLY_S)
         return value

@@ -110,6 +110,11 @@ class AuthenticationSection(Section):
             raise ValueError("oauth2 goes with neither login nor basic: its token is the whole authentication")
         return self
 
+    @property
+    def is_renewable(self) -> bool:
+        """Whether there is a session that can be made again."""
+        return self.login is not None or self.oauth2 is not None
+
 
 class ProxySection(Section):
     """An HTTP proxy through which every connection goes, by CONNECT (RFC 9110 section 9.3.6)."""
@@ -197,6 +202,11 @@ class HTTPChannelSection(ChannelSection):
             raise ValueError("long_texts: split needs maximum_length, the characters that one request may have")
         if set(self.secrets) & set(self.secret_files):
             raise ValueError("a name is in secrets or in secret_files, not in both")
+        if not self.authentication.is_renewable and any(one.then == "log_in_again" for one in self.failures):
+            raise ValueError(
+                "a rule says log_in_again, and there is no log-in: add authentication.login or authentication.oauth2,"
+                " or write then: account"
+            )
         return self
 
     @classmethod
@@ -236,7 +246,7 @@ class HTTPChannelSection(ChannelSection):
             tuple(one.rule() for one in self.failures),
             None if self.code is None else self.code.selector(),
             None if self.reason is None else self.reason.selector(),
-            renewable=self.authentication.login is not None or self.authentication.oauth2 is not None,
+            renewable=self.authentication.is_renewable,
         )
 
     def tells_receipts(self, named: set[str]) -> bool:
@@ -269,6 +279,13 @@ class Templates:
         if login:
             place = "authentication.login.request"
             self.login = self._request(_mapping(login.get("request")), self._login_known, place)
+            if self.request is not None and "session" not in self.request.names:
+                self.problems.append(
+                    (
+                        self._place("authentication.login"),
+                        "the request names no {{session}}: write where it has to stand",
+                    )
+                )
         elif oauth2:
             self.login = self._token_request(oauth2)
         self.basic = self._pair(_mapping(authentication.get("basic")), ("username", "password"), "authentication.basic")

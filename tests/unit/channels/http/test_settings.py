@@ -85,6 +85,28 @@ class SettingsCase(SynchronousTestCase):
             ),
             ({"request": {"url": "https://h/{{session}}"}}, "request.url", "does not exist"),
             ({"parallel": 0}, "parallel", "greater"),
+            ({"failures": [{"when": {"status": 403}, "then": "log_in_again"}]}, "", "no log-in"),
+            (
+                {
+                    "authentication": {"basic": {"username": "a", "password": "b"}},
+                    "failures": [{"when": {"status": 403}, "then": "log_in_again"}],
+                },
+                "",
+                "no log-in",
+            ),
+            (
+                {"authentication": {"login": {"request": {"url": "https://h/"}, "session": {"json": "s"}}}},
+                "authentication.login",
+                "{{session}}",
+            ),
+            *(
+                (
+                    {"failures": [{"when": {"status": 500}, "then": then, "retry_in": 5}]},
+                    "failures[0]",
+                    "retry_in goes with",
+                )
+                for then in ("permanent", "unknown")
+            ),
         ]
         for section, path, words in cases:
             found = self.problems(**section)
