@@ -114,10 +114,15 @@ class Connector:
 
     def reports(self) -> list[tuple[str, str]]:
         """MessageSID and DeliveryStatus of each report in its database, sent or not."""
+        return [(one["MessageSID"], one["DeliveryStatus"]) for one in self._events() if "DeliveryStatus" in one]
+
+    def texts(self) -> list[str]:
+        """Of incoming ones, sorted, as ``reports``."""
+        return sorted(one["Body"] for one in self._events() if "DeliveryStatus" not in one)
+
+    def _events(self) -> list[Any]:
         with closing(sqlite3.connect(f"file:{self.folder / 'smsconnector.db'}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT body FROM outbox WHERE kind = 'delivery_report'").fetchall()
-        found = [json.loads(body) for (body,) in rows]
-        return [(one["MessageSID"], one["DeliveryStatus"]) for one in found]
+            return [json.loads(body) for (body,) in connection.execute("SELECT body FROM outbox")]
 
     def start(self) -> "Deferred[Any]":
         """Fires when it says that it listens."""

@@ -65,7 +65,7 @@ VONAGE = Provider(
         "method": ["GET", "POST"],
         "from": "msisdn",
         "to": "to",
-        "text": ["text", "=x"],
+        "text": "text",
         "id": "messageId",
         "kind": "type",
         "forms": {"binary": {"text": "data", "encoding": "hex", "charset": "octets"}},
