@@ -129,6 +129,13 @@ class StandardVerifySection(VerifySection):
         )
 
 
+def known_algorithm(algorithm: str) -> str:
+    """One of ``ALGORITHMS``. Raises ValueError."""
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"one of these is wanted here: {', '.join(ALGORITHMS)}")
+    return algorithm
+
+
 class ParametersSection(Section):
     """How ``{params}`` is written."""
 
@@ -189,12 +196,7 @@ class HMACVerifySection(TemplateVerifySection):
 
     _checked = field_validator("secrets")(no_empty_secret)
 
-    @field_validator("algorithm")
-    @classmethod
-    def _is_known(cls, algorithm: str) -> str:
-        if algorithm not in ALGORITHMS:
-            raise ValueError(f"one of these is wanted here: {', '.join(ALGORITHMS)}")
-        return algorithm
+    _known = field_validator("algorithm")(known_algorithm)
 
     def made(self) -> Verifier:
         return TemplateSignature(

@@ -1,5 +1,5 @@
 """Signatures over a template: what is signed is told by the configuration, as Plivo, Bird, Sinch, Vonage, Telnyx and
-many others need it."""
+many others need it. Requests that go out are signed by the same templates (``channels/http/signing.py``)."""
 
 import hashlib
 import hmac
@@ -169,7 +169,7 @@ class TemplateSignature:
         try:
             given = _given(self.signature, self.template, self.tolerance_s, request, now_s)
             digests = [
-                self._digest(secret, self.template.octets(request, url, secret))
+                digest_of(self.algorithm, secret, self.template.octets(request, url, secret))
                 for secret in self.secrets
                 for url in _urls(self.template, request)
             ]
@@ -177,9 +177,11 @@ class TemplateSignature:
             return str(error)
         return None if any_equal(digests, given, self.encoding) else WRONG
 
-    def _digest(self, secret: bytes, octets: bytes) -> bytes:
-        kind, _, name = self.algorithm.rpartition("-")
-        return hmac.digest(secret, octets, name) if kind else hashlib.new(name, octets).digest()
+
+def digest_of(algorithm: str, key: bytes, octets: bytes) -> bytes:
+    """By one of ``ALGORITHMS``. A bare digest has its key in ``octets``."""
+    kind, _, name = algorithm.rpartition("-")
+    return hmac.digest(key, octets, name) if kind else hashlib.new(name, octets).digest()
 
 
 ALGORITHMS = tuple(f"{kind}{name}" for kind in ("hmac-", "") for name in ("md5", "sha1", "sha256", "sha512"))

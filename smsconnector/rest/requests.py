@@ -78,14 +78,18 @@ class RequestTemplate(NamedTuple):
         if self.kind == "form":
             return _fields(self.body, facts).encode("ascii")
         if self.kind == "json":
-            filled = _fill_json(self.body, facts)
-            return json.dumps({} if filled is _OMIT else filled, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            return json.dumps(fill_tree(self.body, facts), ensure_ascii=False).encode("utf-8", "backslashreplace")
         return encoded(self.body.fill(facts) or "", self.charset)
 
     @property
     def names(self) -> set[str]:
         """Of all placeholders."""
         return {name for template in self._templates() for name in template.names}
+
+    @property
+    def body_names(self) -> set[str]:
+        """Of the placeholders in the body."""
+        return {name for template in _templates_of(self.body) for name in template.names}
 
     def _templates(self) -> Iterator[Template]:
         yield self.path
@@ -138,33 +142,45 @@ def compile_request(
     return _Compiler(data, known, path).compile()
 
 
+def compile_tree(data: Any, known: Collection[str], path: str) -> tuple[Any, Problems]:
+    """A tree of JSON whose texts are templates, to be filled by ``fill_tree``; with what is wrong in it."""
+    compiler = _Compiler({}, known, path)
+    return compiler.json(data, path), compiler.problems
+
+
+def fill_tree(tree: Any, facts: Facts) -> Any:
+    """The tree with values; {} where nothing in it has one."""
+    filled = _fill_json(tree, facts)
+    return {} if filled is _OMIT else filled
+
+
 class _Compiler:
     """Reads one request, and keeps what is wrong."""
 
     def __init__(self, data: Mapping[str, Any], known: Collection[str], path: str) -> None:
         self._data, self._known, self._path = data, known, path
         self._charset = str(data.get("charset") or "utf-8")
-        self._problems: Problems = []
+        self.problems: Problems = []
 
     def compile(self) -> tuple[RequestTemplate | None, Problems]:
         try:
             "".encode(self._charset)
         except LookupError:
-            self._problems.append((f"{self._path}.charset", f"no charset has the name {self._charset!r}: write utf-8"))
+            self.problems.append((f"{self._path}.charset", f"no charset has the name {self._charset!r}: write utf-8"))
             self._charset = "utf-8"
         origin, path, url_query = self._url()
         query = self._fields("query")
         kinds = [kind for kind in BODIES if self._data.get(kind) is not None]
         if len(kinds) > 1:
-            self._problems.append((self._path, f"a request has one body: leave all but one of {', '.join(kinds)} out"))
+            self.problems.append((self._path, f"a request has one body: leave all but one of {', '.join(kinds)} out"))
         kind = kinds[0] if kinds else None
         body = self._body(kind)
         method = str(self._data.get("method") or ("POST" if kind else "GET")).upper()
         if kind and method == "GET":
-            self._problems.append((f"{self._path}.method", f"a GET has no body: write POST, or query for {kind}"))
+            self.problems.append((f"{self._path}.method", f"a GET has no body: write POST, or query for {kind}"))
         headers = self._headers(kind)
-        if self._problems or path is None:
-            return None, self._problems
+        if self.problems or path is None:
+            return None, self.problems
         made = RequestTemplate(method, origin, path, url_query, query, kind, body, headers, self._charset)
         return made, []
 
@@ -173,7 +189,7 @@ class _Compiler:
         try:
             return read_template(_written(source), place, self._known, self._charset)
         except TemplateError as error:
-            self._problems.append((path, str(error)))
+            self.problems.append((path, str(error)))
             return Template((), place)
 
     def _url(self) -> tuple[str, Template | None, Template | None]:
@@ -183,7 +199,7 @@ class _Compiler:
         found = _URL.match(url)
         bare = re.sub(r"\{\{.*?\}\}", "", url)
         if found is None or not (bare.isascii() and bare.isprintable() and " " not in bare):
-            self._problems.append(
+            self.problems.append(
                 (
                     path,
                     "an absolute URL is wanted here, with a host without placeholders, and without blanks and #:"
@@ -192,7 +208,7 @@ class _Compiler:
             )
             return "", None, None
         if found[3] and not 0 < int(found[3][1:]) < 65_536:
-            self._problems.append((path, "a port is 1 to 65535"))
+            self.problems.append((path, "a port is 1 to 65535"))
         query = self._read(found[5][1:], Place.URL_QUERY, path) if found[5] else None
         return f"{found[1]}{found[2]}{found[3] or ''}", self._read(found[4] or "/", Place.PATH, path), query
 
@@ -206,7 +222,7 @@ class _Compiler:
             for index, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 place = path if index is None else f"{path}[{index}]"
                 if isinstance(one, dict | list) or one is None:
-                    self._problems.append((place, "a text or a number is wanted here"))
+                    self.problems.append((place, "a text or a number is wanted here"))
                 else:
                     made.append(Field(encoded_name, self._read(one, Place.FIELD, place)))
         return tuple(made)
@@ -215,16 +231,16 @@ class _Compiler:
         if kind == "form":
             return self._fields("form")
         if kind == "json":
-            return self._json(self._data["json"], f"{self._path}.json")
+            return self.json(self._data["json"], f"{self._path}.json")
         if kind is not None:
             return self._read(self._data[kind], Place.XML if kind == "xml" else Place.RAW, f"{self._path}.{kind}")
         return None
 
-    def _json(self, node: Any, path: str) -> Any:
+    def json(self, node: Any, path: str) -> Any:
         if isinstance(node, dict):
-            return {_written(key): self._json(one, f"{path}.{key}") for key, one in node.items()}
+            return {_written(key): self.json(one, f"{path}.{key}") for key, one in node.items()}
         if isinstance(node, list):
-            return [self._json(one, f"{path}[{index}]") for index, one in enumerate(node)]
+            return [self.json(one, f"{path}[{index}]") for index, one in enumerate(node)]
         if isinstance(node, str):
             return self._read(node, Place.JSON, path) if "{{" in node else node
         return node
@@ -235,7 +251,7 @@ class _Compiler:
         for name, value in data.items() if isinstance(data, dict) else ():
             path = f"{self._path}.headers.{name}"
             if not _TOKEN.match(str(name)) or str(name).lower() in _NOT_OURS:
-                self._problems.append((path, "no header of this name can be set here"))
+                self.problems.append((path, "no header of this name can be set here"))
             elif not isinstance(value, dict | list) and value is not None:
                 made.append((str(name), self._read(value, Place.HEADER, path)))
         if kind is not None and "content-type" not in (name.lower() for name, _ in made):

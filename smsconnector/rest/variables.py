@@ -1,11 +1,12 @@
 """What a template can name. ``VARIABLES`` is the table: a name, and how its value comes from the facts of one text.
 
-Beside these there are names that the configuration makes: ``secret.NAME`` for each entry of ``secrets``, and
-``session`` where a log-in is configured. A value that a text does not have is None.
+Beside these there are names that the configuration makes: ``secret.NAME`` for each entry of ``secrets``, ``session``
+where a log-in or a token is configured, and ``signature`` where requests are signed. A value that a text does not have
+is None.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smsconnector.messages import Segment
 from smsconnector.rest.filters import Value
@@ -28,6 +29,8 @@ class Facts:
     hooks_url: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     session: str | None = field(default=None, repr=False)
+    signature: str | None = field(default=None, repr=False)
+    nonce: str = ""  # another at each try
 
     def value(self, name: str) -> Value:
         """The value of a name that ``names`` has."""
@@ -36,17 +39,20 @@ class Facts:
             return made(self)
         if name == "session":
             return self.session
+        if name == "signature":
+            return self.signature
         return self.secrets[name.removeprefix("secret.")]
 
     def masked(self) -> "Facts":
         """The same, with a mask in the place of every secret, to be shown."""
         hidden = dict.fromkeys(self.secrets, MASK)
-        return Facts(self.segment, self.now_ms, self.sid, self.channel, self.source, self.hooks_url, hidden, MASK)
+        return replace(self, secrets=hidden, session=MASK, signature=MASK)
 
 
-def names(secrets: Iterable[str], has_session: bool = False) -> tuple[str, ...]:
+def names(secrets: Iterable[str], has_session: bool = False, has_signature: bool = False) -> tuple[str, ...]:
     """All names that a template may have."""
-    return (*VARIABLES, *(["session"] if has_session else []), *(f"secret.{name}" for name in secrets))
+    computed = [name for name, is_there in (("session", has_session), ("signature", has_signature)) if is_there]
+    return (*VARIABLES, *computed, *(f"secret.{name}" for name in secrets))
 
 
 def _is_long(number: str) -> bool:
@@ -112,6 +118,7 @@ VARIABLES: dict[str, Callable[[Facts], Value]] = {
     "receive_url": lambda facts: _hook(facts, "receive"),
     "now": lambda facts: facts.now_ms // 1000,
     "now_ms": lambda facts: facts.now_ms,
+    "nonce": lambda facts: facts.nonce,
     "lifetime": _seconds_left,
     "validity": lambda facts: _asked(facts, _seconds_left(facts)),
     "expires": lambda facts: _asked(facts, facts.segment.expires_at // 1000),

@@ -2,8 +2,16 @@
 stands between it and its provider: proxies, limits."""
 
 import base64
+import hashlib
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from smsconnector.channels.http import session
 from smsconnector.messages import Verdict
@@ -405,6 +413,60 @@ class ProxiesTest(AccessCase):
 
 
 class SecureProxiesTest(SecureCase, ProxiesTest): ...
+
+
+class SignedTest(AccessCase):
+    """What is computed for each request, checked by other code than ours."""
+
+    async def test_signature(self) -> None:
+        """Vonage's: MD5 over the sorted fields. A try that was refused is followed by one with a timestamp, a nonce and
+        a signature of its own, and with no field twice (vonage-python-sdk#202)."""
+        names = {"to": "{{to}}", "text": "{{text}}", "timestamp": "{{now}}", "nonce": "{{nonce}}"}
+        section: dict[str, Any] = {
+            "request": {"url": "http://provider/sms", "form": names | {"sig": "{{signature}}"}},
+            "sign": {
+                "algorithm": "md5", "secret": "{{secret.key}}", "template": "{params}{secret}",
+                "params": {"pair": "&{name}={value}", "replace": "&=", "by": "_"},
+            },
+        }  # fmt: skip
+        provider = self.provider(says(429, {}, ("Retry-After", "1")), TAKEN)
+        bench = self.bench(provider, is_patient=True, **section)
+        bench.send(text=f"a&b=c {TEXT}")
+        await until(lambda: bench.told, 10)
+        self.assertEqual((bench.told[0].verdict, len(provider.requests)), (Verdict.ACCEPTED, 2))
+        sent = [parse_qsl(one.body.decode(), strict_parsing=True) for one in provider.requests]
+        for pairs in sent:
+            self.assertEqual(sorted(name for name, _ in pairs), ["nonce", "sig", "text", "timestamp", "to"])
+            signed = "".join(
+                f"&{name}={value.replace('&', '_').replace('=', '_')}" for name, value in sorted(pairs) if name != "sig"
+            )
+            self.assertEqual(dict(pairs)["sig"], hashlib.md5((signed + KEY).encode()).hexdigest())
+            self.assertLess(abs(int(dict(pairs)["timestamp"]) - time.time()), 5)
+        for name in ("nonce", "sig", "timestamp"):
+            self.assertEqual(len({dict(pairs)[name] for pairs in sent}), 2, name)
+
+    async def test_token(self) -> None:
+        """A JSON Web Token by RS256, as Vonage's Messages API has it: valid now, and another for each request."""
+        key = rsa.generate_private_key(65537, 2048)
+        path = Path(self.mktemp())
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+        provider = self.provider(TAKEN)
+        token = {"private_key_file": str(path), "claims": {"application_id": "app-1"}}
+        bench = self.bench(provider, request=PLAIN, authentication={"jwt": token})
+        for _ in range(2):
+            self.assertEqual(await bench.end(), ACCEPTED)
+        ids = set()
+        for request in provider.requests:
+            given = request.headers["authorization"].removeprefix("Bearer ")
+            claims = jwt.decode(given, key.public_key(), ["RS256"], leeway=5)
+            self.assertEqual((claims["application_id"], claims["exp"] - claims["iat"]), ("app-1", 900))
+            ids.add(claims["jti"])
+            self.assertNotIn(given, "\n".join(self.log_lines))
+        self.assertEqual(len(ids), 2)
+
+
+class SecureSignedTest(SecureCase, SignedTest): ...
 
 
 class LimitsTest(AccessCase):

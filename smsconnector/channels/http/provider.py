@@ -1,7 +1,8 @@
 """The provider of an ``http`` channel: the request for a text, and the result of its answer, both by the configuration.
 
 1. ``call`` fills the template. Where it names a session that is not there yet, the request comes when the log-in is
-   done (``session``). A text that can't stand where the template wants it is refused for good.
+   done (``session``). A token (``web_token``) and a signature (``signing``) are made at once. A text that can't stand
+   where the template wants it is refused for good.
 2. ``read`` judges the answer by ``rest.conditions`` and finds the ids. A refused session is given up, and the base
    makes the request once more.
 
@@ -10,14 +11,17 @@ Nothing that is shown holds a secret, a text or a number: see ``redaction``.
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from secrets import token_hex
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from smsconnector.channels.http.redaction import redacted
 from smsconnector.channels.http.session import LoginRefused, LoginRules, Session
-from smsconnector.channels.http.settings import HTTPChannelSection, Templates
+from smsconnector.channels.http.settings import NOBODY, HTTPChannelSection, Templates, signer_of
+from smsconnector.channels.http.signing import Signer
+from smsconnector.channels.http.web_token import TokenMaker
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.errors import TemplateError, TextError
 from smsconnector.messages import Segment
@@ -31,7 +35,6 @@ from smsconnector.rest.variables import MASK, Facts
 
 CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
 MOST_SESSIONS = 10_000  # requests whose session is remembered: more than may be under way
-_NOBODY = Segment(0, 1, 1, "", "gsm7", None, "", 0)  # a log-in is for no text
 _KINDS = {"accepted": Kind.TAKEN} | {kind.name.lower(): kind for kind in Kind if kind is not Kind.TAKEN}
 _PAUSED = (Kind.TEMPORARY, Kind.THROTTLED, Kind.ACCOUNT)  # of these Retry-After is true
 
@@ -50,9 +53,12 @@ class Prepared:
 
     template: RequestTemplate
     basic: tuple[Template, Template] | None = None
+    signer: Signer | None = field(default=None, repr=False)
 
     def call(self, facts: Facts) -> HTTPCall:
         """Raises TextError."""
+        if self.signer is not None and facts.signature is None:
+            facts = replace(facts, signature=self.signer.signature(self.template, facts))
         request = self.template.fill(facts)
         headers = request.headers
         if self.basic is not None:
@@ -79,11 +85,15 @@ class TemplateProvider:
         templates: Templates,
         milliseconds: Callable[[], int],
         session: Session | None,
+        nonce: Callable[[], str],
     ) -> None:
         if templates.problems or templates.request is None:
             raise TemplateError("; ".join(f"{path}: {sentence}" for path, sentence in templates.problems))
         self._section, self._surface, self._milliseconds, self.session = section, surface, milliseconds, session
-        self.request = Prepared(templates.request, templates.basic)
+        self.request = Prepared(templates.request, templates.basic, signer_of(section, templates))
+        token = section.authentication.jwt
+        self._token_maker = None if token is None else TokenMaker(token, templates.claims)
+        self._nonce = nonce
         self._own_id: Template = templates.own_id
         self._secrets: Mapping[str, str] = section.all_secrets()
         self._meaning = section.meaning()
@@ -95,6 +105,8 @@ class TemplateProvider:
     def call(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
         """The request. The Deferred fails with NotSent, where a log-in could not be made."""
         facts = self.facts(segment, now_ms)
+        if self._token_maker is not None:
+            return self._with(self._token_maker.token(facts), facts)
         if self.session is None:
             return self._filled(facts)
         found = self.session.get()
@@ -133,7 +145,8 @@ class TemplateProvider:
         if segment.count > 1:  # a text that was cut: each part has an id of its own
             sid = f"{sid}-{segment.number}"
         surface = self._surface
-        return Facts(segment, now_ms, sid, surface.channel, source, surface.hooks_url, self._secrets)
+        nonce = self._nonce()
+        return Facts(segment, now_ms, sid, surface.channel, source, surface.hooks_url, self._secrets, nonce=nonce)
 
     def redacted(self, words: str, segment: Segment, session: str | None = None) -> str:
         """The provider's words, to be shown."""
@@ -181,9 +194,10 @@ def make_provider(
     ask: "Callable[[HTTPCall], Deferred[HTTPReply]]",
     milliseconds: Callable[[], int],
     seconds: Callable[[], float],
+    nonce: Callable[[], str] = token_hex,
 ) -> TemplateProvider:
     """The provider of a section. ``ask`` sends a log-in; ``milliseconds`` is the time of day, ``seconds`` a clock that
-    only rises. Raises TemplateError for a section that was not checked."""
+    only rises; ``nonce`` gives another word at each call. Raises TemplateError for a section that was not checked."""
     templates = Templates(section.written())
     login = login_of(section, templates)
     session = None
@@ -192,15 +206,15 @@ def make_provider(
         secrets = section.all_secrets()
 
         def make_call() -> HTTPCall:
-            return prepared.call(login_facts(surface, secrets, milliseconds()))
+            return prepared.call(login_facts(surface, secrets, milliseconds(), nonce()))
 
         session = Session(ask, make_call, rules, seconds)
-    return TemplateProvider(section, surface, templates, milliseconds, session)
+    return TemplateProvider(section, surface, templates, milliseconds, session, nonce)
 
 
-def login_facts(surface: Surface, secrets: Mapping[str, str], now_ms: int) -> Facts:
+def login_facts(surface: Surface, secrets: Mapping[str, str], now_ms: int, nonce: str = "") -> Facts:
     """What the request of a log-in may name."""
-    return Facts(_NOBODY, now_ms, "", surface.channel, secrets=secrets)
+    return Facts(NOBODY, now_ms, "", surface.channel, secrets=secrets, nonce=nonce)
 
 
 def login_of(section: HTTPChannelSection, templates: Templates) -> tuple[Prepared, LoginRules] | None:

@@ -19,13 +19,16 @@ from smsconnector.channels.http.conditions import (
     IdPlaces,
     PlaceSection,
 )
-from smsconnector.errors import TemplateError
+from smsconnector.channels.http.signing import Signer, SignSection, check_signed
+from smsconnector.channels.http.web_token import JWTSection
+from smsconnector.errors import TemplateError, TextError
 from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
+from smsconnector.messages import Segment
 from smsconnector.rest.conditions import Meaning
-from smsconnector.rest.requests import Problems, RequestTemplate, compile_request
-from smsconnector.rest.templates import Place, read_template
-from smsconnector.rest.variables import names
+from smsconnector.rest.requests import Problems, RequestTemplate, compile_request, compile_tree
+from smsconnector.rest.templates import Place, Template, read_template
+from smsconnector.rest.variables import Facts, names
 from smsconnector.sections import (
     ChannelSection,
     Problem,
@@ -37,7 +40,9 @@ from smsconnector.sections import (
     unusable_tls,
 )
 
-_LOGIN_NAMES = ("now", "now_ms", "channel")  # what a log-in may name beside the secrets
+_LOGIN_NAMES = ("now", "now_ms", "nonce", "channel")  # what a log-in may name beside the secrets
+_CHANGING = {"now", "now_ms", "nonce", "lifetime", "validity", "session", "signature"}  # others at each try
+NOBODY = Segment(0, 1, 1, "", "gsm7", None, "", 0)  # a log-in and a key are for no text
 SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
@@ -103,9 +108,12 @@ class AuthenticationSection(Section):
     basic: BasicSection | None = None
     login: LoginSection | None = None
     oauth2: OAuth2Section | None = None
+    jwt: JWTSection | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> "AuthenticationSection":
+        if self.jwt is not None and any(one is not None for one in (self.oauth2, self.login, self.basic)):
+            raise ValueError("jwt goes with no other: its token is the whole authentication")
         if self.oauth2 is not None and (self.login is not None or self.basic is not None):
             raise ValueError("oauth2 goes with neither login nor basic: its token is the whole authentication")
         return self
@@ -151,6 +159,7 @@ class HTTPChannelSection(ChannelSection):
     secret_files: dict[SecretName, str] = {}  # the first line of the file is the secret
     request: RequestSection
     authentication: AuthenticationSection = AuthenticationSection()
+    sign: SignSection | None = None  # what the request names as {{signature}}
     accepted: Conditions = Field(default=[ConditionSection(status=["2xx"])])
     id: IdPlaces = "none"
     receipts: bool | None = None  # whether it tells what became of a text; None: if it gives ids, or knows ours
@@ -231,8 +240,28 @@ class HTTPChannelSection(ChannelSection):
             if not Path(file).read_text("utf-8", "replace").strip():
                 found.append((f"{path}.secret_files.{name}", f"{file} is empty"))
         found += self.tls.problems(f"{path}.tls")
+        if self.authentication.jwt is not None:
+            found += self.authentication.jwt.problems(f"{path}.authentication.jwt")
+        found += [] if found else self._unusable_signature(path)
         host = urlsplit(self.request.url).hostname
         return found or unusable_tls(host or "", self.tls.settings(), f"{path}.tls")
+
+    def _unusable_signature(self, path: str) -> list[Problem]:
+        """Whether its key can be read, and a request without a text can be signed."""
+        templates = Templates(self.written())
+        signer = signer_of(self, templates)
+        if signer is None or templates.request is None:
+            return []
+        facts, key = Facts(NOBODY, 0, "", "", secrets=self.all_secrets(), session=""), "secret"
+        try:
+            signer.key(facts)
+            key = "template"
+            signer.signature(templates.request, facts)
+        except ValueError as error:
+            return [(f"{path}.sign.{key}", str(error))]
+        except TextError:
+            pass  # what may be said of no text says nothing of others
+        return []
 
     def all_secrets(self) -> dict[str, str]:
         """By their names, from wherever they are."""
@@ -268,11 +297,13 @@ class Templates:
         secrets = [str(name) for key in ("secrets", "secret_files") for name in _mapping(data.get(key))]
         authentication = _mapping(data.get("authentication"))
         login, oauth2 = _mapping(authentication.get("login")), _mapping(authentication.get("oauth2"))
-        self._known = names(secrets, bool(login or oauth2))
+        token, sign = _mapping(authentication.get("jwt")), _mapping(data.get("sign"))
+        has_session = bool(login or oauth2 or token)
+        self._known = names(secrets, has_session, bool(sign))
         self._login_known = (*_LOGIN_NAMES, *(f"secret.{name}" for name in secrets))
         self._path = path
         written = dict(_mapping(data.get("request")))
-        if oauth2:
+        if oauth2 or token:
             written["headers"] = {"Authorization": "Bearer {{session}}"} | dict(_mapping(written.get("headers")))
         self.request = self._request(written, self._known, "request")
         self.login: RequestTemplate | None = None
@@ -292,8 +323,36 @@ class Templates:
         self.client = self._pair(oauth2, ("client_id", "client_secret"), "authentication.oauth2")
         proxy = {"password": ""} | dict(_mapping(data.get("proxy")))
         self.proxy = self._pair(proxy, ("username", "password"), "proxy")
+        self.claims, problems = compile_tree(
+            dict(_mapping(token.get("claims"))), self._login_known, self._place("authentication.jwt.claims")
+        )
+        self.problems += problems
+        self.signed, self.key = self._signing(sign, names(secrets, has_session)) if sign else (None, None)
         own = data.get("id")
         self.own_id = self._text(_mapping(own).get("own", "{{sid}}"), self._known, "id.own")
+        if self.own_id is not None and (changing := self.own_id.names & _CHANGING):
+            self.problems.append(
+                (
+                    self._place("id.own"),
+                    f"{min(changing)} is another at each try, so it is no id: write {{{{sid}}}}",
+                )
+            )
+
+    def _signing(self, sign: Mapping[str, Any], known: tuple[str, ...]) -> tuple[Template | None, Template | None]:
+        """What is signed, and the key."""
+        signed = self._text(sign.get("template") or "", known, "sign.template")
+        key = None if sign.get("secret") is None else self._text(sign["secret"], self._login_known, "sign.secret")
+        if self.request is None or signed is None:
+            return signed, key
+        if "signature" not in self.request.names:
+            self.problems.append(
+                (self._place("sign"), "the request names no {{signature}}: write where it has to stand")
+            )
+        try:
+            check_signed(signed, self.request, _mapping(sign.get("params")))
+        except TemplateError as error:
+            self.problems.append((self._place("sign.template"), str(error)))
+        return signed, key
 
     def _request(self, data: Mapping[str, Any], known: tuple[str, ...], place: str) -> RequestTemplate | None:
         found, problems = compile_request(data, known, self._place(place))
@@ -327,6 +386,13 @@ class Templates:
 
     def _place(self, place: str) -> str:
         return f"{self._path}.{place}" if self._path else place
+
+
+def signer_of(section: HTTPChannelSection, templates: Templates) -> Signer | None:
+    """Who signs its requests. ``templates`` have no problems."""
+    if section.sign is None or templates.signed is None:
+        return None
+    return Signer(section.sign, templates.signed, templates.key)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -25,6 +25,8 @@ report                                                    tests
                                                           unit.hooks.test_tokens.WebTokenCase.test_nested_json_is_covered_by_its_hash
                                                           unit.http.test_public_reports.VonageDoorCase.test_nested_objects
 12 vonage-python-sdk#202: a repeat of a signed request    unit.hooks.test_template_signatures.ProvidersCase.test_a_repeat_is_signed_anew
+                                                          unit.channels.http.test_signing.VonageCase.test_a_repeat_is_signed_anew
+                                                          integration.test_http_access.SignedTest.test_signature
 13 jasmin#1012, #1010, #1051, #998: ACK/Jasmin            integration.test_public_reports.JasminTest.test_acknowledged
                                                           unit.http.test_public_reports.JasminDoorCase.test_octets
 14 plivo-node#83, messagebird-nodejs#69: port, url_hash   unit.hooks.test_template_signatures.ProvidersCase.test_plivo_v2

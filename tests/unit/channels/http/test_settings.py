@@ -1,13 +1,20 @@
 """The section of an ``http`` channel: every error at once, each with its path and what to write instead."""
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels.http.provider import Surface, make_provider
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
+from smsconnector.net.http_client import HTTPCall
+from tests.unit.rest.cases import NOW_MS, segment
 
 
 class SettingsCase(SynchronousTestCase):
@@ -123,6 +130,25 @@ class SettingsCase(SynchronousTestCase):
         self.assertEqual(
             set(found), {"request.form.a", "request.form.b", "request.colour", "accepted[0].status", "parallel"}
         )
+
+    def test_the_page_s_examples(self) -> None:
+        """Each is right as it stands in docs/http-channel.rst, and makes its requests."""
+        page = (Path(__file__).resolve().parents[4] / "docs" / "http-channel.rst").read_text("utf-8")
+        blocks = re.findall(r"code-block:: yaml\n\n((?:    .*\n|\n)+)", page)
+        self.assertEqual(len(blocks), 4)
+        path = self.mktemp()
+        key = rsa.generate_private_key(65537, 2048)
+        plain = serialization.NoEncryption()
+        Path(path).write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        for block in map(textwrap.dedent, blocks):
+            section = {"type": "http"} | yaml.safe_load(block.replace("vonage.key", path))
+            variables = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", block), "x")
+            configuration = parse(yaml.safe_dump({"channels": {"out": section}}), variables)
+            checked: Any = configuration.channels["out"]
+            self.assertEqual(checked.problems("x"), [])
+            nobody: Any = None
+            provider = make_provider(checked, Surface("out", None), nobody, lambda: NOW_MS, lambda: 0.0)
+            self.assertIsInstance(provider.call(segment(), NOW_MS), HTTPCall)
 
     def test_warning(self) -> None:
         """A request that names a callback is told of, where the provider can't reach us."""
