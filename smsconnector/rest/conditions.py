@@ -102,8 +102,13 @@ class Meaning:
     renewable: bool = False
 
     def judge(self, answer: Answer) -> Judgement:
-        if all(condition.holds(answer, every=True) for condition in self.accepted):
-            return Judgement("accepted")
+        return Judgement("accepted") if self.accepts(answer) else self.refusal(answer)
+
+    def accepts(self, answer: Answer) -> bool:
+        return all(condition.holds(answer, every=True) for condition in self.accepted)
+
+    def refusal(self, answer: Answer) -> Judgement:
+        """What it means, as it is no success."""
         rule = next((one for one in self.rules if one.holds(answer)), None)
         written = self.code if rule is None or rule.code is None else rule.code
         code = _code(written.first(answer) if isinstance(written, Selector) else written)

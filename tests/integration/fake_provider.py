@@ -44,7 +44,8 @@ class Request:
 class Reply:
     """``raw``: these octets instead of a well-formed reply. ``cut``: so many octets of it are written, then the
     connection is reset. ``is_last``: the connection is closed behind it. ``delay`` (s): before it is written.
-    ``is_silent``: nothing is written at all. ``is_slow``: an octet every 20 ms."""
+    ``is_silent``: nothing is written at all. ``is_slow``: an octet every 20 ms. ``then``: these octets are written too,
+    ``pause`` (s) later."""
 
     status: int = 200
     body: bytes = b""
@@ -55,6 +56,8 @@ class Reply:
     delay: float = 0.0
     is_silent: bool = False
     is_slow: bool = False
+    then: bytes = b""
+    pause: float = 0.0
 
     def octets(self) -> bytes:
         """The whole of it."""
@@ -173,6 +176,8 @@ class _Connection(Protocol):
                 self.later(0.02 * (place + 1), transport.write, octets[place : place + 1])
             return
         transport.write(octets)
+        if reply.then:
+            self.later(reply.pause, transport.write, reply.then)
         if reply.cut is not None:
             self.later(0.02, transport.abortConnection)
         elif reply.is_last:

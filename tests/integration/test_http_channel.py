@@ -14,12 +14,25 @@ from email.utils import formatdate
 from typing import Any, NamedTuple
 
 import yaml
+from twisted.internet.task import deferLater
 
 from smsconnector.channels.provider.results import Kind
 from smsconnector.lifecycle import CODE_ACCEPTED
 from smsconnector.messages import Verdict
 from tests.integration.fake_provider import FakeProvider, Reply, Request
-from tests.integration.provider_bench import HTML, KEY, NUMBER, TAKEN, TEXT, THROTTLED, HTTPCase, SecureCase, ok, says
+from tests.integration.provider_bench import (
+    HTML,
+    KEY,
+    NUMBER,
+    TAKEN,
+    TEXT,
+    THROTTLED,
+    HTTPCase,
+    SecureCase,
+    ok,
+    reactor,
+    says,
+)
 from tests.integration.stack import until
 from tests.recorded_log import RecordedLog
 from tests.unit.channels.http.examples import ENVIRONMENT, EXAMPLES, NASTY
@@ -169,6 +182,9 @@ UNKNOWN_CASES = (
     Case(Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000), UNKNOWN),
     Case(Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), UNKNOWN),
     Case(Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), UNKNOWN),
+    Case(Reply(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 40_000), UNKNOWN, section={"maximum_reply": 1_024}),
+    Case(Reply(raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), UNKNOWN),
+    Case(says(999, ok(id="m-1")), UNKNOWN),
     Case(Reply(is_silent=True), UNKNOWN),
     Case(says(202, ok(id="m-1"), is_slow=True), UNKNOWN),
     *(Case(says(202, ok(id="m-1"), cut=cut), UNKNOWN) for cut in (0, 1, 20, CUT - 1)),
@@ -246,6 +262,20 @@ class AnswersTest(HTTPCase):
             self.assertEqual((bench.told[0].verdict, len(bench.back), len(times)), (ACCEPTED, 1, 2))
             self.assertGreaterEqual(times[1] - times[0], at_least)
             self.assertLessEqual(times[1] - times[0], at_most)
+
+    async def test_an_answer_that_nobody_asked_for(self) -> None:
+        """Behind an answer comes another one, at once or later, before the next text is sent: it is no answer to that
+        text, which would else count as taken."""
+        for delay in (0.0, 0.1):
+            if delay:
+                first = Reply(raw=TAKEN.octets(), then=TAKEN.octets(), pause=delay)
+            else:
+                first = Reply(raw=TAKEN.octets() * 2)
+            provider = self.provider(first, fails(21))
+            bench = self.bench(provider)
+            self.assertEqual(await bench.end(), (ACCEPTED, None, "up"))
+            await deferLater(reactor, 0.3)
+            self.assertEqual(await bench.end(), (REFUSED, 21, "up"), delay)
 
     async def test_account_is_tried_again_by_one(self) -> None:
         """A stopped channel sends one text after the pause, and the others when that was taken."""

@@ -28,6 +28,7 @@ from smsconnector.messages import Segment
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.net.retry_after import retry_after
 from smsconnector.rest.answers import Answer, Selector
+from smsconnector.rest.conditions import Meaning
 from smsconnector.rest.ids import ids_of, usable_id
 from smsconnector.rest.requests import RequestTemplate
 from smsconnector.rest.templates import Template
@@ -112,7 +113,9 @@ class TemplateProvider:
         found = self.session.get()
         if isinstance(found, str):
             return self._with(found, facts)
-        made: Deferred[HTTPCall | Result] = found.addCallbacks(self._with, self._no_session, (facts,))
+        made: Deferred[HTTPCall | Result] = found.addCallbacks(
+            self._with, self._no_session, (facts,), errbackArgs=(segment,)
+        )
         return made
 
     def read(self, segment: Segment, reply: HTTPReply) -> Result:
@@ -165,13 +168,15 @@ class TemplateProvider:
         except TextError as error:
             return Result(Kind.PERMANENT, code=CODE_UNSENDABLE, reason=str(error))
 
-    def _no_session(self, failure: Failure) -> Result:
+    def _no_session(self, failure: Failure, segment: Segment) -> Result:
         error = failure.value
         if not isinstance(error, LoginRefused):
             failure.raiseException()
             raise AssertionError  # it has raised
-        wait = self._asked_to_wait(error.retry_after)
-        return Result(_KINDS[error.judgement.outcome], (), error.judgement.code, str(error), wait)
+        outcome, code, _, detail = error.judgement
+        words = self.redacted(detail, segment)
+        reason = f"{error}: {words}" if words else str(error)
+        return Result(_KINDS[outcome], (), code, reason, self._asked_to_wait(error.retry_after))
 
     def _asked_to_wait(self, header: str | None) -> float | None:
         """Seconds, by Retry-After."""
@@ -218,15 +223,18 @@ def login_facts(surface: Surface, secrets: Mapping[str, str], now_ms: int, nonce
 
 
 def login_of(section: HTTPChannelSection, templates: Templates) -> tuple[Prepared, LoginRules] | None:
-    """The request that gives a session, and how its answer is read; None if there is none."""
+    """The request that gives a session, and how its answer is read; None if there is none. OAuth2 has words of its own
+    for a failure (RFC 6749 section 5.2); a log-in has them where all answers of the provider have."""
     if templates.login is None:
         return None
     login, oauth2 = section.authentication.login, section.authentication.oauth2
     if login is not None:
         expires_in = None if login.expires_in is None else login.expires_in.selector()
-        accepted = tuple(one.condition() for one in login.accepted)
-        return Prepared(templates.login), LoginRules(accepted, login.session.selector(), expires_in, login.lifetime)
+        meaning = replace(section.meaning(), accepted=tuple(one.condition() for one in login.accepted), rules=())
+        rules = LoginRules(meaning, login.session.selector(), expires_in, login.lifetime, section.answer_charset)
+        return Prepared(templates.login), rules
     assert oauth2 is not None
     token, expires = Selector("json", ("access_token",)), Selector("json", ("expires_in",))
+    meaning = Meaning((), code=Selector("json", ("error",)), detail=Selector("json", ("error_description",)))
     basic = templates.client if oauth2.credentials == "basic" else None
-    return Prepared(templates.login, basic), LoginRules((), token, expires, oauth2.lifetime)
+    return Prepared(templates.login, basic), LoginRules(meaning, token, expires, oauth2.lifetime)

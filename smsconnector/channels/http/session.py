@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from smsconnector.errors import HTTPFailure, NotSent
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.rest.answers import Answer, Selector, as_word
-from smsconnector.rest.conditions import Condition, Judgement, by_status
+from smsconnector.rest.conditions import Judgement, Meaning, by_status
 from smsconnector.rest.ids import usable_id
 
 PAUSE = 5.0  # seconds between two log-ins, if the first has failed
@@ -29,19 +29,21 @@ SESSION_CHARACTERS = 8_192  # a JWT may be long
 class LoginRefused(Exception):
     """The provider answered the log-in, and gave no session. ``retry_after`` is that header of its answer."""
 
-    def __init__(self, judgement: Judgement, retry_after: str | None = None) -> None:
-        super().__init__(f"the log-in was refused with HTTP status {judgement.code}")
-        self.judgement, self.retry_after = judgement, retry_after
+    def __init__(self, judgement: Judgement, reply: HTTPReply) -> None:
+        super().__init__(f"the log-in was refused with HTTP status {reply.status}")
+        self.judgement, self.retry_after = judgement, reply.headers.get("retry-after")
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRules:
-    """How the answer to a log-in is read. ``lifetime`` is in seconds; None: until the session is refused."""
+    """How the answer to a log-in is read. ``lifetime`` is in seconds; None: until the session is refused. ``charset``
+    is that of answers that say it wrongly."""
 
-    accepted: tuple[Condition, ...]
+    meaning: Meaning
     session: Selector
     expires_in: Selector | None = None
     lifetime: float | None = None
+    charset: str | None = None
 
 
 class Session:
@@ -85,14 +87,14 @@ class Session:
             self._value = None
 
     def _read(self, reply: HTTPReply) -> str:
-        answer = Answer(reply.status, reply.headers, reply.body)
-        accepted = all(one.holds(answer, every=True) for one in self._rules.accepted)
+        answer = Answer(reply.status, reply.headers, reply.body, self._rules.charset)
+        meaning = self._rules.meaning
         value = as_word(self._rules.session.first(answer))
-        if not accepted or not value or not usable(value):
+        if not meaning.accepts(answer) or not value or not usable(value):
             outcome = by_status(reply.status)
             fatal = outcome in ("permanent", "account") or 200 <= reply.status < 300
             outcome = "account" if fatal else "throttled" if outcome == "throttled" else "temporary"
-            raise LoginRefused(Judgement(outcome, reply.status), reply.headers.get("retry-after"))
+            raise LoginRefused(meaning.refusal(answer)._replace(outcome=outcome), reply)
         life = self._lifetime(answer)
         self._ends_at = None if life is None else self._seconds() + life - min(life * EARLY, EARLY_S)
         return value

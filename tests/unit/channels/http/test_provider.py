@@ -139,6 +139,37 @@ class TokenCase(SynchronousTestCase):
             bench.log_in(access_token="t")
             self.assertEqual(authorization(self.successResultOf(good)), "Bearer t")
 
+    def test_words_of_a_refusal(self) -> None:
+        """Why a log-in was refused is told in the provider's words, without what they quote, in the alphabet of its
+        answers: else the operator has an HTTP status of 200 and nothing more."""
+        login = {
+            "request": {"url": "https://api.example/in", "query": {"p": "{{secret.key}}"}},
+            "accepted": {"json": "session"},
+            "session": {"json": "session"},
+        }
+        bench = Bench(
+            authentication={"login": login},
+            request={"url": "https://api.example/send?s={{session}}"},
+            reason={"json": "why"},
+            code={"json": "code"},
+            answer_charset="utf-16-le",
+        )
+        one = bench.call()
+        words = json.dumps({"code": 7, "why": "p\u00e4ssword S3CRET is old, +923001234567"}, ensure_ascii=False)
+        bench.asked[0][1].callback(HTTPReply(200, {}, words.encode("utf-16-le")))
+        result = self.successResultOf(one)
+        self.assertEqual((result.kind, result.code), (Kind.ACCOUNT, 7))
+        self.assertEqual(result.reason, "the log-in was refused with HTTP status 200: p\u00e4ssword *** is old, +***")
+
+    def test_words_of_oauth2(self) -> None:
+        """RFC 6749 section 5.2: error and error_description."""
+        bench = self.bench()
+        one = bench.call()
+        bench.log_in(400, error="invalid_client", error_description="no S3CRET here")
+        result = self.successResultOf(one)
+        self.assertEqual((result.kind, result.code), (Kind.ACCOUNT, "invalid_client"))
+        self.assertEqual(result.reason, "the log-in was refused with HTTP status 400: no *** here")
+
     def test_session_of_a_login(self) -> None:
         """By a pattern in the body; without a lifetime it is kept until it is refused."""
         bench = Bench(
