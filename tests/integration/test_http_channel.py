@@ -263,6 +263,17 @@ class AnswersTest(HTTPCase):
             self.assertGreaterEqual(times[1] - times[0], at_least)
             self.assertLessEqual(times[1] - times[0], at_most)
 
+    async def test_connections(self) -> None:
+        """One is kept for the next text. One that the provider closes behind its answer, with a word or without, is
+        followed by a new one, and no text is lost to it."""
+        told, untold = says(202, ok(id="a"), ("Connection", "close"), is_last=True), says(202, ok(id="b"), is_last=True)
+        provider = self.provider(TAKEN, told, untold, TAKEN, TAKEN)
+        bench = self.bench(provider)
+        for _ in range(5):
+            self.assertEqual(await bench.end(), (ACCEPTED, None, "up"))
+            await deferLater(reactor, 0.05)
+        self.assertEqual([one.connection for one in provider.requests], [0, 0, 1, 2, 2])
+
     async def test_an_answer_that_nobody_asked_for(self) -> None:
         """Behind an answer comes another one, at once or later, before the next text is sent: it is no answer to that
         text, which would else count as taken."""
