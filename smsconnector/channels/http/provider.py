@@ -193,13 +193,18 @@ class TemplateProvider:
         return () if own is None else (own,)
 
 
+def fresh_nonce() -> str:
+    """32 hexadecimal digits."""
+    return token_hex(16)
+
+
 def make_provider(
     section: HTTPChannelSection,
     surface: Surface,
     ask: "Callable[[HTTPCall], Deferred[HTTPReply]]",
     milliseconds: Callable[[], int],
     seconds: Callable[[], float],
-    nonce: Callable[[], str] = token_hex,
+    nonce: Callable[[], str] = fresh_nonce,
 ) -> TemplateProvider:
     """The provider of a section. ``ask`` sends a log-in; ``milliseconds`` is the time of day, ``seconds`` a clock that
     only rises; ``nonce`` gives another word at each call. Raises TemplateError for a section that was not checked."""

@@ -303,8 +303,13 @@ class Templates:
         self._login_known = (*_LOGIN_NAMES, *(f"secret.{name}" for name in secrets))
         self._path = path
         written = dict(_mapping(data.get("request")))
-        if oauth2 or token:
-            written["headers"] = {"Authorization": "Bearer {{session}}"} | dict(_mapping(written.get("headers")))
+        headers = _mapping(written.get("headers"))
+        written_so = next((str(name) for name in headers if str(name).lower() == "authorization"), None)
+        if written_so is None and (oauth2 or token):
+            written["headers"] = {"Authorization": "Bearer {{session}}", **headers}
+        elif written_so is not None and authentication.get("basic"):
+            place = self._place(f"request.headers.{written_so}")
+            self.problems.append((place, "authentication.basic writes this header: leave one of the two out"))
         self.request = self._request(written, self._known, "request")
         self.login: RequestTemplate | None = None
         if login:

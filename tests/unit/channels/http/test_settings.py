@@ -91,6 +91,14 @@ class SettingsCase(SynchronousTestCase):
                 "does not exist",
             ),
             ({"request": {"url": "https://h/{{session}}"}}, "request.url", "does not exist"),
+            (
+                {
+                    "authentication": {"basic": {"username": "a", "password": "b"}},
+                    "request": {"url": "https://h/", "headers": {"authorization": "App x"}},
+                },
+                "request.headers.authorization",
+                "basic writes this header",
+            ),
             ({"parallel": 0}, "parallel", "greater"),
             ({"failures": [{"when": {"status": 403}, "then": "log_in_again"}]}, "", "no log-in"),
             (

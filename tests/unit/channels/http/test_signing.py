@@ -293,13 +293,14 @@ class TokenCase(SynchronousTestCase):
         self.assertEqual(header, {"alg": "RS256", "typ": "JWT"})
 
     def test_own_header(self) -> None:
-        """Where a header of the request names it itself, there is no other; a key has its name in the token."""
+        """Where a header of the request names it itself, however that is written, there is no other; a key has its name
+        in the token."""
         section = {"private_key_file": self.path, "key_id": "k-1"}
-        request = {"url": "https://h.example/", "headers": {"X-JWT": "{{session}}", "Authorization": "none"}}
-        headers = dict(called(made(authentication={"jwt": section}, request=request)).headers)
-        self.assertEqual(
-            (headers["Authorization"], jwt.get_unverified_header(headers["X-JWT"])["kid"]), ("none", "k-1")
-        )
+        for name in ("Authorization", "authorization"):
+            request = {"url": "https://h.example/", "headers": {"X-JWT": "{{session}}", name: "none"}}
+            sent = called(made(authentication={"jwt": section}, request=request)).headers
+            self.assertEqual([value for one, value in sent if one.lower() == "authorization"], ["none"])
+            self.assertEqual(jwt.get_unverified_header(dict(sent)["X-JWT"])["kid"], "k-1")
 
     def test_shown(self) -> None:
         """Neither the key nor a token."""
@@ -350,6 +351,16 @@ class TokenCase(SynchronousTestCase):
 
 
 class FactsCase(SynchronousTestCase):
+    def test_nonces(self) -> None:
+        """32 hexadecimal digits, others each time."""
+        section = HTTPChannelSection.model_validate({"type": "http", **VONAGE, "secrets": {"key": KEY}})
+        nobody: Any = None
+        provider = make_provider(section, Surface("out", None), nobody, lambda: NOW_MS, lambda: 0.0)
+        found = {fields(called(provider))["nonce"] for _ in range(100)}
+        self.assertEqual(len(found), 100)
+        for one in found:
+            self.assertRegex(one, "^[0-9a-f]{32}$")
+
     def test_secrets_of_a_signature(self) -> None:
         """Neither key nor token show in a representation."""
         provider = made(**VONAGE)
