@@ -244,8 +244,9 @@ class HTTPChannelSection(ChannelSection):
         return self.receipts if self.receipts is not None else self.id != "none" or "callback_url" in named
 
     def written(self) -> dict[str, Any]:
-        """As ``Templates`` reads it; the values of secrets are not in it."""
-        found = self.model_dump(by_alias=True, exclude={"secrets", "failures", "accepted", "id"})
+        """As ``Templates`` reads it; the values of secrets are not in it, nor is how the provider calls us."""
+        left_out = {"secrets", "failures", "accepted", "id", "notification", "incoming", "verify"}
+        found = self.model_dump(by_alias=True, exclude=left_out)
         return found | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
 
 
