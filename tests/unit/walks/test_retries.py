@@ -59,6 +59,25 @@ class PolicyCase(SynchronousTestCase):
             decided, _ = policy.decide(Outcome(self.segment(attempts=1), verdict, ACCOUNT, code=given), 0)
             self.assertEqual((decided.verdict, decided.code), (Verdict.REFUSED, code))
 
+    def test_nothing_was_sent(self) -> None:
+        """A request that found no connection has no code, and is no outcome that nobody knows: it counts as a refusal
+        for now. Where a limit ends the text, it was never taken: EXPIRED, unless an earlier outcome is not known."""
+        for policy, unknowns, verdict, code in (
+            (RetryPolicy(resends=2), 2, Verdict.RETRY, None),
+            (RetryPolicy(resends=2, resend=False), 0, Verdict.RETRY, None),
+            (RetryPolicy(attempts=2), 0, Verdict.REFUSED, CODE_EXPIRED),
+            (RetryPolicy(attempts=2), 1, Verdict.REFUSED, CODE_UNKNOWN),
+        ):
+            segment = self.segment(attempts=1, unknowns=unknowns)
+            decided, _ = policy.decide(Outcome(segment, Verdict.RETRY, ACCOUNT), 0)
+            self.assertEqual((decided.verdict, decided.code), (verdict, code))
+
+    def test_word_of_a_provider(self) -> None:
+        """Of an HTTP provider whose code is UNKNOWN and means "not now": that word counts nothing either."""
+        outcome = Outcome(self.segment(), Verdict.RETRY, ACCOUNT, code=CODE_UNKNOWN)
+        self.assertIsNone(RetryPolicy().decide(outcome, 0)[0].code)
+        self.assertEqual(RetryPolicy(attempts=1).decide(outcome, 0)[0].code, CODE_UNKNOWN)
+
 
 class RetriesCase(WalkCase):
     attempts = None
@@ -120,6 +139,30 @@ class RetriesCase(WalkCase):
             self.answer(Verdict.UNKNOWN)
         self.advance(60)
         self.assertEqual((len(self.channel.submitted), self.codes()), (21, [CODE_UNKNOWN]))
+
+    def test_unreachable_between_unknown_outcomes(self) -> None:
+        """A provider that can't be reached uses up no resend."""
+        self.accept("SM1")
+        self.settle()
+        for _ in range(3):
+            for _ in range(4):
+                self.answer(Verdict.RETRY)
+            self.assertEqual(self.codes(), [])
+            self.answer(Verdict.UNKNOWN)
+        self.advance(60)
+        self.assertEqual((len(self.channel.submitted), self.codes()), (15, [CODE_UNKNOWN]))
+
+    def test_unreachable_for_the_whole_lifetime(self) -> None:
+        """Nothing was ever sent: EXPIRED says so, and UNKNOWN would have the application wonder whether it arrived."""
+        self.accept("SM1")
+        self.settle()
+        while self.clock.seconds() < HOUR or self.channel.under_way:
+            if self.channel.under_way:
+                self.answer(Verdict.RETRY)
+            else:
+                self.advance(1)
+        self.advance(60)
+        self.assertEqual(self.codes(), [CODE_EXPIRED])
 
     def test_unknown_outlives_a_kill(self) -> None:
         """The count is on disk with the outcome: each restart does not give two more copies."""
