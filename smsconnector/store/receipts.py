@@ -17,7 +17,7 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, STATES, Code, Known
+from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, form_of, is_final, is_long
@@ -75,6 +75,11 @@ def _named(name: str) -> tuple[str, int]:
     return (sid, int(number)) if is_number else (name, 0)
 
 
+def _may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
+    """Whether a segment of this message, which has ended, may wait in memory to be submitted."""
+    return known.messages[message_id].segments > 1 or message_id in to_submit
+
+
 class Receipts(PresumedEnds, IncomingTexts):
     """What is written of receipts."""
 
@@ -95,6 +100,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         delivered: dict[int, tuple[str, Code]] = {}
         parked: list[Receipt] = []
         unknown: list[tuple[str, Receipt]] = []
+        to_submit: set[int] = set()  # the messages of segments that were still to be submitted, perhaps once more
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
@@ -112,13 +118,15 @@ class Receipts(PresumedEnds, IncomingTexts):
                 matched[index] += 1
                 if receipt.finality is Finality.DELIVERED:
                     delivered[found.segment_id] = found.account, receipt.code
+                if found.state in TO_SUBMIT:
+                    to_submit.add(known.message_of[found.segment_id])
             else:
                 repeated[index] += 1
         self._write_ends(known, codes)
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
         self._hear_of_parts(known, delivered, now)
-        ended = tuple(one.message_id for one in concluded if known.messages[one.message_id].segments > 1)
+        ended = tuple(one.message_id for one in concluded if _may_wait(known, one.message_id, to_submit))
         self._park(parked)
         self._write_events([foreign_report_event(receipt, channel) for channel, receipt in unknown])
         return [

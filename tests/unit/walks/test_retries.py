@@ -6,7 +6,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.retry_policy import RetryPolicy
 from tests.unit.fakes import message
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase
@@ -196,6 +197,81 @@ class RetriesCase(WalkCase):
         self.refuse_for_an_hour()
         self.advance(60)
         self.assertEqual(self.codes(), [CODE_UNKNOWN])
+
+
+class ToldMeanwhileCase(WalkCase):
+    """Nobody knew whether a text was taken, and the provider tells what became of it before it is sent again."""
+
+    attempts = None
+
+    def start(self, broken: bool = False) -> None:
+        super().start(broken)
+        self.receiver = Receiver(self.writer, self.publisher.wake, self.submitter.messages_ended)
+
+    def tell(self, sid: str) -> None:
+        """A callback that names our MessageSID."""
+        told = Receipt(ACCOUNT, sid, Finality.DELIVERED, "delivered", "delivered", int(self.now() * 1000))
+        self.receiver.received([told], self.assertIsNone)
+        self.settle()
+
+    def waits_in_memory(self) -> None:
+        """It is due, and the channel has no room: it is stopped, or down."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.window = 0
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(12)
+        self.assertTrue(self.submitter._ready.due)
+
+    def test_told_while_it_waits(self) -> None:
+        """It is not sent again: the handset has it. Nothing of it is left in memory when there is room again."""
+        self.waits_in_memory()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+        self.assertFalse(self.submitter._ready.holds_segments)
+
+    def test_told_while_it_is_throttled(self) -> None:
+        """Nor if it was refused for now in between, and waits in memory for its pause."""
+        self.waits_in_memory()
+        self.channel.window = 1
+        self.submitter.room()
+        self.channel.throttle(self.channel.under_way[0])
+        self.tell("SM1")
+        self.advance(5)
+        self.assertEqual(len(self.channel.submitted), 2)
+        self.assertFalse(self.submitter._ready.holds_segments)
+
+    def test_others_are_sent(self) -> None:
+        """Only that one."""
+        self.waits_in_memory()
+        self.accept("SM2")
+        self.settle()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.settle()
+        self.assertEqual([one.sid for one in self.channel.submitted], ["SM1", "SM2"])
+
+
+class ToldMeanwhileInStrictOrderCase(ToldMeanwhileCase):
+    """Its number's lane is free then, too."""
+
+    strict_order = True
+
+    def test_next_of_its_number(self) -> None:
+        """What waits behind it is sent."""
+        self.waits_in_memory()
+        self.accept("SM2", to=self.channel.submitted[0].destination)
+        self.settle()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.advance(2)
+        self.assertEqual([one.sid for one in self.channel.submitted], ["SM1", "SM2"])
 
 
 class StrictRetriesCase(WalkCase):
