@@ -239,6 +239,10 @@ class HTTPChannelSection(ChannelSection):
             renewable=self.authentication.login is not None or self.authentication.oauth2 is not None,
         )
 
+    def telling_parts(self, name: str) -> set[str]:
+        """Each part that we cut is a text of its own to the provider, and told of as such."""
+        return {name} if self.long_texts == "split" else set()
+
     def tells_receipts(self, named: set[str]) -> bool:
         """Whether it is waited for what became of a text. ``named`` are the names in the request."""
         return self.receipts if self.receipts is not None else self.id != "none" or "callback_url" in named
