@@ -221,7 +221,7 @@ class Configuration(Section):
         return EndRules(
             receipt_times={name: int(channel.receipt_time * 1000) for name, channel in channels},
             graces={name: int(channel.receipt_grace * 1000) for name, channel in channels},
-            telling_parts={account for _, channel in channels for account in channel.telling_parts()},
+            telling_parts={account for name, channel in channels for account in channel.telling_parts(name)},
             fall_backs={
                 name: one.fallback.rule(may_repeat=one.unknown_outcome == "resend")
                 for name, one in channels

@@ -311,8 +311,9 @@ class ChannelSection(Section):
         several."""
         return {}
 
-    def telling_parts(self) -> set[str]:
-        """The accounts whose network gives a receipt for each part of a long text, for sure."""
+    def telling_parts(self, name: str) -> set[str]:
+        """The accounts whose network gives a receipt for each part of a long text, for sure. ``name``: the channel's,
+        which is the account of channels of HTTP providers."""
         return set()
 
     def system_ids(self) -> dict[str, str]:

@@ -36,7 +36,7 @@ from smsconnector.store.outbox import Outbox
 
 Code = int | str | None
 STATES = {int(state): state for state in SegmentState}  # faster than the call of an Enum
-_TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
+TO_SUBMIT = frozenset({SegmentState.QUEUED, SegmentState.CLAIMED})
 KNOWN_COLUMNS = "s.id, s.state, m.id, m.sid, m.channel, m.segments, m.state"  # the rows of Known
 
 
@@ -102,7 +102,7 @@ class Known:
         if current is None or not may_step(current, wanted):
             return False
         self.states[segment_id] = wanted
-        self.left_queue += current in _TO_SUBMIT and wanted not in _TO_SUBMIT
+        self.left_queue += current in TO_SUBMIT and wanted not in TO_SUBMIT
         return True
 
 

@@ -107,7 +107,7 @@ class Received:
     matched: int  # changed the state of a segment, or were reported as unknown
     parked: int
     repeated: int  # matched a segment whose state they could not change
-    ended: tuple[int, ...] = ()  # messages of several segments that ended; the first Receive of a batch has all of them
+    ended: tuple[int, ...] = ()  # of which a segment may wait to be sent; the first Receive of a batch has all of them
 
 
 class HeardWish(NamedTuple):

@@ -17,7 +17,7 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, STATES, Code, Known
+from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, form_of, is_final, is_long
@@ -67,6 +67,19 @@ def _text_of_parked(account: str, source: str, received_at: int, parked: str) ->
     )
 
 
+def _named(name: str) -> tuple[str, int]:
+    """A MessageSID, and the number of the part that is meant; 0: all of it. A provider that is given a text in parts
+    gets ``<MessageSID>-<number>`` as our id of each (``channels.http``)."""
+    sid, _, number = name.partition("-")
+    is_number = number.isascii() and number.isdigit() and len(number) <= 3 and number[0] != "0"
+    return (sid, int(number)) if is_number else (name, 0)
+
+
+def _may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
+    """Whether a segment of this message, which has ended, may wait in memory to be submitted."""
+    return known.messages[message_id].segments > 1 or message_id in to_submit
+
+
 class Receipts(PresumedEnds, IncomingTexts):
     """What is written of receipts."""
 
@@ -87,6 +100,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         delivered: dict[int, tuple[str, Code]] = {}
         parked: list[Receipt] = []
         unknown: list[tuple[str, Receipt]] = []
+        to_submit: set[int] = set()  # the messages of segments that were still to be submitted, perhaps once more
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
@@ -104,13 +118,15 @@ class Receipts(PresumedEnds, IncomingTexts):
                 matched[index] += 1
                 if receipt.finality is Finality.DELIVERED:
                     delivered[found.segment_id] = found.account, receipt.code
+                if found.state in TO_SUBMIT:
+                    to_submit.add(known.message_of[found.segment_id])
             else:
                 repeated[index] += 1
         self._write_ends(known, codes)
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
         self._hear_of_parts(known, delivered, now)
-        ended = tuple(one.message_id for one in concluded if known.messages[one.message_id].segments > 1)
+        ended = tuple(one.message_id for one in concluded if _may_wait(known, one.message_id, to_submit))
         self._park(parked)
         self._write_events([foreign_report_event(receipt, channel) for channel, receipt in unknown])
         return [
@@ -178,10 +194,11 @@ class Receipts(PresumedEnds, IncomingTexts):
         ]
         for row in self._own_sids(receipts):
             rows.append(row)
-            position, account, sid, destination, segment_id, state, message_id, _, _, segments, _ = row
-            if segment_id == message_id:
-                one = Candidate(account, segment_id, STATES[state], destination, RAW, segments, sid)
-                found[position].append(one)
+            position, account, name, destination, segment_id, state, message_id, _, _, segments, _ = row
+            is_part = bool(_named(name)[1])
+            if is_part or segment_id == message_id:
+                told = 1 if is_part else segments
+                found[position].append(Candidate(account, segment_id, STATES[state], destination, RAW, told, name))
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:
@@ -191,22 +208,24 @@ class Receipts(PresumedEnds, IncomingTexts):
 
     def _own_sids(self, receipts: list[Receipt]) -> list[tuple[Any, ...]]:
         """Rows like those of ``_candidates``, for receipts that name the MessageSID of a message instead of an SMSC's
-        id, as HTTP providers may: all of its segments, for such a receipt is about the message. Of a message that has
-        fallen back to another channel, the one is meant that is of the channel of the receipt."""
+        id, as HTTP providers may: all of its segments, for such a receipt is about the message; or the one that is
+        named (``_named``). Of a message that has fallen back to another channel, the one is meant that is of the
+        channel of the receipt."""
         ours = [
-            (position, one.smsc_id, one.account)
+            (position, one.smsc_id, one.account, *_named(one.smsc_id))
             for position, one in enumerate(receipts)
             if one.smsc_id.startswith("SM")
         ]
         if not ours:
             return []
-        sid = "j.value->>1"
+        sid = "j.value->>3"
         if self._has_moved:
             sid = f"coalesce((SELECT o.sid FROM message AS o WHERE o.sid = {sid} || '/' || (j.value->>2)), {sid})"
         return self._run(
             f"SELECT j.value->>0, j.value->>2, j.value->>1, m.destination, {KNOWN_COLUMNS}"
             f" FROM json_each(?1) AS j JOIN message AS m ON m.sid = {sid}"
-            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1",
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+            "  AND (j.value->>4 = 0 OR s.number = j.value->>4)",
             ours,
         ).fetchall()
 

@@ -1,6 +1,6 @@
 """What need not be sent any more, while memory may still hold a copy of it.
 
-1. A message of several segments has ended: one was refused, or a receipt said so. Its other segments are obsolete.
+1. A message has ended while segments of it wait: another one was refused, or a receipt said so. What waits is obsolete.
 2. A segment was given up for unanswered, and turns out to have been taken: its next attempt is obsolete.
 3. A message has moved to another channel (``withdrawal``).
 4. A message whose lifetime is over is obsolete by itself.

@@ -101,8 +101,7 @@ class Outlet:
         return set().union(*(submitter.overdue(now_ms) for submitter in self.submitters.values()))
 
     def messages_ended(self, message_ids: Collection[int]) -> None:
-        """These messages of several segments have ended, by receipts or for want of them. Their segments that still
-        wait are not sent."""
+        """These messages have ended, by receipts or for want of them. Their segments that still wait are not sent."""
         for submitter in self.submitters.values():
             submitter.messages_ended(message_ids)
 

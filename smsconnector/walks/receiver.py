@@ -22,7 +22,7 @@ class Receiver:
     """Writes what came from networks and providers.
 
     :param told: is called after each successful write, for then there may be new events in the outbox.
-    :param ended: is called with the ids of the messages of several segments that receipts have ended.
+    :param ended: is called with the ids of the messages that receipts have ended, where a segment may wait to be sent.
     :param replies: answers those who opt out, before the network is told that their word was taken.
     """
 

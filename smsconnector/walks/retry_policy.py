@@ -13,7 +13,7 @@
 import random
 from dataclasses import dataclass, field
 
-from smsconnector.lifecycle import CODE_UNKNOWN
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN
 from smsconnector.messages import Outcome, Verdict
 from smsconnector.walks.backlog import FOR_EVER, Decided
 
@@ -50,20 +50,24 @@ class RetryPolicy:
     def decide(self, outcome: Outcome, now_ms: int) -> Decided:
         """What is recorded for a refusal for now or an unknown outcome: RETRY and the time of another attempt, or the
         end. That is REFUSED, or UNKNOWN where a late response may still come, for which the store keeps it for a grace.
-        The code UNKNOWN of a RETRY tells the store to count it (``Segment.unknowns``)."""
+        The code UNKNOWN of a RETRY tells the store to count it (``Segment.unknowns``). A refusal for now without a code
+        is a request that could not be sent: it has no code, and where it was the last one, nothing was ever taken."""
         segment, is_unknown = outcome.segment, outcome.verdict is Verdict.UNKNOWN
-        code = CODE_UNKNOWN if outcome.code is None else outcome.code
+        code = CODE_UNKNOWN if outcome.code is None and is_unknown else outcome.code
+        counted = code if is_unknown or code != CODE_UNKNOWN else None  # UNKNOWN may be a word of the provider's
         over = is_unknown and not (self.resend and segment.unknowns < self.resends)
         over = over or (self.attempts is not None and segment.attempts + 1 >= self.attempts)
         if over and outcome.may_come_late:
             return Outcome(segment, Verdict.UNKNOWN, outcome.account, code=code), 0
+        if over and code is None:
+            code = CODE_UNKNOWN if segment.unknowns else CODE_EXPIRED
         if over:
             return Outcome(segment, Verdict.REFUSED, outcome.account, code=code), 0
         if outcome.retry_in is None:
             delay = self.delay(segment.attempts)
         else:
             delay = _doubled(outcome.retry_in, segment.attempts, max(self.maximum, outcome.retry_in))
-        return Outcome(segment, Verdict.RETRY, outcome.account, code=code), now_ms + int(delay * 1000)
+        return Outcome(segment, Verdict.RETRY, outcome.account, code=counted), now_ms + int(delay * 1000)
 
 
 def _doubled(seconds: float, times: int, most: float) -> float:

@@ -3,9 +3,10 @@
 1. At the start the messages that wait for another attempt are read from disk, and their lanes are kept. Before that
    nothing may be sent.
 2. A lane is given up when its message expires.
-3. A message may end without an outcome here: a receipt for another of its segments has ended it, or a late response
-   has told of the last one. So we look now and then which messages still wait on disk, and at once when such a thing
-   was heard. A lane is given up if its message was missing in two looks, one after the other.
+3. A message may end without an outcome here: a receipt for another of its segments has ended it, a callback that names
+   its MessageSID has, or a late response has told of the last one. So we look now and then which messages still wait on
+   disk, and at once when such a thing was heard. A lane is given up if its message was missing in two looks, one after
+   the other.
 
 One look is not enough: an outcome may come while the look is under way, and its answer is older. Two are: the second is
 asked after the first was answered, and the backlog answers it only when all outcomes that were known by then are on
@@ -52,7 +53,7 @@ class StrictOrder:
             self.look()
 
     def hurry(self) -> None:
-        """A message of several segments may have ended without an outcome here: let the next two ticks look."""
+        """A message may have ended without an outcome here: let the next two ticks look."""
         self._hurried = 2 if self._lanes.kept else 0
 
     def taken(self, segment: Segment) -> None:

@@ -349,7 +349,7 @@ class Submitter(Service):
         self._told()
 
     def messages_ended(self, message_ids: Collection[int]) -> None:
-        """Messages of several segments have ended, here or by a receipt: what is still here of them is not sent."""
+        """Messages have ended, here or by a receipt: what is still here of them is not sent."""
         if message_ids and self._ready.holds_segments:
             self._obsolete.add_messages(message_ids)
         if message_ids and self._strict is not None:

@@ -98,7 +98,8 @@ CASES = (
     Case(says(201, {"sid": "SM1"}, cut=len(says(201, {"sid": "SM1"}).octets()) - 1), Verdict.UNKNOWN),
     Case(says(200, {"messages": [{"sid": "SM1", "body": TEXT}]}), Verdict.ACCEPTED, unknowns=1),
     Case(says(200, {"messages": []}), Verdict.UNKNOWN, unknowns=1, requests=2),
-    Case(says(503, b""), Verdict.RETRY, 503, unknowns=1),
+    Case(says(503, b""), Verdict.RETRY, unknowns=1),
+    Case(refuses(21211), Verdict.RETRY, unknowns=1),
 )
 
 

@@ -9,7 +9,9 @@
 ``application``  who posts texts and believes what it is told
 ``provider``     who posts what it knows until it gets a 200; ``post`` is one request
 ``world``        all of them, and the daemon's lives: start, crash, stop
-``invariants``   what has to be true afterwards
+``gateway``      HTTP providers that texts are sent through, and their callbacks
+``served``       the server's end of a connection that the daemon's HTTP client has made
+``invariants``   what has to be true afterwards; ``webhook_laws``, ``gateway_laws``
 ``shrink``       the shortest plan that breaks the same invariant
 ``run``          ``python -m tests.simulation``: many seeds
 

@@ -89,7 +89,8 @@ class SendPost(Post):
         self._application, self._request = application, request
         asked = {"To": "+" + request.destination, "Body": request.body}
         validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
-        body = json.dumps(asked | validity).encode()
+        channel = {"channel": request.text.channel} if request.text.channel != "smpp" else {}
+        body = json.dumps(asked | validity | channel).encode()
         super().__init__(
             application.network,
             request.life,

@@ -9,7 +9,8 @@ I4 every event has one id and one content, and comes again only where its confir
 I5 two texts to one number are submitted in the order of their 200s;
 I6 no error in the log, no stop that hangs, nothing left in memory or in the store;
 I7 every event that the webhook wants reaches it, with one content for each id, again only where its answer was lost;
-   the texts of a number in their order; and neither sink waits for the other (``webhook_laws``).
+   the texts of a number in their order; and neither sink waits for the other (``webhook_laws``);
+I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -23,6 +24,8 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
+from smsconnector.channels.provider.channel import ProviderChannel
+from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.lifecycle import (
     CODE_ACCEPTED,
     CODE_EXPIRED,
@@ -40,6 +43,7 @@ from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED, CONFIRMED_2
+from tests.simulation.gateway_laws import gateways
 from tests.simulation.plan import (
     Crash,
     Disk,
@@ -83,6 +87,7 @@ NOT_TAKEN_FOR_NOW = {
 THROTTLES = {Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL}
 SHORTEST_OF_SPREAD = 0.75  # of a pause
 SHORTEST_POSTPONEMENT = 2.0  # seconds that a throttled segment is on disk, if memory holds next to nothing
+HOUR = 3600.0  # seconds
 Broken = tuple[str, str]  # which invariant, and how
 
 
@@ -90,7 +95,7 @@ def check(world: World) -> list[Broken]:
     """Everything that is not as it has to be."""
     facts = Facts(world)
     found: list[Broken] = [("I6", problem) for problem in world.problems]
-    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store, webhook):
+    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store, webhook, gateways):
         found += law(facts)
     return found
 
@@ -157,6 +162,11 @@ class Facts:
                 self.reports[body["MessageSID"]].append((event, body))
             else:
                 self.texts.append((event, body))
+
+    def channel_of(self, tag: tuple[int, int]) -> str:
+        """The channel that the application has named for that text."""
+        text = self.texts_by_number.get(tag[0])
+        return text.channel if text is not None else "smpp"
 
     def settled(self, life: Machine, at: float) -> bool:
         """Whether that life lasted long enough to write what it knew at that time."""
@@ -363,7 +373,7 @@ def _after_the_end(facts: Facts) -> Iterator[Broken]:
 def _receipts(facts: Facts) -> Iterator[Broken]:
     for tag, stored in facts.stored.items():
         reports = facts.reports.get(stored.sid)
-        if reports:
+        if reports and facts.channel_of(tag) == "smpp":
             body = reports[0][1]
             segments = [facts.submits.get((tag, number), []) for number in range(1, stored.segments + 1)]
             yield from _verdict(facts, tag, body, segments, stored)
@@ -466,7 +476,7 @@ def _opted_out(facts: Facts) -> Iterator[Broken]:
     """From the acknowledgement of a STOP on, no text that is accepted for that number is submitted."""
     for request in facts.world.application.requests:
         word = facts.opted_out.get(request.destination)
-        if word is None or request.status != 200 or request.tag not in facts.stored:
+        if word is None or request.status != 200 or request.tag not in facts.stored or request.text.channel != "smpp":
             continue
         codes = [body["ProviderStatusCode"] for _, body in facts.reports.get(request.sid, ())]
         after = bool(word.acknowledged_at) and request.begun_at > min(word.acknowledged_at)
@@ -605,12 +615,14 @@ def _hooks(facts: Facts) -> Iterator[Broken]:
 
 def _events(facts: Facts) -> Iterator[Broken]:
     by_id: dict[str, list[Published]] = defaultdict(list)
+    channels = {stored.sid: facts.channel_of(tag) for tag, stored in facts.stored.items()}
     for event in facts.world.broker.events:
         by_id[event.event_id].append(event)
         if event.headers.get("persistent") != "true" or "content-length" in event.headers:
             yield "I4", f"event {event.event_id} has the headers {event.headers}"
         named = OURS.fullmatch(event.event_id) or PROVIDERS.fullmatch(event.event_id)
-        if named is None or (named.groupdict().get("channel") or "smpp") != event.jms_type:
+        own = channels.get(event.event_id[3:], "smpp")
+        if named is None or (named.groupdict().get("channel") or own) != event.jms_type:
             yield "I4", f"{event.event_id!r} is no event id of {event.jms_type}"
     for event_id, events in by_id.items():
         if len({(event.body, event.destination) for event in events}) > 1:
@@ -637,7 +649,7 @@ def _events(facts: Facts) -> Iterator[Broken]:
 def _order(facts: Facts) -> Iterator[Broken]:
     if len(facts.setups) > 1:  # what waits goes by its old route: it is not promised that the order outlives that
         return
-    accepted = [one for one in facts.world.application.requests if one.status == 200]
+    accepted = [one for one in facts.world.application.requests if one.status == 200 and one.text.channel == "smpp"]
     plan = facts.world.plan
     bulk = plan.small and not facts.strict  # lanes are crowded by two: what waits in them goes to the disk untried
     full = {one.to for one in plan.of(Full)} if bulk else set()
@@ -682,7 +694,8 @@ def left_in_memory(world: World) -> list[str]:
     connector = world.connector
     assert world.machine is not None
     now = connector._wall_clock.steady_milliseconds()
-    for submitter in (one for outlet in connector.outlets.values() for one in outlet.submitters.values()):
+    outlets = [one for one in connector.outlets.values() if not _is_stopped(one.channel)]
+    for submitter in (one for outlet in outlets for one in outlet.submitters.values()):
         ready, obsolete, pauses = submitter._ready, submitter._obsolete, submitter._pauses
         held = {
             "in line": ready.in_line,
@@ -700,7 +713,11 @@ def left_in_memory(world: World) -> list[str]:
         if ready.in_line and all(segment.expires_at <= now for segment in ready.in_line):
             left = [name for name in left if name not in ("in line", "lanes", "taken", "ended")]  # the next turn's
         found += [f"{submitter.queue}: {name}" for name in left]
-    for channel in (outlet.channel for outlet in connector.outlets.values()):
+    channels = [outlet.channel for outlet in connector.outlets.values()]
+    for provider in (one for one in channels if isinstance(one, ProviderChannel)):
+        if any((provider._under_way, provider._outcomes, provider._given_back, provider._client._exchanges)):
+            found.append(f"requests of {provider.name}")
+    for channel in (one for one in channels if isinstance(one, SMPPChannel)):
         found += [f"route {prefix!r}._on" for prefix, route in channel.routes.items() if route._on]
         for bind in channel.binds:
             found += [f"{bind.settings.name}.outstanding"] if bind.outstanding else []
@@ -718,6 +735,14 @@ def left_in_memory(world: World) -> list[str]:
     if crm is not None and (len(crm._lanes) or crm._out or crm._confirmed):
         found.append("webhook")
     return found
+
+
+def _is_stopped(channel: Any) -> bool:
+    """Whether it is a provider's that will not be asked before tomorrow: what has expired meanwhile leaves memory when
+    there is room again."""
+    if not isinstance(channel, ProviderChannel) or channel._availability.trouble is None:
+        return False
+    return bool(channel._availability.wait(channel._clock.seconds()) > HOUR)
 
 
 def _store(facts: Facts) -> Iterator[Broken]:

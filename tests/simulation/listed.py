@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from twisted.application.service import Service
 
@@ -29,8 +28,6 @@ class ListedChannel(Service):
     """It has no route."""
 
     name: str
-    binds: list[Any] = []  # it has none; the world looks at those of each channel
-    routes: dict[str, Any] = {}
 
     def __init__(self, name: str, _section: ListedSection, _around: Surroundings) -> None:
         self.name = name

@@ -54,13 +54,70 @@ DELIVERIES = ("dropped at response", "half", "twice")
 MO = ("reordered", "repeated", "part late", "part lost", "no udhi", "no udhi, part lost")
 # The channel of a provider and its id of a text: they count from the same number, and their names run together.
 COLLIDING = (("smpp", "b-7"), ("smpp-b", "7"), ("smpp", "7"), ("smpp-b", "1001"), ("smpp", "1001"))
+# Channels whose texts go out by HTTP requests. The provider of ``http-a`` is told our MessageSID and where to call, as
+# Twilio is; that of ``http-b`` has its own ids only.
+GATEWAYS = ("twilio-a", "http-a", "http-b")
+# What such a provider does with one request for a text. Those of the first group were not taken, those of the second
+# were.
+NOT_CREATED = (
+    "permanent",  # refused
+    "temporary",
+    "throttled",  # with Retry-After
+    "account",  # nothing will be taken until somebody mends the account
+    "today",  # nor before the next day
+    "error",  # 5xx
+    "page",  # 200 from a proxy on the way
+    "dropped",  # the connection is lost, and no answer came
+    "silent",  # no answer, ever
+)
+CREATED = (
+    "taken, dropped",
+    "taken, half",  # the connection is lost within the answer
+    "taken, silent",
+    "taken, late",  # the answer comes when it is overdue
+    "taken, slow",  # it comes late, but in time
+    "taken, error",  # 5xx all the same
+    "taken, page",
+    "failed at once",  # the answer says that it is taken, and has failed
+)
+# What it tells by callbacks of a text that it took. What has no word of failure ends as delivered, if it ends.
+CALLBACKS = (
+    "undelivered",
+    "failed",
+    "never",  # only that it was sent
+    "lost",  # it calls once, whatever the answer is, and the connection breaks
+    "first",  # before it has answered the request
+    "first, undelivered",
+    "late",
+    "after the validity",
+    "twice",
+    "reordered",  # that it was sent is told after the end
+    "word",  # a word that nobody knows, and nothing else
+    "word, delivered",
+    "both",  # delivered, and then failed
+)
+LOOK_UPS = (
+    "error",
+    "dropped",
+    "silent",
+    "throttled",
+    "refused",
+    "page",
+    "none",
+    "behind",
+)  # what comes of Twilio's list
+LOOKED_UP = ("error", "dropped", "taken, dropped", "taken, error", "taken, page")  # what lets it be asked for
+TROUBLES = ("account", "throttled", "error", "page", "silent", "temporary")  # what comes of all requests for a while
+EVER_CREATED = ("temporary", "error", "silent", "dropped", "taken, silent")  # what may happen to each try of a text
 HANGUPS = ("", "after request", "in request", "slow request", "half closed")
+SHARE_OF_GATEWAYS = 0.2  # of the plans
+FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
 
 @dataclass(frozen=True)
 class Text:
-    """The application posts a text of ``segments`` segments to its number ``to``."""
+    """The application posts a text of ``segments`` segments to its number ``to``, for that ``channel``."""
 
     at: float
     number: int
@@ -68,6 +125,7 @@ class Text:
     segments: int = 1
     hangup: str = ""
     validity: int = 0  # seconds; 0: the request does not say
+    channel: str = "smpp"
 
 
 @dataclass(frozen=True)
@@ -78,6 +136,45 @@ class Fate:
     what: str
     segment: int = 1
     attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Created:
+    """What the provider does with try ``attempt`` of part ``part`` of a text, all from 1; 0: with each try."""
+
+    text: int
+    what: str
+    part: int = 1
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Callback:
+    """What the provider tells of part ``part`` of a text, each time that it took it. Somebody else, who can't sign,
+    tells the contrary ``forged`` times before."""
+
+    text: int
+    what: str
+    part: int = 1
+    forged: int = 0
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What comes of the ``number``-th time that Twilio is asked for its list."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What the provider of the channel ``of`` does with every request for a while."""
+
+    at: float
+    of: str
+    what: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -176,7 +273,8 @@ class HeldBack:
 
 @dataclass(frozen=True)
 class Outage:
-    """``of`` ("smsc 0", "smsc 1", "broker", "webhook") is gone: connections are lost, and refused for ``seconds``."""
+    """``of`` ("smsc 0", "smsc 1", "broker", "webhook", or one of ``GATEWAYS``) is gone: connections are lost, and
+    refused for ``seconds``."""
 
     at: float
     of: str
@@ -288,6 +386,10 @@ class Stop:
 Step = (
     Text
     | Fate
+    | Created
+    | Callback
+    | LookUp
+    | Trouble
     | Mo
     | OptOut
     | Hook
@@ -344,6 +446,12 @@ class Plan:
     def of(self, kind: type[Any]) -> list[Any]:
         return [step for step in self.steps if type(step) is kind]
 
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The channels of HTTP providers that texts are for: no others are configured."""
+        used = {text.channel for text in self.of(Text)}
+        return tuple(one for one in GATEWAYS if one in used)
+
     def __repr__(self) -> str:
         lines = "".join(f"        {step!r},\n" for step in self.steps)
         more = "".join(
@@ -358,8 +466,48 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """The plan that this seed stands for. What concerns the second sink has dice of its own."""
-    return _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
+    """The plan that this seed stands for. What concerns the second sink has dice of its own, and so have the
+    gateways."""
+    plan = _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
+    return _with_gateways(plan, Random(f"gateways {seed}"))
+
+
+def _with_gateways(plan: Plan, dice: Random) -> Plan:
+    """In a fifth of the plans texts go out by HTTP too."""
+    if dice.random() >= SHARE_OF_GATEWAYS:
+        return plan
+    span = dice.choice((0.3, 2.0, 6.0))
+    of = dice.choice((*((one,) for one in GATEWAYS), ("twilio-a",), GATEWAYS))
+    numbers = dice.choice((1, 2, 8))
+    texts = []
+    for number in range(FIRST_OF_GATEWAYS, FIRST_OF_GATEWAYS + dice.choice((1, 1, 2, 3, 4, 6, 10))):
+        at, to, segments = _time(dice, span), dice.randrange(numbers), dice.choice((1, 1, 1, 1, 2, 3))
+        validity = dice.choice((8, 12)) if dice.random() < 0.1 else 0
+        texts.append(Text(at, number, to, segments, "", validity, dice.choice(of)))
+    steps: list[Step] = [*sorted(texts, key=lambda one: one.at)]
+    for _ in range(dice.choice((0, 1, 1, 2, 3, 4, 8))):
+        text, attempt = dice.choice(texts), dice.choice((1, 1, 1, 1, 1, 2, 2, 3, 0))
+        what = dice.choice((*NOT_CREATED, *CREATED) if attempt else EVER_CREATED)
+        if what != "today" or dice.random() < 0.3:
+            steps.append(Created(text.number, what, dice.randint(1, text.segments), attempt))
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        text = dice.choice(texts)
+        steps.append(
+            Callback(
+                text.number, dice.choice(CALLBACKS), dice.randint(1, text.segments), dice.choice((0, 0, 0, 0, 1, 2))
+            )
+        )
+    for number in range(1, dice.choice((1, 1, 2, 3)) if "twilio-a" in of else 1):
+        steps.append(LookUp(number, dice.choice(LOOK_UPS)))
+        steps.append(Created(dice.choice(texts).number, dice.choice(LOOKED_UP)))
+    if dice.random() < 0.15:
+        steps.append(Outage(_time(dice, span + 1), dice.choice(of), dice.choice((0.0, 0.0, 1.0, 4.0, 30.0))))
+    if dice.random() < 0.1:
+        steps.append(Silence(_time(dice, span + 1), dice.choice(of), dice.choice((1.0, 2.5, 6.0))))
+    if dice.random() < 0.2:
+        seconds = dice.choice((0.5, 3.0, 10.0))
+        steps.append(Trouble(_time(dice, span + 1), dice.choice(of), dice.choice(TROUBLES), seconds))
+    return replace(plan, steps=(*plan.steps, *steps))
 
 
 def _with_webhook(plan: Plan, dice: Random) -> Plan:

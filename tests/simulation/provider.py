@@ -99,7 +99,7 @@ class Provider:
             else:
                 self.pending -= 1
 
-        signature = "" if one.hook.channel == "smpp-b" else f"X-Signature: {_signature(path, body)}\r\n"
+        signature = "" if one.hook.channel == "smpp-b" else f"X-Signature: {signature_of(path, body)}\r\n"
         post = Post(self.network, machine, path, kind, body, ended, signature)
         if one.hook.hangup and not one.statuses:
             self.time.callLater(self.dice.random() * 0.1, post.connection.cut)
@@ -111,7 +111,7 @@ class Provider:
             one.forged.append(status)
             self.time.callLater(0.05, self._post, one)
 
-        signature = _signature(path, body)
+        signature = signature_of(path, body)
         if len(one.forged) % 2:
             signature = ("0" if signature[0] != "0" else "1") + signature[1:]
         else:
@@ -120,5 +120,6 @@ class Provider:
         Post(self.network, machine, path, kind, body, ended, f"X-Signature: {signature}\r\n")
 
 
-def _signature(path: str, body: bytes) -> str:
+def signature_of(path: str, body: bytes) -> str:
+    """As ``verify`` of the channels smpp and listed, and of those of the type http, has it."""
     return hmac.digest(SECRET.encode(), f"{PUBLIC_URL}{path}\n".encode() + body, hashlib.sha256).hex()

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.simulation import invariants
 from tests.simulation.plan import Plan, plan_of
 from tests.simulation.shrink import shrink
 from tests.simulation.world import World
+
+STOPPED = "the channel {channel} has stopped"  # a line of the level critical that is as it should be: ``gateway_laws``
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,35 @@ class _Errors:
         machine = self.world.machine if self.world is not None else None
         if machine is not None and not machine.alive:  # what a dead process thinks
             return
+        if event.get("log_format", "").startswith(STOPPED) and self.world is not None:
+            self.world.stopped.append((event["channel"], self.world.time.rightNow))
+            return
         failure = event.get("log_failure")
         if failure is not None or event.get("log_level") is LogLevel.critical:
             where = failure.getTraceback() if failure is not None else ""
             self.found.append(f"in the log: {formatEvent(event)}\n{where}")
 
 
-def run(plan: Plan) -> Result:
-    """Carry it out, and look at everything afterwards."""
+@contextmanager
+def carried_out(plan: Plan) -> Iterator[tuple[World, list[str]]]:
+    """The world when nothing happens in it any more, and what the log says that nobody expected."""
     errors = _Errors()
     globalLogPublisher.addObserver(errors)
     world = errors.world = World(plan)
     try:
         world.run()
+        yield world, errors.found
+    finally:
+        world.clean_up()
+        del world
+        errors.world = None
+        gc.collect(1)
+        globalLogPublisher.removeObserver(errors)
+
+
+def run(plan: Plan) -> Result:
+    """Carry it out, and look at everything afterwards."""
+    with carried_out(plan) as (world, found):
         left = invariants.left_in_memory(world) if not world.problems else []
         if left:  # what is looked after now and then has had its time
             world.linger()
@@ -61,13 +80,8 @@ def run(plan: Plan) -> Result:
         left += world.leftovers
         broken = invariants.check(world)
         broken += [("I6", f"left: {one}") for one in left]
-    finally:
-        world.clean_up()
         del world
-        errors.world = None
-        gc.collect(1)
-        globalLogPublisher.removeObserver(errors)
-    broken += [("I6", error) for error in errors.found]
+    broken += [("I6", error) for error in found]
     return Result(plan, tuple(broken))
 
 

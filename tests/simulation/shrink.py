@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.plan import Plan, Step, Text
+from tests.simulation.plan import Callback, Created, Plan, Step, Text
 
 SIMPLER: tuple[dict[str, object], ...] = (
     {"splits": 0.0},
@@ -62,7 +62,11 @@ def _simpler_steps(plan: Plan, still: Callable[[Plan], bool]) -> Plan:
 def _simpler(step: Step) -> list[Step]:
     found: list[Step] = []
     if isinstance(step, Text):
-        found += [replace(step, segments=1), replace(step, hangup=""), replace(step, to=0)]
+        found += [replace(step, segments=1), replace(step, hangup=""), replace(step, to=0), replace(step, validity=0)]
+    if isinstance(step, Callback):
+        found += [replace(step, forged=0)]
+    if isinstance(step, Created):
+        found += [replace(step, part=1), replace(step, attempt=1)]
     if hasattr(step, "at"):
         at: Any = {"at": round(step.at, 1)}
         found += [replace(step, **at)]

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from tests.simulation.clock import Machine, Time
-from tests.simulation.network import Connection, End
+from tests.simulation.network import Connection
 from tests.simulation.plan import Answered, Plan
+from tests.simulation.served import Request, Served
 
 ADDRESS = "10.0.0.4"
 STATUS = {
@@ -60,65 +61,38 @@ class Subscriber:
         return Peer(self, connection)
 
 
-class Peer:
+class Peer(Served):
     """The application's end of one connection."""
 
     def __init__(self, owner: Subscriber, connection: Connection) -> None:
-        self.owner, self.connection = owner, connection
-        self.transport: End
-        self._buffer = b""
-        self._answers: list[tuple[int, Hooked]] = []  # up to which octet each 200 goes
+        super().__init__(connection)
+        self.owner = owner
 
-    def makeConnection(self, transport: End) -> None:
-        self.transport = transport
-        self.connection.watch = self._watch
-
-    def connectionLost(self, _reason: Any) -> None: ...
-
-    def _watch(self, what: str, end: End, _data: bytes, upto: int) -> None:
-        if what == "arrived" and end is self.connection.peer:
-            while self._answers and self._answers[0][0] <= upto:
-                self._answers.pop(0)[1].known_at = self.owner.time.rightNow
-
-    def dataReceived(self, data: bytes) -> None:
-        self._buffer += data
-        head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator:
-            return
-        first, *lines = head.decode().split("\r\n")
-        assert first == "POST /hook HTTP/1.1", first
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        length = int(headers["content-length"])
-        if len(body) >= length:
-            self._buffer = body[length:]
-            self._heard(headers, body[:length].decode())
-
-    def _heard(self, headers: dict[str, str], body: str) -> None:
-        owner, life = self.owner, self.connection.daemon.machine
+    def heard(self, request: Request) -> None:
+        owner, life, headers = self.owner, self.connection.daemon.machine, request.headers
         assert life is not None
+        assert (request.method, request.target) == ("POST", "/hook")
         assert headers["webhook-signature"].startswith("v1,")
         what = owner.faults.get(len(owner.requests) + 1, "")
-        request = Hooked(
-            headers["webhook-id"], body, int(headers["webhook-timestamp"]), what, owner.time.rightNow, life
-        )
-        owner.requests.append(request)
+        stamp = int(headers["webhook-timestamp"])
+        hooked = Hooked(headers["webhook-id"], request.body, stamp, what, owner.time.rightNow, life)
+        owner.requests.append(hooked)
         if what in ("dropped", "taken, dropped"):
             self.connection.cut()
             return
         delay = {"late": 6.0, "slow": 1.0, "silent": SILENT}.get(what, owner.dice.random() * 0.02)
         owner.pending += 1
-        owner.time.callLater(delay, self._answer, request)
+        owner.time.callLater(delay, self._answer, hooked)
 
-    def _answer(self, request: Hooked) -> None:
+    def _answer(self, hooked: Hooked) -> None:
         self.owner.pending -= 1
         if self.connection.is_cut:
             return
-        if request.what == "silent":
+        if hooked.what == "silent":
             self.connection.cut()
             return
-        status = STATUS.get(request.what, "200 OK")
-        self.transport.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok".encode())
-        if request.is_taken:
-            self._answers.append((len(self.transport.written), request))
-        if request.what == "half":
+        status = STATUS.get(hooked.what, "200 OK")
+        octets = f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok".encode()
+        self.answer(octets, hooked if hooked.is_taken else None)
+        if hooked.what == "half":
             self.connection.cut()

@@ -18,17 +18,21 @@ from typing import Any
 from werkzeug.routing.rules import Rule
 
 from smsconnector import messages, service
+from smsconnector.channels.provider import availability
+from smsconnector.channels.provider import channel as provider_channel
 from smsconnector.config import Configuration, StoreSection, parse
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, KINDS_OF_EVENTS
+from smsconnector.net.link import BackOff
 from smsconnector.sinks.stomp import suspicion
 from smsconnector.sinks.webhook import sink as webhook_sink
 from smsconnector.store.store import Store
 from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
 from smsconnector.wall_clock import WallClock
-from tests.simulation import disk, listed, webhook
+from tests.simulation import disk, gateway, listed, webhook
 from tests.simulation.application import Application, number_of
 from tests.simulation.broker import Broker
 from tests.simulation.clock import Machine, Time
+from tests.simulation.gateway import Gateways
 from tests.simulation.network import Network
 from tests.simulation.plan import (
     Crash,
@@ -60,7 +64,9 @@ LIMIT = 240.0  # seconds after the last step
 PATIENCE = 3.0  # seconds that a crash waits for its moment
 LINGER = 12.0  # seconds that what is done now and then may take
 GRACE = 1.2  # seconds of quiet, to see whether it is
-HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS}
+HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS, **gateway.HOSTS}
+ACCOUNT_PAUSE = 5.0  # seconds for which a provider's channel stops when its account is in trouble
+LONGEST_PAUSE_OF_GATEWAYS = 3.0  # seconds between tries of one that is down
 _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connections of clients; the process is gone
 room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
 
@@ -91,7 +97,51 @@ channels:
     verify: *verify
     notification: {records: records, where: {kind: status}, id: SmsSid, status: status}
     incoming: {records: records, where: {kind: text}, from: From, to: To, text: Body, id: SmsSid}
+%(gateways)s"""
+_SENDING = """\
+    lifetime: %(lifetime)s
+    receipt_time: %(receipt_time)s
+    receipt_grace: %(receipt_grace)s
+    unknown_outcome: %(unknown_outcome)s
+    strict_order: %(strict_order)s
+    retry: {initial: 0.5, maximum: 4%(limit)s}
+    connect_timeout: 2
+    reply_timeout: 2
+    drain_timeout: 1
 """
+_HTTP = """
+    type: http
+    from: Example
+    secrets: {key: a key}
+    accepted: [{status: "2xx"}, {json: id, pattern: "^m[0-9]+$"}]
+    id: {json: id}
+    code: {json: error.code}
+    reason: {json: error.text}
+    failures:
+      - {when: {json: error.code, equals: 30}, then: temporary}
+      - {when: {json: error.code, in: [17, 18]}, then: account}
+    maximum_length: 120
+    long_texts: split
+    parallel: 3
+    verify: *verify
+    notification: {records: results, id: id, status: status, code: error, recipient: to}
+    request:
+      url: "http://%s/sms"
+      headers: {Authorization: "Bearer {{secret.key}}"}
+      json: {to: "{{to_plus}}", text: "{{text}}", part: "{{part}}"%s}
+"""
+_GATEWAYS = {
+    "twilio-a": f"""
+    type: twilio
+    account_sid: AC0001
+    auth_token: {gateway.TOKEN}
+    from: "+15005550006"
+    base_url: "http://{gateway.HOSTS["twilio-a"]}"
+    parallel: 4
+""",
+    "http-a": _HTTP % (gateway.HOSTS["http-a"], ', reference: "{{sid}}", callback: "{{callback_url}}"'),
+    "http-b": _HTTP % (gateway.HOSTS["http-b"], ""),
+}
 _WEBHOOK = """
     - {{name: crm, type: webhook, url: "http://10.0.0.4/hook", secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3,
        allow_private: yes, parallel: 3, timeout: 2, connect_timeout: 2, retry_disabled: 3, kinds: [{0}]}}
@@ -127,7 +177,9 @@ _SMALL = [
 
 
 @cache
-def configuration_of(setup: str, redundant: bool, port: int = 0, wanted: str = "") -> Configuration:
+def configuration_of(
+    setup: str, redundant: bool, port: int = 0, wanted: str = "", gateways: tuple[str, ...] = ()
+) -> Configuration:
     """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
     the network takes every port for the same host."""
     binds = []
@@ -149,6 +201,8 @@ def configuration_of(setup: str, redundant: bool, port: int = 0, wanted: str = "
         "webhook": _WEBHOOK.format(", ".join(KINDS[wanted])) if wanted else "",
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
+    sending = _SENDING % values
+    values["gateways"] = "".join(f"  {name}:{_GATEWAYS[name]}{sending}" for name in gateways)
     return parse(_YAML % values)
 
 
@@ -190,8 +244,10 @@ class World:
         self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
         self.provider = Provider(self.time, self.network, plan, self._dice("provider"), lambda: self.machine)
         self.subscriber = webhook.Subscriber(self.time, plan, self._dice("subscriber"))
+        late = LIFETIME + RECEIPT_TIME + 2.0
+        self.gateways = Gateways(self.time, self.network, plan, self._dice("gateways"), lambda: self.machine, late)
         answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer, self.subscriber.answer)
-        self.network.hosts = dict(zip(HOSTS.values(), answers, strict=True))
+        self.network.hosts = dict(zip(list(HOSTS.values())[:4], answers, strict=True)) | self.gateways.answers()
         self.faults = disk.Faults()
         self.faults.crash = self.crash
         self.machine: Machine | None = None
@@ -201,6 +257,7 @@ class World:
         self.frozen: list[tuple[float, float]] = []  # the times in which the process had no time
         self.problems: list[str] = []
         self.leftovers: list[str] = []
+        self.stopped: list[tuple[str, float]] = []  # channels whose account is in trouble, and when the log said so
         self._restart_after = 0.2
         self._crash_at_write = False
         self._starting = self._stopping = False
@@ -309,9 +366,9 @@ class World:
         self.lives.append((machine, self.time.rightNow, None))
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
         port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
-        configuration = configuration_of(self.setup, self.plan.redundant, port, self.plan.webhook).model_copy(
-            update={"store": StoreSection(path=self.path)}
-        )
+        configuration = configuration_of(
+            self.setup, self.plan.redundant, port, self.plan.webhook, self.plan.gateways
+        ).model_copy(update={"store": StoreSection(path=self.path)})
         writer_dice = self._dice(f"writer {len(self.lives)}")
         reader_dice = self._dice(f"reader {len(self.lives)}")
         try:
@@ -407,6 +464,8 @@ class World:
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),
+            (availability, "ACCOUNT_PAUSE", ACCOUNT_PAUSE),
+            (provider_channel, "BackOff", _short_back_off),
             (webhook_sink, "FIRST_PAUSE", 0.2),
             (webhook_sink, "LONGEST_PAUSE", 2.0),
             (webhook_sink, "PATIENCE", 15.0),
@@ -473,9 +532,10 @@ class World:
             return "the daemon is not up"
         if self.faults.crash_at or self._crash_at_write:
             return "a crash is to come"
-        pending = [one.pending for one in (self.application, self.provider, self.ledger, self.broker, self.subscriber)]
+        around = (self.application, self.provider, self.ledger, self.broker, self.subscriber, self.gateways)
+        pending = [one.pending for one in around]
         if any(pending):
-            return f"pending: {pending} of application, provider, SMSCs, broker, webhook"
+            return f"pending: {pending} of application, provider, SMSCs, broker, webhook, gateways"
         return self._why_the_wires_are_not() or self._why_the_store_is_not()
 
     def _why_the_wires_are_not(self) -> str:
@@ -484,7 +544,7 @@ class World:
                 return f"SMSC {smsc.index} has deliver_sm to send"
             if any(peer.window for peer in smsc.receivers):
                 return "deliver_sm are unanswered"
-        if not all(bind.bound for outlet in self.connector.outlets.values() for bind in outlet.channel.binds):
+        if not all(bind.bound for one in self.connector.outlets.values() for bind in getattr(one.channel, "binds", ())):
             return "a bind is down"
         if any(end._in_flight for one in self.network.connections for end in (one.daemon, one.peer)):
             return "octets are under way"
@@ -528,6 +588,11 @@ class World:
         for store in self._stores:
             store.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _short_back_off(first: float, most: float, source: random.Random) -> BackOff:
+    """In the place of that of a provider's channel, which waits for a minute."""
+    return BackOff(first / 4, min(most, LONGEST_PAUSE_OF_GATEWAYS), source=source)
 
 
 def _no_builder(_rule: Any, _append_unknown: bool = True) -> Any:

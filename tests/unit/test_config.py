@@ -222,6 +222,14 @@ events: {uri: "http://x", sink: file}
         self.assertEqual((rules.receipt_time("smpp"), rules.grace("smpp")), (3_600_000, 3_600_000))
         self.assertEqual(rules.telling_parts, set())
 
+    def test_parts_that_are_texts_of_their_own(self) -> None:
+        """A provider that is given a long text in parts, by requests of their own, does not know that they belong
+        together. It tells of each: what it does not tell of one is not presumed because another was delivered."""
+        text = "channels:\n  a: {type: http, request: {url: 'https://h/'}}\n"
+        text += "  b: {type: http, request: {url: 'https://h/'}, maximum_length: 160, long_texts: split}\n"
+        text += "  c: {type: twilio, account_sid: AC1, auth_token: t, from: '+15005550006'}\n"
+        self.assertEqual(parse(text).end_rules.telling_parts, {"b"})
+
     def test_hosts_that_stand_for_each_other(self) -> None:
         """The hosts of one system_id in one channel tell of each other's texts, unless ``account`` says otherwise."""
         binds = [

@@ -278,13 +278,18 @@ class HTTPChannelSection(ChannelSection):
             renewable=self.authentication.is_renewable,
         )
 
+    def telling_parts(self, name: str) -> set[str]:
+        """Each part that we cut is a text of its own to the provider, and told of as such."""
+        return {name} if self.long_texts == "split" else set()
+
     def tells_receipts(self, named: set[str]) -> bool:
         """Whether it is waited for what became of a text. ``named`` are the names in the request."""
         return self.receipts if self.receipts is not None else self.id != "none" or "callback_url" in named
 
     def written(self) -> dict[str, Any]:
-        """As ``Templates`` reads it; the values of secrets are not in it."""
-        found = self.model_dump(by_alias=True, exclude={"secrets", "failures", "accepted", "id"})
+        """As ``Templates`` reads it; the values of secrets are not in it, nor is how the provider calls us."""
+        left_out = {"secrets", "failures", "accepted", "id", "notification", "incoming", "verify"}
+        found = self.model_dump(by_alias=True, exclude=left_out)
         return found | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
 
 

@@ -209,13 +209,14 @@ class ProviderChannel(Service):
             self.log.warn("the channel {channel} gets no answers: {reason}", channel=self.name, reason=reason)
 
     def _looked_up(self, reply: HTTPReply, segment: Segment) -> None:
+        """A reply that tells no list says nothing of the text: it is looked for again, and the code is not its own."""
         result = self._read(self._provider.found, segment, reply)
         if result is None and self.running:
             self._make(segment)
-        elif result is not None and result.kind is Kind.UNKNOWN:  # nothing was sent now
-            self._result(result._replace(kind=Kind.TEMPORARY), segment)
-        else:
+        elif result is None or result.kind in (Kind.TAKEN, Kind.THROTTLED, Kind.ACCOUNT):
             self._told_by_reply(result or Result(Kind.THROTTLED), segment)
+        else:  # nothing was sent now
+            self._result(result._replace(kind=Kind.TEMPORARY, code=None), segment)
 
     def _not_looked_up(self, failure: Failure, segment: Segment) -> None:
         """Of the text nothing was sent now."""

@@ -265,7 +265,7 @@ class SMPPChannelSection(ChannelSection):
                 accounts[bind.system_id].add(account_of(bind))
         return {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
 
-    def telling_parts(self) -> set[str]:
+    def telling_parts(self, name: str) -> set[str]:
         """The accounts of binds with ``one_receipt: never``."""
         return {account_of(bind) for bind in self.binds if bind.one_receipt == "never"}
 

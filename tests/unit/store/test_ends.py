@@ -436,6 +436,32 @@ class OwnIdCase(EndsCase):
         self.assertEqual(self.receive(*said), ops.Received(1, 0, 1, (1,)))
         self.assertEqual(self.ends(), [("DELIVERED", "0")])
 
+    def test_one_part(self) -> None:
+        """A part of a text that we cut for the provider is named by the MessageSID and its number: it tells of that
+        part alone. Before its answer too, and whatever id the provider gives it."""
+        first, second = self.accept("SM1", "one", "two")
+        self.receive(receipt("SM1-2", account="http"))
+        self.assertEqual(self.ends(), [])
+        self.record(first, Verdict.ACCEPTED, "77")
+        self.record(second, Verdict.ACCEPTED, "78")
+        received = self.receive(receipt("SM1-1", account="http"))
+        self.assertEqual((self.ends(), received.matched), ([("DELIVERED", "000")], 1))
+
+    def test_one_part_failed(self) -> None:
+        """Its failure ends the text, with its code."""
+        first, second = self.accept("SM1", "one", "two")
+        for one in (first, second):
+            self.record(one, Verdict.ACCEPTED, f"7{one.number}")
+        self.receive(receipt("SM1-1", account="http"), receipt("SM1-2", Finality.FAILED, "30003", account="http"))
+        self.assertEqual(self.ends(), [("FAILED", "30003")])
+
+    def test_no_such_part(self) -> None:
+        """What names a part that the text has not, or none, ends nothing: it is kept as all that fits no text."""
+        self.accept("SM1", "one", "two")
+        for name in ("SM1-0", "SM1-3", "SM1-", "SM1--1", "SM1-\u00b2", "SM1-99999999999999999999", "SM-1-1"):
+            self.assertEqual(self.receive(receipt(name, account="http")).parked, 1, name)
+        self.assertEqual(self.ends(), [])
+
     def test_beside_another_message(self) -> None:
         """Its neighbours, whose ids are next to its own, are left alone."""
         self.accept("SM0", "a")

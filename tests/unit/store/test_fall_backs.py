@@ -221,6 +221,17 @@ class InTimeCase(FallBacksCase):
         self.assertEqual(self.receive("SM1", Finality.DELIVERED, "0", "cloud").matched, 1)
         self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "0")})
 
+    def test_late_news_of_a_part(self) -> None:
+        """The same where the first channel is told of the parts, under the MessageSID with their numbers behind."""
+        segment, _ = self.accept("SM1", 1, "one ", "two")
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        self.move(self.falling()[0], 100)
+        for name in ("SM1-1", "SM1-2"):
+            self.receive(name, Finality.FAILED, "30003", "smpp")
+        self.assertEqual(self.reports(), {})
+        self.assertEqual(self.receive("SM1-1", Finality.DELIVERED, "0", "cloud").matched, 1)
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "0")})
+
     def test_opted_out_of_the_other(self) -> None:
         """Who wants no texts of the other channel gets none over it: the message ends, with its one report."""
         self.opt_out["cloud"] = OptOutRules({"stop": Wish.STOP})

@@ -6,7 +6,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.retry_policy import RetryPolicy
 from tests.unit.fakes import message
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase
@@ -58,6 +59,25 @@ class PolicyCase(SynchronousTestCase):
             given = ESME_RSYSERR if verdict is Verdict.RETRY else None
             decided, _ = policy.decide(Outcome(self.segment(attempts=1), verdict, ACCOUNT, code=given), 0)
             self.assertEqual((decided.verdict, decided.code), (Verdict.REFUSED, code))
+
+    def test_nothing_was_sent(self) -> None:
+        """A request that found no connection has no code, and is no outcome that nobody knows: it counts as a refusal
+        for now. Where a limit ends the text, it was never taken: EXPIRED, unless an earlier outcome is not known."""
+        for policy, unknowns, verdict, code in (
+            (RetryPolicy(resends=2), 2, Verdict.RETRY, None),
+            (RetryPolicy(resends=2, resend=False), 0, Verdict.RETRY, None),
+            (RetryPolicy(attempts=2), 0, Verdict.REFUSED, CODE_EXPIRED),
+            (RetryPolicy(attempts=2), 1, Verdict.REFUSED, CODE_UNKNOWN),
+        ):
+            segment = self.segment(attempts=1, unknowns=unknowns)
+            decided, _ = policy.decide(Outcome(segment, Verdict.RETRY, ACCOUNT), 0)
+            self.assertEqual((decided.verdict, decided.code), (verdict, code))
+
+    def test_word_of_a_provider(self) -> None:
+        """Of an HTTP provider whose code is UNKNOWN and means "not now": that word counts nothing either."""
+        outcome = Outcome(self.segment(), Verdict.RETRY, ACCOUNT, code=CODE_UNKNOWN)
+        self.assertIsNone(RetryPolicy().decide(outcome, 0)[0].code)
+        self.assertEqual(RetryPolicy(attempts=1).decide(outcome, 0)[0].code, CODE_UNKNOWN)
 
 
 class RetriesCase(WalkCase):
@@ -121,6 +141,30 @@ class RetriesCase(WalkCase):
         self.advance(60)
         self.assertEqual((len(self.channel.submitted), self.codes()), (21, [CODE_UNKNOWN]))
 
+    def test_unreachable_between_unknown_outcomes(self) -> None:
+        """A provider that can't be reached uses up no resend."""
+        self.accept("SM1")
+        self.settle()
+        for _ in range(3):
+            for _ in range(4):
+                self.answer(Verdict.RETRY)
+            self.assertEqual(self.codes(), [])
+            self.answer(Verdict.UNKNOWN)
+        self.advance(60)
+        self.assertEqual((len(self.channel.submitted), self.codes()), (15, [CODE_UNKNOWN]))
+
+    def test_unreachable_for_the_whole_lifetime(self) -> None:
+        """Nothing was ever sent: EXPIRED says so, and UNKNOWN would have the application wonder whether it arrived."""
+        self.accept("SM1")
+        self.settle()
+        while self.clock.seconds() < HOUR or self.channel.under_way:
+            if self.channel.under_way:
+                self.answer(Verdict.RETRY)
+            else:
+                self.advance(1)
+        self.advance(60)
+        self.assertEqual(self.codes(), [CODE_EXPIRED])
+
     def test_unknown_outlives_a_kill(self) -> None:
         """The count is on disk with the outcome: each restart does not give two more copies."""
         self.accept("SM1")
@@ -153,6 +197,81 @@ class RetriesCase(WalkCase):
         self.refuse_for_an_hour()
         self.advance(60)
         self.assertEqual(self.codes(), [CODE_UNKNOWN])
+
+
+class ToldMeanwhileCase(WalkCase):
+    """Nobody knew whether a text was taken, and the provider tells what became of it before it is sent again."""
+
+    attempts = None
+
+    def start(self, broken: bool = False) -> None:
+        super().start(broken)
+        self.receiver = Receiver(self.writer, self.publisher.wake, self.submitter.messages_ended)
+
+    def tell(self, sid: str) -> None:
+        """A callback that names our MessageSID."""
+        told = Receipt(ACCOUNT, sid, Finality.DELIVERED, "delivered", "delivered", int(self.now() * 1000))
+        self.receiver.received([told], self.assertIsNone)
+        self.settle()
+
+    def waits_in_memory(self) -> None:
+        """It is due, and the channel has no room: it is stopped, or down."""
+        self.accept("SM1")
+        self.settle()
+        self.channel.window = 0
+        self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
+        self.advance(12)
+        self.assertTrue(self.submitter._ready.due)
+
+    def test_told_while_it_waits(self) -> None:
+        """It is not sent again: the handset has it. Nothing of it is left in memory when there is room again."""
+        self.waits_in_memory()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.settle()
+        self.assertEqual(len(self.channel.submitted), 1)
+        self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
+        self.assertFalse(self.submitter._ready.holds_segments)
+
+    def test_told_while_it_is_throttled(self) -> None:
+        """Nor if it was refused for now in between, and waits in memory for its pause."""
+        self.waits_in_memory()
+        self.channel.window = 1
+        self.submitter.room()
+        self.channel.throttle(self.channel.under_way[0])
+        self.tell("SM1")
+        self.advance(5)
+        self.assertEqual(len(self.channel.submitted), 2)
+        self.assertFalse(self.submitter._ready.holds_segments)
+
+    def test_others_are_sent(self) -> None:
+        """Only that one."""
+        self.waits_in_memory()
+        self.accept("SM2")
+        self.settle()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.settle()
+        self.assertEqual([one.sid for one in self.channel.submitted], ["SM1", "SM2"])
+
+
+class ToldMeanwhileInStrictOrderCase(ToldMeanwhileCase):
+    """Its number's lane is free then, too."""
+
+    strict_order = True
+
+    def test_next_of_its_number(self) -> None:
+        """What waits behind it is sent."""
+        self.waits_in_memory()
+        self.accept("SM2", to=self.channel.submitted[0].destination)
+        self.settle()
+        self.tell("SM1")
+        self.channel.window = 1
+        self.submitter.room()
+        self.advance(2)
+        self.assertEqual([one.sid for one in self.channel.submitted], ["SM1", "SM2"])
 
 
 class StrictRetriesCase(WalkCase):

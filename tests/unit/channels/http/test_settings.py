@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.http.provider import Surface, make_provider
+from smsconnector.channels.http.settings import Templates
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
 from smsconnector.net.http_client import HTTPCall
@@ -164,6 +166,22 @@ class SettingsCase(SynchronousTestCase):
         for http, count in (({}, 1), ({"public_url": "https://sms.example.org"}, 0)):
             configuration = parse(yaml.safe_dump({"channels": {"out": data}, "http": http}), {})
             self.assertEqual(len([one for one in configuration.warnings if "callback_url" in one]), count)
+
+    def test_no_warning_of_python(self) -> None:
+        """How the provider calls us is no template: a section with all of it is written without a warning of
+        pydantic's. Such were the first lines of the log at every start."""
+        data = {
+            "type": "http",
+            "request": {"url": "https://h/"},
+            "verify": {"type": "hmac", "secrets": "s", "template": "{body}", "signature": {"header": "X-S"}},
+            "notification": {"id": "id", "status": "status", "verify": {"type": "networks", "networks": "192.0.2.1"}},
+            "incoming": {"from": "from", "text": "text", "verify": {"type": "basic", "credentials": "a:b"}},
+        }
+        section: Any = parse(yaml.safe_dump({"channels": {"out": data}}), {}).channels["out"]
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            self.assertEqual(Templates(section.written()).problems, [])
+        self.assertEqual([str(one.message) for one in found], [])
 
     def test_junk(self) -> None:
         """Whatever stands in the file, it is an error and no crash."""

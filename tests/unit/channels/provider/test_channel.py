@@ -347,6 +347,23 @@ class LookUpTest(ProviderCase):
             self.assertIs(self.listener.told[-1][0].verdict, Verdict.RETRY, result)
         self.assertEqual(self.provider.calls, 0)
 
+    def test_refused(self) -> None:
+        """A list that is refused says nothing of the text, which may be on the handset: it is looked for again, and its
+        report has no code of the list's. What concerns the whole channel does."""
+        for kind in (Kind.PERMANENT, Kind.TEMPORARY, Kind.UNKNOWN):
+            self.send(unknowns=1)
+            self.reply(Result(kind, code=21211, retry_in=7.0))
+            self.clock.advance(0)
+            outcome = self.listener.told[-1][0]
+            self.assertEqual((outcome.verdict, outcome.code, outcome.retry_in), (Verdict.RETRY, None, 7.0), kind)
+        for kind, state in ((Kind.THROTTLED, "throttled"), (Kind.ACCOUNT, "stopped")):
+            self.clock.advance(3600)
+            self.send(unknowns=1)
+            self.reply(Result(kind))
+            self.clock.advance(0)
+            self.assertEqual((len(self.listener.back[-1]), self.state()), (1, state))
+        self.assertEqual(self.provider.calls, 0)
+
 
 class StopTest(ProviderCase):
     def test_drains(self) -> None:
