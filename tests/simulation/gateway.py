@@ -166,7 +166,8 @@ class Gateways:
 
     def fate(self, call: Call) -> str:
         """What happens to a request that has come."""
-        tries = self._tries[call.key] = self._tries.get(call.key, 0) + 1
+        key = call.channel, call.key
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
         trouble = self.trouble(call.channel)
         number = call.request[0]
         return trouble or self._created.get((number, call.part, tries)) or self._created.get((number, call.part, 0), "")

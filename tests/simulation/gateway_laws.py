@@ -63,10 +63,10 @@ class Sent:
 
     def __init__(self, facts: "Facts") -> None:
         self.facts, self.world, self.plan = facts, facts.world, facts.world.plan
-        self.calls: dict[tuple[tuple[int, int], int], list[Call]] = defaultdict(list)
+        self.calls: dict[tuple[str, tuple[int, int], int], list[Call]] = defaultdict(list)
         for call in self.world.gateways.calls:
-            self.calls[call.key].append(call)
-        self.stored = {tag: one for tag, one in facts.stored.items() if facts.channel_of(tag) in self.plan.gateways}
+            self.calls[call.channel, *call.key].append(call)
+        self.stored = {tag: one for tag, one in facts.stored.items() if one.channel in self.plan.gateways}
 
     def gave_up(self, one: Call | Look, at: float) -> bool:
         """Whether the daemon that wrote it had stopped waiting for the answer by then."""
@@ -97,21 +97,22 @@ class Sent:
         away = [step for step in self.plan.of(Outage) if step.of == channel]
         return any(step.at <= at for step in (*away, *self.plan.of(TornFile)))
 
-    def hindered(self, channel: str, expires_at: float) -> bool:
+    def hindered(self, tag: tuple[int, int], channel: str, expires_at: float) -> bool:
         """Whether something kept the daemon from sending a text by that channel that expires then."""
-        plan, wrong, slow = self.plan, 0.0, 0.0
+        plan, wrong, slow = self.plan, self.facts.moved_at(tag), 0.0
+        sources = {channel, *(one for one, other in plan.falls if other == channel)}
         for step in plan.steps:
             if isinstance(step, Outage | Silence | Disk | Freeze | TornFile):
                 pace = 2 * step.seconds + 5.0 + (CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0)
                 wrong = max(wrong, step.at + step.seconds + pace)
             elif isinstance(step, Trouble) and step.of == channel:
                 wrong = max(wrong, step.at + step.seconds + 5.0 + ACCOUNT_PAUSE * (step.what == "account"))
-            elif isinstance(step, Created) and self.facts.channel_of((step.text, 0)) == channel:
+            elif isinstance(step, Created) and self.facts.channel_of((step.text, 0)) in sources:
                 slow += math.inf if not step.attempt or step.what == "today" else 4.5 + ACCOUNT_PAUSE
             elif isinstance(step, LookUp) and channel in LISTS:
                 slow += 6.0
         wrong = max([wrong, *(began for _, began, _ in self.world.lives[1:])])
-        texts = [text for text in plan.of(Text) if text.channel == channel]
+        texts = [text for text in plan.of(Text) if text.channel in sources]
         rounds = sum(text.segments for text in texts)
         return bool(wrong + slow + 3.0 + 0.2 * rounds + (4 + 2 * rounds) * plan.slowness > expires_at)
 
@@ -122,18 +123,19 @@ class Sent:
 def _calls(sent: Sent) -> Iterator[Broken]:
     facts = sent.facts
     requests = {one.tag: one for one in facts.world.application.requests}
-    for key, calls in sent.calls.items():
-        tag, part = key
-        if tag not in sent.stored:
-            yield "I8", f"part {key} is sent, and no message"
+    for (channel, tag, part), calls in sent.calls.items():
+        key = tag, part
+        stored = facts.on_channel(tag, channel)
+        if stored is None:
+            yield "I8", f"part {key} is sent by {channel}, and no message is there"
             continue
-        text = requests[tag].text
-        stored, expected = sent.stored[tag], body_of(text, tag[1])
+        text, sid = requests[tag].text, facts.stored[tag].sid if tag in facts.stored else ""
+        expected = body_of(text, tag[1])
         for call in calls:
             is_it = call.text in expected and call.destination == requests[tag].destination
-            ours = stored.sid if call.channel == "twilio-a" or stored.segments == 1 else f"{stored.sid}-{part}"
-            if not is_it or call.channel != text.channel or not call.is_authorized:
-                yield "I8", f"part {key} is sent as another text, or by another channel than {text.channel}"
+            ours = sid if call.channel == "twilio-a" or stored.segments == 1 else f"{sid}-{part}"
+            if not is_it or not call.is_authorized:
+                yield "I8", f"part {key} is sent as another text"
             if call.channel in NAMES_OUR_SID and call.ours != ours:
                 yield "I8", f"part {key} is sent as {call.ours}, and is {ours}"
         for before, after in pairwise(calls):
@@ -145,7 +147,7 @@ def _calls(sent: Sent) -> Iterator[Broken]:
         )
         if copies > RESENDS:
             yield "I8", f"part {key} is sent again after {copies} outcomes that nobody knows"
-        reports = facts.reports.get(stored.sid)
+        reports = facts.reports.get(sid)
         ended = min((event.at for event, _ in reports or ()), default=math.inf)
         for call in calls:
             if call.sent_at > max(ended, _asked_until(sent, call, ended)) + CONNECTING:
@@ -204,7 +206,7 @@ def _verdicts(sent: Sent) -> Iterator[Broken]:
             continue
         body = reports[0][1]
         status, code = body["DeliveryStatus"], str(body["ProviderStatusCode"])
-        parts = [sent.calls.get((tag, part), []) for part in range(1, stored.segments + 1)]
+        parts = [sent.calls.get((stored.channel, tag, part), []) for part in range(1, stored.segments + 1)]
         ends = [[told for call in calls for told in call.told if told.delivered is not None] for calls in parts]
         if status == "DELIVERED":
             yield from _delivered(sent, tag, code, ends, stored)
@@ -254,7 +256,7 @@ def _has_a_reason(sent: Sent, tag: Any, code: str, parts: list[list[Call]], stor
     ]
     if code == CODE_EXPIRED:
         limited = not facts.setups.isdisjoint(LIMITED)  # attempts that found no connection count
-        return (overdue or limited) and not all(taken) and sent.hindered(facts.channel_of(tag), final_at)
+        return (overdue or limited) and not all(taken) and sent.hindered(tag, stored.channel, final_at)
     if code == CODE_NO_RECEIPT:
         by_a_list = [one for look in sent.world.gateways.looks if look.known_at for one in look.shown or ()]
         some = any(sent.heard(one, final_at + late) == "taken" or one in by_a_list for one in every)
@@ -339,6 +341,7 @@ def _order(sent: Sent) -> Iterator[Broken]:
     if len(facts.setups) > 1 or (plan.small and not facts.strict):
         return
     accepted = [one for one in facts.world.application.requests if one.status == 200 and one.tag in sent.stored]
+    accepted = [one for one in accepted if one.tag not in facts.moved]  # the order is kept within each channel
     for first in accepted:
         for second in accepted:
             same = second.destination == first.destination and second.text.channel == first.text.channel
@@ -349,12 +352,12 @@ def _order(sent: Sent) -> Iterator[Broken]:
 def _ordered(sent: Sent, first: Request, second: Request) -> Iterator[Broken]:
     """``second`` waits for what is under way of ``first``. What has to be tried again may be overtaken, unless the
     order is strict."""
-    begins = [calls[0] for (tag, _), calls in sent.calls.items() if tag == second.tag]
+    begins = [calls[0] for (_, tag, _), calls in sent.calls.items() if tag == second.tag]
     if not begins:
         return
     begin = min(begins, key=lambda one: one.number)
     at = begin.sent_at
-    parts = [calls for (tag, _), calls in sent.calls.items() if tag == first.tag]
+    parts = [calls for (_, tag, _), calls in sent.calls.items() if tag == first.tag]
     before = [call for calls in parts for call in calls if call.number < begin.number]
     retried = any(sent.heard(call, at) == "temporary" or sent.is_unknown(call, at) for call in before)
     retried = retried or sent.was_unreachable(first.text.channel, at)

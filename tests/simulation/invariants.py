@@ -10,7 +10,8 @@ I5 two texts to one number are submitted in the order of their 200s;
 I6 no error in the log, no stop that hangs, nothing left in memory or in the store;
 I7 every event that the webhook wants reaches it, with one content for each id, again only where its answer was lost;
    the texts of a number in their order; and neither sink waits for the other (``webhook_laws``);
-I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``).
+I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``);
+I9 what falls back to another channel does so with a reason, and never has two channels (``fall_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -33,6 +34,7 @@ from smsconnector.lifecycle import (
     CODE_NO_RECEIPT,
     CODE_OPTED_OUT,
     CODE_UNKNOWN,
+    MessageState,
 )
 from smsconnector.net.endpoints import CONNECT_TIMEOUT
 from smsconnector.net.hearing import MOST
@@ -43,6 +45,7 @@ from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED, CONFIRMED_2
+from tests.simulation.fall_laws import falls
 from tests.simulation.gateway_laws import gateways
 from tests.simulation.plan import (
     Crash,
@@ -95,7 +98,21 @@ def check(world: World) -> list[Broken]:
     """Everything that is not as it has to be."""
     facts = Facts(world)
     found: list[Broken] = [("I6", problem) for problem in world.problems]
-    for law in (_reports, _submits, _receipts, _opted_out, _texts, _hooks, _events, _order, _store, webhook, gateways):
+    laws = (
+        _reports,
+        _submits,
+        _receipts,
+        _opted_out,
+        _texts,
+        _hooks,
+        _events,
+        _order,
+        _store,
+        webhook,
+        gateways,
+        falls,
+    )
+    for law in laws:
         found += law(facts)
     return found
 
@@ -108,6 +125,7 @@ class Stored(NamedTuple):
     accepted_at: float
     final_at: float
     expires_at: float  # the end of its lifetime
+    channel: str  # that has it, or has moved it to another
 
     @property
     def report_by(self) -> float:
@@ -125,10 +143,10 @@ class Facts:
         self.ended = {machine: ended for machine, _, ended in world.lives if ended is not None}
         self.disk = [(step.at, step.at + step.seconds) for kind in (Disk, Freeze) for step in world.plan.of(kind)]
         rows, self.outbox, self.under_way, self.owed = world.rows(
-            "SELECT m.sid, m.segments, m.accepted_at, m.final_at, m.expires_at, s.text"
-            " FROM message AS m JOIN segment AS s ON s.id = m.id",
+            "SELECT m.sid, m.segments, m.accepted_at, m.final_at, m.expires_at, m.channel, m.state, s.text"
+            " FROM message AS m JOIN segment AS s ON s.id = m.id ORDER BY m.id",
             f"SELECT event_id, {CONFIRMED} FROM outbox",
-            "SELECT (SELECT count(*) FROM message WHERE state = 0),"
+            "SELECT (SELECT count(*) FROM message WHERE state IN (0, 3)),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1))",
             f"SELECT event_id, kind, created_at, body, {CONFIRMED_2} FROM outbox ORDER BY id",
         )
@@ -137,16 +155,17 @@ class Facts:
         self.texts_by_number = {one.number: one for one in world.plan.of(Text)}
         self.opted_out = {one.opted_out: one for one in world.ledger.deliveries if one.opted_out}
         self.stored: dict[tuple[int, int], Stored] = {}
-        for sid, segments, accepted_at, final_at, expires_at, text in rows:
-            tag = TAG.search(text)
-            assert tag is not None
-            self.stored[int(tag[1]), int(tag[2])] = Stored(
-                sid,
-                segments,
-                world.time.of_stamp(accepted_at),
-                world.time.of_stamp(final_at or 0),
-                expires_at / 1000 - EPOCH,
-            )
+        self.moved: dict[tuple[int, int], list[Stored]] = defaultdict(list)  # from a channel to the next
+        for sid, segments, accepted_at, final_at, expires_at, channel, state, text in rows:
+            found = TAG.search(text)
+            assert found is not None
+            tag = int(found[1]), int(found[2])
+            times = world.time.of_stamp(accepted_at), world.time.of_stamp(final_at or 0), expires_at / 1000 - EPOCH
+            one = Stored(sid, segments, *times, channel)
+            if state == MessageState.MOVED:
+                self.moved[tag].append(one)
+            else:
+                self.stored[tag] = one
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
             self.submits[submit.key].append(submit)
@@ -177,10 +196,19 @@ class Facts:
         died = self.ended.get(life)
         return died is None or died > end
 
-    def hindered(self, to: int, expires_at: float) -> bool:
-        """Whether something kept the daemon from submitting a text to that number that expires then: the last seconds
-        of its lifetime were not enough to come back from what was wrong."""
-        plan, wrong = self.world.plan, 0.0
+    def on_channel(self, tag: tuple[int, int], channel: str) -> Stored | None:
+        """The message as which the text was with that channel."""
+        every = [*self.moved.get(tag, ()), *([self.stored[tag]] if tag in self.stored else [])]
+        return next((one for one in every if one.channel == channel), None)
+
+    def moved_at(self, tag: tuple[int, int]) -> float:
+        """When the text came to the channel that has it now, if it has fallen back."""
+        return max((one.final_at for one in self.moved.get(tag, ())), default=0.0)
+
+    def hindered(self, tag: tuple[int, int], expires_at: float) -> bool:
+        """Whether something kept the daemon from submitting a text that expires then: the last seconds of its lifetime
+        were not enough to come back from what was wrong."""
+        plan, wrong, to = self.world.plan, self.moved_at(tag), self.texts_by_number[tag[0]].to
         strict = any("strict" in setup for setup in self.setups)
         for step in plan.steps:
             if isinstance(step, Full) and (step.to == to or (plan.small and strict)):  # its flood fills the lanes
@@ -360,7 +388,7 @@ def _heard(submit: Submit) -> bool:
 
 def _after_the_end(facts: Facts) -> Iterator[Broken]:
     """Nothing is submitted of a message that has had its report."""
-    for tag, (sid, _, _, final_at, _) in facts.stored.items():
+    for tag, (sid, _, _, final_at, *_) in facts.stored.items():
         reports = facts.reports.get(sid)
         for submit in facts.world.ledger.submits if reports else ():
             if submit.request == tag and submit.sent_at > min(event.at for event, _ in reports or ()) + 0.001:
@@ -373,7 +401,7 @@ def _after_the_end(facts: Facts) -> Iterator[Broken]:
 def _receipts(facts: Facts) -> Iterator[Broken]:
     for tag, stored in facts.stored.items():
         reports = facts.reports.get(stored.sid)
-        if reports and facts.channel_of(tag) == "smpp":
+        if reports and stored.channel == "smpp":
             body = reports[0][1]
             segments = [facts.submits.get((tag, number), []) for number in range(1, stored.segments + 1)]
             yield from _verdict(facts, tag, body, segments, stored)
@@ -502,7 +530,7 @@ def _failure_has_a_reason(facts: Facts, tag: Any, code: Any, segments: list[list
     if code == CODE_UNKNOWN:
         return _nobody_knows(facts, segments, overdue, final_at)
     if code == CODE_EXPIRED:
-        return overdue and facts.hindered(facts.texts_by_number[tag[0]].to, expires_at) and not all(taken)
+        return overdue and facts.hindered(tag, expires_at) and not all(taken)
     if code == CODE_NO_RECEIPT:
         return final_at >= stored.report_by - 0.01 or (overdue and not all(taken))
     if isinstance(code, int) and code < 0x400:
@@ -708,11 +736,16 @@ def left_in_memory(world: World) -> list[str]:
             "being recorded": submitter._recording or submitter._recording_late,
             "taken": obsolete.taken,
             "ended": obsolete.messages,
+            "moved": obsolete.moved,
+            "held": [submitter.held] if submitter.held else [],
         }
         left = [name for name, what in held.items() if what]
         if ready.in_line and all(segment.expires_at <= now for segment in ready.in_line):
-            left = [name for name in left if name not in ("in line", "lanes", "taken", "ended")]  # the next turn's
+            left = [
+                name for name in left if name not in ("in line", "lanes", "taken", "ended", "moved")
+            ]  # the next turn's
         found += [f"{submitter.queue}: {name}" for name in left]
+    found += ["what falls back"] if connector.fall_back._busy else []
     channels = [outlet.channel for outlet in connector.outlets.values()]
     for provider in (one for one in channels if isinstance(one, ProviderChannel)):
         if any((provider._under_way, provider._outcomes, provider._given_back, provider._client._exchanges)):

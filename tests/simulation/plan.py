@@ -423,7 +423,7 @@ class Plan:
     tells what became of the other's texts; else each counts for itself, from the same number. ``server``: the broker's
     name. ``joins``: the SMSCs join the parts of a text, and send one receipt for all, with the id of the part that
     came last. ``respelled``: every other life writes the endpoints in another way, and has no ``account``. ``webhook``:
-    what a second sink wants, "all", "reports" or "texts"; "" for none."""
+    what a second sink wants, "all", "reports" or "texts"; "" for none. ``falls``: which channels fall back to which."""
 
     seed: int
     setup: str = "resend"
@@ -438,6 +438,7 @@ class Plan:
     joins: bool = False
     respelled: bool = False
     webhook: str = ""
+    falls: tuple[tuple[str, str], ...] = ()
 
     def setup_of(self, life: int) -> str:
         """Lives count from 1."""
@@ -448,8 +449,8 @@ class Plan:
 
     @property
     def gateways(self) -> tuple[str, ...]:
-        """The channels of HTTP providers that texts are for: no others are configured."""
-        used = {text.channel for text in self.of(Text)}
+        """The channels of HTTP providers that texts may go by: no others are configured."""
+        used = {text.channel for text in self.of(Text)}.union(*self.falls)
         return tuple(one for one in GATEWAYS if one in used)
 
     def __repr__(self) -> str:
@@ -469,7 +470,8 @@ def plan_of(seed: int) -> Plan:
     """The plan that this seed stands for. What concerns the second sink has dice of its own, and so have the
     gateways."""
     plan = _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
-    return _with_gateways(plan, Random(f"gateways {seed}"))
+    plan = _with_gateways(plan, Random(f"gateways {seed}"))
+    return _with_falls(plan, Random(f"falls {seed}"))
 
 
 def _with_gateways(plan: Plan, dice: Random) -> Plan:
@@ -508,6 +510,33 @@ def _with_gateways(plan: Plan, dice: Random) -> Plan:
         seconds = dice.choice((0.5, 3.0, 10.0))
         steps.append(Trouble(_time(dice, span + 1), dice.choice(of), dice.choice(TROUBLES), seconds))
     return replace(plan, steps=(*plan.steps, *steps))
+
+
+def _with_falls(plan: Plan, dice: Random) -> Plan:
+    """In half of the plans with texts by HTTP some channel falls back to another."""
+    if not plan.gateways or dice.random() < 0.5:
+        return plan
+    first = dice.choice((*plan.gateways, *plan.gateways, "smpp"))
+    second = dice.choice([one for one in ("smpp", *GATEWAYS) if one != first])
+    falls = [(first, second)]
+    if dice.random() < 0.2:
+        falls.append((second, dice.choice([one for one in ("smpp", *GATEWAYS) if one not in (first, second)])))
+    span, steps = max(step.at for step in plan.of(Text)) + 1.0, list[Step]()
+    hosts = ("smsc 0", "smsc 1") if first == "smpp" else (first,)
+    kind = dice.random()
+    if kind < 0.5:
+        at, seconds = _time(dice, span), dice.choice((3.0, 6.0, 12.0, 30.0))
+        steps += [Outage(at, host, seconds) for host in hosts]
+    elif first != "smpp" and kind < 0.8:
+        steps.append(Trouble(_time(dice, span), first, dice.choice(TROUBLES), dice.choice((6.0, 12.0, 20.0))))
+    for text in [one for one in plan.of(Text) if one.channel == first]:
+        if first != "smpp" and dice.random() < 0.3:
+            steps.append(Created(text.number, dice.choice(("permanent", "permanent", "failed at once", "today"))))
+        elif first != "smpp" and dice.random() < 0.3:
+            steps.append(Callback(text.number, "undelivered"))
+        elif first == "smpp" and dice.random() < 0.3:
+            steps.append(Fate(text.number, dice.choice(("permanent", "undelivered"))))
+    return replace(plan, steps=(*plan.steps, *steps), falls=tuple(falls))
 
 
 def _with_webhook(plan: Plan, dice: Random) -> Plan:

@@ -11,6 +11,7 @@ SIMPLER: tuple[dict[str, object], ...] = (
     {"forms": "decimal"},
     {"slowness": 0.002},
     {"setup": "resend"},
+    {"falls": ()},
 )
 
 

@@ -26,7 +26,17 @@ from smsconnector.net.link import BackOff
 from smsconnector.sinks.stomp import suspicion
 from smsconnector.sinks.webhook import sink as webhook_sink
 from smsconnector.store.store import Store
-from smsconnector.walks import outbox_reading, parked_events, publisher, ready, strict_order, submitter, throttled
+from smsconnector.walks import (
+    fall_back,
+    outbox_reading,
+    parked_events,
+    publisher,
+    ready,
+    strict_order,
+    submitter,
+    throttled,
+    withdrawal,
+)
 from smsconnector.wall_clock import WallClock
 from tests.simulation import disk, gateway, listed, webhook
 from tests.simulation.application import Application, number_of
@@ -65,6 +75,13 @@ PATIENCE = 3.0  # seconds that a crash waits for its moment
 LINGER = 12.0  # seconds that what is done now and then may take
 GRACE = 1.2  # seconds of quiet, to see whether it is
 HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS, **gateway.HOSTS}
+FALLS_AFTER = 4.0  # seconds, where a channel falls back to another
+FALL_CODES = {  # with these it does so at once, by the type of the channel
+    "smpp": ("11", "001"),
+    "twilio-a": ("21211", "30005"),
+    "http-a": ("41", "30005"),
+    "http-b": ("41", "30005"),
+}
 ACCOUNT_PAUSE = 5.0  # seconds for which a provider's channel stops when its account is in trouble
 LONGEST_PAUSE_OF_GATEWAYS = 3.0  # seconds between tries of one that is down
 _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connections of clients; the process is gone
@@ -88,7 +105,7 @@ channels:
     unknown_outcome: %(unknown_outcome)s
     strict_order: %(strict_order)s
     opt_out: {}
-    retry: {initial: 0.5, maximum: 4%(limit)s}
+%(falls)s    retry: {initial: 0.5, maximum: 4%(limit)s}
     binds: [%(binds)s]
     verify: &verify
       {type: hmac, secrets: "%(secret)s", template: "{url}\\n{body}", signature: {header: X-Signature}}
@@ -130,6 +147,7 @@ _HTTP = """
       headers: {Authorization: "Bearer {{secret.key}}"}
       json: {to: "{{to_plus}}", text: "{{text}}", part: "{{part}}"%s}
 """
+_FALL = "    fallback: {{channel: {}, after: {}, codes: {}}}\n"
 _GATEWAYS = {
     "twilio-a": f"""
     type: twilio
@@ -171,6 +189,8 @@ _SMALL = [
     (submitter, "DUE_INTERVAL", 0.1),
     (submitter, "CROWDED_DELAY", 0.3),
     (strict_order, "LOOK_INTERVAL", 1.0),
+    (fall_back, "LIMIT", 2),
+    (withdrawal, "MANY", 1),
     (publisher, "EVENTS_AT_ONCE", 2),
     (outbox_reading, "EVENTS_AT_ONCE", 2),
 ]
@@ -178,7 +198,12 @@ _SMALL = [
 
 @cache
 def configuration_of(
-    setup: str, redundant: bool, port: int = 0, wanted: str = "", gateways: tuple[str, ...] = ()
+    setup: str,
+    redundant: bool,
+    port: int = 0,
+    wanted: str = "",
+    gateways: tuple[str, ...] = (),
+    falls: tuple[tuple[str, str], ...] = (),
 ) -> Configuration:
     """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
     the network takes every port for the same host."""
@@ -201,8 +226,12 @@ def configuration_of(
         "webhook": _WEBHOOK.format(", ".join(KINDS[wanted])) if wanted else "",
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
-    sending = _SENDING % values
-    values["gateways"] = "".join(f"  {name}:{_GATEWAYS[name]}{sending}" for name in gateways)
+    sending, lines = (
+        _SENDING % values,
+        {name: _FALL.format(other, FALLS_AFTER, list(FALL_CODES[name])) for name, other in falls},
+    )
+    values["gateways"] = "".join(f"  {name}:{_GATEWAYS[name]}{sending}{lines.get(name, '')}" for name in gateways)
+    values["falls"] = lines.get("smpp", "")
     return parse(_YAML % values)
 
 
@@ -367,7 +396,7 @@ class World:
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
         port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
         configuration = configuration_of(
-            self.setup, self.plan.redundant, port, self.plan.webhook, self.plan.gateways
+            self.setup, self.plan.redundant, port, self.plan.webhook, self.plan.gateways, self.plan.falls
         ).model_copy(update={"store": StoreSection(path=self.path)})
         writer_dice = self._dice(f"writer {len(self.lives)}")
         reader_dice = self._dice(f"reader {len(self.lives)}")
@@ -556,7 +585,7 @@ class World:
             return "something is being written"
         kinds = ", ".join(f"'{kind}'" for kind in KINDS.get(self.plan.webhook, ()))
         found = writer.store._connection.execute(
-            "SELECT (SELECT count(*) FROM message WHERE state = 0),"
+            "SELECT (SELECT count(*) FROM message WHERE state IN (0, 3)),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED}),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED_2} AND kind IN ({kinds})),"
