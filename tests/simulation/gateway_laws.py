@@ -100,7 +100,9 @@ class Sent:
     def hindered(self, tag: tuple[int, int], channel: str, expires_at: float) -> bool:
         """Whether something kept the daemon from sending a text by that channel that expires then."""
         plan, wrong, slow = self.plan, self.facts.moved_at(tag), 0.0
-        sources = {channel, *(one for one, other in plan.falls if other == channel)}
+        sources = {channel}
+        for _ in plan.falls:  # from one to the next
+            sources |= {one for one, other in plan.falls if other in sources}
         for step in plan.steps:
             if isinstance(step, Outage | Silence | Disk | Freeze | TornFile):
                 pace = 2 * step.seconds + 5.0 + (CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0)

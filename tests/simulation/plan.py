@@ -517,10 +517,9 @@ def _with_falls(plan: Plan, dice: Random) -> Plan:
     if not plan.gateways or dice.random() < 0.5:
         return plan
     first = dice.choice((*plan.gateways, *plan.gateways, "smpp"))
-    second = dice.choice([one for one in ("smpp", *GATEWAYS) if one != first])
-    falls = [(first, second)]
-    if dice.random() < 0.2:
-        falls.append((second, dice.choice([one for one in ("smpp", *GATEWAYS) if one not in (first, second)])))
+    others = GATEWAYS if plan.forms in SHARED_IDS else ("smpp", *GATEWAYS)  # there each text needs its own number
+    second, third = dice.sample([one for one in others if one != first], 2)
+    falls = [(first, second), *([(second, third)] if dice.random() < 0.2 else [])]
     span, steps = max(step.at for step in plan.of(Text)) + 1.0, list[Step]()
     hosts = ("smsc 0", "smsc 1") if first == "smpp" else (first,)
     kind = dice.random()
