@@ -12,7 +12,7 @@ is kept as the end that is presumed (``_presume``); ``presumed`` applies it when
 
 import enum
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import (
@@ -128,12 +128,18 @@ class Ends(Outbox, OptOuts, FallBacks):
         )
 
     def _conclude(
-        self, known: Known, codes: dict[int, Code], now: int, is_presumed: bool = False
+        self,
+        known: Known,
+        codes: dict[int, Code],
+        now: int,
+        is_presumed: bool = False,
+        unsent: Collection[int] = (),
     ) -> list[EndedMessage]:
         """End and report the messages under way whose segments are now all DELIVERED, or of which one is FAILED.
         ``codes`` are those of the segments that ended in this batch. A report has the code of the first one that
         FAILED, else of the last one that ended; without such a code, the name of the message's state. The result has
-        the messages that fall back as well. ``is_presumed``: the network has not told all of that clearly."""
+        the messages that fall back as well. ``is_presumed``: the network has not told all of that clearly. ``unsent``
+        are the ids of messages that end because a segment could never be sent."""
         touched = {known.message_of[segment_id] for segment_id in known.states}
         active = [one for one in touched if known.messages[one].state == MessageState.ACTIVE]
         ended = []
@@ -149,7 +155,7 @@ class Ends(Outbox, OptOuts, FallBacks):
             code = codes.get(decisive) if decisive is not None else None
             code = code if code is not None else state.name
             ended.append(EndedMessage(message_id, state, code, now=now, sid=message.sid, channel=message.channel))
-        self._end_messages(self._that_end(ended, now, is_presumed) if self._rules.fall_backs else ended)
+        self._end_messages(self._that_end(ended, now, is_presumed, unsent) if self._rules.fall_backs else ended)
         self._counts.queued -= known.left_queue
         known.left_queue = 0
         return ended
@@ -172,10 +178,12 @@ class Ends(Outbox, OptOuts, FallBacks):
                 states[message_id].setdefault(segment_id, STATES[state])
         return states
 
-    def _that_end(self, ended: list[EndedMessage], now: int, is_presumed: bool) -> list[EndedMessage]:
+    def _that_end(
+        self, ended: list[EndedMessage], now: int, is_presumed: bool, unsent: Collection[int]
+    ) -> list[EndedMessage]:
         """These but for those that fall back to another channel."""
         failed = [(one.message_id, one.channel, one.code) for one in ended if one.state is MessageState.FAILED]
-        withdrawn = self._withdraw(failed, now, is_presumed)
+        withdrawn = self._withdraw(failed, now, is_presumed, unsent)
         return [one for one in ended if one.message_id not in withdrawn]
 
     def _end_falling(self, batch: list[EndFalling]) -> list[int]:

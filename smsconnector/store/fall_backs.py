@@ -3,7 +3,8 @@
 1. A message that is accepted for a channel with a fall-back has a row in ``fall_back_due``: it says until when the
    network has time to take it. ``FindFalling`` finds those of which the network has not taken every segment by then.
 2. A message that ends as FAILED with a code of the channel's list does not end: it is WITHDRAWN. Nothing is reported,
-   and its channel sends nothing more of it. ``FindFalling`` finds these as well.
+   and its channel sends nothing more of it. ``FindFalling`` finds these as well. So it is with one whose attempts are
+   used up, and that could never be sent.
 3. Who has found one accepts its text for the other channel: an ``Accept`` with ``fallen``. In that commit the message
    is MOVED, and a new one has its MessageSID. So at each moment one message of the two is alive, and the report, whose
    event id is made of the MessageSID, is written once.
@@ -13,7 +14,7 @@
 Nothing of it is done for a channel without a fall-back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.store import operations as ops
@@ -77,8 +78,7 @@ class FallBacks(Rows):
 
     def _withdrawn(self, find: FindFalling) -> list[int]:
         rows = self._connection.execute(
-            f"SELECT id FROM message WHERE state = {MessageState.WITHDRAWN:d} AND id > ? ORDER BY id LIMIT ?",
-            (find.after, find.limit),
+            f"SELECT id FROM message WHERE state = {MessageState.WITHDRAWN:d} ORDER BY id LIMIT ?", (find.limit,)
         )
         return [message_id for (message_id,) in rows]
 
@@ -119,15 +119,21 @@ class FallBacks(Rows):
 
     # --- and what becomes of them ---------------------------------------------------------------------------
 
-    def _withdraw(self, ended: Iterable[tuple[int, str, int | str | None]], now: int, is_presumed: bool) -> set[int]:
+    def _withdraw(
+        self,
+        ended: Iterable[tuple[int, str, int | str | None]],
+        now: int,
+        is_presumed: bool,
+        unsent: Collection[int],
+    ) -> set[int]:
         """Which of these (id, channel, code), which would end as FAILED, fall back instead: they are withdrawn.
-        ``is_presumed``: the network has not told that clearly, so this is another send where the first may have
-        come."""
+        ``is_presumed``: the network has not told that clearly, so this is another send where the first may have come.
+        ``unsent``: those that end because their attempts are used up, and none was ever sent; they fall back."""
         rules = self._rules.fall_backs
         wanted = [
             (message_id, code)
             for message_id, channel, code in ended
-            if channel in rules and rules[channel].takes(code, is_presumed)
+            if channel in rules and (message_id in unsent or rules[channel].takes(code, is_presumed))
         ]
         if not wanted:
             return set()

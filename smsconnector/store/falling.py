@@ -22,11 +22,10 @@ class AwaitFallBacks:
 
 @dataclass(frozen=True, slots=True)
 class FindFalling:
-    """Result: a list of at most ``limit`` messages that are withdrawn and have an id greater than ``after``, and of at
-    most ``limit`` of which the network of their channel has not taken every segment in time; as ``Falling``."""
+    """Result: a list of at most ``limit`` messages that are withdrawn, and of at most ``limit`` of which the network of
+    their channel has not taken every segment in time; as ``Falling``."""
 
     now: int  # ms, of the clock that nobody sets: ``WallClock.steady_milliseconds``
-    after: int = 0
     limit: int = 500
 
 

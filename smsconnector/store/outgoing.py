@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from smsconnector.lifecycle import CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
+from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
@@ -200,13 +200,14 @@ class OutgoingTexts(Receipts):
         )
         if unanswered:
             self._keep_unanswered(known, unanswered, batch[-1])
+        unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}
         if self._counts.parked_receipts and accepted:
             earlier = batch[-1].earlier_now
             unparked, latest = self._unpark(known, accepted, now if earlier is None else earlier)
             codes |= unparked
             if now < latest < now + AT_ONCE:
                 now = latest
-        ended = self._conclude(known, codes, now)
+        ended = self._conclude(known, codes, now, unsent=unsent)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
 

@@ -57,7 +57,6 @@ class FallBack(Service):
         self._retrying = RetryingWriter(clock, writer)
         self._timer = Repeating(clock, "the look for messages that fall back", self.look)
         self._busy = False
-        self._after = 0  # the id of a withdrawn message, behind which the next step goes on
         self._moved: Counter[tuple[str, str]] = Counter()  # by both channels, since the last line in the log
         self._logged_at: float | None = None
 
@@ -84,8 +83,7 @@ class FallBack(Service):
         self._tell()
         if not self._busy:
             self._busy = True
-            find = FindFalling(self._wall_clock.steady_milliseconds(), self._after, LIMIT)
-            self._writer.put(find, self._found)
+            self._writer.put(FindFalling(self._wall_clock.steady_milliseconds(), LIMIT), self._found)
 
     def _found(self, found: list[Falling] | None, _error: StoreError | None) -> None:
         if not found or not self.running:
@@ -93,8 +91,6 @@ class FallBack(Service):
             if found == [] and not self._falling_outlets() and self._timer.running:
                 self._timer.stop()
             return
-        withdrawn = [one.id for one in found if one.is_withdrawn]
-        self._after = withdrawn[-1] if len(withdrawn) == LIMIT else 0
         moves = {one.id: self._move_of(one) for one in found}
         left = tuple(one for one, move in moves.items() if move is None)
         if left:
@@ -105,8 +101,6 @@ class FallBack(Service):
         self._busy = False
         if look_again and self.running:
             self.look()
-        else:
-            self._after = 0
 
     def _left(self, ended: int | None, _error: StoreError | None) -> None:
         if ended:

@@ -129,6 +129,7 @@ class InTimeCase(FallBacksCase):
         self.accept("SM1", 1)
         self.one(ops.Claim((1,), 7))
         self.assertEqual(self.falling(), [])
+        self.assertEqual(self.store._one("SELECT due_at FROM fall_back_due"), DUE + LOOK_AGAIN)
         self.one(ops.Unclaim((1,)))
         self.assertEqual([one.id for one in self.falling(DUE + LOOK_AGAIN)], [1])
 
@@ -312,8 +313,10 @@ class CodesCase(FallBacksCase):
         for number in range(1, 6):
             self.end(self.accept(f"SM{number}", number)[0], Verdict.REFUSED, code=11)
         self.reopen()
-        self.assertEqual([one.id for one in self.falling(NOW, limit=2)], [1, 2])
-        self.assertEqual([one.id for one in self.falling(NOW, after=2, limit=9)], [3, 4, 5])
+        first, second = self.falling(NOW, limit=2)
+        self.assertEqual((first.id, second.id), (1, 2))
+        self.move(first, 100)
+        self.assertEqual([one.id for one in self.falling(NOW, limit=9)], [2, 3, 4, 5])
 
     def test_can_not_move(self) -> None:
         """It ends with its code, as it would have without a fall-back; one that its channel may send waits on."""
@@ -321,8 +324,20 @@ class CodesCase(FallBacksCase):
         self.accept("SM2", 2)
         self.assertEqual(self.one(EndFalling((1, 2), NOW + 9)), 1)
         self.assertEqual(self.reports(), {"SM1": ("FAILED", 11)})
-        self.assertEqual((self.falling(NOW * 2), [one.id for one in self.queued("smpp")]), ([], [2]))
+        self.assertEqual((self.falling(DUE * 10), [one.id for one in self.queued("smpp")]), ([], [2]))
+        self.assertEqual(self.falling(DUE + LOOK_AGAIN), [])
         self.assertEqual(self.one(EndFalling((1, 2), NOW + 9)), 0)
+
+    def test_attempts_used_up(self) -> None:
+        """What could never be sent, and may not be tried again, falls back whatever the list says; but not what a
+        receipt calls so: the network has had that."""
+        self.end(self.accept("SM1", 1)[0], Verdict.REFUSED, code=CODE_EXPIRED)
+        self.end(self.accept("SM2", 2)[0], Verdict.ACCEPTED, smsc_id="a2")
+        self.receive("a2", Finality.FAILED, CODE_EXPIRED)
+        self.receive("a3", Finality.FAILED, CODE_EXPIRED)
+        self.end(self.accept("SM3", 3)[0], Verdict.ACCEPTED, smsc_id="a3")
+        self.assertEqual([one.id for one in self.falling(NOW)], [1])
+        self.assertEqual(self.reports(), {"SM2": ("FAILED", CODE_EXPIRED), "SM3": ("FAILED", CODE_EXPIRED)})
 
     def test_over(self) -> None:
         """Who fails when the lifetime is over has failed."""

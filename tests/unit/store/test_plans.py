@@ -68,6 +68,7 @@ ALLOWED = {
         "SELECT EXISTS (SELECT 1 FROM message WHERE asked_channel",
         "message",
     ): f"{AT_START}; in an index of few",
+    ("SELECT id FROM message WHERE state = 3", "message"): "some hundreds, in an index of what waits to move only",
     ("DELETE FROM fall_back_due WHERE channel NOT IN", "fall_back_due"): f"{AT_START}; if the configuration is another",
     ("SELECT DISTINCT m.id, j.value->>1, m.channel FROM segment", "segment"): f"{AT_START}; in an index of what waits",
     ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",

@@ -13,6 +13,7 @@ from smsconnector.messages import Outcome, Segment, Verdict
 from smsconnector.sms.segmentation import Split
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import LOOK_AGAIN
+from smsconnector.store.falling import Falling
 from smsconnector.store.store import Store
 from smsconnector.walks import fall_back as falling
 from smsconnector.walks import withdrawal
@@ -241,6 +242,64 @@ class WalkCase(FallBackCase):
         self.smpp.submitters[""].room()
         run_what_is_due(self.clock)
         self.assertEqual(self.sids(self.smpp_channel), [])
+
+    def test_nothing_is_sent_meanwhile(self) -> None:
+        """While it is written that a message moves, its channel sends nothing; when that is answered, it goes on."""
+        self.smpp_channel.window = 0
+        self.accept("SM1", "SM2")
+        self.assertEqual(self.smpp.hold([(1, 1)]), {1})
+        self.smpp_channel.window = 5
+        self.smpp.submitters[""].room()
+        self.advance(1)
+        self.assertEqual(self.sids(self.smpp_channel), [])
+        self.smpp.release([1])
+        self.assertEqual(self.sids(self.smpp_channel), ["SM2"])
+
+    def test_copies_in_memory(self) -> None:
+        """Of many that have moved memory forgets those that it does not have. Those that wait in a lane, or that a load
+        is just bringing, are remembered."""
+        self.patch(withdrawal, "MANY", 0)
+        number = "923001234567"
+        self.accept("SM1", "SM2", "SM3", to=number)
+        self.smpp.hold([(2, 1)])
+        self.smpp.release([2])
+        self.answer(self.smpp_channel.submitted[0], Verdict.DONE)
+        self.assertEqual(self.sids(self.smpp_channel), ["SM1", "SM3"])
+        self.window = 0
+        self.kill()
+        self.accept("SM4")
+        self.kill()
+        submitter = self.smpp.submitters[""]
+        submitter._ready._behind, submitter._ready._read_up_to = True, 0
+        submitter._ready.in_line.clear()
+        submitter._ready.load()
+        self.smpp.hold([(4, 1)])
+        self.smpp.release([4])
+        self.smpp_channel.window = 5
+        run_what_is_due(self.clock)
+        self.assertNotIn("SM4", self.sids(self.smpp_channel))
+
+    def test_taken_meanwhile(self) -> None:
+        """Between the look and the commit its channel has taken it: nothing is written, and nothing counted."""
+        self.accept("SM1")
+        stuck = Falling(
+            1, "SM1", "smpp", "8228", "92300000001", 1, 0, int(self.now() * 1000) + 10**6, False, True, "hi"
+        )
+        self.answer(self.smpp_channel.submitted[0], Verdict.ACCEPTED)
+        self.fall_back._found([stuck], None)
+        run_what_is_due(self.clock)
+        self.assertEqual((self.sids(self.cloud_channel), self.fall_back._moved), ([], {}))
+        self.assertFalse(self.fall_back._busy)
+
+    def test_over(self) -> None:
+        """What has failed, and whose lifetime is over before it could move, ends with its code."""
+        self.accept("SM1")
+        self.answer(self.smpp_channel.submitted[0], Verdict.REFUSED, 11)
+        self.fall_back._timer.stop()
+        self.clock.advance(4000)
+        self.fall_back.look()
+        run_what_is_due(self.clock)
+        self.assertEqual((self.sids(self.cloud_channel), self.reports()), ([], {"SM1": ("FAILED", 11)}))
 
     def test_log(self) -> None:
         """One line a minute at most says how many, and no number and no text of a customer."""
