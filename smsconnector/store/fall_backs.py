@@ -21,7 +21,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.falling import AwaitFallBacks, Falling, FindFalling
 from smsconnector.store.rows import Rows, columns
 
-LOOK_AGAIN = 5_000  # ms after which a message that was found is looked at again, unless it has moved
+LOOK_AGAIN = 1_000  # ms after which a message that was found is looked at again, unless it has moved
 _SEGMENTS = "JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
 
 

@@ -80,7 +80,8 @@ class OutgoingTexts(Receipts):
         known = self._know(ids)
         codes: dict[int, Code] = {one: CODE_OPTED_OUT for one in ids if known.step(one, SegmentState.FAILED)}
         self._write_ends(known, codes)
-        self._conclude(known, codes, accepted[-1].message.accepted_at)
+        last = accepted[-1]
+        self._conclude(known, codes, last.message.accepted_at if last.fallen is None else last.fallen.now)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
         claimed = self._connection.execute(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Broken = tuple[str, str]
 Tag = tuple[int, int]
 WRITTEN = 0.05  # seconds from the moment in which a message is accepted to its commit, where commits are fast
-LOOKS = 8.0  # seconds in which a message is looked at for sure: now, and five seconds later
+LOOKS = 8.0  # seconds in which a message is looked at for sure, some times, where commits are fast
 
 
 class Try(NamedTuple):
@@ -126,7 +126,7 @@ def _stays(sent: Sent, tag: Tag, stored: "Stored") -> Iterator[Broken]:
     if code in FALL_CODES[stored.channel] and not is_over and not plan.of(SetClock):
         yield "I9", f"text {tag} is FAILED ({code}) at {stored.final_at:.3f}, and its channel falls back to another"
     began = max(stored.accepted_at, facts.moved_at(tag))
-    enough = stored.expires_at - began > FALLS_AFTER + LOOKS
+    enough = stored.expires_at - began > FALLS_AFTER + LOOKS + 10 * plan.slowness
     hindered = any(plan.of(kind) for kind in (Disk, Freeze, Crash, Stop, TornFile, SetClock))
     tried = any(_tries_by(sent, tag, stored.channel))
     if code == CODE_EXPIRED and enough and not hindered and not tried:

@@ -493,6 +493,7 @@ class World:
             (publisher, "FIRST_RETRY", 1.0),
             (publisher, "LONGEST_RETRY", 8.0),
             (publisher, "LOOK_FOR_PARKED", 0.2),
+            (fall_back, "LOOK_INTERVAL", 2.5),  # a commit may take 1.5 s: else something is always being written
             (availability, "ACCOUNT_PAUSE", ACCOUNT_PAUSE),
             (provider_channel, "BackOff", _short_back_off),
             (webhook_sink, "FIRST_PAUSE", 0.2),

@@ -244,6 +244,7 @@ class InTimeCase(FallBacksCase):
         result = self.move(self.falling()[0], 100)
         self.assertEqual((len(tail), result), (7, ops.Accepted.ENDED))
         self.assertEqual(self.reports(), {"SM1": ("FAILED", CODE_OPTED_OUT)})
+        self.assertEqual([event.created_at for event in self.events()], [NOW + 5])
         self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
 
     def test_retention(self) -> None:
