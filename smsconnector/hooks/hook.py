@@ -23,13 +23,16 @@ class Hook:
     :param readings: how its requests are read, the first that a record is for; none: by the contract's own form.
     :param verifier: who may call; None: whoever has an API key, as everywhere.
     :param methods: GET, POST, or both.
-    :param has_path_secret: the last part of the path is the provider's secret."""
+    :param has_path_secret: the last part of the path is the provider's secret.
+    :param is_of_sender: the channel itself gives texts to the provider. So what names an id that is not known yet waits
+        for the provider's answer, in the contract's own form too."""
 
     readings: tuple[Reading, ...] = ()
     verifier: Verifier | None = None
     methods: Collection[str] = ("POST",)
     answer: HookAnswer = HookAnswer()
     has_path_secret: bool = False
+    is_of_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
 3. The answer is given after the commit: then the provider may forget it. With any other status it comes again.
 
 A notification that fits no message is reported under its own id if it came in the contract's form: somebody else has
-sent the text. Of a channel with a form of its own it is parked, because the answer to our request may still come.
+sent the text. Of a channel with a form of its own, or one that sends by HTTP itself, it is parked: the answer to our
+request may still come.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -112,7 +113,10 @@ class Webhooks:
             status=form.status,
             received_at=self._now_ms(),
         )
-        self._receiver.notified(receipt, channel, self._when_written(hook, answer))
+        if hook.is_of_sender:
+            self._receiver.received([receipt], self._when_written(hook, answer))
+        else:
+            self._receiver.notified(receipt, channel, self._when_written(hook, answer))
 
     def _channel_of(self, request: HTTPRequest) -> str:
         channel = request.arguments.get("channel")

@@ -34,6 +34,9 @@ its ids from 1.
 
 The same is done for texts that were sent when the account had another name: see ``accounts``.
 
+HTTP providers may name our own id instead, the MessageSID of a text or that of a part of it. It can't be guessed, and
+stands for no other text. So it counts before all of these rules, unless the receipt may be a text from a handset.
+
 A receipt without a match is not lost: the store parks it. Nothing of this needs a setting.
 """
 
@@ -57,6 +60,7 @@ class Candidate:
     form: str  # how its id was found: OTHER_CASE, or RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
     segments: int = 1  # with those that follow it: all of its message, if the receipt names the message and no segment
     smsc_id: str = ""  # as the SMSC wrote it in its response
+    is_ours: bool = False  # the receipt names our own id: the MessageSID, or that of a part
 
 
 RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out
@@ -111,6 +115,8 @@ class Matcher:
 
     def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
+        if candidates and candidates[-1].is_ours and receipt.incoming is None:
+            return candidates[-1]
         own = [one for one in candidates if one.account == receipt.account]
         found = self._pick_own(receipt, own) if own else None
         if found is not None or len(own) == len(candidates):

@@ -198,7 +198,8 @@ class Receipts(PresumedEnds, IncomingTexts):
             is_part = bool(_named(name)[1])
             if is_part or segment_id == message_id:
                 told = 1 if is_part else segments
-                found[position].append(Candidate(account, segment_id, STATES[state], destination, RAW, told, name))
+                one = Candidate(account, segment_id, STATES[state], destination, RAW, told, name, is_ours=True)
+                found[position].append(one)
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 
     def _family(self, account: str, smsc_id: str) -> tuple[str, ...]:

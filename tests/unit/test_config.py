@@ -221,6 +221,8 @@ events: {uri: "http://x", sink: file}
         rules = parse(GOOD).end_rules
         self.assertEqual((rules.receipt_time("smpp"), rules.grace("smpp")), (3_600_000, 3_600_000))
         self.assertEqual(rules.telling_parts, set())
+        split = {"type": "http", "request": {"url": "https://h/"}, "maximum_length": 160, "long_texts": "split"}
+        self.assertEqual(parse(yaml.safe_dump({"channels": {"prov": split}}), {}).end_rules.telling_parts, {"prov"})
 
     def test_parts_that_are_texts_of_their_own(self) -> None:
         """A provider that is given a long text in parts, by requests of their own, does not know that they belong

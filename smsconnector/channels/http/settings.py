@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -184,9 +185,8 @@ class HTTPChannelSection(ChannelSection):
     verify: Verify | None = None  # of who calls these two, where they say nothing of their own
 
     def hooks(self, public_url: str | None, path: str) -> Hooks | None:
-        if self.notification is None and self.incoming is None and self.verify is None:
-            return None
-        return hooks_of(self.notification, self.incoming, public_url, self.verify)
+        found = hooks_of(self.notification, self.incoming, public_url, self.verify)
+        return replace(found, notification=replace(found.notification, is_of_sender=True))
 
     @field_validator("secrets")
     @classmethod

@@ -12,6 +12,7 @@ from twilio.request_validator import RequestValidator
 from twisted.logger import ILogObserver, globalLogPublisher
 from zope.interface import implementer
 
+from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.errors import InvalidRequest
 from smsconnector.hook_sections import IncomingSection, NotificationSection, hooks_of
 from smsconnector.hook_sections.verify import VERIFY_TYPES
@@ -294,6 +295,39 @@ class WhatIsToldCase(DoorCase):
         contract = self.door(hooks(type="networks", networks="192.0.2.0/24"))
         self.say(contract, b"MessageSid=q1&SmsStatus=delivered")
         self.assertEqual([one["MessageSID"] for one in self.events()], ["q1"])
+
+    def test_the_contract_s_form_to_a_channel_that_sends(self) -> None:
+        """A channel that sends by HTTP itself waits for its provider's answer in that form too: else a report that is
+        faster than our answer would be told under the provider's id, and ours would never end."""
+        section = HTTPChannelSection.model_validate({"type": "http", "request": {"url": "https://prov.example"}})
+        found = section.hooks(PUBLIC, "/msg-client/prov")
+        assert found is not None
+        door = self.door(found)
+        segment = self.accepted("SMours")
+        self.say(door, b"MessageSid=q1&SmsStatus=failed&ErrorCode=7")
+        self.assertEqual((self.events(), self.parked()), ([], [("q1", "prov")]))
+        self.taken(segment, "q1")
+        wanted = {"MessageSID": "SMours", "DeliveryStatus": "FAILED", "ProviderStatusCode": "7"}
+        self.assertEqual(self.events(), [wanted])
+        self.refused(door.delivery_notification, post(b"MessageSid=q1&SmsStatus=odd", ("x-api-key", KEY)))
+
+    def test_a_part_by_the_path(self) -> None:
+        """The path of a part that we cut ends that part, in the provider's form and in the contract's, before and after
+        the provider's answer."""
+        forms: list[tuple[Hooks, Any]] = [
+            (hooks({"id": "id", "status": "status"}), {"id": "p2", "status": "delivered"}),
+            (hooks(type="networks", networks="192.0.2.0/24"), b"MessageSid=p2&SmsStatus=delivered"),
+        ]
+        for at, (found, said) in enumerate(forms):
+            sid, first = f"SM{at:032x}", 1 + at * 3
+            parts = ask(self.writer.store, [ops.Accept(message(sid, "a", "b", "c"), first, "prov")])
+            parts = ask(self.writer.store, [ops.LoadSegments("prov", first - 1, 3)])[0]
+            self.taken(parts[2], f"answered {at}")
+            for number in (3, 2):
+                self.say(self.door(found), said, sid=f"{sid}-{number}")
+            self.assertEqual((self.events(), self.parked()), ([], []))
+            (shown,) = ask(self.writer.store, [ops.Find(sid)])
+            self.assertEqual([one.state for one in shown.segments], [0, 3, 3])
 
     def test_the_answer_comes_after_all(self) -> None:
         """A notification that was before the answer to our request is matched when that comes (Twilio's callbacks do
