@@ -8,8 +8,9 @@ from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import Code, Known, Reason
 from smsconnector.store.queries import FOR_EVER, queued_behind
-from smsconnector.store.receipts import AcceptedSegment, Receipts
+from smsconnector.store.receipts import AcceptedSegment
 from smsconnector.store.rows import columns
+from smsconnector.store.several_ids import SeveralIds
 
 AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
 _AFTER_SUBMIT = {
@@ -20,7 +21,7 @@ _AFTER_SUBMIT = {
 }
 
 
-class OutgoingTexts(Receipts):
+class OutgoingTexts(SeveralIds):
     """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
     def _accept(self, batch: list[ops.Accept]) -> list[ops.Accepted]:
@@ -202,9 +203,11 @@ class OutgoingTexts(Receipts):
         if unanswered:
             self._keep_unanswered(known, unanswered, batch[-1])
         unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}
+        earlier = now if batch[-1].earlier_now is None else batch[-1].earlier_now
+        if self._of_several:
+            codes |= self._note_ids(known, (outcome for outcome, _ in pairs), accepted, now, earlier)
         if self._counts.parked_receipts and accepted:
-            earlier = batch[-1].earlier_now
-            unparked, latest = self._unpark(known, accepted, now if earlier is None else earlier)
+            unparked, latest = self._unpark(known, accepted, earlier)
             codes |= unparked
             if now < latest < now + AT_ONCE:
                 now = latest

@@ -32,6 +32,7 @@ class Retention(Outbox):
     """Drops texts, messages, and events."""
 
     _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
+    _of_several: set[str]  # the accounts that may have rows in provider_id
     _first_kept: int | None = None  # the first report since then that stayed because its message is there
 
     def _mend_times(self, sweep: ops.Sweep) -> None:
@@ -61,6 +62,13 @@ class Retention(Outbox):
     def _drop_messages(self, purge: ops.Purge) -> int:
         ids = self._final_messages(purge.messages_before, purge.limit, kept=0)
         if ids:
+            if self._of_several:
+                self._run(
+                    "DELETE FROM provider_id WHERE id IN (SELECT i.id FROM json_each(?) AS j"
+                    " CROSS JOIN message AS m ON m.id = j.value"
+                    " CROSS JOIN provider_id AS i ON i.segment BETWEEN m.id AND m.id + m.segments - 1)",
+                    ids,
+                )
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
             self._run("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", ids)
             if self._first_kept is not None:  # its message may be gone now

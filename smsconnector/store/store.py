@@ -7,8 +7,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 3. *Write* with one statement per table: ``INSERT ... SELECT ... FROM json_each(?)``. A statement per row would take the
    GIL from the reactor's thread each time.
 
-The base classes do this: ``outgoing``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``, ``outbox`` and
-``retention``.
+The base classes do this: ``outgoing``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``, ``outbox``
+and ``retention``.
 
 The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
 nothing of the batch was written.
@@ -80,7 +80,7 @@ class Store(OutgoingTexts, Retention):
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
-            self._open_presumed()
+            self._open_receipts()
             self._open_fall_backs()
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()

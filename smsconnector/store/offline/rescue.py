@@ -47,6 +47,7 @@ TABLES = (
     "parked_event",
     "served_queue",
     "opt_out",
+    "provider_id",
 )  # what waits for its time to fall back is found anew by the next start
 _UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN)
 _RANGES = {  # the values that a column may have, where its type does not say enough
@@ -386,6 +387,8 @@ class _Repair(Outbox):
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
         lost = self._one(f"SELECT count(DISTINCT id - number + 1) {orphans}")
         self.dropped["segment"] += self._connection.execute(f"DELETE {orphans}").rowcount
+        gone = self._connection.execute("DELETE FROM provider_id WHERE segment NOT IN (SELECT id FROM segment)")
+        self.dropped["provider_id"] += gone.rowcount
         return lost
 
     def _replace_lost_segments(self, now: int) -> tuple[int, int]:

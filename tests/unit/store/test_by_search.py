@@ -7,6 +7,7 @@ events the broker has. After every step the database is reconciled, and its coun
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.lifecycle import MessageState, SegmentState
+from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.messages import (
     DELIVERY_REPORT,
     INCOMING_MESSAGE,
@@ -34,6 +35,7 @@ from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_store import ACCOUNT, NOW
 
 HOUR = 3_600_000
+RULES = EndRules(several_ids={"several"})
 
 
 class LifeOfTheStore(RuleBasedStateMachine):
@@ -43,7 +45,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp(prefix="store-")
         self.path = str(Path(self.folder) / "sms.db")
-        self.store = Store(self.path)
+        self.store = Store(self.path, rules=RULES)
         self.now = NOW
         self.process = 1
         self.next_id = 1
@@ -104,6 +106,23 @@ class LifeOfTheStore(RuleBasedStateMachine):
         segment = self.pick(data)
         said = Receipt(ACCOUNT, f"{1000 + segment.id}", finality, "000", finality.name, self.now, segment.destination)
         self.one(ops.Receive((said,) * repeats))
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data(), finality=st.sampled_from(list(Finality)), which=st.sampled_from("abc"), by_path=st.booleans())
+    def report_of_a_part(self, data: Any, finality: Finality, which: str, by_path: bool) -> None:
+        """Of one of several ids, to the text's own callback or to one for all."""
+        segment = self.pick(data)
+        own_id = segment.sid if segment.count == 1 else f"{segment.sid}-{segment.number}"
+        said = Receipt("several", f"{segment.id}-{which}", finality, "000", finality.name, self.now)
+        self.one(ops.Receive((replace(said, own_id=own_id if by_path else ""),)))
+
+    @precondition(lambda self: self.segments)
+    @rule(data=st.data(), ids=st.sampled_from(["a", "ab", "abc"]), one_report=st.booleans())
+    def several_ids(self, data: Any, ids: str, one_report: bool) -> None:
+        segment = self.pick(data)
+        first, *others = (f"{segment.id}-{one}" for one in ids)
+        outcome = Outcome(segment, Verdict.ACCEPTED, "several", first, other_ids=tuple(others), one_report=one_report)
+        self.one(ops.Record(((outcome, 0),), self.now))
 
     @rule(count=st.integers(1, 2), number=st.integers(1, 2), reference=st.integers(1, 2), new=st.booleans())
     def text(self, count: int, number: int, reference: int, new: bool) -> None:
@@ -169,7 +188,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(settle=st.booleans())
     def restart(self, settle: bool) -> None:
         self.store.close()
-        self.store = Store(self.path)
+        self.store = Store(self.path, rules=RULES)
         self.process += 1
         if settle:
             self.one(ops.Settle(self.now, self.process))
@@ -222,6 +241,15 @@ class LifeOfTheStore(RuleBasedStateMachine):
             assert (found.state != MessageState.ACTIVE) == (f"dr-{sid}" in self.told), found
             if found.state == MessageState.DELIVERED:
                 assert {segment.state for segment in found.segments} == {SegmentState.DELIVERED}, found
+
+    @invariant()
+    def every_part_is_delivered(self) -> None:
+        """No segment is delivered before each id is for which it waits."""
+        wrong = self.store._connection.execute(
+            f"SELECT count(*) FROM provider_id AS i JOIN segment AS s ON s.id = i.segment"
+            f" WHERE s.state = {SegmentState.DELIVERED:d} AND i.awaited AND i.told <> {Finality.DELIVERED:d}"
+        ).fetchone()
+        assert wrong == (0,)
 
     @invariant()
     def it_adds_up(self) -> None:

@@ -31,6 +31,13 @@ class Crowd:
     def __init__(self, path: str, count: int) -> None:
         self.store, self.next_id = Store(path), 1
         self.steps = 0
+        self.store._of_several.add("prov")
+        pairs = [
+            (Outcome(one, Verdict.ACCEPTED, "prov", f"{one.id}-x", other_ids=(f"{one.id}-y",)), 0)
+            for one in self.accept("parts", count)
+        ]
+        self.one(ops.Record(tuple(pairs), NOW))
+        self.store._of_several.discard("prov")
         for tag in ("ended", "told", "half"):
             self.record(self.accept(tag, count, 2 if tag == "half" else 1), Verdict.ACCEPTED, tag)
         for tag in ("ended", "told"):
@@ -96,6 +103,20 @@ class Crowd:
         yield outcomes(self.accept("unclear"), Verdict.ACCEPTED, "unclear")
         yield ops.Receive(tuple(receipt(f"unclear{at}", Finality.UNCLEAR) for at in range(FEW)))
         yield outcomes(self.accept("refused"), Verdict.REFUSED, "")
+        self.store._of_several.add("prov")
+        several = self.accept("several")
+        yield ops.Receive(
+            tuple(
+                replace(receipt(f"{one.id}-b", account="prov"), own_id=f"SMseveral{at}")
+                for at, one in enumerate(several)
+            )
+        )
+        answered = [
+            Outcome(one, Verdict.ACCEPTED, "prov", f"{one.id}-a", other_ids=(f"{one.id}-b",)) for one in several
+        ]
+        yield ops.Record(tuple((one, 0) for one in answered), NOW)
+        yield ops.Receive(tuple(receipt(f"{one.id}-a", account="prov") for one in several))
+        self.store._of_several.discard("prov")
         yield ops.LoadEvents(SINK, 0, FEW)
         yield confirm(self.one(ops.LoadEvents(SINK, 0, FEW)), NOW + 11)
         owed = self.one(ops.LoadEvents(SINK, 0, FEW))

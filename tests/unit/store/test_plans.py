@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ GROWING = (
     "presumed_end",
     "opt_out",
     "fall_back_due",
+    "provider_id",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -196,6 +198,7 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Receive((receipt("vague0", Finality.UNCLEAR),)))
         for late in (1, 10**7 + 1):
             crowd.one(ops.Sweep(NOW + 3_600_000 + late, LONG_AGO, 1000, earlier_now=NOW))
+        self.several_ids(crowd)
         crowd.store._opt_out = {"smpp": OptOutRules(words_of(["en"], {}), codes={"21610"})}
         for word in ("STOP", "START", "STOP"):
             crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "46701234567", "8228", word, NOW),)))
@@ -228,6 +231,16 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Accept(message(second.sid), 100_020, "smpp", fallen=Fallen(second.id, NOW)))
         crowd.one(ops.Receive((receipt(second.sid),)))
         crowd.one(AwaitFallBacks(()))
+
+    def several_ids(self, crowd: Crowd) -> None:
+        """Texts with several ids, whose reports come before the answer and after it, unclear and clear."""
+        crowd.store._of_several.add(ACCOUNT)
+        (several,) = crowd.accept("severalids", 1)
+        crowd.one(ops.Receive((receipt("one"), replace(receipt("two"), own_id="SMseveralids0"))))
+        outcome = Outcome(several, Verdict.ACCEPTED, ACCOUNT, "one", other_ids=("two", "three"))
+        crowd.one(ops.Record(((outcome, 0),), NOW, 1))
+        for finality in (Finality.UNCLEAR, Finality.DELIVERED):
+            crowd.one(ops.Receive((receipt("three", finality),)))
 
     def test_no_scans(self) -> None:
         """No statement reads all of a table that grows, or makes an index for itself, but for those that are allowed

@@ -163,6 +163,8 @@ def write_what_waits(file: File) -> None:
     if file.version >= 8:
         file.row("presumed_end", id=7, reason=1, code="999", due_at=LATER)
         file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
+    if file.version >= 12:
+        file.row("provider_id", id=1, segment=7, account=ACCOUNT, smsc_key=UUID, awaited=1, told=0, code=None)
     if file.version >= 9:
         file.row("served_queue", id=1, name="smpp")
     if file.version >= 10:
@@ -372,6 +374,18 @@ class EarlierVersionsCase(UpgradeCase):
             self.assertEqual(self.one(ops.Receive((receipt("6000006"),))).ended, (4,))
             self.assertEqual(self.one(ops.Receive((receipt("6000006"), receipt(UUID)))).repeated, 2)
             self.assertEqual(self.reports()["SM-LONG"], ("DELIVERED", "000"), version)
+
+    def test_several_ids(self) -> None:
+        """What was queued may get several ids now; what was sent and what was parked before is found as ever."""
+        for version in self.each():
+            self.store._of_several.add(ACCOUNT)
+            first = self.queued()[0]
+            outcome = Outcome(first, Verdict.ACCEPTED, ACCOUNT, "2000002", other_ids=("2000003",))
+            self.one(ops.Record(((outcome, 0),), NOW))
+            self.assertNotIn("SM-QUEUED", self.reports(), version)
+            received = self.one(ops.Receive((receipt("2000003"), receipt(UUID))))
+            self.assertEqual((received.matched, received.parked), (2, 0), version)
+            self.assertEqual(self.reports()["SM-QUEUED"], ("DELIVERED", "000"), version)
 
     def test_parked(self) -> None:
         """A receipt that came before the response to its submit is found by that response; one without a code too."""
