@@ -316,6 +316,10 @@ class ChannelSection(Section):
         which is the account of channels of HTTP providers."""
         return set()
 
+    def several_ids(self, name: str) -> set[str]:
+        """The accounts of this channel, whose name it is, where one text may get several ids."""
+        return set()
+
     def system_ids(self) -> dict[str, str]:
         """For each account its system_id, where a channel of this type has one. By it the texts are found again that
         were sent when the account had another name."""

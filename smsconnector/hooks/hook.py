@@ -25,7 +25,9 @@ class Hook:
     :param methods: GET, POST, or both.
     :param has_path_secret: the last part of the path is the provider's secret.
     :param is_of_sender: the channel itself gives texts to the provider. So what names an id that is not known yet waits
-        for the provider's answer, in the contract's own form too."""
+        for the provider's answer, in the contract's own form too.
+    :param names_parts: the provider may make several parts of one text, and tell of each by an id of its own. So our id
+        in the path does not say which part is meant."""
 
     readings: tuple[Reading, ...] = ()
     verifier: Verifier | None = None
@@ -33,6 +35,7 @@ class Hook:
     answer: HookAnswer = HookAnswer()
     has_path_secret: bool = False
     is_of_sender: bool = False
+    names_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

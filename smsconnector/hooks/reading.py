@@ -14,7 +14,7 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
@@ -42,11 +42,27 @@ WORDS: Mapping[str, Finality] = {
 
 
 class Source(NamedTuple):
-    """Where a request came in: the channel, the time in ms, and the MessageSID that its path names, or None."""
+    """Where a request came in: the channel, the time in ms, and our own id that its path names, or None.
+    ``names_parts`` as in ``Hook``."""
 
     channel: str
     received_at: int
     sid: str | None = None
+    names_parts: bool = False
+
+    def ids(self, theirs: Callable[[], str]) -> tuple[str, str]:
+        """The id by which a receipt is matched, and our own one beside it, "" if that says nothing more. ``theirs``
+        gives the provider's id, or raises Unreadable."""
+        if self.sid is None:
+            return theirs(), ""
+        if self.names_parts:
+            try:
+                smsc_id = theirs()
+            except Unreadable:
+                return self.sid, ""
+            if smsc_id != self.sid:
+                return smsc_id, self.sid
+        return self.sid, ""
 
 
 @dataclass(slots=True)
@@ -124,7 +140,7 @@ class NotificationReading:
         return any(record.value(paths) is not None for paths in (self.id, self.status))
 
     def read(self, record: Record, source: Source, found: Found) -> None:
-        smsc_id = source.sid or self._id(record)
+        smsc_id, own_id = source.ids(lambda: self._id(record))
         status = short(record.value(self.status) or "")
         code = short(record.value(self.code) or "")
         if not status and not code:
@@ -145,6 +161,7 @@ class NotificationReading:
                     status=status or code,
                     received_at=source.received_at,
                     destination=recipient,
+                    own_id=own_id,
                 )
             )
 

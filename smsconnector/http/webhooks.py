@@ -101,17 +101,20 @@ class Webhooks:
         sid = request.arguments.get("sid")
         if hook.has_path_secret and "secret" not in request.arguments:
             sid = None  # what stands there is the secret
+        source = Source(channel, self._now_ms(), sid, hook.names_parts)
         if hook.readings:
-            self._read(request, Source(channel, self._now_ms(), sid), hook, answer)
+            self._read(request, source, hook, answer)
             return
         form = parse_notification(request.body, request.content_type)
+        smsc_id, own_id = source.ids(lambda: form.sid)
         receipt = Receipt(
             account=channel,
-            smsc_id=sid or form.sid,
+            smsc_id=smsc_id,
             finality=form.finality,
             code=form.code,
             status=form.status,
-            received_at=self._now_ms(),
+            received_at=source.received_at,
+            own_id=own_id,
         )
         if hook.is_of_sender:
             self._receiver.received([receipt], self._when_written(hook, answer))

@@ -221,6 +221,8 @@ events: {uri: "http://x", sink: file}
         rules = parse(GOOD).end_rules
         self.assertEqual((rules.receipt_time("smpp"), rules.grace("smpp")), (3_600_000, 3_600_000))
         self.assertEqual(rules.telling_parts, set())
+        several = {"type": "http", "request": {"url": "https://h/"}, "id": {"json": "messages.*.id"}}
+        self.assertEqual(parse(yaml.safe_dump({"channels": {"prov": several}}), {}).end_rules.several_ids, {"prov"})
         split = {"type": "http", "request": {"url": "https://h/"}, "maximum_length": 160, "long_texts": "split"}
         self.assertEqual(parse(yaml.safe_dump({"channels": {"prov": split}}), {}).end_rules.telling_parts, {"prov"})
 

@@ -16,7 +16,7 @@ from smsconnector.sms.segmentation import Split
 def make_channel(name: str, section: HTTPChannelSection, around: Surroundings) -> ProviderChannel:
     """The channel with its client. It starts nothing."""
     client = make_client(name, section, around)
-    settings = ProviderSettings(name, section.parallel, section.rate, section.drain_timeout)
+    settings = ProviderSettings(name, section.parallel, section.rate, section.drain_timeout, section.reports == "one")
     provider = provider_of(name, section, around, client)
     return ProviderChannel(name, settings, provider, client, around, text_cutter(section))
 

@@ -163,6 +163,9 @@ class HTTPChannelSection(ChannelSection):
     sign: SignSection | None = None  # what the request names as {{signature}}
     accepted: Conditions = Field(default=[ConditionSection(status=["2xx"])])
     id: IdPlaces = "none"
+    reports: Literal["each", "one"] = (
+        "each"  # where a text gets several ids: each is told of, or one report is about all
+    )
     receipts: bool | None = None  # whether it tells what became of a text; None: if it gives ids, or knows ours
     failures: list[FailureSection] = []
     code: PlaceSection | None = None  # of a failure whose rule has none
@@ -186,7 +189,20 @@ class HTTPChannelSection(ChannelSection):
 
     def hooks(self, public_url: str | None, path: str) -> Hooks | None:
         found = hooks_of(self.notification, self.incoming, public_url, self.verify)
-        return replace(found, notification=replace(found.notification, is_of_sender=True))
+        notification = replace(found.notification, is_of_sender=True, names_parts=self._each_id_is_told())
+        return replace(found, notification=notification)
+
+    def _may_give_several_ids(self) -> bool:
+        """Whether the place of the id may find more than one."""
+        if not isinstance(self.id, tuple):
+            return False
+        return any("*" in one.path or one.source == "xml" or one.pattern is not None for one in self.id)
+
+    def _each_id_is_told(self) -> bool:
+        return self.reports == "each" and self._may_give_several_ids()
+
+    def several_ids(self, name: str) -> set[str]:
+        return {name} if self._may_give_several_ids() else set()
 
     @field_validator("secrets")
     @classmethod

@@ -40,12 +40,14 @@ _VERDICTS = {Kind.TEMPORARY: Verdict.RETRY, Kind.PERMANENT: Verdict.REFUSED, Kin
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """``parallel``: requests under way at once. ``rate``: requests a second, 0 for no limit. ``drain_timeout`` (s): for
-    what is under way at the stop. ``account``: whose ids are one series; it is what notifications are matched by."""
+    what is under way at the stop. ``account``: whose ids are one series; it is what notifications are matched by.
+    ``one_report``: where a text gets several ids, a report of any of them is about all of it."""
 
     account: str
     parallel: int = 50
     rate: float = 0.0
     drain_timeout: float = 5.0
+    one_report: bool = False
 
 
 class ProviderChannel(Service):
@@ -270,7 +272,14 @@ class ProviderChannel(Service):
         if result.kind is Kind.TAKEN:
             if not provider.gives_receipts:
                 return Outcome(segment, Verdict.DONE, account, _first(result.ids), CODE_ACCEPTED)
-            return Outcome(segment, Verdict.ACCEPTED, account, _first(result.ids))
+            return Outcome(
+                segment,
+                Verdict.ACCEPTED,
+                account,
+                _first(result.ids),
+                other_ids=result.ids[1:],
+                one_report=self._settings.one_report,
+            )
         verdict = _VERDICTS[result.kind]
         if verdict is Verdict.UNKNOWN:
             return Outcome(segment, verdict, account, may_come_late=provider.names_our_sid)

@@ -22,8 +22,9 @@ class Kind(enum.Enum):
 
 
 class Result(NamedTuple):
-    """``ids``: TAKEN, what the provider's notifications will name; the first one correlates. ``code``: for the report;
-    an int where it is a number. ``reason``: a sentence for the log, without a number or a text of a customer.
+    """``ids``: TAKEN, what the provider's notifications will name; several where it has made parts of the text.
+    ``code``: for the report; an int where it is a number. ``reason``: a sentence for the log, without a number or a
+    text of a customer.
     ``retry_in`` (s): when to try again, if the provider says so."""
 
     kind: Kind

@@ -311,6 +311,43 @@ class WhatIsToldCase(DoorCase):
         self.assertEqual(self.events(), [wanted])
         self.refused(door.delivery_notification, post(b"MessageSid=q1&SmsStatus=odd", ("x-api-key", KEY)))
 
+    def test_a_path_for_the_reports_of_all_parts(self) -> None:
+        """Vonage calls the callback of the text once for each part that it has made of it: both ids count then, in its
+        form and in the contract's. Where one report is about all, or one id is all that the answer has, the path does
+        alone."""
+        request = {"url": "https://prov.example", "json": {"to": "{{to}}", "callback": "{{callback_url}}"}}
+        base = {"type": "http", "request": request, "id": {"json": "messages.*.message-id"}}
+        own_form = {"notification": {"id": "messageId", "status": "status"}}
+        cases: list[tuple[dict[str, Any], bool]] = [
+            (base | own_form, False),
+            (base, False),
+            (base | own_form | {"reports": "one"}, True),
+            (base | own_form | {"id": {"json": "id"}}, True),
+            (base | {"id": "own"}, True),
+        ]
+        for at, (written, ends_all) in enumerate(cases):
+            section = HTTPChannelSection.model_validate(written)
+            found = section.hooks(PUBLIC, "/msg-client/prov")
+            assert found is not None
+            self.writer.store._of_several = set(section.several_ids("prov"))
+            sid = f"SM{at:032x}"
+            segment = self.accepted(sid, at + 1)
+            for part in ("1", "2"):
+                said: Any = {"messageId": f"{at}{part}", "status": "delivered"}
+                if "notification" not in written:
+                    said = f"MessageSid={at}{part}&SmsStatus=delivered".encode()
+                self.say(self.door(found), said, sid=sid)
+            self.assertEqual(len(self.events()) == at + 1, ends_all, written)
+            outcome = Outcome(segment, Verdict.ACCEPTED, "prov", f"{at}1", other_ids=(f"{at}2", f"{at}3"))
+            ask(self.writer.store, [ops.Record(((outcome, 0),), int(EPOCH) * 1000)])
+            self.assertEqual(len(self.events()) == at + 1, ends_all, written)
+            if not ends_all:
+                said = {"messageId": f"{at}3", "status": "delivered"}
+                if "notification" not in written:
+                    said = f"MessageSid={at}3&SmsStatus=delivered".encode()
+                self.say(self.door(found), said, sid=sid)
+            self.assertEqual(len(self.events()), at + 1, written)
+
     def test_a_part_by_the_path(self) -> None:
         """The path of a part that we cut ends that part, in the provider's form and in the contract's, before and after
         the provider's answer."""

@@ -156,7 +156,9 @@ EXAMPLES: dict[str, Example] = {
         [
             Answered(200, vonage("0"), Kind.TAKEN, ("0C-1",)),
             Answered(200, vonage("0", "0", "0"), Kind.TAKEN, ("0C-1", "0C-2", "0C-3")),
-            Answered(200, vonage("0", "1", "0"), Kind.UNKNOWN, code="1"),
+            Answered(200, vonage("0", "1", "0"), Kind.PERMANENT, code="1"),
+            Answered(200, vonage("0", "0", "6"), Kind.PERMANENT, code="6"),
+            Answered(200, vonage("3", "0"), Kind.PERMANENT, code="3"),
             Answered(
                 200,
                 vonage("1", words="Throughput Rate Exceeded - please wait [250] and retry"),

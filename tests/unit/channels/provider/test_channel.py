@@ -97,7 +97,7 @@ class FakeListener:
 
 
 class ProviderCase(SynchronousTestCase):
-    parallel, rate = 4, 0.0
+    parallel, rate, one_report = 4, 0.0, False
 
     def setUp(self) -> None:
         self.clock, self.client, self.provider, self.listener = Clock(), FakeClient(), FakeProvider(), FakeListener()
@@ -105,7 +105,7 @@ class ProviderCase(SynchronousTestCase):
         around = Surroundings(
             self.clock, wall_clock, Random(1), cast(IReceiver, None), lambda prefix, route: self.listener
         )
-        settings = ProviderSettings("cloud", self.parallel, self.rate, drain_timeout=5.0)
+        settings = ProviderSettings("cloud", self.parallel, self.rate, drain_timeout=5.0, one_report=self.one_report)
         client = cast(HTTPClient, self.client)
         self.channel = ProviderChannel("cloud", settings, self.provider, client, around, cut)
         self.channel.startService()
@@ -140,6 +140,14 @@ class ProviderCase(SynchronousTestCase):
 
 
 class OutcomesTest(ProviderCase):
+    def test_several_ids(self) -> None:
+        """All of them are told, and whether each has a report."""
+        for self.one_report in (False, True):
+            self.setUp()
+            outcome = self.outcome(Result(Kind.TAKEN, ("a", "b", "c")))
+            told = outcome.smsc_id, outcome.other_ids, outcome.one_report
+            self.assertEqual(told, ("a", ("b", "c"), self.one_report))
+
     def test_table(self) -> None:
         """What each end of a request means for its text."""
         for result, verdict, smsc_id, code in (
