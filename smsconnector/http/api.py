@@ -8,6 +8,7 @@
 Nothing here knows which server it is: another one can serve the same table.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
+_ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
 NO_HOOKS: Mapping[str, Hooks] = {}
 
 
@@ -62,7 +64,7 @@ class API:
             gate=gate,
             messages_path=f"{base_path}/messages/",
         )
-        webhooks = Webhooks(
+        self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
             channels=outlets,
             default_channel=webhook_channel,
@@ -78,6 +80,13 @@ class API:
             HTTPRoute("GET", "/messages/<sid>", lookups.message, "read"),
             HTTPRoute("GET", "/health", lookups.health, "health", at_root=True),
         )
+
+    def takes_lists(self, target: bytes) -> bool:
+        """Whether the body of a request to this target, as it stands in its first line, may be a long list."""
+        path = _ORIGIN.sub("/", target.decode("latin-1")).partition("?")[0]
+        if path.startswith(f"{self.base_path}/"):
+            return self._webhooks.has_own_form(path.removeprefix(self.base_path))
+        return path.count("/") == 1 and self._webhooks.has_own_form(path)
 
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""

@@ -19,6 +19,7 @@ class DoorSettings(Protocol):
 
     endpoints: list[str]
     maximum_body: int
+    maximum_webhook_body: int
     idle_timeout: float
     request_timeout: float
     maximum_connections: int
@@ -42,6 +43,7 @@ class Door:
             settings.idle_timeout,
             request_timeout=settings.request_timeout,
             maximum_connections=settings.maximum_connections,
+            maximum_webhook_body=settings.maximum_webhook_body,
         )
 
     def open(self) -> str:

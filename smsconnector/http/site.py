@@ -8,7 +8,9 @@
 3. ``BoundedRequest`` keeps at most ``maximum_body`` octets of a body. The rest of a longer body is read and dropped, up
    to ``DRAIN`` octets, because a client that is still writing does not read the 413. If the client announces more than
    that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed. All
-   bodies together may have ``BODIES_OCTETS``; a request beyond that gets 503, and its connection is closed.
+   bodies together may have ``BODIES_OCTETS``; a request beyond that gets 503, and its connection is closed. Providers
+   may post long lists: such a body may have ``maximum_webhook_body``. What all of them have beyond ``maximum_body``
+   together may have ``LONG_BODIES_OCTETS``, so that lists can't take the room of texts.
 4. ``Routes`` finds the route, and ``API.serve`` has the request handled.
 """
 
@@ -25,7 +27,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -36,6 +37,7 @@ from smsconnector.http.api import API
 from smsconnector.http.connections import Connection, Connections
 
 BODIES_OCTETS = 67_108_864  # octets of the bodies of all requests that have no answer yet
+LONG_BODIES_OCTETS = 33_554_432  # of these, what goes beyond the usual limit of one body
 DRAIN = 1_048_576  # octets beyond the limit of a body that are read and dropped
 BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
@@ -51,9 +53,11 @@ def too_many_bodies() -> InvalidRequest:
 
 
 class Bodies:
-    """The octets of the bodies of all requests that have no answer yet."""
+    """The octets of the bodies of all requests that have no answer yet. ``beyond``: of these, what goes beyond
+    ``maximum_body``."""
 
     octets = 0
+    beyond = 0
 
 
 class BoundedChannel(HTTPChannel):
@@ -198,44 +202,55 @@ class BoundedChannel(HTTPChannel):
 
 class BoundedRequest(Request):
     """``headers``: by their names in lower case; Twisted's own are slow to look at. ``too_long``: the body was longer
-    than ``maximum_body``, and ``content`` is empty. ``gone``: the connection has ended."""
+    than ``limit``, and ``content`` is empty. ``gone``: the connection has ended. ``takes_lists`` says of a request's
+    target whether its body may be long."""
 
     headers: RequestHeaders
-    maximum_body = 65_536  # octets
+    maximum_body = limit = 65_536  # octets
+    maximum_webhook_body = 1_048_576
+    takes_lists: Callable[[bytes], bool]
     too_long = False
     gone = False
     bodies = Bodies()
     _received = 0
     _counted = 0  # octets of it in ``bodies``
+    _counted_beyond = 0
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > self.maximum_body:
+        if length is None or length > self.maximum_body:
+            may_be_long = self.takes_lists(cast(BoundedChannel, self.channel)._path)
+            self.limit = max(self.maximum_webhook_body, self.maximum_body) if may_be_long else self.maximum_body
+        if length is not None and length > self.limit:
             self.too_long = True
-            if length > self.maximum_body + DRAIN or self.requestHeaders.hasHeader(b"expect"):
+            if length > self.limit + DRAIN or self.requestHeaders.hasHeader(b"expect"):
                 self._refuse_at_once()
         super().gotLength(0 if self.too_long else length)
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received > self.maximum_body:
+        if self._received > self.limit:
             self.too_long = True
             content = cast(BytesIO, self.content)
             content.seek(0)
             content.truncate()
-            if self._received > self.maximum_body + DRAIN:
+            if self._received > self.limit + DRAIN:
                 self._refuse_at_once()
             return
-        if self.bodies.octets + len(data) > BODIES_OCTETS:
+        bodies, beyond = self.bodies, max(0, min(len(data), self._received - self.maximum_body))
+        if bodies.octets + len(data) > BODIES_OCTETS or bodies.beyond + beyond > LONG_BODIES_OCTETS:
             cast(BoundedChannel, self.channel).refuse(too_many_bodies())
             return
-        self.bodies.octets += len(data)
+        bodies.octets += len(data)
+        bodies.beyond += beyond
         self._counted += len(data)
+        self._counted_beyond += beyond
         super().handleContentChunk(data)
 
     def forget(self) -> None:
         """It has its answer, or nobody waits for one."""
         self.bodies.octets -= self._counted
-        self._counted = 0
+        self.bodies.beyond -= self._counted_beyond
+        self._counted = self._counted_beyond = 0
 
     def process(self) -> None:
         """All of it has been read. Of an absolute URI only the path counts (RFC 9112 section 3.2.2). A path that is not
@@ -263,7 +278,7 @@ class BoundedRequest(Request):
             self.headers,
             cast(BytesIO, self.content).read(),
             arguments=arguments,
-            fault=too_large(self.maximum_body) if self.too_long else None,
+            fault=too_large(self.limit) if self.too_long else None,
         )
         if route.scope != "webhook":
             return record
@@ -292,7 +307,7 @@ class BoundedRequest(Request):
         super().connectionLost(reason)
 
     def _refuse_at_once(self) -> None:
-        cast(BoundedChannel, self.channel).refuse(too_large(self.maximum_body))
+        cast(BoundedChannel, self.channel).refuse(too_large(self.limit))
 
 
 class Routes(KleinResource):
@@ -301,6 +316,7 @@ class Routes(KleinResource):
 
     def __init__(self, api: API) -> None:
         self._api, app = api, Klein()
+        self.takes_lists = api.takes_lists
         routes: dict[str, HTTPRoute] = {}  # by the name that Klein knows them by
         for route in api.routes:
             for path in route.paths(api.base_path):
@@ -384,20 +400,23 @@ def with_backlog(endpoint: str) -> str:
 
 
 def make_site(
-    resource: Resource,
+    resource: Routes,
     clock: IReactorTime,
     maximum_body: int,
     idle_timeout: float,
     request_timeout: float = 30.0,
     maximum_connections: int = 10_000,
+    maximum_webhook_body: int = 1_048_576,
 ) -> Connections:
-    """The server's factory. ``maximum_body`` in octets. ``idle_timeout`` (s): how long a connection may be silent;
-    ``request_timeout`` (s): how long a request may take to arrive."""
+    """The server's factory. ``maximum_body`` and ``maximum_webhook_body`` in octets. ``idle_timeout`` (s): how long a
+    connection may be silent; ``request_timeout`` (s): how long a request may take to arrive."""
 
     class ConfiguredRequest(BoundedRequest):
         pass
 
-    ConfiguredRequest.maximum_body = maximum_body
+    ConfiguredRequest.maximum_body = ConfiguredRequest.limit = maximum_body
+    ConfiguredRequest.maximum_webhook_body = maximum_webhook_body
+    ConfiguredRequest.takes_lists = staticmethod(resource.takes_lists)
     ConfiguredRequest.bodies = Bodies()
     site = QuietSite(
         resource,

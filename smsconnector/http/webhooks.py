@@ -10,6 +10,7 @@ sent the text. Of a channel with a form of its own, or one that sends by HTTP it
 request may still come.
 """
 
+import re
 from collections.abc import Callable, Container, Mapping
 
 from smsconnector.errors import InvalidRequest, StoreError
@@ -27,6 +28,8 @@ from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
+
+_WEBHOOK = re.compile(r"(?:/([^/]+))?/(receive|delivery-notification)(?:/.*)?")
 
 
 class Webhooks:
@@ -66,6 +69,15 @@ class Webhooks:
             for path, handler, at_root in paths
             for method in ("POST", "GET")
         )
+
+    def has_own_form(self, path: str) -> bool:
+        """Whether this path, without the base path, is that of a webhook whose provider has a form of its own: it may
+        post long lists."""
+        match = _WEBHOOK.fullmatch(path)
+        if match is None:
+            return False
+        hooks = self._hooks.get(match[1] or self._default_channel, PLAIN)
+        return bool((hooks.incoming if match[2] == "receive" else hooks.notification).readings)
 
     def counts(self) -> dict[str, object]:
         """For the health: by channel what was refused, and what could not be read."""

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
-from smsconnector.http.api import API
+from smsconnector.hooks.hook import Hooks
+from smsconnector.http.api import API, NO_HOOKS
 from smsconnector.http.auth import Access
 from smsconnector.http.requests import parse_send
 from smsconnector.http.site import Routes, make_site
@@ -67,6 +69,7 @@ def _joined(chunks: bytes) -> bytes:
 
 class DoorCase(SynchronousTestCase):
     keys: tuple[str, ...] = ()
+    hooks: Mapping[str, Hooks] = NO_HOOKS
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -95,6 +98,7 @@ class DoorCase(SynchronousTestCase):
             base_path="/msg-client",
             gate=self.gate,
             health=lambda: {"binds": {"a": "bound"}},
+            hooks=self.hooks,
         )
         self.site = make_site(Routes(api), self.clock, 65_536, 60.0)
 
