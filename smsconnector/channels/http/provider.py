@@ -5,6 +5,8 @@
    where the template wants it is refused for good.
 2. ``read`` judges the answer by ``rest.conditions`` and finds the ids. A refused session is given up, and the base
    makes the request once more.
+3. A text whose request was not answered is looked for before it is sent again, where the configuration says how
+   (``lookup``, ``found``).
 
 Nothing that is shown holds a secret, a text or a number: see ``redaction``.
 """
@@ -13,6 +15,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -92,6 +95,10 @@ class TemplateProvider:
             raise TemplateError("; ".join(f"{path}: {sentence}" for path, sentence in templates.problems))
         self._section, self._surface, self._milliseconds, self.session = section, surface, milliseconds, session
         self.request = Prepared(templates.request, templates.basic, signer_of(section, templates))
+        self._lookup = None
+        if templates.lookup is not None:
+            signer = signer_of(section, templates) if "signature" in templates.lookup.names else None
+            self._lookup = Prepared(templates.lookup, templates.basic, signer)
         token = section.authentication.jwt
         self._token_maker = None if token is None else TokenMaker(token, templates.claims)
         self._nonce = nonce
@@ -105,16 +112,18 @@ class TemplateProvider:
 
     def call(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
         """The request. The Deferred fails with NotSent, where a log-in could not be made."""
-        facts = self.facts(segment, now_ms)
+        return self._prepared(self.request, self.facts(segment, now_ms))
+
+    def _prepared(self, request: Prepared, facts: Facts) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
         if self._token_maker is not None:
-            return self._with(self._token_maker.token(facts), facts)
+            return self._with(self._token_maker.token(facts), request, facts)
         if self.session is None:
-            return self._filled(facts)
+            return self._filled(request, facts)
         found = self.session.get()
         if isinstance(found, str):
-            return self._with(found, facts)
+            return self._with(found, request, facts)
         made: Deferred[HTTPCall | Result] = found.addCallbacks(
-            self._with, self._no_session, (facts,), errbackArgs=(segment,)
+            self._with, self._no_session, (request, facts), errbackArgs=(facts.segment,)
         )
         return made
 
@@ -125,7 +134,7 @@ class TemplateProvider:
         used = self._sessions.pop(segment.id, None)
         kind = _KINDS[judgement.outcome]
         if kind is Kind.TAKEN:
-            return Result(kind, self._ids(segment, answer))
+            return Result(kind, self._ids(segment, answer, self._section.id))
         if kind is Kind.LOG_IN_AGAIN and self.session is not None:
             self.session.refused(used)
         wait = judgement.retry_in
@@ -135,11 +144,27 @@ class TemplateProvider:
         reason = f"HTTP status {reply.status}" + (f": {words}" if words else "")
         return Result(kind, (), judgement.code, reason, wait)
 
-    def lookup(self, segment: Segment, now_ms: int) -> None:
-        """No request is configured that could ask for an earlier one."""
+    def lookup(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result] | None":
+        """As ``call``; None where no look-up is configured."""
+        return None if self._lookup is None else self._prepared(self._lookup, self.facts(segment, now_ms))
 
-    def found(self, segment: Segment, reply: HTTPReply) -> None:
-        """See ``lookup``."""
+    def found(self, segment: Segment, reply: HTTPReply) -> Result | None:
+        """What the answer to ``lookup`` means. Only what was configured says that the text was taken, or not."""
+        lookup = self._section.lookup
+        assert lookup is not None
+        answer = Answer(reply.status, reply.headers, reply.body, self._section.answer_charset)
+        if all(one.condition().holds(answer, every=True) for one in lookup.taken):
+            self._sessions.pop(segment.id, None)
+            return Result(Kind.TAKEN, self._ids(segment, answer, self._section.id if lookup.id is None else lookup.id))
+        if all(one.condition().holds(answer, every=False) for one in lookup.not_taken):
+            self._sessions.pop(segment.id, None)
+            return None
+        result = self.read(segment, reply)
+        kind = Kind.UNKNOWN if result.kind is Kind.TAKEN else result.kind
+        if kind is Kind.PERMANENT or (kind is Kind.ACCOUNT and _is_of_the_url(reply.status)):
+            kind = Kind.TEMPORARY  # it is about the look-up, and not about the text or the account
+        words = result.reason or f"HTTP status {reply.status}"
+        return result._replace(kind=kind, ids=(), reason=f"the look-up: {words}")
 
     def facts(self, segment: Segment, now_ms: int) -> Facts:
         """All that is known of it, but for the session."""
@@ -156,15 +181,15 @@ class TemplateProvider:
         hidden = (*self._secrets.values(), session or "", segment.text, segment.destination, segment.source or "")
         return redacted(words, hidden)
 
-    def _with(self, session: str, facts: Facts) -> HTTPCall | Result:
+    def _with(self, session: str, request: Prepared, facts: Facts) -> HTTPCall | Result:
         if len(self._sessions) >= MOST_SESSIONS:  # those that were never answered
             del self._sessions[next(iter(self._sessions))]
         self._sessions[facts.segment.id] = session
-        return self._filled(replace(facts, session=session))
+        return self._filled(request, replace(facts, session=session))
 
-    def _filled(self, facts: Facts) -> HTTPCall | Result:
+    def _filled(self, request: Prepared, facts: Facts) -> HTTPCall | Result:
         try:
-            return self.request.call(facts)
+            return request.call(facts)
         except TextError as error:
             return Result(Kind.PERMANENT, code=CODE_UNSENDABLE, reason=str(error))
 
@@ -182,8 +207,7 @@ class TemplateProvider:
         """Seconds, by Retry-After."""
         return retry_after(header, self._milliseconds() / 1000)
 
-    def _ids(self, segment: Segment, answer: Answer) -> tuple[str, ...]:
-        written = self._section.id
+    def _ids(self, segment: Segment, answer: Answer, written: Any) -> tuple[str, ...]:
         if written == "none":
             return ()
         if isinstance(written, tuple):
@@ -196,6 +220,11 @@ class TemplateProvider:
 def fresh_nonce() -> str:
     """32 hexadecimal digits."""
     return token_hex(16)
+
+
+def _is_of_the_url(status: int) -> bool:
+    """Whether there is nothing to ask there."""
+    return 300 <= status < 400 or status in (404, 405, 410, 415)
 
 
 def make_provider(

@@ -42,6 +42,7 @@ from smsconnector.sections import (
 )
 
 _LOGIN_NAMES = ("now", "now_ms", "nonce", "channel")  # what a log-in may name beside the secrets
+_OUR_IDS = ("sid", "id", "callback_url")  # names in whose values our id of a text stands
 _CHANGING = {"now", "now_ms", "nonce", "lifetime", "validity", "session", "signature"}  # others at each try
 NOBODY = Segment(0, 1, 1, "", "gsm7", None, "", 0)  # a log-in and a key are for no text
 SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -63,6 +64,24 @@ class RequestSection(Section):
     def written(self) -> dict[str, Any]:
         """As ``rest.requests`` reads it."""
         return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class LookupSection(Section):
+    """How to ask whether an earlier request for a text was taken, of which no answer came."""
+
+    request: RequestSection
+    taken: Conditions  # the answer says that it was
+    not_taken: Conditions  # that it was not. Where neither holds, the text is not sent now
+    id: IdPlaces | None = None  # None: as of the channel
+
+    @field_validator("id")
+    @classmethod
+    def _has_no_template(cls, places: Any) -> Any:
+        if isinstance(places, dict):
+            raise ValueError(
+                "own, none, or where the id stands: {json: messages.*.id}; a template is that of the channel"
+            )
+        return places
 
 
 class BasicSection(Section):
@@ -168,6 +187,7 @@ class HTTPChannelSection(ChannelSection):
     )
     receipts: bool | None = None  # whether it tells what became of a text; None: if it gives ids, or knows ours
     failures: list[FailureSection] = []
+    lookup: LookupSection | None = None  # before a text is sent again of which it is not known whether it was taken
     code: PlaceSection | None = None  # of a failure whose rule has none
     reason: PlaceSection | None = None  # the provider's words for a failure, for the log
     answer_charset: str | None = None  # None: as the answer says
@@ -225,6 +245,8 @@ class HTTPChannelSection(ChannelSection):
     def _fits(self) -> "HTTPChannelSection":
         if self.long_texts == "split" and self.maximum_length is None:
             raise ValueError("long_texts: split needs maximum_length, the characters that one request may have")
+        if self.lookup is not None and self.unknown_outcome == "hold":
+            raise ValueError("lookup comes before a text is sent again, and with unknown_outcome: hold it never is")
         if set(self.secrets) & set(self.secret_files):
             raise ValueError("a name is in secrets or in secret_files, not in both")
         if not self.authentication.is_renewable and any(one.then == "log_in_again" for one in self.failures):
@@ -304,9 +326,10 @@ class HTTPChannelSection(ChannelSection):
 
     def written(self) -> dict[str, Any]:
         """As ``Templates`` reads it; the values of secrets are not in it, nor is how the provider calls us."""
-        left_out = {"secrets", "failures", "accepted", "id", "notification", "incoming", "verify"}
+        left_out = {"secrets", "failures", "accepted", "id", "lookup", "notification", "incoming", "verify"}
         found = self.model_dump(by_alias=True, exclude=left_out)
-        return found | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
+        lookup = None if self.lookup is None else {"request": self.lookup.request.written()}
+        return found | {"lookup": lookup} | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
 
 
 class Templates:
@@ -323,15 +346,9 @@ class Templates:
         self._known = names(secrets, has_session, bool(sign))
         self._login_known = (*_LOGIN_NAMES, *(f"secret.{name}" for name in secrets))
         self._path = path
-        written = dict(_mapping(data.get("request")))
-        headers = _mapping(written.get("headers"))
-        written_so = next((str(name) for name in headers if str(name).lower() == "authorization"), None)
-        if written_so is None and (oauth2 or token):
-            written["headers"] = {"Authorization": "Bearer {{session}}", **headers}
-        elif written_so is not None and authentication.get("basic"):
-            place = self._place(f"request.headers.{written_so}")
-            self.problems.append((place, "authentication.basic writes this header: leave one of the two out"))
-        self.request = self._request(written, self._known, "request")
+        self._has_token, self._has_basic = bool(oauth2 or token), bool(authentication.get("basic"))
+        self.request = self._request(self._authorized(data.get("request"), "request"), self._known, "request")
+        self.lookup = self._lookup(_mapping(data.get("lookup")))
         self.login: RequestTemplate | None = None
         if login:
             place = "authentication.login.request"
@@ -374,15 +391,45 @@ class Templates:
             self.problems.append(
                 (self._place("sign"), "the request names no {{signature}}: write where it has to stand")
             )
-        try:
-            check_signed(signed, self.request, _mapping(sign.get("params")))
-        except TemplateError as error:
-            self.problems.append((self._place("sign.template"), str(error)))
+        for request in (self.request, self.lookup):
+            if request is None or (request is self.lookup and "signature" not in request.names):
+                continue
+            try:
+                check_signed(signed, request, _mapping(sign.get("params")))
+            except TemplateError as error:
+                self.problems.append((self._place("sign.template"), str(error)))
         return signed, key
 
     def _request(self, data: Mapping[str, Any], known: tuple[str, ...], place: str) -> RequestTemplate | None:
         found, problems = compile_request(data, known, self._place(place))
         self.problems += problems
+        return found
+
+    def _authorized(self, request: Any, place: str) -> dict[str, Any]:
+        """With the header Authorization that a token needs, unless it has one of its own."""
+        written = dict(_mapping(request))
+        headers = _mapping(written.get("headers"))
+        written_so = next((str(name) for name in headers if str(name).lower() == "authorization"), None)
+        if written_so is None and self._has_token:
+            written["headers"] = {"Authorization": "Bearer {{session}}", **headers}
+        elif written_so is not None and self._has_basic:
+            path = self._place(f"{place}.headers.{written_so}")
+            self.problems.append((path, "authentication.basic writes this header: leave one of the two out"))
+        return written
+
+    def _lookup(self, lookup: Mapping[str, Any]) -> RequestTemplate | None:
+        """The request that asks for an earlier one. Both have to name our id of the text."""
+        if not lookup:
+            return None
+        found = self._request(self._authorized(lookup.get("request"), "lookup.request"), self._known, "lookup.request")
+        if found is not None and not found.names & {"sid", "id"}:
+            sentence = "name our id of the text, {{sid}} or {{id}}: by nothing else is it sure which one is meant"
+            self.problems.append((self._place("lookup.request"), sentence))
+        elif found is not None and self.request is not None and not self.request.names & {*_OUR_IDS}:
+            sentence = (
+                "lookup asks by our id, and the provider does not know the text by {{sid}} or {{id}}: name it here"
+            )
+            self.problems.append((self._place("request"), sentence))
         return found
 
     def _token_request(self, oauth2: Mapping[str, Any]) -> RequestTemplate | None:

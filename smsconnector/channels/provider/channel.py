@@ -140,13 +140,10 @@ class ProviderChannel(Service):
         for segment in segments[:room]:
             self._under_way[segment.id] = segment
             self._availability.asked()
-            call = self._provider.lookup(segment, self._now_ms()) if segment.unknowns else None
-            if call is None:
-                self._make(segment)
+            if segment.unknowns:
+                self._look_up(segment)
             else:
-                self._client.ask(call).addCallbacks(
-                    self._looked_up, self._not_looked_up, (segment,), errbackArgs=(segment,)
-                )
+                self._make(segment)
         self._wait_for_room()
         return segments[room:]
 
@@ -210,9 +207,40 @@ class ProviderChannel(Service):
         if is_news:
             self.log.warn("the channel {channel} gets no answers: {reason}", channel=self.name, reason=reason)
 
-    def _looked_up(self, reply: HTTPReply, segment: Segment) -> None:
+    def _look_up(self, segment: Segment, is_second: bool = False) -> None:
+        """Ask whether an earlier request for it was taken, if the provider can be asked."""
+        call: HTTPCall | Result | Deferred[HTTPCall | Result] | None
+        try:
+            call = self._provider.lookup(segment, self._now_ms())
+        except Exception:  # noqa: BLE001 — the edge, as in _make
+            self.log.failure("{channel}: a text could not be looked up", channel=self.name)
+            call = Result(Kind.TEMPORARY, reason="it could not be looked up")
+        if call is None:
+            self._make(segment)
+        elif isinstance(call, Deferred):
+            call.addErrback(self._no_call)
+            call.addCallback(self._ask_for, segment, is_second)
+        else:
+            self._ask_for(call, segment, is_second)
+
+    def _ask_for(self, call: HTTPCall | Result, segment: Segment, is_second: bool) -> None:
+        if isinstance(call, Result):
+            if call.kind is Kind.PERMANENT:  # the policy decides alone
+                self._make(segment)
+            else:
+                self._result(call, segment)
+        elif segment.id in self._under_way:  # else the stop has given it back
+            asked = self._client.ask(call)
+            asked.addCallbacks(self._looked_up, self._not_looked_up, (segment, is_second), errbackArgs=(segment,))
+
+    def _looked_up(self, reply: HTTPReply, segment: Segment, is_second: bool) -> None:
         """A reply that tells no list says nothing of the text: it is looked for again, and the code is not its own."""
         result = self._read(self._provider.found, segment, reply)
+        if result is not None and result.kind is Kind.LOG_IN_AGAIN:
+            if not is_second and self.running:
+                self._look_up(segment, is_second=True)
+                return
+            result = result._replace(kind=Kind.ACCOUNT, reason=result.reason or "it takes no log-in")
         if result is None and self.running:
             self._make(segment)
         elif result is None or result.kind in (Kind.TAKEN, Kind.THROTTLED, Kind.ACCOUNT):

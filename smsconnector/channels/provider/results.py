@@ -56,12 +56,12 @@ class Provider(Protocol):
         """What its reply means."""
         ...
 
-    def lookup(self, segment: Segment, now_ms: int) -> HTTPCall | None:
+    def lookup(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result] | None":
         """A request that asks whether an earlier one for this text was taken, of which no reply came; None: there is no
-        such thing."""
+        such thing. Else as ``call``; a Result that is PERMANENT means that this text can't be asked for."""
         ...
 
     def found(self, segment: Segment, reply: HTTPReply) -> Result | None:
         """What the reply to ``lookup`` means. TAKEN if it was taken, None if it was not, another Result if the reply
-        says neither: then the text is not sent now."""
+        says neither: then the text is not sent now. LOG_IN_AGAIN asks for another look-up."""
         ...

@@ -264,6 +264,91 @@ class ReadingCase(SynchronousTestCase):
         self.assertIsInstance(bench.call(text="é"), HTTPCall)
 
 
+LOOKUP: dict[str, Any] = {
+    "request": {"url": "https://api.example/find", "query": {"ref": "{{sid}}", "key": "{{secret.key}}"}},
+    "taken": {"json": "count", "equals": 1},
+    "not_taken": [{"status": 200}, {"json": "count", "equals": 0}],
+    "id": {"json": "messages.*.id"},
+}
+REQUEST = {"url": "https://api.example/send", "form": {"to": "{{to}}", "text": "{{text}}", "ref": "{{sid}}"}}
+
+
+class LookupCase(SynchronousTestCase):
+    def bench(self, **more: Any) -> Bench:
+        return Bench(**{"request": REQUEST, "id": {"json": "id"}, "lookup": LOOKUP} | more)
+
+    def asked(self, bench: Bench, **changes: Any) -> Any:
+        return bench.provider.lookup(segment(**changes), NOW_MS)
+
+    def found(self, bench: Bench, status: int, body: Any = b"", **headers: str) -> Result | None:
+        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return bench.provider.found(segment(), HTTPReply(status, headers, octets))
+
+    def test_request(self) -> None:
+        """By our own id of the text, and of a part that we cut; without a look-up there is none."""
+        call = self.asked(self.bench())
+        self.assertEqual((call.method, call.url), ("GET", "https://api.example/find?ref=SM7&key=S3CRET"))
+        part = self.asked(self.bench(), number=2, count=3)
+        self.assertIn("ref=SM7-2&", part.url)
+        self.assertIsNone(self.asked(Bench(request=REQUEST)))
+
+    def test_credentials(self) -> None:
+        """Those of the channel: user and password, or its session, which may have to be fetched."""
+        basic = self.bench(authentication={"basic": {"username": "me", "password": "{{secret.key}}"}})
+        self.assertEqual(authorization(self.asked(basic)), "Basic bWU6UzNDUkVU")
+        bench = self.bench(authentication={"oauth2": OAUTH2})
+        waits = self.asked(bench)
+        self.assertNoResult(waits)
+        bench.log_in(access_token="t1", expires_in=3600)
+        self.assertEqual(authorization(self.successResultOf(waits)), "Bearer t1")
+        result = self.found(bench, 401)
+        assert result is not None
+        self.assertIs(result.kind, Kind.LOG_IN_AGAIN)
+        self.assertIsInstance(self.asked(bench), Deferred)
+
+    def test_answers(self) -> None:
+        """Taken, with its ids; not taken; and all else says neither, so that nothing is sent now. A page that answers
+        in the place of the provider is no answer."""
+        bench = self.bench(failures=[{"when": {"json": "error", "equals": "busy"}, "then": "throttled", "retry_in": 7}])
+        taken = self.found(bench, 200, {"count": 1, "messages": [{"id": "a"}, {"id": "b"}]})
+        self.assertEqual(taken, Result(Kind.TAKEN, ("a", "b")))
+        self.assertIsNone(self.found(bench, 200, {"count": 0, "messages": []}))
+        for status, body, kind in (
+            (200, b"<html>log in</html>", Kind.UNKNOWN),
+            (200, {"count": 2}, Kind.UNKNOWN),
+            (404, b"", Kind.TEMPORARY),
+            (400, b"", Kind.TEMPORARY),
+            (302, b"", Kind.TEMPORARY),
+            (500, {"count": 0}, Kind.UNKNOWN),
+            (401, b"", Kind.ACCOUNT),
+            (403, b"", Kind.ACCOUNT),
+            (429, b"", Kind.THROTTLED),
+            (400, {"error": "busy"}, Kind.THROTTLED),
+        ):
+            result = self.found(bench, status, body)
+            assert result is not None
+            self.assertIs(result.kind, kind, (status, body))
+            self.assertIn(f"the look-up: HTTP status {status}", result.reason)
+
+    def test_ids(self) -> None:
+        """Without a place of its own the id stands where it stands in answers to texts."""
+        lookup = {key: value for key, value in LOOKUP.items() if key != "id"}
+        for written, wanted in (
+            ({"json": "id"}, ("x",)),
+            ("own", ("SM7",)),
+            ({"own": "A{{id}}"}, ("A7",)),
+            ("none", ()),
+        ):
+            bench = self.bench(id=written, lookup=lookup)
+            self.assertEqual(self.found(bench, 200, {"count": 1, "id": "x"}), Result(Kind.TAKEN, wanted))
+
+    def test_nothing_secret_is_shown(self) -> None:
+        """The provider may quote our secret and the number."""
+        result = self.found(self.bench(reason={"json": "words"}), 400, {"words": "S3CRET for 923001234567"})
+        assert result is not None
+        self.assertNotRegex(result.reason, "S3CRET|9230")
+
+
 class CuttingCase(SynchronousTestCase):
     def test_cut(self) -> None:
         """In one piece, or in pieces of so many UTF-16 code units, with nothing torn and nothing lost."""

@@ -18,6 +18,13 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.net.http_client import HTTPCall
 from tests.unit.rest.cases import NOW_MS, segment
 
+REQUEST = {"url": "https://h/", "form": {"ref": "{{sid}}"}}
+LOOKUP: dict[str, Any] = {
+    "request": {"url": "https://h/{{sid}}"},
+    "taken": {"json": "id"},
+    "not_taken": {"status": 404},
+}
+
 
 class SettingsCase(SynchronousTestCase):
     def problems(self, **section: Any) -> dict[str, str]:
@@ -124,6 +131,22 @@ class SettingsCase(SynchronousTestCase):
                 )
                 for then in ("permanent", "unknown")
             ),
+            ({"lookup": LOOKUP | {"request": {"url": "https://h/{{x}}"}}}, "lookup.request.url", "does not exist"),
+            ({"lookup": LOOKUP | {"request": {"url": "https://h/{{to}}"}}}, "lookup.request", "{{sid}} or {{id}}"),
+            ({"lookup": LOOKUP}, "request", "does not know the text by {{sid}}"),
+            ({"request": REQUEST, "lookup": LOOKUP | {"not_taken": []}}, "lookup.not_taken", "at least one"),
+            (
+                {"request": REQUEST, "lookup": {"request": REQUEST, "taken": {"json": "a"}}},
+                "lookup.not_taken",
+                "missing",
+            ),
+            (
+                {"request": REQUEST, "lookup": LOOKUP | {"id": {"own": "{{sid}}"}}},
+                "lookup.id",
+                "own, none, or where",
+            ),
+            ({"lookup": LOOKUP, "request": REQUEST, "unknown_outcome": "hold"}, "", "it never is"),
+            ({"reports": "some"}, "reports", "each"),
         ]
         for section, path, words in cases:
             found = self.problems(**section)
@@ -187,7 +210,17 @@ class SettingsCase(SynchronousTestCase):
         """Whatever stands in the file, it is an error and no crash."""
         junks: list[Any] = [None, 5, "x", [], [1], {"a": None}, {"url": 5}, {"url": None, "json": {"a": [None, {}]}}]
         for junk in junks:
-            for key in ("request", "authentication", "id", "accepted", "failures", "secrets", "proxy", "code"):
+            for key in (
+                "request",
+                "authentication",
+                "id",
+                "accepted",
+                "failures",
+                "secrets",
+                "proxy",
+                "code",
+                "lookup",
+            ):
                 data = {"type": "http", "request": {"url": "https://h/"}, key: junk}
                 try:
                     parse(yaml.safe_dump({"channels": {"out": data}}), {})

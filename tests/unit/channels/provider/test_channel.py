@@ -58,6 +58,7 @@ class FakeProvider:
         self.result: Result | None = Result(Kind.TAKEN, ("id-1",))
         self.made: Any = CALL
         self.looks_up = False
+        self.lookup_call: Any = LOOKUP
         self.calls = 0
 
     def call(self, segment: Segment, now_ms: int) -> Any:
@@ -71,8 +72,10 @@ class FakeProvider:
             raise ValueError("a fault")
         return self.result
 
-    def lookup(self, segment: Segment, now_ms: int) -> HTTPCall | None:
-        return LOOKUP if self.looks_up else None
+    def lookup(self, segment: Segment, now_ms: int) -> Any:
+        if isinstance(self.lookup_call, Exception):
+            raise self.lookup_call
+        return self.lookup_call if self.looks_up else None
 
     def found(self, segment: Segment, reply: HTTPReply) -> Result | None:
         return self.result
@@ -371,6 +374,47 @@ class LookUpTest(ProviderCase):
             self.clock.advance(0)
             self.assertEqual((len(self.listener.back[-1]), self.state()), (1, state))
         self.assertEqual(self.provider.calls, 0)
+
+    def test_waits_for_a_token(self) -> None:
+        """The look-up may need a session too; without one nothing was sent."""
+        for failed in (False, True):
+            self.clock.advance(3600)
+            made: Deferred[HTTPCall | Result] = Deferred()
+            self.provider.lookup_call = made
+            self.send(unknowns=1)
+            self.assertEqual(self.client.asked, [])
+            if failed:
+                made.errback(NotSent("no log-in"))
+                self.clock.advance(0)
+                self.assertIs(self.listener.told[-1][0].verdict, Verdict.RETRY)
+            else:
+                made.callback(LOOKUP)
+                self.reply(Result(Kind.TAKEN, ("a",)))
+                self.clock.advance(0)
+                self.assertIs(self.listener.told[-1][0].verdict, Verdict.ACCEPTED)
+
+    def test_logs_in_again(self) -> None:
+        """Once. Then it is a trouble of the account, and the text waits."""
+        self.send(unknowns=1)
+        self.reply(Result(Kind.LOG_IN_AGAIN))
+        self.assertEqual([one.method for one, _ in self.client.asked], ["GET"])
+        self.reply(Result(Kind.LOG_IN_AGAIN))
+        self.clock.advance(0)
+        self.assertEqual((len(self.listener.back), self.channel.parts()[0].state), (1, "stopped"))
+
+    def test_cannot_be_asked_for(self) -> None:
+        """A text of which no look-up can be made: the policy decides alone, and it is sent."""
+        self.provider.lookup_call = Result(Kind.PERMANENT)
+        self.send(unknowns=1)
+        self.assertEqual(self.client.asked[0][0].method, "POST")
+
+    def test_faults(self) -> None:
+        """A look-up that can't be made must not stop the channel."""
+        self.provider.lookup_call = ValueError("a fault")
+        self.send(unknowns=1)
+        self.clock.advance(0)
+        self.assertIs(self.listener.told[-1][0].verdict, Verdict.RETRY)
+        self.flushLoggedErrors(ValueError)
 
 
 class StopTest(ProviderCase):
