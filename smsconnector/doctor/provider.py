@@ -1,7 +1,8 @@
 """``smsconnector doctor --channel NAME``: the request that a channel would send to its HTTP provider, and its answer.
 
 1. ``ProviderPlan`` is made from the command line and the configuration.
-2. Without a number nothing is sent: the request is shown as it would be for an example. Secrets are masked.
+2. Without a number nothing is sent: the request is shown as it would be for an example. Secrets are masked. Where
+   the provider has a request that changes nothing (Twilio), it shows whether the credentials are good.
 3. With one, one text is sent, and the answer is shown with what it means to the connector. If a log-in is configured
    it comes first.
 
@@ -20,10 +21,9 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from zope.interface import provider
 
 from smsconnector.channels import Surroundings
-from smsconnector.channels.http.making import make_client, provider_of, text_cutter
-from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.config import load
+from smsconnector.doctor.provider_types import Check, ProviderSection, side_of
 from smsconnector.errors import AddressError, HTTPFailure, NotSent, TextError
 from smsconnector.messages import Segment, new_sid
 from smsconnector.net.http_client import HTTPCall, HTTPReply
@@ -55,7 +55,7 @@ class ProviderPlan:
     """What is to be tried. ``number`` None: nothing is sent."""
 
     channel: str
-    section: HTTPChannelSection
+    section: ProviderSection
     number: str | None
     source: str | None
     text: str
@@ -72,11 +72,11 @@ def make_provider_plan(options: argparse.Namespace) -> ProviderPlan:
     if len(options.to) > 1:
         raise ValueError("with --channel one text is sent: name one number behind --to")
     configuration = load(options.config)
-    fitting = {name: one for name, one in configuration.channels.items() if isinstance(one, HTTPChannelSection)}
+    fitting = {name: one for name, one in configuration.channels.items() if isinstance(one, ProviderSection)}
     section = fitting.get(options.channel)
     if section is None:
         known = ", ".join(fitting) or "there is none"
-        raise ValueError(f"{options.config} has no channel {options.channel!r} of the type http: say one of {known}")
+        raise ValueError(f"{options.config} has no channel {options.channel!r} to an HTTP provider: say one of {known}")
     try:
         number = normal_number(options.to[0]) if options.to else None
         source = normal_sender(options.source)
@@ -95,15 +95,13 @@ class Trial:
         wall_clock = WallClock()
         nobody: Any = None  # a trial sends without a channel, so that nobody listens
         around = Surroundings(reactor, wall_clock, random.Random(), nobody, nobody, plan.public_url, plan.base_path)
-        self._client = make_client(plan.channel, plan.section, around)
-        self._provider = provider_of(plan.channel, plan.section, around, self._client)
+        self._side = side_of(plan.channel, plan.section, around)
         self._now_ms = wall_clock.milliseconds()
-        self._secrets = tuple(plan.section.all_secrets().values())
 
     def segments(self) -> list[Segment]:
         """The text as it would be sent. Raises TextError."""
         plan = self._plan
-        split = text_cutter(plan.section)(plan.text)
+        split = self._side.cut(plan.text)
         sid = new_sid(self._now_ms)
         number, ends_at = plan.number or EXAMPLE_NUMBER, self._now_ms + VALIDITY_MS
         return [
@@ -119,32 +117,34 @@ class Trial:
         try:
             segments = self.segments()
             for one in segments:
-                self._show(self._provider.request.masked(self._provider.facts(one, self._now_ms)))
+                self._show(self._side.masked(one, self._now_ms))
         except TextError as error:
             self._say(f"this text can't be sent: {error}")
             return 1
         if self._plan.number is None:
+            good = True if self._side.check is None else (yield self._try(self._side.check))
             self._say("Nothing was sent. With --to NUMBER one text is sent, and the answer is shown.")
-            return 0
+            yield self._side.client.close()
+            return 0 if good else 1
         taken = True
         for one in segments:
             result = yield self._send(one)
             taken = taken and result is not None and result.kind is Kind.TAKEN
-        yield self._client.close()
+        yield self._side.client.close()
         return 0 if taken else 1
 
     @inlineCallbacks
     def _send(self, segment: Segment) -> Generator["Deferred[Any]", Any, Result | None]:
         try:
             for is_last in (False, True):
-                call = yield maybeDeferred(self._provider.call, segment, self._now_ms)
+                call = yield maybeDeferred(self._side.provider.call, segment, self._now_ms)
                 if isinstance(call, Result):
                     self._tell(call)
                     return call
                 began = self._clock.seconds()
-                reply = yield self._client.ask(call)
+                reply = yield self._side.client.ask(call)
                 self._show_reply(reply, self._clock.seconds() - began)
-                result = self._provider.read(segment, reply)
+                result = self._side.provider.read(segment, reply)
                 self._tell(result)
                 if result.kind is not Kind.LOG_IN_AGAIN or is_last:
                     return result
@@ -152,6 +152,21 @@ class Trial:
             sent = "nothing was sent" if isinstance(error, NotSent) else "it may have been sent"
             self._say(f"no answer, {sent}: {error.reason}")
         return None
+
+    @inlineCallbacks
+    def _try(self, check: Check) -> Generator["Deferred[Any]", Any, bool]:
+        """Whether the credentials are good, as far as that can be told."""
+        self._say(f"{check.call.method} {check.call.url}")
+        began = self._clock.seconds()
+        try:
+            reply = yield self._side.client.ask(check.call)
+        except HTTPFailure as error:
+            self._say(f"no answer: {error.reason}")
+            return False
+        self._say_status(reply, self._clock.seconds() - began)
+        good, sentence = check.read(reply)
+        self._say(f"this means: {sentence}\n")
+        return good
 
     def _show(self, call: HTTPCall) -> None:
         self._say(f"{call.method} {call.url}")
@@ -163,8 +178,8 @@ class Trial:
             self._say("")
 
     def _show_reply(self, reply: HTTPReply, seconds: float) -> None:
-        answer = Answer(reply.status, reply.headers, reply.body, self._plan.section.answer_charset)
-        self._say(f"HTTP status {reply.status} after {seconds * 1000:.0f} ms, {len(reply.body)} octets")
+        answer = Answer(reply.status, reply.headers, reply.body, self._side.charset)
+        self._say_status(reply, seconds)
         for name in _SHOWN_HEADERS:
             if name in reply.headers:
                 self._say(f"{name}: {self._masked(reply.headers[name])}")
@@ -172,9 +187,12 @@ class Trial:
         shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
         self._say(f"\n{self._masked(shown)}\n")
 
+    def _say_status(self, reply: HTTPReply, seconds: float) -> None:
+        self._say(f"HTTP status {reply.status} after {seconds * 1000:.0f} ms, {len(reply.body)} octets")
+
     def _masked(self, text: str) -> str:
         """Without our secrets, which a provider may quote."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        for secret in sorted(self._side.secrets, key=len, reverse=True):
             text = text.replace(secret, MASK)
         return text
 

@@ -1,5 +1,6 @@
 """A Twilio channel from its section of the configuration."""
 
+from collections.abc import Callable
 from functools import partial
 
 from smsconnector.channels import Surroundings
@@ -7,25 +8,40 @@ from smsconnector.channels.provider.channel import ProviderChannel, ProviderSett
 from smsconnector.channels.twilio.provider import TwilioProvider, cut
 from smsconnector.channels.twilio.settings import TwilioChannelSection
 from smsconnector.net.http_client import HTTPClient
+from smsconnector.sms.segmentation import Split
 
 
 def make_channel(name: str, section: TwilioChannelSection, surroundings: Surroundings) -> ProviderChannel:
     """The account of its texts is the channel's name: so the HTTP door names it, whom the callbacks come to."""
-    callback = None
-    if surroundings.public_url is not None:
-        callback = f"{surroundings.public_url.rstrip('/')}{surroundings.base_path}/{name}/delivery-notification"
-    client = HTTPClient(
-        surroundings.reactor,
+    return ProviderChannel(
+        name,
+        ProviderSettings(name, section.parallel, section.rate, section.drain_timeout),
+        provider_of(name, section, surroundings),
+        make_client(section, surroundings),
+        surroundings,
+        text_cutter(section),
+    )
+
+
+def make_client(section: TwilioChannelSection, around: Surroundings) -> HTTPClient:
+    """The client for its requests."""
+    return HTTPClient(
+        around.reactor,
         section.tls.settings(),
         connections=section.parallel,
         connect_timeout=section.connect_timeout,
         reply_timeout=section.reply_timeout,
     )
-    return ProviderChannel(
-        name,
-        ProviderSettings(name, section.parallel, section.rate, section.drain_timeout),
-        TwilioProvider(section, callback, surroundings.wall_clock.milliseconds),
-        client,
-        surroundings,
-        partial(cut, transliterate=section.transliterate),
-    )
+
+
+def provider_of(name: str, section: TwilioChannelSection, around: Surroundings) -> TwilioProvider:
+    """The provider, which tells Twilio where to report, if that is known."""
+    callback = None
+    if around.public_url is not None:
+        callback = f"{around.public_url.rstrip('/')}{around.base_path}/{name}/delivery-notification"
+    return TwilioProvider(section, callback, around.wall_clock.milliseconds)
+
+
+def text_cutter(section: TwilioChannelSection) -> Callable[[str], Split]:
+    """What makes segments of a text."""
+    return partial(cut, transliterate=section.transliterate)

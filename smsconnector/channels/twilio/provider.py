@@ -47,7 +47,8 @@ class TwilioProvider:
     def __init__(self, section: TwilioChannelSection, callback: str | None, now_ms: Callable[[], int]) -> None:
         self._section, self._callback, self._now_ms = section, callback, now_ms
         sid = quote(section.account_sid, safe="")
-        self._url = f"{section.base_url}/2010-04-01/Accounts/{sid}/Messages.json"
+        self._account_url = f"{section.base_url}/2010-04-01/Accounts/{sid}"
+        self._url = f"{self._account_url}/Messages.json"
         user, password = section.credentials()
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = (("Authorization", f"Basic {basic}"), ("Accept", "application/json"))
@@ -81,6 +82,12 @@ class TwilioProvider:
         left = max(1, min((segment.expires_at - now_ms) // 1000, LONGEST_VALIDITY))
         return left if isinstance(wanted, str) else min(wanted, left)
 
+    def check_call(self, by_key: bool) -> HTTPCall:
+        """A request that changes nothing, for the doctor: the account. An API key may not read it, unless it is a main
+        key; it may list messages (Twilio's pages on API keys)."""
+        url = f"{self._url}?PageSize=1" if by_key else f"{self._account_url}.json"
+        return HTTPCall("GET", url, self._headers)
+
     # --- the answer -----------------------------------------------------------------------------------------
 
     def read(self, segment: Segment, reply: HTTPReply) -> Result:
@@ -88,14 +95,14 @@ class TwilioProvider:
         data = _json(reply)
         if 200 <= reply.status < 300:
             return self._read_success(segment, data, reply)
-        return self._read_failure(segment, reply, _code_of(data.get("code")))
+        return self._read_failure(segment, reply, code_of(data.get("code")))
 
     def _read_success(self, segment: Segment, data: dict[str, Any], reply: HTTPReply) -> Result:
         sid = data.get("sid")
         if not isinstance(sid, str) or not 0 < len(sid) <= 255:
             return Result(Kind.UNKNOWN, reason=f"HTTP {reply.status} without a message: is it a proxy that answers?")
         self._remember(sid, segment)
-        code = _code_of(data.get("error_code"))
+        code = code_of(data.get("error_code"))
         if data.get("status") in ("failed", "undelivered", "canceled") and code is not None:
             return Result(Kind.PERMANENT, code=code, reason="it failed at once")
         return Result(Kind.TAKEN, (sid,))
@@ -143,7 +150,7 @@ class TwilioProvider:
         data = _json(reply)
         messages = data.get("messages")
         if not 200 <= reply.status < 300:
-            return self._read_failure(segment, reply, _code_of(data.get("code")))
+            return self._read_failure(segment, reply, code_of(data.get("code")))
         if not isinstance(messages, list):
             return Result(Kind.UNKNOWN, reason=f"HTTP {reply.status} without messages: is it a proxy that answers?")
         for message in messages:
@@ -211,7 +218,7 @@ def _json(reply: HTTPReply) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _code_of(value: Any) -> int | None:
+def code_of(value: Any) -> int | None:
     """Twilio's codes are numbers; some compatible providers write them as strings."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -23,6 +23,17 @@ channels:
       form: {to: "{{to_plus}}", from: "{{from}}", text: "{{text}}"}
     id: {json: id}
     maximum_length: 30
+  cloud:
+    type: twilio
+    account_sid: ACme
+    auth_token: [S3CRET, 0THER]
+    from: "+15005550006"
+  keyed:
+    type: twilio
+    account_sid: ACme
+    api_key: SKmine
+    api_secret: S3CRET
+    from: Bank
   smpp:
     type: smpp
     binds: [{name: a, endpoint: "tcp:127.0.0.1:2775", system_id: me}]
@@ -30,7 +41,7 @@ channels:
 _NONE = ("bind", "host", "system_id", "system_type", "password_file", "ca_file", "source", "text")
 
 
-class ProviderTrialCase(SynchronousTestCase):
+class TrialCase(SynchronousTestCase):
     def options(self, **given: Any) -> argparse.Namespace:
         path = self.mktemp()
         Path(path).write_text(CONFIGURATION)
@@ -48,10 +59,12 @@ class ProviderTrialCase(SynchronousTestCase):
             return succeed(answer) if isinstance(answer, HTTPReply) else fail(answer)
 
         one = Trial(MemoryReactorClock(), make_provider_plan(self.options(**given)), said.append)
-        with mock.patch.object(one._client, "ask", ask):
+        with mock.patch.object(one._side.client, "ask", ask):
             status = self.successResultOf(one.run())
         return status, "\n".join(said), asked
 
+
+class ProviderTrialCase(TrialCase):
     def test_shown(self) -> None:
         """Without a number nothing is sent, and no secret is shown."""
         status, said, asked = self.trial()
@@ -84,7 +97,7 @@ class ProviderTrialCase(SynchronousTestCase):
     def test_options(self) -> None:
         """What can't be followed, in a sentence."""
         for given, words in (
-            ({"channel": "smpp"}, "say one of out"),
+            ({"channel": "smpp"}, "say one of out, cloud, keyed"),
             ({"channel": "nobody"}, "no channel 'nobody'"),
             ({"to": ["1234567", "1234568"]}, "name one number"),
             ({"to": ["x"]}, "not a phone number"),
@@ -93,3 +106,68 @@ class ProviderTrialCase(SynchronousTestCase):
             with self.assertRaises(ValueError) as caught:
                 make_provider_plan(self.options(**given))
             self.assertIn(words, str(caught.exception))
+
+
+class TwilioTrialCase(TrialCase):
+    """The same for a channel of the type ``twilio``."""
+
+    ACCOUNT = HTTPReply(200, {}, b'{"status": "active", "auth_token": "S3CRET", "friendly_name": "Acme"}')
+    SENT = HTTPReply(201, {"content-type": "application/json"}, b'{"sid": "SM17", "status": "queued", "to": "+447911"}')
+
+    def test_shown(self) -> None:
+        """Without a number the request is shown, without secrets, and nothing is sent. The account is asked for, which
+        changes nothing; what comes back is not shown, for it holds the token."""
+        status, said, asked = self.trial(self.ACCOUNT, channel="cloud")
+        self.assertEqual(status, 0)
+        ((method, url, headers, _body),) = asked
+        self.assertEqual((method, url), ("GET", "https://api.twilio.com/2010-04-01/Accounts/ACme.json"))
+        self.assertIn("Basic ", dict(headers)["Authorization"])
+        for words in (
+            "POST https://api.twilio.com/2010-04-01/Accounts/ACme/Messages.json",
+            "To=%2B923001234567&Body=Test",
+            "Authorization: Basic _hidden_",
+            "the credentials are good",
+            "active",
+            "Nothing was sent",
+        ):
+            self.assertIn(words, said)
+        self.assertNotRegex(said, "S3CRET|0THER|QUNtZTpTM0NSRVQ|Acme")
+
+    def test_key(self) -> None:
+        """A standard API key may not read the account: with a key the messages are asked for, one at most."""
+        _, said, asked = self.trial(HTTPReply(200, {}, b'{"messages": [{"body": "private"}]}'), channel="keyed")
+        self.assertEqual(asked[0].url, "https://api.twilio.com/2010-04-01/Accounts/ACme/Messages.json?PageSize=1")
+        self.assertIn("the credentials are good", said)
+        self.assertNotIn("private", said)
+
+    def test_credentials(self) -> None:
+        """Wrong ones, a suspended account, a page of a proxy, no answer: what it means, and status 1."""
+        for answer, words in (
+            (HTTPReply(401, {}, b'{"code": 20003, "message": "x", "status": 401}'), "code 20003"),
+            (HTTPReply(200, {}, b'{"status": "suspended"}'), "the account is suspended"),
+            (HTTPReply(200, {}, b"<html>S3CRET"), "is it a proxy"),
+            (HTTPReply(404, {}, b""), "has no such resource"),
+            (HTTPReply(500, {}, b""), "HTTP status 500"),
+            (Unanswered("it was cut"), "no answer: it was cut"),
+        ):
+            status, said, _ = self.trial(answer, channel="cloud")
+            self.assertEqual(status, 0 if answer == HTTPReply(404, {}, b"") else 1, words)
+            self.assertIn(words, said)
+            self.assertNotIn("S3CRET", said)
+
+    def test_sent(self) -> None:
+        """What came back, and what it means."""
+        status, said, asked = self.trial(self.SENT, channel="cloud", to=["+44 7911 123456"], source="Bank", text="Hi")
+        self.assertEqual((status, len(asked)), (0, 1))
+        self.assertEqual(asked[0].body, b"To=%2B447911123456&Body=Hi&From=Bank&ValidityPeriod=3600")
+        for words in ("HTTP status 201", '"status": "queued"', "this means: accepted", "id: SM17"):
+            self.assertIn(words, said)
+
+    def test_refused(self) -> None:
+        """Status 1, and what it means."""
+        reply = HTTPReply(400, {}, b'{"code": 21211, "message": "not valid: +44", "status": 400}')
+        status, said, _ = self.trial(reply, channel="cloud", to=["447911123456"])
+        self.assertEqual(status, 1)
+        self.assertIn("refused for good", said)
+        self.assertIn("code of the report: 21211", said)
+        self.assertEqual(self.trial(channel="cloud", text="x" * 1601)[0], 1)
