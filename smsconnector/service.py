@@ -88,7 +88,7 @@ class Connector(MultiService):
         store, events, process = configuration.store, configuration.events, wall_clock.milliseconds()  # names this run
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         self.sinks = make_sinks(reactor, events.sinks, self._dice, wall_clock)
-        publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader)
+        publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader, dice=self._dice)
         self.publishers = {name: publisher(self.sinks[name], name, one) for name, one in events.selections.items()}
         answers = OptOutReplies(wall_clock, configuration.opt_out_replies, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended, answers)

@@ -9,8 +9,17 @@ thousands may be due together. So for each kind of event, which is a destination
 No clock and no I/O: the time goes in as seconds.
 """
 
+from random import Random
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 20.0  # until another parked event of that kind is tried, doubled each time
 MOST = 100  # parked events of one kind that are at the sink together
+
+
+def pause_after(first: float, longest: float, attempts: int, dice: Random) -> float:
+    """Seconds until an event is tried again that was tried so often before: ``first``, doubled each time, ``longest``
+    at most. The dice take up to a quarter off, so that events that were refused together, here and at other
+    connectors, don't come back in one moment."""
+    return min(first * 2.0 ** min(attempts, 30), longest) * (0.75 + dice.random() / 4)
 
 
 class KindOfEvent:

@@ -5,8 +5,8 @@
 3. A confirmed event is marked in the database. If the process is killed after the confirmation and before the mark, the
    event is published again, with the same event id.
 4. An event that the sink refuses, or wants later, is parked in the database. It is tried again, after a pause that is
-   doubled each time. Other events do not wait for it (``parked_events``).
-
+   doubled each time, more or less: what was refused together does not come back together. Other events do not wait for
+   it (``parked_events``).
 5. A kind of event whose destination gives no answers is set aside when there is no more room for it. The other kind
    goes on (``outbox_reading``).
 
@@ -23,6 +23,7 @@ more is published: all of it would be published again after the rescue.
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from random import Random
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -38,7 +39,7 @@ from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter, Waiters
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
 from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading
-from smsconnector.walks.parked_events import KindsOfEvents
+from smsconnector.walks.parked_events import KindsOfEvents, pause_after
 from smsconnector.wall_clock import WallClock
 
 CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE of each kind may be at the sink
@@ -63,9 +64,10 @@ class Publisher(Service):
         sink: IEventSink,
         sink_name: str = "stomp",
         selection: Selection = ALL_EVENTS,
+        dice: Random | None = None,
     ) -> None:
         self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
-        self.sink, self.sink_name, self._selection = sink, sink_name, selection
+        self.sink, self.sink_name, self._selection, self._dice = sink, sink_name, selection, dice or Random()
         self._passed = 0  # with a selection: up to which event this was written to be settled
         self._is_passing = False  # that is being written
         self._retrying = RetryingWriter(clock, writer)
@@ -259,8 +261,7 @@ class Publisher(Service):
                 self._kinds[event.kind].refused(self._clock.seconds())
             elif refused:
                 self._say_refused(event, outcome.reason)
-            first = FIRST_RETRY if refused else FIRST_DELAY
-            pause = min(first * 2.0 ** min(event.attempts, 30), LONGEST_RETRY)
+            pause = pause_after(FIRST_RETRY if refused else FIRST_DELAY, LONGEST_RETRY, event.attempts, self._dice)
             due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000) if outcome.again else ops.NOT_AGAIN
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
 

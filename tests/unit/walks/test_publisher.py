@@ -1,5 +1,6 @@
 """The publisher: what a sink refuses or wants later is parked alone, tried again, and holds up nothing."""
 
+from random import Random
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -32,6 +33,17 @@ def name_of(event: Event) -> str:
     return event.event_id.split("/")[2]
 
 
+class Dice(Random):
+    """Always rolls the same."""
+
+    def __init__(self, roll: float) -> None:
+        super().__init__()
+        self.roll = roll
+
+    def random(self) -> float:
+        return self.roll
+
+
 class PublisherStage(SynchronousTestCase):
     """A store in a file, one sink; ``tell`` and ``report`` write events, ``sink`` answers."""
 
@@ -39,6 +51,7 @@ class PublisherStage(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock, self.path = Clock(), self.mktemp()
+        self.dice = Dice(1.0)
         self.log = RecordedLog(self)
         self.start()
 
@@ -49,7 +62,9 @@ class PublisherStage(SynchronousTestCase):
         store = Store(self.path, sinks={SINK: self.selection})
         self.writer, self.sink = DirectWriter(self.clock, store), FakeSink()
         wall_clock = WallClock(self.now)
-        self.publisher = Publisher(self.clock, wall_clock, self.writer, self.writer, self.sink, SINK, self.selection)
+        self.publisher = Publisher(
+            self.clock, wall_clock, self.writer, self.writer, self.sink, SINK, self.selection, self.dice
+        )
         self.publisher.startService()
         self.settle()
 
@@ -171,6 +186,20 @@ class ParkingCase(PublisherStage):
         self.assertEqual((self.ids(self.sink.published), self.measures()), (["a"], (0, 0)))
         self.advance(2 * LONGEST_RETRY)
         self.assertEqual(self.sink.batches, [])
+
+    def test_not_all_at_once(self) -> None:
+        """What was refused together comes back spread over a quarter of the pause, and never later than that: a
+        consumer that has just come up must not get everything of all connectors in one second."""
+        self.publisher._dice = Random(7)
+        self.tell(*(f"e{at}" for at in range(40)))
+        self.answer({f"e{at}" for at in range(40)})
+        rows = self.writer.store._connection.execute("SELECT due_at - since FROM parked_event").fetchall()
+        pauses = [pause / 1000 for (pause,) in rows]
+        self.assertEqual(len(pauses), 40)
+        self.assertTrue(all(0.75 * FIRST_RETRY <= one <= FIRST_RETRY for one in pauses), pauses)
+        self.assertLess(min(pauses), 0.8 * FIRST_RETRY)
+        self.assertGreater(max(pauses), 0.95 * FIRST_RETRY)
+        self.assertGreater(len(set(pauses)), 30)
 
     def test_wanted_later(self) -> None:
         """The first pause is short, and it is no error."""
