@@ -12,12 +12,12 @@ from typing import TextIO
 
 from smsconnector import __version__
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import load, load_store
+from smsconnector.config import load, load_sink_names, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
 from smsconnector.store.offline.parked import parked_events, retry_parked
-from smsconnector.store.offline.reconcile import HourOfChannel, reconcile
+from smsconnector.store.offline.reconcile import HourOfChannel, known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.operations import NOT_AGAIN
 from smsconnector.terminal import say
@@ -155,11 +155,15 @@ class Progress:
 
 def run_reconcile(options: argparse.Namespace) -> int:
     """Print a table by hour and channel, then what does not add up; 1 if there is any. How far it is goes to stderr."""
-    account = reconcile(_database(options), options.since, Progress())
+    path = _database(options)
+    sinks = None if options.database else load_sink_names(options.config)
+    account = reconcile(path, options.since, Progress(), sinks)
     print(f"{'hour (UTC)':<16}  {'channel':<16}" + "".join(f"{name:>12}" for name in HourOfChannel._fields[2:]))
     for line in account.lines:
         hour = datetime.fromtimestamp(line.hour / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         print(f"{hour:<16}  {line.channel:<16}" + "".join(f"{count:>12}" for count in line[2:]))
+    for name in () if sinks is None else sorted(set(known_sinks(path)) - sinks):
+        print(f"not counted is what the sink {name} is owed, which is not configured")
     for sid, sentence in account.faults:
         print(f"{sid}: {sentence}")
     print(f"{len(account.faults)} that do not add up" if account.faults else "all adds up")

@@ -322,6 +322,16 @@ def load_store(path: str, environment: Mapping[str, str] | None = None) -> Store
     return store
 
 
+def load_sink_names(path: str) -> set[str] | None:
+    """Only the names of the sinks, for the same tools; None if they can't be told, for the section is wrong. Raises
+    ConfigurationError if the file can't be read."""
+    events = _parse_mapping(_read(path)).get("events") or {}
+    sinks = events.get("sinks", [events]) if isinstance(events, dict) else None
+    if not isinstance(sinks, list) or not all(isinstance(one, dict) for one in sinks):
+        return None
+    return {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text("utf-8")

@@ -10,9 +10,10 @@ that a transaction of ours may still read, so a long one would let it grow witho
 is not counted, and neither are messages that retention has dropped.
 """
 
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import NamedTuple
 
@@ -36,8 +37,8 @@ class HourOfChannel(NamedTuple):
     delivered: int
     failed: int
     under_way: int
-    confirmed: int  # reports of these messages that every sink has confirmed
-    waiting: int  # reports of these messages that some sink has not confirmed yet
+    confirmed: int  # reports of these messages that every sink in question has confirmed
+    waiting: int  # reports of these messages that some of them has not confirmed yet
 
 
 class Balance(NamedTuple):
@@ -47,11 +48,13 @@ class Balance(NamedTuple):
     faults: list[tuple[str, str]]
 
 
-# Whether any sink has yet to confirm the event ``o``. Step 7 of the schema says how confirmations are kept.
+# Whether any sink has yet to confirm the event ``o``, of all or of those with the names ?4 (JSON). Step 7 of the schema
+# says how confirmations are kept.
 _IS_OWED = f"""EXISTS (
     SELECT 1 FROM sink AS k LEFT JOIN confirmation AS c ON c.id = o.id * {SINKS} + k.id
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
-    WHERE p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL))"""
+    WHERE (?4 IS NULL OR k.name IN (SELECT value FROM json_each(?4)))
+    AND (p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL)))"""
 _UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d})"
 _FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
 _SLICE = "m.id > ?2 AND m.id <= ?3 AND m.accepted_at >= ?1"
@@ -91,18 +94,32 @@ _FAULTS = {
 }
 
 
-def reconcile(path: str, since: int = 0, tell: Callable[[float], None] = lambda share: None) -> Balance:
-    """Count the messages accepted at ``since`` (ms since the Unix epoch) or later. At most ``MOST_FAULTS`` faults of
-    each kind are listed. ``tell`` is called after each slice, with the share of the ids that were looked at, 0 to 1.
-    Raises StoreUnusable."""
+def known_sinks(path: str) -> list[str]:
+    """The names of all sinks that the database knows. Raises StoreUnusable."""
+    with closing(open_readonly(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM sink ORDER BY id")]
+
+
+def reconcile(
+    path: str,
+    since: int = 0,
+    tell: Callable[[float], None] = lambda share: None,
+    sinks: Collection[str] | None = None,
+) -> Balance:
+    """Count the messages accepted at ``since`` (ms since the Unix epoch) or later. Reports wait for the sinks of these
+    names; None: for all that the database knows. At most ``MOST_FAULTS`` faults of each kind are listed. ``tell`` is
+    called after each slice, with the share of the ids that were looked at, 0 to 1. Raises StoreUnusable."""
     with closing(open_readonly(path)) as connection:
         try:
-            return _all_slices(connection, since, tell)
+            names = None if sinks is None else json.dumps(sorted(sinks))
+            return _all_slices(connection, since, tell, names)
         except sqlite3.DatabaseError as error:
             raise StoreUnusable(explain(error, path)) from error
 
 
-def _all_slices(connection: sqlite3.Connection, since: int, tell: Callable[[float], None]) -> Balance:
+def _all_slices(
+    connection: sqlite3.Connection, since: int, tell: Callable[[float], None], sinks: str | None
+) -> Balance:
     counts: dict[tuple[int, str], Counter[str]] = {}
     faults: dict[str, list[str]] = {sentence: [] for sentence in _FAULTS}
     first = connection.execute("SELECT coalesce(min(id), 1) FROM message").fetchone()[0]
@@ -112,7 +129,7 @@ def _all_slices(connection: sqlite3.Connection, since: int, tell: Callable[[floa
         connection.execute("BEGIN")
         end = connection.execute(_END, (after, last, AT_ONCE)).fetchone()[0]
         if end is not None:  # retention may have dropped the rest
-            _one_slice(connection, (since, after, end), counts, faults)
+            _one_slice(connection, (since, after, end), sinks, counts, faults)
         connection.execute("COMMIT")
         after = last if end is None else end
         tell((after - first + 1) / (last - first + 1))
@@ -130,12 +147,13 @@ _END = "SELECT max(id) FROM (SELECT id FROM message WHERE id > ? AND id <= ? ORD
 def _one_slice(
     connection: sqlite3.Connection,
     bounds: tuple[int, int, int],
+    sinks: str | None,
     counts: dict[tuple[int, str], Counter[str]],
     faults: dict[str, list[str]],
 ) -> None:
     """Add what a slice has to ``counts`` and ``faults``. ``bounds``: since when (ms), the ids after which it begins,
-    and with which it ends."""
-    for row in connection.execute(_LINES, bounds):
+    and with which it ends. ``sinks``: their names as JSON."""
+    for row in connection.execute(_LINES, (*bounds, sinks)):
         line = HourOfChannel(*row)
         counts.setdefault((line.hour, line.channel), Counter()).update(
             {name: getattr(line, name) for name in HourOfChannel._fields[2:]}

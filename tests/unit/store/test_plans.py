@@ -36,7 +36,7 @@ from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindF
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
-from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.offline.reconcile import known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
@@ -167,6 +167,7 @@ class PlanCase(SynchronousTestCase):
 
     def tools(self, path: str) -> None:
         self.assertNotEqual(reconcile(path).lines, [])
+        self.assertEqual(known_sinks(path)[:1], [SINK])
         parked = [one.event_id for one in parked_events(path)]
         retry_parked(path, parked[:1])
         retry_parked(path, [])

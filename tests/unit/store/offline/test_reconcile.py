@@ -132,6 +132,54 @@ class ReconcileCase(StoreCase):
             self.assertEqual(err.getvalue().count("of the messages looked at\n"), lines)
             self.assertIn("all adds up", out.getvalue())
 
+    def counts(self, *sinks: str) -> tuple[int, int]:
+        """Confirmed and waiting reports of all messages."""
+        lines = reconcile(self.path, sinks=sinks or None).lines
+        return sum(one.confirmed for one in lines), sum(one.waiting for one in lines)
+
+    def test_a_sink_that_is_gone(self) -> None:
+        """A report waits for the sinks of the configuration. What a sink is owed that is in it no more, nobody brings;
+        the database keeps it, for the sink may come back."""
+        self.store.close()
+        self.store = Store(self.path, sinks=(SINK, "old"))
+        self.addCleanup(self.store.close)
+        self.fill(4)  # "old" has confirmed none
+        self.assertEqual(self.counts(), (0, 4))
+        self.assertEqual(self.counts(SINK, "old"), (0, 4))
+        self.assertEqual(self.counts(SINK), (4, 0))
+        self.assertEqual(self.counts("old"), (0, 4))
+        self.assertEqual(self.counts(SINK, "new"), (4, 0))
+        rows = self.one(ops.LoadEvents("old", 0, 2))
+        parked = tuple(ops.ParkedEvent(one.id, one.kind, 1, NOW, "no") for one in rows)
+        self.one(ops.ParkEvents("old", parked, True, 0, NOW))
+        self.assertEqual((self.counts(SINK), self.counts("old")), ((4, 0), (0, 4)))
+
+    def test_command_by_configuration(self) -> None:
+        """With a configuration, only its sinks count, and another one is told of. A configuration that can't be read
+        for want of secrets, or the database alone, counts them all."""
+        self.store.close()
+        self.store = Store(self.path, sinks=(SINK, "old"))
+        self.addCleanup(self.store.close)
+        self.fill(4)
+        stomp, old = "{type: stomp}", "{type: webhook, name: old, url: 'https://h/', secrets: ['${NOT_SET}']}"
+        for events, arguments, waiting, told in (
+            ("events: {sink: stomp}", ["--config"], "0", "old"),
+            (f"events: {{sinks: [{stomp}]}}", ["--config"], "0", "old"),
+            (f"events: {{sinks: [{stomp}, {old}]}}", ["--config"], "4", ""),
+            ("events: {sinks: 5}", ["--config"], "4", ""),
+            ("channels: {}", ["--config"], "0", "old"),
+            ("", ["--database"], "4", ""),
+        ):
+            file = self.mktemp()
+            with open(file, "w", encoding="utf-8") as written:
+                written.write(f"store: {{path: {self.path}}}\n{events}\n")
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                path = file if arguments == ["--config"] else self.path
+                self.assertEqual(cli.main(["reconcile", *arguments, path]), 0)
+            self.assertEqual(out.getvalue().splitlines()[1].split()[-1], waiting, events)
+            self.assertEqual("the sink old" in out.getvalue(), bool(told), events)
+
     def test_closed(self) -> None:
         """Afterwards the file is nobody's: it can be written by another."""
         self.fill(1)
