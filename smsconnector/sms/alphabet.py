@@ -46,6 +46,12 @@ def septet_count(text: str) -> int:
     return len(gsm7_encode(text))
 
 
+def utf16_units(text: str) -> int:
+    """The number of UTF-16 code units: as many providers count characters. One beyond U+FFFF, such as an emoji, is
+    two."""
+    return len(text.encode("utf-16-be", "surrogatepass")) // 2
+
+
 def gsm7_encode(text: str, pair: SeptetTables = DEFAULT_TABLES) -> bytes:
     """The unpacked septets, one per octet; the escape 0x1B before a code of the extension table (GSM 03.38 section
     6.2.1). Raises TextError ``not_gsm7``, which names the characters that the alphabet lacks."""

@@ -5,6 +5,7 @@ counted in UTF-16 code units, as most of them count: an emoji is two.
 """
 
 from smsconnector.errors import TextError
+from smsconnector.sms.alphabet import utf16_units
 from smsconnector.sms.choice import choose
 from smsconnector.sms.segmentation import Split, pieces
 
@@ -15,7 +16,7 @@ def cut(
     """The text in pieces of at most ``maximum``; None: in one. Characters that belong together are not torn. Raises
     TextError: ``text_too_long``, or ``too_many_segments``."""
     chosen = choose(text, lambda _text, _alphabet: 1, may_transliterate=transliterate)
-    length = len(chosen.text.encode("utf-16-be", "surrogatepass")) // 2
+    length = utf16_units(chosen.text)
     parts: tuple[str, ...] = (chosen.text,)
     if maximum is not None and length > maximum:
         if not may_split:

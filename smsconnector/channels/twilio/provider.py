@@ -28,6 +28,7 @@ from smsconnector.errors import TextError
 from smsconnector.messages import Segment
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.net.retry_after import retry_after
+from smsconnector.sms.alphabet import utf16_units
 from smsconnector.sms.segmentation import Split, segment
 
 MOST_CHARACTERS = 1_600
@@ -170,13 +171,17 @@ class TwilioProvider:
 
 
 def cut(text: str, transliterate: bool = False) -> Split:
-    """One segment, whatever its length is; TextError above 1600 characters. The alphabet is what Twilio will choose."""
-    if len(text) > MOST_CHARACTERS:
-        raise TextError(
-            "text_too_long", f"Twilio takes {MOST_CHARACTERS} characters at most, and this text has {len(text)}."
-        )
+    """One segment, whatever its length is; TextError above 1600 UTF-16 code units: Twilio counts an emoji as several
+    characters (error 21617). The alphabet is what Twilio will choose."""
     split = segment(text, form="payload", transliterate=transliterate)
-    return Split(split.alphabet, ("".join(split.segments),), split.forced_by, split.transliterated)
+    whole = "".join(split.segments)
+    length = utf16_units(whole)
+    if length > MOST_CHARACTERS:
+        raise TextError(
+            "text_too_long",
+            f"Twilio takes {MOST_CHARACTERS} characters at most, and this text has {length}; an emoji counts as two.",
+        )
+    return Split(split.alphabet, (whole,), split.forced_by, split.transliterated)
 
 
 def written_number(number: str) -> str:

@@ -121,6 +121,22 @@ class CallTest(SynchronousTestCase):
             cut("x" * 1601)
         self.assertIn("1600", str(raised.exception))
 
+    def test_what_counts_as_two(self) -> None:
+        """Emojis "will be counted as multiple characters" (Twilio's page on error 21617): in UTF-16 each is two. With
+        fewer than that the text would get its 200, and fail then."""
+        self.assertEqual(cut("\U0001f600" * 800).segments, ("\U0001f600" * 800,))
+        for text in ("\U0001f600" * 801, "\U0001f600" + "x" * 1599):
+            with self.assertRaises(TextError) as raised:
+                cut(text)
+            self.assertIn("emoji", str(raised.exception))
+
+    def test_what_transliteration_makes(self) -> None:
+        """Twilio sees the text that is sent: an ellipsis has become three characters, an emoji none that counts as
+        two."""
+        self.assertEqual(len(cut("\u2026" * 500, transliterate=True).segments[0]), 1500)
+        self.assertRaises(TextError, cut, "\u2026" * 600, transliterate=True)
+        self.assertEqual(len(cut("\u2026" * 600).segments[0]), 600)
+
 
 class ReadTest(SynchronousTestCase):
     def test_table(self) -> None:
