@@ -223,6 +223,7 @@ class Configuration(Section):
             receipt_times={name: int(channel.receipt_time * 1000) for name, channel in channels},
             graces={name: int(channel.receipt_grace * 1000) for name, channel in channels},
             telling_parts={account for name, channel in channels for account in channel.telling_parts(name)},
+            naming_ids={name for name, channel in channels if channel.names_our_ids(self.http.public_url)},
             several_ids={account for name, channel in channels for account in channel.several_ids(name)},
             fall_backs={
                 name: one.fallback.rule(may_repeat=one.unknown_outcome == "resend")

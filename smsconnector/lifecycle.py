@@ -86,6 +86,7 @@ class EndRules:
     receipt_times: Mapping[str, int] = field(default_factory=dict)  # from the end of the lifetime on, for receipts
     graces: Mapping[str, int] = field(default_factory=dict)  # from an unclear answer on, for a clear one
     telling_parts: Collection[str] = frozenset()  # the accounts whose SMSC gives a receipt for each part, for sure
+    naming_ids: Collection[str] = frozenset()  # the channels whose provider names our own ids when it tells of texts
     several_ids: Collection[str] = frozenset()  # the accounts whose provider may give one text several ids
     fall_backs: Mapping[str, FallBackRule] = field(default_factory=dict)
 

@@ -316,6 +316,11 @@ class ChannelSection(Section):
         which is the account of channels of HTTP providers."""
         return set()
 
+    def names_our_ids(self, public_url: str | None) -> bool:
+        """Whether its provider names our own ids when it tells of texts, so that it may tell of one whose request was
+        not answered. ``public_url`` as of ``warnings``."""
+        return False
+
     def several_ids(self, name: str) -> set[str]:
         """The accounts of this channel, whose name it is, where one text may get several ids."""
         return set()

@@ -89,11 +89,24 @@ class OutgoingTexts(SeveralIds):
             f"SELECT id FROM segment WHERE state = {SegmentState.CLAIMED:d} AND due_at <> ?", (batch[-1].process,)
         ).fetchall()
         known = self._know([segment_id for (segment_id,) in claimed])
-        failed = [one for one in list(known.states) if known.step(one, SegmentState.FAILED)]
+        kept = self._keep_claims(known, batch[-1]) if self._rules.naming_ids else set()
+        failed = [one for one in list(known.states) if one not in kept and known.step(one, SegmentState.FAILED)]
         codes: dict[int, Code] = dict.fromkeys(failed, CODE_UNKNOWN)
+        if kept and self._of_several:
+            codes |= self._end_lost(known, kept, batch[-1].now)
         self._write_ends(known, codes)
         self._conclude(known, codes, batch[-1].now, is_presumed=True)
         return [len(codes)] * len(batch)
+
+    def _keep_claims(self, known: Known, settle: ops.Settle) -> set[int]:
+        """The claimed segments of which the provider may still tell, because it names our own id. Each is kept for the
+        grace of its channel, from the first start after the kill on."""
+        naming = self._rules.naming_ids
+        kept = [one for one in known.states if known.messages[known.message_of[one]].channel in naming]
+        rows = self._run("SELECT id FROM presumed_end WHERE id IN (SELECT value FROM json_each(?))", kept)
+        waited_for = {segment_id for (segment_id,) in rows}
+        self._keep_unanswered(known, [one for one in kept if one not in waited_for], settle)
+        return set(kept)
 
     def _requeue(self, batch: list[ops.Requeue]) -> list[ops.Requeued]:
         return [self._requeue_some(requeue) for requeue in batch]
@@ -215,7 +228,7 @@ class OutgoingTexts(SeveralIds):
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
 
-    def _keep_unanswered(self, known: Known, segment_ids: list[int], record: ops.Record) -> None:
+    def _keep_unanswered(self, known: Known, segment_ids: list[int], by: ops.Record | ops.Settle) -> None:
         """Mark these as claimed until the grace is over: a late response may still tell what became of them."""
         kept = [one for one in segment_ids if known.states.get(one) in (SegmentState.QUEUED, SegmentState.CLAIMED)]
         known.states.update(dict.fromkeys(kept, SegmentState.CLAIMED))
@@ -223,9 +236,9 @@ class OutgoingTexts(SeveralIds):
             f"UPDATE segment SET state = {SegmentState.CLAIMED:d}, due_at = ?2, code = ?3, sent_at = ?4"
             " WHERE id IN (SELECT value FROM json_each(?1))",
             kept,
-            record.process,
+            by.process,
             CODE_UNKNOWN,
-            record.now,
+            by.now,
         )
         graces = {one: self._rules.grace(known.messages[known.message_of[one]].channel) for one in kept}
-        self._presume([(one, Reason.UNANSWERED, CODE_UNKNOWN, record.now + grace) for one, grace in graces.items()])
+        self._presume([(one, Reason.UNANSWERED, CODE_UNKNOWN, by.now + grace) for one, grace in graces.items()])

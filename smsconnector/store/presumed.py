@@ -1,7 +1,7 @@
 """Ends that are presumed, because the network has not told them clearly, and are applied when nothing better came.
 
-1. *No response* came to a submit that is not repeated. A late one may still tell. If none does, the segment is FAILED
-   with the code UNKNOWN.
+1. *No response* came to a submit that is not repeated. A late one may still tell, or the callback of a provider that
+   names our own id, also after a kill. If none does, the segment is FAILED with the code UNKNOWN.
 2. *An unclear receipt* has a status word that nobody knows, or the word UNKNOWN. A clear one may follow. If none does,
    the segment is FAILED with the code of the unclear one. A later unclear receipt takes the place of an earlier one.
 3. *One receipt for all parts.* Some SMSCs join the parts of a long text, and send one receipt for the whole. So when a

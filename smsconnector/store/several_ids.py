@@ -231,6 +231,14 @@ class SeveralIds(Receipts):
         self._write_telling(telling, now)
         return telling.codes
 
+    def _end_lost(self, known: Known, segment_ids: Iterable[int], now: int) -> dict[int, Code]:
+        """End those of which no answer can come any more, by what was told of them. Returns their codes."""
+        telling = _Telling(known, self._load_texts(set(segment_ids)))
+        for segment_id in telling.texts:
+            telling.conclude(segment_id)
+        self._write_telling(telling, now)
+        return telling.codes
+
     def _tell_parked(self, telling: _Telling, parked_for: list[tuple[int, str, str]], earlier: int) -> None:
         """What was parked of these ids."""
         if not parked_for or not self._counts.parked_receipts:

@@ -1,7 +1,7 @@
 """Work by the clock: end what is overdue, drop what is old, end what a killed process had claimed.
 
 1. At the start, segments that a killed process had claimed end as FAILED with the code UNKNOWN (policy ``hold``), for
-   they may have been sent.
+   they may have been sent. Those of a provider that names our own ids are kept for a grace: it may still tell.
 2. Every ``SWEEP_INTERVAL`` seconds a sweep ends messages past their lifetime and past the time for receipts, and those
    of which something unclear was told that nothing has made clear. It hands on texts whose missing parts never came. It
    gives up receipts that fit no message. If it ended anything, the next sweep follows at once, for one sweep takes a

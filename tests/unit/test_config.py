@@ -221,6 +221,22 @@ events: {uri: "http://x", sink: file}
         rules = parse(GOOD).end_rules
         self.assertEqual((rules.receipt_time("smpp"), rules.grace("smpp")), (3_600_000, 3_600_000))
         self.assertEqual(rules.telling_parts, set())
+        request = {"url": "https://h/", "query": {"u": "{{callback_url}}"}}
+        cloud = {"type": "twilio", "account_sid": "A", "auth_token": "t", "from": "Bank"}
+        channels = {
+            "by_path": {"type": "http", "request": request},
+            "by_field": {"type": "http", "id": "own", "request": {"url": "https://h/{{sid}}"}},
+            "never_told": {"type": "http", "receipts": False, "request": request},
+            "by_id": {"type": "http", "id": {"json": "id"}, "request": {"url": "https://h/"}},
+            "cloud": cloud,
+            "silent": cloud | {"receipts": False},
+        }
+        for http, wanted in (
+            ({"public_url": "https://sms.example.org"}, {"by_path", "by_field", "cloud"}),
+            ({}, {"by_field"}),
+        ):
+            rules = parse(yaml.safe_dump({"channels": channels, "http": http}), {}).end_rules
+            self.assertEqual(rules.naming_ids, wanted)
         several = {"type": "http", "request": {"url": "https://h/"}, "id": {"json": "messages.*.id"}}
         self.assertEqual(parse(yaml.safe_dump({"channels": {"prov": several}}), {}).end_rules.several_ids, {"prov"})
         split = {"type": "http", "request": {"url": "https://h/"}, "maximum_length": 160, "long_texts": "split"}

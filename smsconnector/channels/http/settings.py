@@ -221,6 +221,12 @@ class HTTPChannelSection(ChannelSection):
     def _each_id_is_told(self) -> bool:
         return self.reports == "each" and self._may_give_several_ids()
 
+    def names_our_ids(self, public_url: str | None) -> bool:
+        request = Templates(self.written()).request
+        names = set() if request is None else request.names
+        is_named = "sid" in names or ("callback_url" in names and public_url is not None)
+        return is_named and self.tells_receipts(names)
+
     def several_ids(self, name: str) -> set[str]:
         return {name} if self._may_give_several_ids() else set()
 

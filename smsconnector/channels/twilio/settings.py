@@ -99,6 +99,9 @@ class TwilioChannelSection(ChannelSection):
             tokens = []
         return twilio_hooks(tokens, public_url)
 
+    def names_our_ids(self, public_url: str | None) -> bool:
+        return public_url is not None and self.receipts is not False
+
     def opt_out_codes(self) -> Collection[str]:
         return ("21610",)  # "Attempt to send to unsubscribed recipient"
 

@@ -55,6 +55,7 @@ _RANGES = {  # the values that a column may have, where its type does not say en
     "segment": {"number": range(1, 256), "state": range(5)},
     # These two look alike, but for their numbers: an id of an event is less than every time since 2001 in ms.
     "sink": {"id": range(1, SINKS), "settled_up_to": range(10**12)},
+    "provider_id": {"awaited": range(2), "told": range(4)},
     "account_telling_parts": {"seen_at": range(10**12, 10**15)},
 }
 _TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # by the declared type of a column; a code has none

@@ -1,8 +1,9 @@
 """Notifications that name our own id: the MessageSID of a text, or of a part that we cut (``SM...-2``)."""
 
 from dataclasses import replace
+from typing import Any
 
-from smsconnector.lifecycle import DEFAULT_WAIT_MS, EndRules, SegmentState
+from smsconnector.lifecycle import CODE_UNKNOWN, DEFAULT_WAIT_MS, EndRules, SegmentState
 from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.matching import SAME_IN_A_ROW
@@ -14,6 +15,90 @@ PROV = "prov"
 
 def told(smsc_id: str, finality: Finality = Finality.DELIVERED, number: str = "") -> Receipt:
     return receipt(smsc_id, finality, account=PROV, destination=number)
+
+
+class KilledCase(StoreCase):
+    """Policy ``hold``: a process was killed between the claim and the answer. The provider's callback has our own id in
+    its path, so that it may still tell the truth."""
+
+    GRACE = 600_000  # ms
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store._rules = EndRules(graces={"smpp": self.GRACE}, naming_ids={"smpp"})
+        (self.segment,) = self.accept(SID)
+        self.one(ops.Claim((self.segment.id,), 1))
+
+    def ends(self) -> list[tuple[str, Any]]:
+        return [(one["DeliveryStatus"], one["ProviderStatusCode"]) for one in self.reports()]
+
+    def settle(self, now: int = NOW, process: int = 2) -> None:
+        self.assertEqual(self.one(ops.Settle(now, process)), 0)
+
+    def test_told_later(self) -> None:
+        """It is delivered, though nobody knew whether it had been sent; and it is not sent meanwhile."""
+        self.settle()
+        self.assertEqual((self.ends(), self.one(ops.LoadSegments("smpp", 0, 9))), ([], []))
+        self.assertEqual(self.one(ops.LoadDue("smpp", NOW * 2, 9))[0], [])
+        self.receive(told(SID))
+        self.assertEqual((self.ends(), self.store.counts()["queued"]), ([("DELIVERED", "000")], 0))
+
+    def test_told_of_a_failure(self) -> None:
+        """With the provider's own code."""
+        self.settle()
+        self.receive(replace(told(SID, Finality.FAILED), code="30005"))
+        self.assertEqual(self.ends(), [("FAILED", "30005")])
+
+    def test_never_told(self) -> None:
+        """After the grace it is UNKNOWN, as without a callback; once."""
+        self.settle()
+        self.one(ops.Sweep(NOW + self.GRACE - 1, 0))
+        self.assertEqual(self.ends(), [])
+        self.one(ops.Sweep(NOW + self.GRACE, 0))
+        self.assertEqual(self.ends(), [("FAILED", CODE_UNKNOWN)])
+        self.receive(told(SID))
+        self.assertEqual(len(self.events()), 1)
+
+    def test_killed_again_and_again(self) -> None:
+        """The grace does not begin anew, or a text would never end."""
+        for kill in range(5):
+            self.settle(NOW + kill * self.GRACE // 4, kill + 2)
+        self.one(ops.Sweep(NOW + self.GRACE, 0))
+        self.assertEqual(self.ends(), [("FAILED", CODE_UNKNOWN)])
+
+    def test_unanswered_before_the_kill(self) -> None:
+        """What was being waited for already is waited for to the same end."""
+        self.one(ops.Record(((Outcome(self.segment, Verdict.UNKNOWN, PROV), 0),), NOW - 100, 1))
+        self.settle()
+        self.one(ops.Sweep(NOW - 100 + self.GRACE, 0))
+        self.assertEqual(self.ends(), [("FAILED", CODE_UNKNOWN)])
+
+    def test_a_lifetime_that_ends(self) -> None:
+        """The end of the lifetime is no end while the callback may come, and no cause to send it."""
+        (expires_at,) = self.store._connection.execute("SELECT expires_at FROM message").fetchone()
+        self.settle(expires_at - 10)
+        self.one(ops.Sweep(expires_at + 1, 0))
+        self.assertEqual(self.ends(), [])
+        self.receive(told(SID))
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
+
+    def test_others_end_at_once(self) -> None:
+        """Over SMPP no response can come any more, for its connection has ended with the process."""
+        self.store._rules = EndRules(naming_ids={"another"})
+        self.assertEqual(self.one(ops.Settle(NOW, 2)), 1)
+        self.assertEqual(self.ends(), [("FAILED", CODE_UNKNOWN)])
+
+    def test_parts(self) -> None:
+        """Of a text that we cut the parts that were not claimed wait for their turn, and each is told of."""
+        sid = SID[:-1] + "1"
+        one, two = self.accept(sid, "one ", "two")
+        self.one(ops.Claim((one.id,), 1))
+        self.settle()
+        self.receive(told(f"{sid}-1"))
+        self.assertEqual([part.id for part in self.one(ops.LoadSegments("smpp", 0, 9))], [two.id])
+        self.one(ops.Record(((Outcome(two, Verdict.ACCEPTED, PROV, "p2"), 0),), NOW))
+        self.receive(told("p2"))
+        self.assertEqual(self.ends(), [("DELIVERED", "000")])
 
 
 class PartCase(StoreCase):

@@ -181,6 +181,10 @@ class PlanCase(SynchronousTestCase):
     def more(self, crowd: Crowd) -> None:
         """What the operations of the costs leave out."""
         crowd.one(ops.Settle(NOW, 99))
+        crowd.store._rules, crowd.store._of_several = EndRules(naming_ids={"smpp"}), {ACCOUNT}
+        crowd.one(ops.Claim(tuple(one.id for one in crowd.accept("kept", 1)), 98))
+        crowd.one(ops.Settle(NOW, 99))
+        crowd.store._of_several = set()
         crowd.one(ops.Measure(probe=4096))
         place: ops.QueuePlace | None = ops.BEGINNING
         while place is not None:  # to the end: then the store keeps which routes there are

@@ -292,6 +292,19 @@ class OwnIdCase(TextCase):
                 self.assertEqual(final, [self.segment.message_id] if is_told_first else [])
                 self.assertEqual(self.store.counts()["queued"], 0)
 
+    def test_killed_before_the_answer(self) -> None:
+        """As if no answer had come: what was told before the kill counts, and what is told after it."""
+        for is_told_first in (True, False):
+            self.setUp()
+            self.store._rules = EndRules(naming_ids={"smpp"})
+            self.one(ops.Claim((self.segment.id,), 1))
+            if is_told_first:
+                self.receive(told("a", own_id=SID))
+            self.assertEqual(self.one(ops.Settle(NOW, 2)), int(is_told_first))
+            if not is_told_first:
+                self.receive(told("a", own_id=SID))
+            self.assertEqual(self.ends(), [("DELIVERED", "000")], is_told_first)
+
     def test_refused_for_now(self) -> None:
         """A request that was refused for now was not taken: what an earlier one has told waits on."""
         self.receive(told("a", own_id=SID))
