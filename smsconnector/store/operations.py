@@ -21,9 +21,8 @@ from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindF
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """End the claimed segments of other processes as FAILED with the code UNKNOWN. Such a process was killed after the
-    claim (policy ``hold``), so they may have been sent. Where a provider may still tell what became of them, they are
-    kept for a grace instead (``EndRules.naming_ids``). Result: how many were ended."""
+    """End the claimed segments of killed processes as FAILED with the code UNKNOWN: they may have been sent (policy
+    ``hold``). Those of which a provider may still tell are kept for a grace. Result: how many were ended."""
 
     now: int
     process: int  # the number of the process that asks; its own claims stay

@@ -7,8 +7,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 3. *Write* with one statement per table: ``INSERT ... SELECT ... FROM json_each(?)``. A statement per row would take the
    GIL from the reactor's thread each time.
 
-The base classes do this: ``outgoing``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``, ``outbox``
-and ``retention``.
+The base classes do this: ``outgoing``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``,
+``outbox`` and ``retention``.
 
 The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
 nothing of the batch was written.

@@ -163,13 +163,16 @@ def write_what_waits(file: File) -> None:
     if file.version >= 8:
         file.row("presumed_end", id=7, reason=1, code="999", due_at=LATER)
         file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
-    if file.version >= 12:
-        file.row("provider_id", id=1, segment=7, account=ACCOUNT, smsc_key=UUID, awaited=1, told=0, code=None)
     if file.version >= 9:
         file.row("served_queue", id=1, name="smpp")
     if file.version >= 10:
         who = {"channel": "smpp", "tail": number_tail(OPTED_OUT), "number": OPTED_OUT, "sender": ""}
         file.row("opt_out", id=1, since=NOW, because="word STOP", **who)
+    if file.version >= 11:
+        file.row("fall_back_due", id=1, due_at=LATER, channel="smpp")
+        file.row("falling_channel", name="smpp")
+    if file.version >= 12:
+        file.row("provider_id", id=1, segment=7, account=ACCOUNT, smsc_key=UUID, awaited=1, told=0, code=None)
 
 
 def write_sink(file: File) -> None:
