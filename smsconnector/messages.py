@@ -77,8 +77,16 @@ class Outcome:
     code: int | str | None = None  # command_status or the provider's word, for the report
     retry_in: float | None = None  # seconds, with RETRY: when to try again, if the policy says so
     may_come_late: bool = False  # UNKNOWN: the connection is still there, so a late response may still tell
-    other_ids: tuple[str, ...] = ()  # ACCEPTED: where an HTTP provider gave several, those after smsc_id
-    one_report: bool = False  # with other_ids: a report of any of them is about all of the text
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeOfParts(Outcome):
+    """An ACCEPTED by an HTTP provider that has made parts of the segment, and gave each an id. ``other_ids``: those
+    after ``smsc_id``. ``one_report``: a report of any of them is about all of the segment. A class of its own, so that
+    nobody else pays for these fields."""
+
+    other_ids: tuple[str, ...] = ()
+    one_report: bool = False
 
 
 class Finality(enum.IntEnum):
@@ -121,7 +129,14 @@ class Receipt:
     destination: str = ""  # its source_addr: the handset's number; "" if it has none
     addressee: str = ""  # its destination_addr: the handset's number if the SMSC does not swap the addresses
     incoming: IncomingSegment | None = None  # if esm_class does not mark it as a receipt: the text that it may be
-    own_id: str = ""  # our id of the text, where the provider names both, and smsc_id may be one of several of the text
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptOfPart(Receipt):
+    """A notification that names our own id of the segment too. ``smsc_id`` may be one of several that the provider has
+    given it."""
+
+    own_id: str = ""
 
 
 DELIVERY_REPORT = "delivery_report"

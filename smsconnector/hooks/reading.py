@@ -16,12 +16,12 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from smsconnector.hooks.documents import Body, Layout, Paths, Record, records_of, scalar
 from smsconnector.hooks.requests import HookRequest, Unreadable
-from smsconnector.messages import Finality, IncomingSegment, Receipt
+from smsconnector.messages import Finality, IncomingSegment, Receipt, ReceiptOfPart
 
 LONGEST_ID = 128  # characters; an id goes into headers of the queue's messages
 LONGEST_WORD = 64
@@ -63,6 +63,11 @@ class Source(NamedTuple):
             if smsc_id != self.sid:
                 return smsc_id, self.sid
         return self.sid, ""
+
+
+def receipt_of(own_id: str, **fields: Any) -> Receipt:
+    """A receipt, and with our own id one of a part."""
+    return ReceiptOfPart(**fields, own_id=own_id) if own_id else Receipt(**fields)
 
 
 @dataclass(slots=True)
@@ -153,7 +158,8 @@ class NotificationReading:
             found.unknown_words.append(status or code)
         for recipient in self._recipients(record):
             found.receipts.append(
-                Receipt(
+                receipt_of(
+                    own_id,
                     account=source.channel,
                     smsc_id=smsc_id,
                     finality=finality,
@@ -161,7 +167,6 @@ class NotificationReading:
                     status=status or code,
                     received_at=source.received_at,
                     destination=recipient,
-                    own_id=own_id,
                 )
             )
 

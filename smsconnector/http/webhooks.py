@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Mapping
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.hooks.documents import Body
 from smsconnector.hooks.hook import PLAIN, Hook, HookAnswer, Hooks
-from smsconnector.hooks.reading import Found, Source, read
+from smsconnector.hooks.reading import Found, Source, read, receipt_of
 from smsconnector.hooks.requests import HookRequest, Unreadable
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
@@ -119,14 +119,14 @@ class Webhooks:
             return
         form = parse_notification(request.body, request.content_type)
         smsc_id, own_id = source.ids(lambda: form.sid)
-        receipt = Receipt(
+        receipt = receipt_of(
+            own_id,
             account=channel,
             smsc_id=smsc_id,
             finality=form.finality,
             code=form.code,
             status=form.status,
             received_at=source.received_at,
-            own_id=own_id,
         )
         if hook.is_of_sender:
             self._receiver.received([receipt], self._when_written(hook, answer))

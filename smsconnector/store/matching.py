@@ -60,7 +60,12 @@ class Candidate:
     form: str  # how its id was found: OTHER_CASE, or RAW, DECIMAL_TO_HEX or HEX_TO_DECIMAL of smpp.message_ids
     segments: int = 1  # with those that follow it: all of its message, if the receipt names the message and no segment
     smsc_id: str = ""  # as the SMSC wrote it in its response
-    is_ours: bool = False  # the receipt names our own id: the MessageSID, or that of a part
+
+
+class OwnCandidate(Candidate):
+    """One that the receipt names by our own id: the MessageSID, or that of a part."""
+
+    __slots__ = ()
 
 
 RECEIPTS_TO_LEARN = 20  # receipts of one account, after which a form that it has never used is left out
@@ -115,7 +120,7 @@ class Matcher:
 
     def pick(self, receipt: Receipt, candidates: list[Candidate]) -> Candidate | None:
         """The segment that the receipt belongs to; None if no candidate is good enough."""
-        if candidates and candidates[-1].is_ours and receipt.incoming is None:
+        if candidates and isinstance(candidates[-1], OwnCandidate) and receipt.incoming is None:
             return candidates[-1]
         own = [one for one in candidates if one.account == receipt.account]
         found = self._pick_own(receipt, own) if own else None

@@ -20,7 +20,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
-from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, form_of, is_final, is_long
+from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, OwnCandidate, form_of, is_final, is_long
 from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
 
@@ -198,7 +198,7 @@ class Receipts(PresumedEnds, IncomingTexts):
             is_part = bool(_named(name)[1])
             if is_part or segment_id == message_id:
                 told = 1 if is_part else segments
-                one = Candidate(account, segment_id, STATES[state], destination, RAW, told, name, is_ours=True)
+                one = OwnCandidate(account, segment_id, STATES[state], destination, RAW, told, name)
                 found[position].append(one)
         return found, Known(row[4:] for row in rows)  # from there on they are KNOWN_COLUMNS
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from smsconnector.lifecycle import CODE_UNKNOWN, SegmentState
-from smsconnector.messages import Finality, Outcome, Receipt, Verdict
+from smsconnector.messages import Finality, Outcome, OutcomeOfParts, Receipt, ReceiptOfPart, Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
@@ -176,7 +176,7 @@ class SeveralIds(Receipts):
             [(one.account, id_key(one.smsc_id)) for one in receipts],
             MOST_CANDIDATES,
         ).fetchall()
-        named = [replace(one, smsc_id=one.own_id) for one in receipts]
+        named = [replace(one, smsc_id=one.own_id if isinstance(one, ReceiptOfPart) else "") for one in receipts]
         own_rows = self._own_sids(named)
         known = Known([row[3:] for row in rows] + [row[4:] for row in own_rows])
         by_place: dict[int, list[tuple[Any, ...]]] = {}
@@ -218,7 +218,7 @@ class SeveralIds(Receipts):
         for outcome in mine:
             segment_id, state = outcome.segment.id, known.states[outcome.segment.id]
             text = telling.texts[segment_id]
-            if state is SegmentState.SENT and outcome.other_ids and outcome.smsc_id is not None:
+            if state is SegmentState.SENT and isinstance(outcome, OutcomeOfParts) and outcome.smsc_id is not None:
                 several.add(segment_id)
                 for key in map(id_key, (outcome.smsc_id, *outcome.other_ids)):
                     one = text.ids.setdefault(key, ProviderId(None, outcome.account, awaited=False))

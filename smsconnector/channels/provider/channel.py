@@ -27,7 +27,7 @@ from smsconnector.channels import Part, Surroundings
 from smsconnector.channels.provider.availability import Availability
 from smsconnector.channels.provider.results import Kind, Provider, Result
 from smsconnector.lifecycle import CODE_ACCEPTED
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPFailure, HTTPReply, NotSent
 from smsconnector.net.link import BackOff
 from smsconnector.sms.segmentation import Split
@@ -300,14 +300,13 @@ class ProviderChannel(Service):
         if result.kind is Kind.TAKEN:
             if not provider.gives_receipts:
                 return Outcome(segment, Verdict.DONE, account, _first(result.ids), CODE_ACCEPTED)
-            return Outcome(
-                segment,
-                Verdict.ACCEPTED,
-                account,
-                _first(result.ids),
-                other_ids=result.ids[1:],
-                one_report=self._settings.one_report,
-            )
+            if len(result.ids) > 1:
+                first, *others = result.ids
+                one_report = self._settings.one_report
+                return OutcomeOfParts(
+                    segment, Verdict.ACCEPTED, account, first, other_ids=tuple(others), one_report=one_report
+                )
+            return Outcome(segment, Verdict.ACCEPTED, account, _first(result.ids))
         verdict = _VERDICTS[result.kind]
         if verdict is Verdict.UNKNOWN:
             return Outcome(segment, verdict, account, may_come_late=provider.names_our_sid)

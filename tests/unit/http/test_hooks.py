@@ -21,7 +21,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import Answer, HTTPRequest
 from smsconnector.http.auth import Access
 from smsconnector.http.webhooks import Webhooks
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
@@ -338,7 +338,7 @@ class WhatIsToldCase(DoorCase):
                     said = f"MessageSid={at}{part}&SmsStatus=delivered".encode()
                 self.say(self.door(found), said, sid=sid)
             self.assertEqual(len(self.events()) == at + 1, ends_all, written)
-            outcome = Outcome(segment, Verdict.ACCEPTED, "prov", f"{at}1", other_ids=(f"{at}2", f"{at}3"))
+            outcome = OutcomeOfParts(segment, Verdict.ACCEPTED, "prov", f"{at}1", other_ids=(f"{at}2", f"{at}3"))
             ask(self.writer.store, [ops.Record(((outcome, 0),), int(EPOCH) * 1000)])
             self.assertEqual(len(self.events()) == at + 1, ends_all, written)
             if not ends_all:

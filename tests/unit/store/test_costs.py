@@ -9,12 +9,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, Segment, Verdict
+from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
-from tests.unit.store.test_store import ACCOUNT, NOW, receipt
+from tests.unit.store.test_store import ACCOUNT, NOW, by_path, receipt
 
 FEW = 20
 LONG_AGO, MUCH_LATER = NOW - 10**6, NOW + 10**10
@@ -33,7 +33,7 @@ class Crowd:
         self.steps = 0
         self.store._of_several.add("prov")
         pairs = [
-            (Outcome(one, Verdict.ACCEPTED, "prov", f"{one.id}-x", other_ids=(f"{one.id}-y",)), 0)
+            (OutcomeOfParts(one, Verdict.ACCEPTED, "prov", f"{one.id}-x", other_ids=(f"{one.id}-y",)), 0)
             for one in self.accept("parts", count)
         ]
         self.one(ops.Record(tuple(pairs), NOW))
@@ -106,13 +106,10 @@ class Crowd:
         self.store._of_several.add("prov")
         several = self.accept("several")
         yield ops.Receive(
-            tuple(
-                replace(receipt(f"{one.id}-b", account="prov"), own_id=f"SMseveral{at}")
-                for at, one in enumerate(several)
-            )
+            tuple(by_path(receipt(f"{one.id}-b", account="prov"), f"SMseveral{at}") for at, one in enumerate(several))
         )
         answered = [
-            Outcome(one, Verdict.ACCEPTED, "prov", f"{one.id}-a", other_ids=(f"{one.id}-b",)) for one in several
+            OutcomeOfParts(one, Verdict.ACCEPTED, "prov", f"{one.id}-a", other_ids=(f"{one.id}-b",)) for one in several
         ]
         yield ops.Record(tuple((one, 0) for one in answered), NOW)
         yield ops.Receive(tuple(receipt(f"{one.id}-a", account="prov") for one in several))

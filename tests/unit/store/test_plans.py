@@ -11,7 +11,6 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from smsconnector.messages import (
     Finality,
     IncomingSegment,
     Outcome,
+    OutcomeOfParts,
     Selection,
     Verdict,
 )
@@ -42,7 +42,7 @@ from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_costs import LONG_AGO, Crowd
-from tests.unit.store.test_store import ACCOUNT, NOW, receipt
+from tests.unit.store.test_store import ACCOUNT, NOW, by_path, receipt
 
 GROWING = (
     "message",
@@ -241,8 +241,8 @@ class PlanCase(SynchronousTestCase):
         """Texts with several ids, whose reports come before the answer and after it, unclear and clear."""
         crowd.store._of_several.add(ACCOUNT)
         (several,) = crowd.accept("severalids", 1)
-        crowd.one(ops.Receive((receipt("one"), replace(receipt("two"), own_id="SMseveralids0"))))
-        outcome = Outcome(several, Verdict.ACCEPTED, ACCOUNT, "one", other_ids=("two", "three"))
+        crowd.one(ops.Receive((receipt("one"), by_path(receipt("two"), "SMseveralids0"))))
+        outcome = OutcomeOfParts(several, Verdict.ACCEPTED, ACCOUNT, "one", other_ids=("two", "three"))
         crowd.one(ops.Record(((outcome, 0),), NOW, 1))
         for finality in (Finality.UNCLEAR, Finality.DELIVERED):
             crowd.one(ops.Receive((receipt("three", finality),)))

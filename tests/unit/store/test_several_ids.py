@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from smsconnector.lifecycle import CODE_UNKNOWN, DEFAULT_WAIT_MS, EndRules, SegmentState
-from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Finality, Outcome, OutcomeOfParts, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, confirm
-from tests.unit.store.test_store import NOW, StoreCase, receipt
+from tests.unit.store.test_store import NOW, StoreCase, by_path, receipt
 
 PROV = "prov"
 SID = "SM0190c0ffee00" + "0" * 20
@@ -23,7 +23,8 @@ OTHER_NUMBER = "923007654321"
 
 
 def told(smsc_id: str, finality: Finality = Finality.DELIVERED, code: Any = "000", **more: Any) -> Receipt:
-    return replace(receipt(smsc_id, finality, code, PROV), **more)
+    one = replace(receipt(smsc_id, finality, code, PROV), **{key: more[key] for key in more if key != "own_id"})
+    return by_path(one, more["own_id"]) if "own_id" in more else one
 
 
 class TextCase(StoreCase):
@@ -36,9 +37,10 @@ class TextCase(StoreCase):
         (self.segment,) = self.accept(SID)
 
     def taken(self, *ids: str, segment: Segment | None = None, one_report: bool = False) -> Any:
-        outcome = Outcome(
-            segment or self.segment, Verdict.ACCEPTED, PROV, ids[0], other_ids=ids[1:], one_report=one_report
-        )
+        one = segment or self.segment
+        outcome = Outcome(one, Verdict.ACCEPTED, PROV, ids[0])
+        if len(ids) > 1:
+            outcome = OutcomeOfParts(one, Verdict.ACCEPTED, PROV, ids[0], other_ids=ids[1:], one_report=one_report)
         return self.one(ops.Record(((outcome, 0),), NOW))
 
     def state(self, sid: str = SID) -> SegmentState:
@@ -106,7 +108,7 @@ class SeveralIdsCase(TextCase):
 
     def test_in_the_batch_of_the_answer(self) -> None:
         """Causes come before effects."""
-        outcome = Outcome(self.segment, Verdict.ACCEPTED, PROV, "a", other_ids=("b",))
+        outcome = OutcomeOfParts(self.segment, Verdict.ACCEPTED, PROV, "a", other_ids=("b",))
         self.store.apply([ops.Receive((told("b"), told("a"))), ops.Record(((outcome, 0),), NOW)])
         self.assertEqual(self.ends(), [("DELIVERED", "000")])
 

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreDamaged, StoreUnusable
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN, DEFAULT_WAIT_MS
-from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, ReceiptOfPart, Segment, Verdict
 from smsconnector.store import incoming
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
@@ -35,6 +36,12 @@ def receipt(
     destination: str = "923001234567",
 ) -> Receipt:
     return Receipt(account, smsc_id, finality, code, finality.name, NOW + 1, destination)
+
+
+def by_path(one: Receipt, own_id: str) -> ReceiptOfPart:
+    """The same to a callback that names our own id."""
+    fields = {each.name: getattr(one, each.name) for each in dataclass_fields(one)}
+    return ReceiptOfPart(**fields, own_id=own_id)
 
 
 class StoreCase(SynchronousTestCase):

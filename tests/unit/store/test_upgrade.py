@@ -23,7 +23,7 @@ from smsconnector.lifecycle import (
     MessageState,
     SegmentState,
 )
-from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, OutcomeOfParts, Receipt, Segment, Verdict
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import database
 from smsconnector.store import operations as ops
@@ -383,7 +383,7 @@ class EarlierVersionsCase(UpgradeCase):
         for version in self.each():
             self.store._of_several.add(ACCOUNT)
             first = self.queued()[0]
-            outcome = Outcome(first, Verdict.ACCEPTED, ACCOUNT, "2000002", other_ids=("2000003",))
+            outcome = OutcomeOfParts(first, Verdict.ACCEPTED, ACCOUNT, "2000002", other_ids=("2000003",))
             self.one(ops.Record(((outcome, 0),), NOW))
             self.assertNotIn("SM-QUEUED", self.reports(), version)
             received = self.one(ops.Receive((receipt("2000003"), receipt(UUID))))

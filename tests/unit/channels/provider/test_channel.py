@@ -13,7 +13,7 @@ from smsconnector.channels.provider.availability import ACCOUNT_PAUSE, LONGEST_T
 from smsconnector.channels.provider.channel import ProviderChannel, ProviderSettings
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.lifecycle import CODE_ACCEPTED
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPReply, NotSent, Unanswered
 from smsconnector.sms.segmentation import segment as cut
 from smsconnector.wall_clock import WallClock
@@ -148,6 +148,7 @@ class OutcomesTest(ProviderCase):
         for self.one_report in (False, True):
             self.setUp()
             outcome = self.outcome(Result(Kind.TAKEN, ("a", "b", "c")))
+            assert isinstance(outcome, OutcomeOfParts)
             told = outcome.smsc_id, outcome.other_ids, outcome.one_report
             self.assertEqual(told, ("a", ("b", "c"), self.one_report))
 
