@@ -6,7 +6,8 @@ from functools import partial
 from smsconnector.channels import Surroundings
 from smsconnector.channels.http.cutting import cut
 from smsconnector.channels.http.provider import Surface, TemplateProvider, login_facts, make_provider
-from smsconnector.channels.http.settings import HTTPChannelSection, Templates
+from smsconnector.channels.http.settings import HTTPChannelSection
+from smsconnector.channels.http.templates import Templates
 from smsconnector.channels.provider.channel import ProviderChannel, ProviderSettings
 from smsconnector.net.http_client import HTTPClient
 from smsconnector.net.proxy import Proxy, proxied

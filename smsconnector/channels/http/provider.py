@@ -22,8 +22,9 @@ from twisted.python.failure import Failure
 
 from smsconnector.channels.http.redaction import redacted
 from smsconnector.channels.http.session import LoginRefused, LoginRules, Session
-from smsconnector.channels.http.settings import NOBODY, HTTPChannelSection, Templates, signer_of
+from smsconnector.channels.http.settings import NOBODY, HTTPChannelSection, signer_of
 from smsconnector.channels.http.signing import Signer
+from smsconnector.channels.http.templates import Templates
 from smsconnector.channels.http.web_token import TokenMaker
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.errors import TemplateError, TextError

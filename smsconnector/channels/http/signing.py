@@ -32,7 +32,7 @@ _OF_THE_BODY = ("body", "body_sha256", "body_sha256_raw")
 
 
 class SignSection(Section):
-    """``template`` and ``secret`` may name what requests name; they are read by ``settings.Templates``."""
+    """``template`` and ``secret`` may name what requests name; they are read by ``templates``."""
 
     algorithm: str = "hmac-sha256"
     template: str

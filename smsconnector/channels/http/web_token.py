@@ -22,7 +22,7 @@ LEAST_BITS = 2_048  # RFC 7518 section 3.3
 
 
 class JWTSection(Section):
-    """``claims`` is a tree of templates, which are read by ``settings.Templates``."""
+    """``claims`` is a tree of templates, which are read by ``templates``."""
 
     private_key_file: str  # PEM
     claims: dict[str, Any] = {}

@@ -1,5 +1,7 @@
 """An ``http`` channel's provider: log-ins and tokens, pauses that a provider asks for, and what may be shown."""
 
+import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -305,6 +307,19 @@ class LookupCase(SynchronousTestCase):
         assert result is not None
         self.assertIs(result.kind, Kind.LOG_IN_AGAIN)
         self.assertIsInstance(self.asked(bench), Deferred)
+
+    def test_signature(self) -> None:
+        """A look-up that names one is signed by itself, and checked as the request is."""
+        sign = {"template": "{url}", "secret": "{{secret.key}}"}
+        headers = {"headers": {"X-Signature": "{{signature}}"}}
+        lookup = LOOKUP | {"request": LOOKUP["request"] | headers}
+        bench = self.bench(sign=sign, request=REQUEST | headers, lookup=lookup)
+        asked, sent = self.asked(bench), bench.call()
+        signed = hmac.new(b"S3CRET", asked.url.encode(), hashlib.sha256).hexdigest()
+        self.assertEqual(dict(asked.headers)["X-Signature"], signed)
+        self.assertNotEqual(dict(sent.headers)["X-Signature"], signed)
+        unsigned = self.asked(self.bench(sign=sign, request=REQUEST | headers))
+        self.assertNotIn("X-Signature", dict(unsigned.headers))
 
     def test_answers(self) -> None:
         """Taken, with its ids; not taken; and all else says neither, so that nothing is sent now. A page that answers
