@@ -75,7 +75,7 @@ def _named(name: str) -> tuple[str, int]:
     return (sid, int(number)) if is_number else (name, 0)
 
 
-def _may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
+def may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
     """Whether a segment of this message, which has ended, may wait in memory to be submitted."""
     return known.messages[message_id].segments > 1 or message_id in to_submit
 
@@ -126,7 +126,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
         self._hear_of_parts(known, delivered, now)
-        ended = tuple(one.message_id for one in concluded if _may_wait(known, one.message_id, to_submit))
+        ended = tuple(one.message_id for one in concluded if may_wait(known, one.message_id, to_submit))
         self._park(parked)
         self._write_events([foreign_report_event(receipt, channel) for channel, receipt in unknown])
         return [

@@ -23,9 +23,16 @@ from smsconnector.messages import Finality, Outcome, OutcomeOfParts, Receipt, Re
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, Code, Known, Reason
+from smsconnector.store.ends import KNOWN_COLUMNS, TO_SUBMIT, Code, Known, Reason
 from smsconnector.store.matching import MOST_CANDIDATES, is_final
-from smsconnector.store.receipts import AFTER_RECEIPT, PARKED_BY_ID_ALONE, PARKED_TIMEOUT, AcceptedSegment, Receipts
+from smsconnector.store.receipts import (
+    AFTER_RECEIPT,
+    PARKED_BY_ID_ALONE,
+    PARKED_TIMEOUT,
+    AcceptedSegment,
+    Receipts,
+    may_wait,
+)
 from smsconnector.store.rows import columns
 
 
@@ -69,6 +76,7 @@ class _Telling:
         self.codes: dict[int, Code] = {}  # of the segments that end
         self.unclear: dict[int, Code] = {}
         self.cleared: set[int] = set()  # of which something unclear was made clear
+        self.to_submit: set[int] = set()  # the messages of segments that end and were still to be submitted
 
     def hear(self, segment_id: int, key: str, account: str, finality: Finality, code: Code) -> bool:
         """One of its ids is told of; whether that is news."""
@@ -109,6 +117,8 @@ class _Telling:
         return True
 
     def _end(self, segment_id: int, wanted: SegmentState, code: Code) -> None:
+        if self.known.states[segment_id] in TO_SUBMIT:
+            self.to_submit.add(self.known.message_of[segment_id])
         if self.known.step(segment_id, wanted):
             self.codes[segment_id] = code
             self.unclear.pop(segment_id, None)
@@ -153,7 +163,8 @@ class SeveralIds(Receipts):
         now = flat[-1][1].received_at
         self._write_telling(telling, now)
         concluded = self._conclude(telling.known, telling.codes, now)
-        ended = tuple(one.message_id for one in concluded if telling.known.messages[one.message_id].segments > 1)
+        ids = (one.message_id for one in concluded)
+        ended = tuple(one for one in ids if may_wait(telling.known, one, telling.to_submit))
         rest = [replace(one, receipts=tuple(each for each in one.receipts if id(each) not in done)) for one in batch]
         return [
             replace(

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.http.provider import Surface, make_provider
-from smsconnector.channels.http.settings import Templates
+from smsconnector.channels.http.templates import Templates
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
 from smsconnector.net.http_client import HTTPCall
