@@ -242,9 +242,10 @@ class Configuration(Section):
         }
 
     @property
-    def opt_out_replies(self) -> dict[str, dict[Wish, str]]:
-        """What these channels answer."""
-        return {name: one.opt_out.answers() for name, one in self.channels.items() if one.opt_out is not None}
+    def opt_out_answers(self) -> tuple[dict[str, OptOutRules], dict[str, dict[Wish, str]]]:
+        """The same, and what these channels answer."""
+        answers = {name: one.opt_out.answers() for name, one in self.channels.items() if one.opt_out is not None}
+        return self.opt_out_rules, answers
 
     @property
     def system_ids(self) -> dict[str, str]:

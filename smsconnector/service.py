@@ -90,7 +90,7 @@ class Connector(MultiService):
         self.sinks = make_sinks(reactor, events.sinks, self._dice, wall_clock)
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader, dice=self._dice)
         self.publishers = {name: publisher(self.sinks[name], name, one) for name, one in events.selections.items()}
-        answers = OptOutReplies(wall_clock, configuration.opt_out_replies, lambda: self.outlets)
+        answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended, answers)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, self._wake_publishers, process)

@@ -9,7 +9,7 @@ from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
 from smsconnector.store.events import EventRow, incoming_event
-from smsconnector.store.opt_outs import OptOuts
+from smsconnector.store.opt_outs import OptOuts, Word
 from smsconnector.store.outbox import Outbox
 from smsconnector.store.rows import columns
 
@@ -24,6 +24,16 @@ def _text_key(one: IncomingSegment) -> TextKey:
 
 def _part(one: IncomingSegment) -> TextPart:
     return one.written_in, one.text
+
+
+def _first_told(words: list[tuple[EventRow, Word]], new: set[str]) -> list[Word]:
+    """The words whose event is ``new``; it is so for the first of several."""
+    found = []
+    for event, word in words:
+        if event.event_id in new:
+            new.discard(event.event_id)
+            found.append(word)
+    return found
 
 
 class PartialText:
@@ -86,16 +96,25 @@ class IncomingTexts(Outbox, OptOuts):
     def _incoming(self, batch: list[ops.Incoming]) -> list[ops.Heard]:
         events: list[EventRow] = []
         parts: list[IncomingSegment] = []
+        words: list[list[tuple[EventRow, Word]]] = []
         for incoming in batch:
-            for one in incoming.segments:
+            words.append([])
+            for place, one in enumerate(incoming.segments):
                 if one.count <= 1:
-                    events.append(incoming_event(one, one.text))
+                    event = incoming_event(one, one.text)
+                    events.append(event)
+                    if (wish := self._wish_of(one)) is not None:
+                        words[-1].append((event, (place, one, wish)))
                 else:  # the others may come over another account of the same system_id
                     parts.append(replace(one, account=self._accounts.of_texts(one.account)))
+        new = self._new_events([event for some in words for event, _ in some])
         self._write_events(events)
         for begin in range(0, len(parts), TEXTS_AT_ONCE):
             self._write_events(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
-        return [self._hear_wishes(incoming.segments) for incoming in batch]
+        return [
+            self._hear_wishes(_first_told(some, new), incoming.answers)
+            for incoming, some in zip(batch, words, strict=True)
+        ]
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
         """Add the parts to their texts and write them; returns the events of the texts that are complete now.

@@ -71,8 +71,7 @@ class Unclaim:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Queue segments for a try at ``due_at`` (ms). No attempt is counted. It is for segments that the network does not
-    take for now, and that memory has no room for. Result: None."""
+    """Queue segments that memory has no room for, for a try at ``due_at`` (ms). No attempt is counted. Result: None."""
 
     ids: tuple[int, ...]
     due_at: int
@@ -111,14 +110,13 @@ class Received:
 
 
 class HeardWish(NamedTuple):
-    """A customer has written STOP, START or HELP, in whatever language. ``is_new``: it has changed something, or wants
-    an answer."""
+    """A customer has written STOP, START or HELP, in whatever language."""
 
     wish: Wish
     channel: str
     number: str  # of the customer
-    sender: str  # the number that it was written to
-    is_new: bool
+    is_new: bool  # it has changed something, or wants an answer
+    answer: Accept | None = None  # written with it
 
 
 class Heard(NamedTuple):
@@ -129,9 +127,11 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Write incoming texts, or parts of texts. Whole texts become events. Result: ``Heard``."""
+    """Write incoming texts, or parts of texts. Whole texts become events. ``answers``, by the place of a text: what is
+    accepted with it if it is a word that is new. Result: ``Heard``."""
 
     segments: tuple[IncomingSegment, ...]
+    answers: tuple[tuple[int, Accept], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who wants no more texts: entered and taken out in the commit of what said so, looked up in the commit of a text.
 
-1. A text from a handset that is a word of the channel (``sms.opt_out``) enters its number, or takes it out.
+1. A text from a handset that is a word of the channel (``sms.opt_out``) enters its number, or takes it out. The answer
+   to it is accepted in the same commit.
 2. A refusal or a receipt with a code by which the network says the same enters it too.
 3. A text that is accepted for such a number is written, and ended as FAILED with OPTED_OUT in the same commit. So it
    has its one report like any other, and nobody submits it.
@@ -23,6 +24,15 @@ ENTRIES_OF = (
     " AND (o.sender = '' OR j.value->>3 = '' OR same_subscriber(o.sender, j.value->>3))"
 )
 
+Word = tuple[int, IncomingSegment, Wish]  # a text, its place in its operation, and what it says
+
+
+def wish_of(one: IncomingSegment, rules: Mapping[str, OptOutRules]) -> Wish | None:
+    """What a text says, by the rules of its channel. Such a word has one part, and is no octets."""
+    if one.count > 1 or one.is_binary or one.channel not in rules:
+        return None
+    return rules[one.channel].wish(one.text)
+
 
 def same_subscriber_in(connection: sqlite3.Connection) -> None:
     """Let statements of this connection compare numbers."""
@@ -34,18 +44,20 @@ class OptOuts(Rows):
 
     _opt_out: Mapping[str, OptOutRules]
 
-    def _hear_wishes(self, texts: Iterable[IncomingSegment]) -> ops.Heard:
-        """Enter and take out what whole texts say, in their order. Such a word has one part."""
-        if not self._opt_out:
-            return ops.Heard()
-        heard = [self._hear_wish(one) for one in texts if one.count <= 1 and one.channel in self._opt_out]
-        return ops.Heard(tuple(one for one in heard if one is not None))
+    def _wish_of(self, one: IncomingSegment) -> Wish | None:
+        """What a text says."""
+        return wish_of(one, self._opt_out) if self._opt_out else None
 
-    def _hear_wish(self, one: IncomingSegment) -> ops.HeardWish | None:
-        rules = self._opt_out[one.channel]
-        wish = None if one.is_binary else rules.wish(one.text)
-        if wish is None:
-            return None
+    def _hear_wishes(self, words: Iterable[Word], answers: Iterable[tuple[int, ops.Accept]]) -> ops.Heard:
+        """Enter and take out what the texts of one operation say, in their order. A repeat of a text that was told
+        before must not be among them: an old STOP would undo a later START."""
+        there = dict(answers)
+        wishes = [(place, self._hear_wish(one, wish)) for place, one, wish in words]
+        return ops.Heard(
+            tuple(heard._replace(answer=there.get(place)) if heard.is_new else heard for place, heard in wishes)
+        )
+
+    def _hear_wish(self, one: IncomingSegment, wish: Wish) -> ops.HeardWish:
         is_new = wish is Wish.HELP
         sender = self._scope(one.channel, one.destination)
         if wish is Wish.STOP:
@@ -53,7 +65,7 @@ class OptOuts(Rows):
             is_new = self._enter([(one.channel, number_tail(one.source), one.source, sender, one.received_at, because)])
         elif wish is Wish.START:
             is_new = self._take_out(one.channel, one.source, sender)
-        return ops.HeardWish(wish, one.channel, one.source, one.destination, is_new)
+        return ops.HeardWish(wish, one.channel, one.source, is_new)
 
     def _enter(self, entries: list[tuple[str, str, str, str, int, str]]) -> bool:
         """Rows of the table; whether one of them was not there, under any spelling of its number."""

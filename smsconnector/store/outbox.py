@@ -144,6 +144,14 @@ class Outbox(Rows):
             for selection in self._choosy:
                 self._counts.waiting_events += self._count_written(before, selection)
 
+    def _new_events(self, events: list[EventRow]) -> set[str]:
+        """The event_ids of those that ``_write_events`` will write."""
+        if not events:
+            return set()
+        new = {one.event_id for one in self._without_told_before(events)}
+        found = self._run("SELECT o.event_id FROM json_each(?) AS j JOIN outbox AS o ON o.event_id = j.value", [*new])
+        return new.difference(event_id for (event_id,) in found)
+
     def _last_event(self) -> int:
         return self._one("SELECT coalesce(max(id), 0) FROM outbox")
 

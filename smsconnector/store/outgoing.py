@@ -73,6 +73,14 @@ class OutgoingTexts(SeveralIds):
         first_ids = {one.first_id for one in refused}
         return [ops.Accepted.ENDED if one.first_id in first_ids else ops.Accepted.QUEUED for one in batch]
 
+    def _incoming(self, batch: list[ops.Incoming]) -> list[ops.Heard]:
+        """With the answers to words that are new."""
+        heard = super()._incoming(batch)
+        answers = [wish.answer for one in heard for wish in one.wishes if wish.answer is not None]
+        if answers:
+            self._accept_these(answers)
+        return heard
+
     def _end_opted_out(self, accepted: list[ops.Accept]) -> None:
         """End these at once: their numbers want no texts."""
         ids = [one.first_id + place for one in accepted for place in range(len(one.message.segments))]

@@ -60,13 +60,17 @@ class IBacklog(Protocol):
         self,
         message: Message,
         done: BacklogDone[int],
-        despite_opt_out: bool = False,
         fallen_from: int | None = None,
     ) -> int:
         """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
         whether it has ended already, because its number has opted out. With an error nothing was written.
         ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
         has ended before, or was taken, the answer is an error."""
+        ...
+
+    def answer_of(self, message: Message) -> ops.Accept:
+        """What writes an answer to an opt-out word, in the commit of the word. Its ids are taken now, so it has to be
+        put to the writer at once. It is sent even though its number has opted out."""
         ...
 
     def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
@@ -149,17 +153,24 @@ class StoreBacklog:
         self,
         message: Message,
         done: BacklogDone[int],
-        despite_opt_out: bool = False,
         fallen_from: int | None = None,
     ) -> int:
-        first_id = self._writer.allocate(len(message.segments))
-        fall_back_at = fallen = None
-        if self._fall_back_after is not None:
-            fall_back_at = self._wall_clock.steady_milliseconds() + int(self._fall_back_after * 1000)
+        fallen = None
         if fallen_from is not None:
             fallen, done = Fallen(fallen_from, self._wall_clock.milliseconds()), partial(_if_written, done)
-        self._writer.put(ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at, fallen), done)
-        return first_id
+        accept = self._accept(message, fallen=fallen)
+        self._writer.put(accept, done)
+        return accept.first_id
+
+    def answer_of(self, message: Message) -> ops.Accept:
+        return self._accept(message, despite_opt_out=True)
+
+    def _accept(self, message: Message, despite_opt_out: bool = False, fallen: Fallen | None = None) -> ops.Accept:
+        fall_back_at = None
+        if self._fall_back_after is not None:
+            fall_back_at = self._wall_clock.steady_milliseconds() + int(self._fall_back_after * 1000)
+        first_id = self._writer.allocate(len(message.segments))
+        return ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at, fallen)
 
     # --- loads ----------------------------------------------------------------------------------------------
 

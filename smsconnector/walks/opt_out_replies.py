@@ -1,77 +1,87 @@
-"""The answer to a STOP, START or HELP: a text of its own, written before the network is told that the word was taken.
+"""The answer to a STOP, START or HELP: a text of its own.
 
-If the process is killed between the word and its answer, the network sends the word again. An answer goes out once for
-each STOP or START that has changed something, and for each HELP. Nobody is answered who has no number, and a text that
-can't be sent is left out with a line in the log: the word itself counts all the same.
+1. ``prepare`` makes the answers to the texts that are such words, before they are put to the writer.
+2. The commit of a word writes its answer too: once for each STOP or START that has changed something, and for each
+   HELP. So a kill loses neither, or both, and then the network sends the word again. A repeat of a text that was told
+   before gets no answer.
+3. ``written`` gives the answers that are on disk to their submitters.
+
+Nobody is answered who has no number, and a text that can't be sent is left out with a line in the log: the word itself
+counts all the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from twisted.logger import Logger
 
-from smsconnector.errors import AddressError, StoreError, TextError
-from smsconnector.messages import Message, new_sid
+from smsconnector.errors import AddressError, TextError
+from smsconnector.messages import IncomingSegment, Message, new_sid
 from smsconnector.sms.addresses import masked, normal_number, normal_sender
-from smsconnector.sms.opt_out import Wish
-from smsconnector.store.operations import HeardWish
+from smsconnector.sms.opt_out import OptOutRules, Wish
+from smsconnector.store.operations import Accept, HeardWish
+from smsconnector.store.opt_outs import wish_of
 from smsconnector.walks.outlet import Outlet
 from smsconnector.wall_clock import WallClock
 
 
 class OptOutReplies:
-    """``texts``: the answers by channel and wish. ``outlets`` gives the channels by name, once they are made."""
+    """``rules`` by channel, ``texts``: the answers by channel and wish. ``outlets`` gives the channels by name, once
+    they are made."""
 
     log = Logger()
 
     def __init__(
         self,
         wall_clock: WallClock,
+        rules: Mapping[str, OptOutRules],
         texts: Mapping[str, Mapping[Wish, str]],
         outlets: Callable[[], Mapping[str, Outlet]],
     ) -> None:
         self._wall_clock, self._texts, self._outlets = wall_clock, texts, outlets
+        self._rules = {name: one for name, one in rules.items() if texts.get(name)}
 
-    def answer(self, heard: Sequence[HeardWish], done: Callable[[], None]) -> None:
-        """Accept the answers to these; ``done`` is called when all are written, or could not be."""
-        waiting = 1
+    def prepare(self, texts: Sequence[IncomingSegment]) -> tuple[tuple[int, Accept], ...]:
+        """The answers to those of them that are words, each with the place of its text."""
+        if not self._rules:
+            return ()
+        made = [(place, self._answer_to(one)) for place, one in enumerate(texts)]
+        return tuple((place, answer) for place, answer in made if answer is not None)
 
-        def written(error: StoreError | None) -> None:
-            nonlocal waiting
-            waiting -= 1
-            if error is not None:
-                self.log.warn("an answer to an opt-out word can't be written: {error}", error=error)
-            if waiting == 0:
-                done()
-
+    def written(self, heard: Sequence[HeardWish]) -> None:
+        """These words were written, with their answers."""
         for one in heard:
-            text = self._texts.get(one.channel, {}).get(one.wish)
-            if text and one.is_new:
-                waiting += 1
-                self._accept(one, text, written)
-        written(None)
+            if one.answer is not None:
+                submitter = self._outlets()[one.channel].submitter(one.answer.message.destination)
+                if submitter is not None:
+                    submitter.answered(one.answer)
+            elif one.is_new and self._texts.get(one.channel, {}).get(one.wish):
+                self.log.warn(
+                    "{number} can't be answered: it is no number, or no bind serves it", number=masked(one.number)
+                )
 
-    def _accept(self, one: HeardWish, text: str, written: Callable[[StoreError | None], None]) -> None:
+    def _answer_to(self, one: IncomingSegment) -> Accept | None:
+        wish = wish_of(one, self._rules)
+        text = self._texts[one.channel].get(wish) if wish is not None else None
+        if not text:
+            return None
         outlet = self._outlets()[one.channel]
         try:
-            number, sender, split = normal_number(one.number), normal_sender(one.sender), outlet.cut(text)
-            submitter = outlet.submitter(number)
+            number, sender, split = normal_number(one.source), normal_sender(one.destination), outlet.cut(text)
         except (AddressError, TextError):
-            submitter = None
+            return None
+        submitter = outlet.submitter(number)
         if submitter is None:
-            self.log.warn(
-                "{number} can't be answered: it is no number, or no bind serves it", number=masked(one.number)
-            )
-            written(None)
-            return
+            return None
         now_ms, steady_ms = self._wall_clock.both_milliseconds()
-        message = Message(
-            sid=new_sid(now_ms),
-            channel=one.channel,
-            source=sender,
-            destination=number,
-            alphabet=split.alphabet,
-            segments=split.segments,
-            accepted_at=now_ms,
-            expires_at=steady_ms + int(outlet.lifetime * 1000),
+        return submitter.answer_of(
+            Message(
+                sid=new_sid(now_ms),
+                channel=one.channel,
+                source=sender,
+                destination=number,
+                alphabet=split.alphabet,
+                segments=split.segments,
+                accepted_at=now_ms,
+                expires_at=steady_ms + int(outlet.lifetime * 1000),
+            )
         )
-        submitter.accept(message, written, despite_opt_out=True)

@@ -2,9 +2,8 @@
 
 1. A channel or a webhook hands over what came in one read, with a callback ``done``.
 2. The store matches or parks the receipts, and joins texts from their parts. The events that follow from that are
-   written in the same commit.
-3. Who has written STOP, START or HELP gets an answer, where the configuration has one (``opt_out_replies``).
-4. ``done(None)`` is called after the commit: the network may get its acknowledgement now. After ``done(error)`` it must
+   written in the same commit, and so is the answer to a STOP, START or HELP (``opt_out_replies``).
+3. ``done(None)`` is called after the commit: the network may get its acknowledgement now. After ``done(error)`` it must
    not get one, so that it sends the same again.
 """
 
@@ -23,7 +22,7 @@ class Receiver:
 
     :param told: is called after each successful write, for then there may be new events in the outbox.
     :param ended: is called with the ids of the messages that receipts have ended, where a segment may wait to be sent.
-    :param replies: answers those who opt out, before the network is told that their word was taken.
+    :param replies: answers those who opt out.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Receiver:
         if receipts:
             operations.append(ops.Receive(receipts))
         if segments:
-            operations.append(ops.Incoming(segments))
+            operations.append(self._incoming(segments))
         self._write(operations, done)
 
     def notified(self, receipt: Receipt, channel: str, done: ReceivedDone) -> None:
@@ -53,7 +52,10 @@ class Receiver:
 
     def incoming(self, segment: IncomingSegment, done: ReceivedDone) -> None:
         """Write a whole text from a provider's webhook."""
-        self._write([ops.Incoming((segment,))], done)
+        self._write([self._incoming((segment,))], done)
+
+    def _incoming(self, segments: tuple[IncomingSegment, ...]) -> ops.Incoming:
+        return ops.Incoming(segments, self._replies.prepare(segments) if self._replies is not None else ())
 
     def _write(self, operations: list[ops.Operation], done: ReceivedDone) -> None:
         """Put all operations to the writer. ``done`` is called once, after the last answer, with the first error or
@@ -74,9 +76,8 @@ class Receiver:
                 if first_error is None:
                     self._told()
                 if wishes and self._replies is not None:
-                    self._replies.answer(wishes, lambda: done(first_error))
-                else:
-                    done(first_error)
+                    self._replies.written(wishes)
+                done(first_error)
 
         for operation in operations:
             self._writer.put(operation, written)

@@ -35,6 +35,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from smsconnector.channels import IRoute
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Outcome, Segment, Verdict
+from smsconnector.store.operations import Accept
 from smsconnector.store.retrying import RETRY_INTERVAL
 from smsconnector.timers import Repeating
 from smsconnector.walks.backlog import Decided, IBacklog
@@ -125,19 +126,29 @@ class Submitter(Service):
 
     # --- 1 and 2: from the door, and from disk --------------------------------------------------------------
 
-    def accept(
-        self, message: Message, done: AcceptDone, despite_opt_out: bool = False, fallen_from: int | None = None
-    ) -> None:
+    def accept(self, message: Message, done: AcceptDone, fallen_from: int | None = None) -> None:
         """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written. See ``IBacklog``."""
 
         def written(is_ended: int | None, error: StoreError | None) -> None:
             if is_ended:
                 self._told()
-            elif error is None and self._ready.accepted(first_id, message) and not self._pump_call and self.running:
-                self._pump_call = self._clock.callLater(0, self.pump)
+            elif error is None:
+                self._accepted(first_id, message)
             done(error)
 
-        first_id = self._backlog.accept(message, written, despite_opt_out, fallen_from)
+        first_id = self._backlog.accept(message, written, fallen_from)
+
+    def answer_of(self, message: Message) -> Accept:
+        """An answer that is written together with what it answers; ``answered`` is to be called then."""
+        return self._backlog.answer_of(message)
+
+    def answered(self, answer: Accept) -> None:
+        """It is on disk."""
+        self._accepted(answer.first_id, answer.message)
+
+    def _accepted(self, first_id: int, message: Message) -> None:
+        if self._ready.accepted(first_id, message) and not self._pump_call and self.running:
+            self._pump_call = self._clock.callLater(0, self.pump)
 
     def _load_due(self) -> None:
         if self._strict is not None:

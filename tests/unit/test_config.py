@@ -78,7 +78,7 @@ class ConfigurationCase(SynchronousTestCase):
         )
         configuration = parse(text)
         self.assertEqual(configuration.opt_out_rules["smpp"].codes, {"21610"})
-        self.assertEqual(configuration.opt_out_replies, {"smpp": {Wish.STOP: "bye"}})
+        self.assertEqual(configuration.opt_out_answers[1], {"smpp": {Wish.STOP: "bye"}})
         problems = self.problems(text.replace("[en, ur]", "[xx]").replace("codes: [21610]", "stop: ['...']"))
         self.assertIn("there are words for en", problems["channels.smpp.opt_out.languages"])
         self.assertIn("is no such word", problems["channels.smpp.opt_out.stop"])

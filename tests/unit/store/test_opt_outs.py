@@ -8,6 +8,7 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.messages import Finality, IncomingSegment, Verdict
 from smsconnector.sms.opt_out import OptOutRules, Wish, words_of
 from smsconnector.store import operations as ops
+from smsconnector.store.events import incoming_event
 from smsconnector.store.offline.opt_outs import (
     OptOut,
     enter_opt_outs,
@@ -85,6 +86,45 @@ class WordsCase(OptOutCase):
         self.assertEqual(self.hear("start"), [(Wish.START, True)])
         self.assertEqual(self.hear("HELP"), [(Wish.HELP, True)])
         self.assertFalse(self.is_ended())
+
+    def test_repeat(self) -> None:
+        """A text that a provider posts again says nothing: an old STOP, sent once more by anybody who has recorded it,
+        undoes no later START. (Twilio's signature has no time in it.)"""
+        self.hear("STOP", sid="SM1")
+        self.hear("START", sid="SM2")
+        self.assertEqual(self.hear("STOP", sid="SM1"), [])
+        self.assertFalse(self.is_ended())
+        self.assertEqual(self.hear("STOP", sid="SM3"), [(Wish.STOP, True)])
+        self.assertEqual(self.hear("START", sid="SM2"), [])
+        self.assertTrue(self.is_ended())
+        self.assertEqual(self.hear("HELP", sid="SM4"), [(Wish.HELP, True)])
+        self.assertEqual(self.hear("HELP", sid="SM4"), [])
+        self.assertEqual(self.hear("Stop", sid="SM1"), [(Wish.STOP, False)])  # another text under an id used again
+
+    def test_repeat_in_one_batch(self) -> None:
+        """A provider that is impatient posts it again before the first is written."""
+        one = IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", "HELP", NOW, sid="SM1")
+        first, second = ask(self.store, [ops.Incoming((one, one)), ops.Incoming((one,))])
+        self.assertEqual([len(heard.wishes) for heard in (first, second)], [1, 0])
+
+    def test_repeat_of_an_earlier_version(self) -> None:
+        """What an earlier version has told, under the id that it gave, is not heard again."""
+        one = IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", "STOP", NOW, sid="SM1")
+        event = incoming_event(one, one.text)
+        self.store._write_events([event._replace(event_id=event.earlier_id, earlier_id="")])
+        self.assertEqual(self.hear("STOP", sid="SM1"), [])
+        self.assertFalse(self.is_ended())
+
+    def test_answer_is_written_with_the_word(self) -> None:
+        """In one commit, and only if the word has changed something: a kill can't come between them."""
+        for text, written in (("START", False), ("STOP", True), ("STOP", False), ("start", True), ("help", True)):
+            self.next_id += 1
+            answer = ops.Accept(message(f"SM{self.next_id}", to=NUMBER), self.next_id, "smpp", despite_opt_out=True)
+            one = IncomingSegment("smpp", ACCOUNT, NUMBER, "8228", text, NOW)
+            (heard,) = self.one(ops.Incoming((one,), ((0, answer),))).wishes
+            self.assertEqual(heard.answer, answer if written else None, text)
+            found = self.one(ops.LoadSegments("smpp", self.next_id - 1, 10))
+            self.assertEqual([each.id for each in found], [self.next_id] if written else [], text)
 
     def test_no_words(self) -> None:
         """Parts of long texts, octets, and other channels say nothing."""

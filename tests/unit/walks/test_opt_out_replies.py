@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from smsconnector.errors import StoreError
+from twisted.logger import capturedLogs, formatEvent
+
+from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import IncomingSegment
 from smsconnector.sms.opt_out import OptOutRules, Wish, words_of
 from smsconnector.walks.opt_out_replies import OptOutReplies
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
+from tests.unit.fakes import answers_of
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase
 
 NUMBER = "923001234567"
@@ -17,16 +20,18 @@ TEXTS = {"smpp": {Wish.STOP: "You get no more texts.", Wish.HELP: "This is the s
 class RepliesCase(WalkCase):
     def start(self, *arguments: Any, **more: Any) -> None:
         super().start(*arguments, **more)
-        self.writer.store._opt_out = {"smpp": OptOutRules(words_of(["en"], {}))}
+        rules = self.writer.store._opt_out = {"smpp": OptOutRules(words_of(["en"], {}))}
         outlets = {"smpp": Outlet(self.channel, {"": self.submitter}, 3600.0)}
-        replies = OptOutReplies(self.wall_clock, TEXTS, lambda: outlets)
+        replies = OptOutReplies(self.wall_clock, rules, TEXTS, lambda: outlets)
         self.receiver = Receiver(self.writer, self.publisher.wake, replies=replies)
 
-    def hear(self, text: str, source: str = NUMBER) -> list[StoreError | None]:
+    def text(self, text: str, source: str = NUMBER, **more: Any) -> IncomingSegment:
+        return IncomingSegment("smpp", ACCOUNT, source, "8228", text, int(self.now() * 1000), **more)
+
+    def hear(self, text: str, source: str = NUMBER, **more: Any) -> list[StoreError | None]:
         """A text from a handset; whether the network has been told."""
         done: list[StoreError | None] = []
-        now_ms = int(self.now() * 1000)
-        self.receiver.received([IncomingSegment("smpp", ACCOUNT, source, "8228", text, now_ms)], done.append)
+        self.receiver.received([self.text(text, source, **more)], done.append)
         self.settle()
         return done
 
@@ -64,15 +69,36 @@ class RepliesCase(WalkCase):
         self.assertEqual(self.hear("STOP", "SomeShop"), [None])
         self.assertEqual(self.sent(), [])
 
-    def test_not_told_before_the_answer_is_written(self) -> None:
-        """A kill before that has the network send the word again."""
-        done: list[StoreError | None] = []
-        accept = self.submitter.accept
-        held: list[Any] = []
-        self.patch(self.submitter, "accept", lambda *arguments, **more: held.append((arguments, more)))
-        done = self.hear("STOP")
-        self.assertEqual(done, [])
-        for arguments, more in held:
-            accept(*arguments, **more)
-        self.settle()
-        self.assertEqual(done, [None])
+    def test_written_with_the_word(self) -> None:
+        """A kill after the commit of the word loses no answer: it is on disk already, and the next process sends it."""
+        told: list[StoreError | None] = []
+        self.receiver.received([self.text("STOP")], told.append)
+        answers_of(self.writer.store, [one for one, _ in self.writer.queue])
+        self.kill()
+        self.assertEqual((told, self.sent()), ([], [(NUMBER, "8228", "You get no more texts.")]))
+
+    def test_repeat(self) -> None:
+        """What a provider posts again is answered 200, and nothing is sent."""
+        for _ in range(3):
+            self.assertEqual(self.hear("HELP", sid="SM1"), [None])
+            self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual([text for _, _, text in self.sent()], ["This is the shop."])
+
+    def test_disk_can_not_be_written(self) -> None:
+        """Neither the word nor the answer counts, and the network is told to send it again."""
+        self.writer.full = True
+        (error,) = self.hear("STOP")
+        self.assertIsInstance(error, StoreUnavailable)
+        self.writer.full = False
+        self.assertEqual(self.sent(), [])
+        self.hear("STOP")
+        self.assertEqual(len(self.sent()), 1)
+
+    def test_no_names_in_the_log(self) -> None:
+        """Whose word can't be answered is told with a masked number, once."""
+        with capturedLogs() as events:
+            self.hear("STOP", "SomeShop")
+            self.hear("STOP", "SomeShop")
+        lines = [formatEvent(event) for event in events if "answered" in (event.get("log_format") or "")]
+        self.assertEqual(len(lines), 1)
+        self.assertNotIn("SomeShop", lines[0])
