@@ -25,6 +25,57 @@ class WordsCase(SynchronousTestCase):
         for text, wish in (("start", Wish.START), ("Help?", Wish.HELP), ("madad", Wish.HELP)):
             self.assertIs(rules.wish(text), wish, text)
 
+    def test_english_everywhere(self) -> None:
+        """STOP, START and HELP are what networks and their rules tell every customer, in whatever country."""
+        for language in LANGUAGES:
+            rules = OptOutRules(words_of([language], {}))
+            for text, wish in (("Stop.", Wish.STOP), ("START", Wish.START), ("help!", Wish.HELP)):
+                self.assertIs(rules.wish(text), wish, language)
+        self.assertIs(OptOutRules(words_of([], {})).wish("STOP"), Wish.STOP)
+
+    def test_own_words_count_before_stop(self) -> None:
+        """Where an operator says that START means something else."""
+        self.assertIs(words_of(["de"], {Wish.STOP: ["start"]})["start"], Wish.STOP)
+
+    def test_letter_forms(self) -> None:
+        """The Arabic script of keyboards: yeh and kaf as Arabs, Persians and Urdu writers type them, the letters'
+        presentation forms, vowel marks and the stretch. (As Lucene's ArabicNormalizer folds them.)"""
+        urdu, arabic = OptOutRules(words_of(["ur"], {})), OptOutRules(words_of(["ar"], {}))
+        for text in ("بند کریں", "بند كريں", "بند كرىں", "بند\u00a0کریں", "رُوکیں", "روكيں", "بنـــد"):
+            self.assertIs(urdu.wish(text), Wish.STOP, text)
+        for text in ("إِيقَاف", "ایقاف", "أيقاف", "توقف.", "\ufe97\ufeed\ufed7\ufed2"):
+            self.assertIs(arabic.wish(text), Wish.STOP, text)
+
+    def test_what_is_not_seen(self) -> None:
+        """Soft hyphens, marks of direction, joiners and a byte order mark say nothing, wherever they are."""
+        rules = OptOutRules(words_of(["en", "ur"], {}))
+        for text in (
+            "ST\u00adOP",
+            "\u200fSTOP\u200e",
+            "S\u200bTOP",
+            "\ufeffstop",
+            "بند\u200c کریں",
+            "stop\u2060",
+            "stop\ufe0f",
+        ):
+            self.assertIs(rules.wish(text), Wish.STOP, ascii(text))
+
+    def test_combining_marks_belong_to_the_word(self) -> None:
+        """The vowel at the end of a Hindi or Thai word is a letter of it."""
+        rules = OptOutRules(words_of([], {Wish.STOP: ["रोकें", "หยุด"], Wish.START: ["ชุดี"]}))
+        self.assertIs(rules.wish("रोकें।"), Wish.STOP)
+        self.assertIs(rules.wish("“หยุด”"), Wish.STOP)
+        for text in ("रोक", "रोको", "रोकी", "ชุด", "หยด"):
+            self.assertIsNone(rules.wish(text), text)
+
+    def test_accents(self) -> None:
+        """With the accent as a mark of its own, too; and around it what people put there."""
+        rules = OptOutRules(words_of(["fr"], {}))
+        for text in ("ARRE\u0302T", "Arrêt !", "«arrêt»", "arrêt 🙏", "*ARRET*", "_arret_", "stop…", "stop\x00"):
+            self.assertIs(rules.wish(text), Wish.STOP, text)
+        for text in ("1. stop", "stop 1", "st0p", "²stop"):
+            self.assertIsNone(rules.wish(text), text)
+
     def test_other_texts(self) -> None:
         """A sentence with such a word in it is no wish, and neither is nothing."""
         rules = OptOutRules(words_of(list(LANGUAGES), {}))
