@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import re
 import signal
 import sys
@@ -12,15 +13,15 @@ from typing import TextIO
 
 from smsconnector import __version__
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import load, load_sink_names, load_store
+from smsconnector.config import load, load_channel_names, load_sink_names, load_store
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
-from smsconnector.store.offline.parked import parked_events, retry_parked
+from smsconnector.store.offline.parked import not_parked, parked_events, retry_parked
 from smsconnector.store.offline.reconcile import HourOfChannel, known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.operations import NOT_AGAIN
-from smsconnector.terminal import say
+from smsconnector.terminal import drop_output, say
 
 PROGRESS_INTERVAL = 2.0  # seconds between two lines about how far a command is
 
@@ -28,7 +29,7 @@ PROGRESS_INTERVAL = 2.0  # seconds between two lines about how far a command is
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
     configuration or a database that can't be used, 2 for a wrong command line, 3 for a rescue that could not save
-    all, 130 for Ctrl-C."""
+    all, 130 for Ctrl-C, 141 if nobody reads on what it prints."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -48,13 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     account.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
     _add_database(account)
     account.set_defaults(run=run_reconcile)
-    events = commands.add_parser(
-        "events", help="events that a broker or a webhook did not take: list them, send them again"
-    )
-    events.add_argument("--parked", action="store_true", help="list them (the default)")
-    events.add_argument("--retry", nargs="*", metavar="EVENT-ID", help="try these again now, or all if none is named")
-    _add_database(events)
-    events.set_defaults(run=run_events)
+    _add_events(commands.add_parser("events", help="events that a sink did not take: list them, send them again"))
     _add_opt_outs(commands.add_parser("opt-outs", help="who wants no more texts: list, import or remove numbers"))
     save = commands.add_parser("rescue", help="save what can be saved of a damaged database")
     save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
@@ -65,7 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as with ``| head -1``: nobody reads on
+        drop_output()
+        return 128 + signal.SIGPIPE
     except (ConfigurationError, StoreUnusable) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
@@ -81,6 +81,13 @@ def _add_config(command: argparse.ArgumentParser) -> None:
 def _add_database(command: argparse.ArgumentParser) -> None:
     _add_config(command)
     command.add_argument("--database", metavar="FILE", help="instead: the database itself, without a configuration")
+
+
+def _add_events(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--parked", action="store_true", help="list them (the default)")
+    command.add_argument("--retry", nargs="*", metavar="EVENT-ID", help="try these again now, or all if none is named")
+    _add_database(command)
+    command.set_defaults(run=run_events)
 
 
 def _add_opt_outs(command: argparse.ArgumentParser) -> None:
@@ -171,13 +178,17 @@ def run_reconcile(options: argparse.Namespace) -> int:
 
 
 def run_events(options: argparse.Namespace) -> int:
-    """Print a line for each parked event. With --retry make them due now, and print how many; 1 if no parked event has
-    one of the ids."""
+    """Print a line for each parked event. With --retry make them due now, and print how many; 1 if no parked event
+    has one of the ids."""
     path = _database(options)
     if options.retry is not None:
-        count = retry_parked(path, options.retry)
-        print(f"{count} events will be sent again; a connector that runs begins within half a minute")
-        return 1 if options.retry and not count else 0
+        missing = not_parked(path, options.retry)
+        for event_id in missing:
+            say(f"no parked event has the id {event_id if event_id.isprintable() else ascii(event_id)}")
+        if not missing or len(missing) < len(options.retry):
+            count = retry_parked(path, options.retry)
+            print(f"{count} events will be sent again; a connector that runs begins within half a minute")
+        return 1 if missing else 0
     parked = parked_events(path)
     for one in parked:
         verdict = "refused" if one.refused else "wanted later"
@@ -193,6 +204,8 @@ def run_events(options: argparse.Namespace) -> int:
 def _opened(name: str) -> contextlib.AbstractContextManager[TextIO]:
     """The text file, UTF-8 with or without a BOM; ``-`` is stdin. Raises ConfigurationError."""
     if name == "-":
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace", newline="")
         return contextlib.nullcontext(sys.stdin)
     try:
         return open(name, encoding="utf-8-sig", errors="replace", newline="")
@@ -203,17 +216,25 @@ def _opened(name: str) -> contextlib.AbstractContextManager[TextIO]:
 def run_opt_outs(options: argparse.Namespace) -> int:
     """Print the list as CSV; or enter the numbers of such a file; or take one number out, 1 if it is not there."""
     path = _database(options)
+    channels = None if options.database else load_channel_names(options.config)
     if options.remove:
         channel, number = options.remove
         is_there = take_out(path, channel, number)
         print("removed" if is_there else f"{channel} has no such number")
+        if not is_there and channels is not None and channel not in channels:
+            print(f"the channels are: {', '.join(channels)}; not {channel}", file=sys.stderr)
         return 0 if is_there else 1
     if options.source:
         with _opened(options.source) as stream:
-            entries = read_opt_outs(stream, int(time.time() * 1000))
+            entries = read_opt_outs(stream, int(time.time() * 1000), channels)
         enter_opt_outs(path, entries)
         print(f"{len(entries)} numbers are entered")
+        for name in sorted({one.channel for one in entries}):
+            if channels is not None and not channels[name]:
+                print(f"warning: {name} has no opt_out in {options.config}: its list is not looked at", file=sys.stderr)
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as the import reads it
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     write_opt_outs(sys.stdout, opt_outs(path))
     return 0
 

@@ -11,4 +11,9 @@ def say(line: str) -> None:
     try:
         print(line.encode(encoding, "replace").decode(encoding), flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+
+
+def drop_output() -> None:
+    """The reader of the pipe has gone: what is printed from now on, and what still waits to be written, is dropped."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

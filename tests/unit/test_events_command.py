@@ -53,4 +53,14 @@ class EventsCommandCase(SynchronousTestCase):
         _, lines = self.run_events()
         self.assertEqual(len([line for line in lines if "next at now" in line]), 1)
         self.assertEqual(self.run_events("--retry")[1][0].split()[0], "2")
-        self.assertEqual(self.run_events("--retry", "no-such-id")[0], 1)
+
+    def test_no_such_event(self) -> None:
+        """It is said, and by its id, also beside one that is there."""
+        self.park("crm", 1, ops.NOT_AGAIN)
+        first = self.run_events()[1][0].split()[0]
+        self.assertEqual(self.run_events("--retry", "no-such-id"), (1, ["no parked event has the id no-such-id"]))
+        status, said = self.run_events("--retry", "no-such-id", first, "x\x1b[2J")
+        self.assertEqual((status, len(said)), (1, 3))
+        self.assertEqual(said[0], "no parked event has the id no-such-id")
+        self.assertNotIn("\x1b", said[1])
+        self.assertEqual(said[2].split()[0], "1")

@@ -44,6 +44,12 @@ def parked_events(path: str) -> list[ParkedEventOfSink]:
             raise StoreUnusable(explain(error, path)) from error
 
 
+def not_parked(path: str, event_ids: Sequence[str]) -> list[str]:
+    """Those of the ids that no parked event has. Raises StoreUnusable."""
+    there = {one.event_id for one in parked_events(path)} if event_ids else set()
+    return [one for one in event_ids if one not in there]
+
+
 def retry_parked(path: str, event_ids: Sequence[str]) -> int:
     """Make these parked events due now, or all of them if ``event_ids`` is empty; returns how many were parked. An
     event that is parked at two sinks counts twice. Raises StoreUnusable."""
