@@ -105,8 +105,10 @@ def _fault(call: HTTPCall) -> str:
 
 class HTTPClient:
     """``connections``: how many are kept to one server. ``connect_timeout`` (s): for a connection and its handshake.
-    ``reply_timeout`` (s): from ``ask`` to the end of the reply. ``endpoint_for`` gives the endpoint of a server, TLS
-    included; without it, ``net.endpoints.client_endpoint`` with ``tls``."""
+    ``reply_timeout`` (s): from ``ask`` to the end of the reply. ``whole_replies`` False: status and headers are enough;
+    of a body that is too long, too late or breaks off, what came is given, and the connection is closed.
+    ``endpoint_for`` gives the endpoint of a server, TLS included; without it, ``net.endpoints.client_endpoint`` with
+    ``tls``."""
 
     def __init__(
         self,
@@ -117,11 +119,12 @@ class HTTPClient:
         connect_timeout: float = 10.0,
         reply_timeout: float = 30.0,
         maximum_reply: int = 1_048_576,
+        whole_replies: bool = True,
         endpoint_for: EndpointFor | None = None,
     ) -> None:
         self._reactor, self._tls = reactor, tls
         self._connect_timeout, self._reply_timeout = connect_timeout, reply_timeout
-        self._maximum_reply = maximum_reply
+        self._maximum_reply, self._whole_replies = maximum_reply, whole_replies
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = IDLE  # type: ignore[assignment]
@@ -143,7 +146,7 @@ class HTTPClient:
         if fault:
             return fail(NotSent(fault))
         late_at = self._hearing.now(self._reactor.seconds()) + self._reply_timeout
-        exchange = _Exchange(server_of(call.url), late_at, self._maximum_reply)
+        exchange = _Exchange(server_of(call.url), late_at, self._maximum_reply, self._whole_replies)
         self._exchanges.add(exchange)
         if self._timer is None:
             self._timer = self._reactor.callLater(LOOK_INTERVAL, self._look)
@@ -226,8 +229,8 @@ class _Body:
 class _Exchange:
     """One request that is under way. ``ended`` fires once, with the reply or its failure."""
 
-    def __init__(self, server: str, late_at: float, maximum: int) -> None:
-        self._server, self.late_at, self._maximum = server, late_at, maximum
+    def __init__(self, server: str, late_at: float, maximum: int, whole: bool) -> None:
+        self._server, self.late_at, self._maximum, self._whole = server, late_at, maximum, whole
         self.ended: Deferred[HTTPReply] = Deferred(lambda _: self.give_up("it was given up"))
         self._asked: Deferred[Any] | None = None
         self._body: _Collector | None = None
@@ -242,7 +245,7 @@ class _Exchange:
         self._why = self._why or why
         if self._body is not None:
             self._body.abort()
-            self.end(Unanswered(f"{self._server}: {self._why}"))
+            self.broke_off(Unanswered(f"{self._server}: {self._why}"))
         elif self._asked is not None:
             self._asked.cancel()
 
@@ -258,6 +261,10 @@ class _Exchange:
     def _replied(self, response: Any) -> None:
         self._body = _Collector(self, response, self._maximum)
         response.deliverBody(self._body)
+
+    def broke_off(self, why: Unanswered) -> None:
+        """The status has come, and not the whole body."""
+        self.end(why if self._whole or self._body is None else self._body.reply())
 
     def _failed(self, failure: Failure) -> None:
         error = innermost(failure).value
@@ -297,13 +304,17 @@ class _Collector(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not reason.check(ResponseDone, PotentialDataLoss):  # the latter: no length was told, and its end is the end
-            self._exchange.end(self._exchange.broken(reason))
-            return
+            self._exchange.broke_off(self._exchange.broken(reason))
+        else:
+            self._exchange.end(self.reply())
+
+    def reply(self) -> HTTPReply:
+        """As far as it has come."""
         headers = {
             name.decode("latin-1").lower(): values[0].decode("latin-1")
             for name, values in self._response.headers.getAllRawHeaders()
         }
-        self._exchange.end(HTTPReply(self._response.code, headers, b"".join(self._parts)))
+        return HTTPReply(self._response.code, headers, b"".join(self._parts))
 
     def abort(self) -> None:
         """Read no more."""

@@ -53,7 +53,7 @@ class OptOutReplies:
             if one.answer is not None:
                 submitter = self._outlets()[one.channel].submitter(one.answer.message.destination)
                 if submitter is not None:
-                    submitter.answered(one.answer)
+                    submitter.accepted(one.answer.first_id, one.answer.message)
             elif one.is_new and self._texts.get(one.channel, {}).get(one.wish):
                 self.log.warn(
                     "{number} can't be answered: it is no number, or no bind serves it", number=masked(one.number)
@@ -73,7 +73,7 @@ class OptOutReplies:
         if submitter is None:
             return None
         now_ms, steady_ms = self._wall_clock.both_milliseconds()
-        return submitter.answer_of(
+        return submitter.backlog.answer_of(
             Message(
                 sid=new_sid(now_ms),
                 channel=one.channel,

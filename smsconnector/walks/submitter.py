@@ -35,7 +35,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from smsconnector.channels import IRoute
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Outcome, Segment, Verdict
-from smsconnector.store.operations import Accept
 from smsconnector.store.retrying import RETRY_INTERVAL
 from smsconnector.timers import Repeating
 from smsconnector.walks.backlog import Decided, IBacklog
@@ -71,9 +70,8 @@ class Submitter(Service):
         policy: RetryPolicy,
         told: Callable[[], None],
     ) -> None:
-        self._clock, self._wall_clock, self._backlog, self._channel = clock, wall_clock, backlog, channel
-        self._policy, self._told = policy, told
-        self.queue = backlog.queue
+        self._clock, self._wall_clock, self.backlog, self._channel = clock, wall_clock, backlog, channel
+        self._policy, self._told, self.queue = policy, told, backlog.queue
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
@@ -89,8 +87,7 @@ class Submitter(Service):
             ended=self.pump,
         )
         self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
-        self._recording = 0  # segments whose outcome is being written
-        self._recording_late = 0  # late responses that are being written
+        self._recording = self._recording_late = 0  # outcomes of segments, and late responses, that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
         self._pump_call: IDelayedCall | None = None
         self._again_call: IDelayedCall | None = None  # when what the disk could not do is tried again
@@ -118,11 +115,11 @@ class Submitter(Service):
 
     def settled(self) -> "Deferred[None]":
         """Fires when every outcome is on disk."""
-        return self._backlog.settled()
+        return self.backlog.settled()
 
     def close(self) -> None:
         """After the stop: nothing more is tried."""
-        self._backlog.close()
+        self.backlog.close()
 
     # --- 1 and 2: from the door, and from disk --------------------------------------------------------------
 
@@ -133,20 +130,13 @@ class Submitter(Service):
             if is_ended:
                 self._told()
             elif error is None:
-                self._accepted(first_id, message)
+                self.accepted(first_id, message)
             done(error)
 
-        first_id = self._backlog.accept(message, written, fallen_from)
+        first_id = self.backlog.accept(message, written, fallen_from)
 
-    def answer_of(self, message: Message) -> Accept:
-        """An answer that is written together with what it answers; ``answered`` is to be called then."""
-        return self._backlog.answer_of(message)
-
-    def answered(self, answer: Accept) -> None:
+    def accepted(self, first_id: int, message: Message) -> None:
         """It is on disk."""
-        self._accepted(answer.first_id, answer.message)
-
-    def _accepted(self, first_id: int, message: Message) -> None:
         if self._ready.accepted(first_id, message) and not self._pump_call and self.running:
             self._pump_call = self._clock.callLater(0, self.pump)
 
@@ -168,7 +158,7 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self._backlog.failing or self.held:
+        if not self.running or self.backlog.failing or self.held:
             return
         if self._strict is not None and not self._strict.is_known:
             return
@@ -332,7 +322,7 @@ class Submitter(Service):
                 self._messages_end(ended, decided)
             self.pump()
 
-        self._backlog.record(decided, recorded)
+        self.backlog.record(decided, recorded)
 
     def late(self, outcome: Outcome) -> None:
         """The network has taken a segment whose outcome it gave as unknown."""
@@ -350,7 +340,7 @@ class Submitter(Service):
                 self._strict.taken(segment)
             self.pump()
 
-        self._backlog.record(decided, recorded)
+        self.backlog.record(decided, recorded)
 
     def _messages_end(self, ended: list[int], decided: list[Decided]) -> None:
         several = {outcome.segment.message_id for outcome, _ in decided if outcome.segment.count > 1}

@@ -3,10 +3,10 @@
 =========================  =========================================================================================
 2xx                        TAKEN, whatever the body says
 410                        GONE: it wants no events any more
-429, 502, 503, 504         SLOWER: the target has enough for now; so does any other error with Retry-After
+429, 502, 503, 504         SLOWER: the target has enough for now; so do 408, 425 and other 5xx with Retry-After
 3xx                        REFUSED: redirects are not followed
 408, 409, 425, other 5xx   AGAIN: it may be better in a moment
-other 4xx                  REFUSED: this event
+other 4xx                  REFUSED: this event. Retry-After of these, and of 409, is about the event alone
 =========================  =========================================================================================
 """
 
@@ -19,6 +19,7 @@ from smsconnector.net.retry_after import retry_after
 
 _SLOWER = (429, 502, 503, 504)
 _AGAIN = (408, 409, 425)
+_WITH_PAUSE = (408, 425)  # of the 4xx that are no SLOWER, those whose Retry-After is about the target
 
 
 class Kind(enum.Enum):
@@ -53,7 +54,8 @@ def meaning_of(reply: HTTPReply, now_s: float) -> Meaning:
         return Meaning(Kind.GONE, said)
     if 300 <= status <= 399:
         return Meaning(Kind.REFUSED, f"{said}: redirects are not followed, so write the URL that it leads to")
-    pause = retry_after(reply.headers.get("retry-after"), now_s)
+    is_of_target = status in (*_SLOWER, *_WITH_PAUSE) or not 400 <= status <= 499
+    pause = retry_after(reply.headers.get("retry-after"), now_s) if is_of_target else None
     if status in _SLOWER or pause is not None:
         return Meaning(Kind.SLOWER, said, pause)
     if status in _AGAIN or not 400 <= status <= 499:

@@ -149,6 +149,7 @@ def make_webhook_sink(reactor: Any, section: WebhookSection, dice: Random, wall_
         connect_timeout=timeout,
         reply_timeout=section.timeout,
         maximum_reply=MAXIMUM_REPLY,
+        whole_replies=False,
         endpoint_for=None if section.allow_private else guarded,
     )
     headers = tuple((name, value.get_secret_value()) for name, value in section.headers.items())

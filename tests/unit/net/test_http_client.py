@@ -94,6 +94,43 @@ class HTTPClientCase(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertTrue(transport.is_ended)
 
+    def test_status_is_enough(self) -> None:
+        """Where nobody reads the body: one that is too long, breaks off, or trickles does not undo the status. The
+        connection is closed, and what else comes is not read."""
+        self.client = HTTPClient(
+            self.clock,
+            connections=2,
+            reply_timeout=10.0,
+            maximum_reply=100,
+            whole_replies=False,
+            endpoint_for=self.endpoint,
+        )
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+        for what in ("too long", "breaks off", "trickles"):
+            asked = self.client.ask(CALL)
+            protocol, transport = self.endpoint.accept()
+            protocol.dataReceived(head + b"x")
+            self.assertNoResult(asked)
+            if what == "too long":
+                protocol.dataReceived(b"x" * 200)
+            elif what == "breaks off":
+                protocol.connectionLost(Failure(ConnectionDone()))
+            else:
+                self.pass_time(11)
+            self.assertEqual(self.successResultOf(asked).status, 200, what)
+            self.assertTrue(what == "breaks off" or transport.is_ended or transport.disconnecting, what)
+
+    def test_no_status(self) -> None:
+        """A connection that ends before the status has come is no answer there either."""
+        self.client = HTTPClient(
+            self.clock, connections=2, maximum_reply=100, whole_replies=False, endpoint_for=self.endpoint
+        )
+        asked = self.client.ask(CALL)
+        protocol, _ = self.endpoint.accept()
+        protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-")
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.failureResultOf(asked, Unanswered)
+
     def test_handshake_first(self) -> None:
         """By TLS nothing is written before the handshake is done, and a connection that ends before sent nothing."""
         asked = self.client.ask(BY_TLS)

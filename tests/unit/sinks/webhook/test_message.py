@@ -119,9 +119,13 @@ class AnswersCase(SynchronousTestCase):
         }.items():
             for status in statuses:
                 self.assertIs(meaning_of(HTTPReply(status, {}, b""), NOW).kind, kind, status)
-        for status in (400, 413, 500, 501, 408):
+        for status in (408, 425, 429, 500, 501, 503):
             found = meaning_of(HTTPReply(status, {"retry-after": "5"}, b""), NOW)
             self.assertEqual((found.kind, found.pause), (Kind.SLOWER, 5.0), status)
+        for kind, statuses in {Kind.REFUSED: (400, 401, 403, 404, 413, 422, 499), Kind.AGAIN: (409,)}.items():
+            for status in statuses:
+                found = meaning_of(HTTPReply(status, {"retry-after": "3600"}, b""), NOW)
+                self.assertEqual((found.kind, found.pause), (kind, None), status)
         for status in (200, 301, 410):
             self.assertIsNone(meaning_of(HTTPReply(status, {"retry-after": "5"}, b""), NOW).pause)
 

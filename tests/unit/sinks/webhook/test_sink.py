@@ -247,6 +247,17 @@ class SlowerCase(SinkStage):
             self.assertEqual((self.states, sorted(self.confirmed)), ([], [*range(6)]))
             self.outcomes.clear()
 
+    def test_wish_about_one_event(self) -> None:
+        """404 and Retry-After of an hour: that is about this event, and holds up no other."""
+        self.publish(*(report(number) for number in range(6)))
+        self.answer(404, 404, 200, 200, 200, 200, headers={"retry-after": "3600"})
+        self.clock.advance(0)
+        self.assertEqual((sorted(self.confirmed), self.states), ([2, 3, 4, 5], []))
+        self.assertEqual(
+            [one.verdict for one in self.outcomes if one.verdict is not EventVerdict.CONFIRMED],
+            [EventVerdict.REFUSED] * 2,
+        )
+
     def test_one_probe(self) -> None:
         """While it says no, one event asks it, another one each time, after pauses that grow."""
         self.publish(*(report(number) for number in range(6)))
