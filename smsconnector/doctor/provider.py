@@ -21,6 +21,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from zope.interface import provider
 
 from smsconnector.channels import Surroundings
+from smsconnector.channels.http.redaction import forms_of
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.config import load
 from smsconnector.doctor.provider_types import Check, ProviderSection, side_of
@@ -192,8 +193,8 @@ class Trial:
 
     def _masked(self, text: str) -> str:
         """Without our secrets, which a provider may quote."""
-        for secret in sorted(self._side.secrets, key=len, reverse=True):
-            text = text.replace(secret, MASK)
+        for form in sorted({form for one in self._side.secrets for form in forms_of(one)}, key=len, reverse=True):
+            text = text.replace(form, MASK)
         return text
 
     def _tell(self, result: Result) -> None:
@@ -226,6 +227,6 @@ def run_trial(reactor: Any, plan: ProviderPlan, say: Callable[[str], None]) -> i
             say(f"the trial broke off: {result.getErrorMessage()}")
         reactor.stop()
 
-    reactor.callWhenRunning(lambda: Trial(reactor, plan, say).run().addBoth(done))
+    reactor.callWhenRunning(lambda: maybeDeferred(lambda: Trial(reactor, plan, say).run()).addBoth(done))
     reactor.run(installSignalHandlers=False)
     return statuses[0]

@@ -261,6 +261,9 @@ class _Exchange:
     def _replied(self, response: Any) -> None:
         self._body = _Collector(self, response, self._maximum)
         response.deliverBody(self._body)
+        if not 100 <= response.code <= 999:  # RFC 9110 section 15: three digits
+            self._whole = True
+            self.give_up("the reply is no HTTP that can be read: its status is none")
 
     def broke_off(self, why: Unanswered) -> None:
         """The status has come, and not the whole body."""
@@ -277,7 +280,7 @@ class _Exchange:
 
     def broken(self, failure: Failure) -> Unanswered:
         """In the words of what is behind it."""
-        return Unanswered(f"{self._server}: {self._why or explain_failure(innermost(failure))}")
+        return Unanswered(f"{self._server}: {self._why or _shown(innermost(failure))}")
 
 
 def innermost(failure: Failure) -> Failure:
@@ -285,6 +288,14 @@ def innermost(failure: Failure) -> Failure:
     while reasons := getattr(failure.value, "reasons", None):
         failure = reasons[0]
     return failure
+
+
+def _shown(failure: Failure) -> str:
+    """An exception about a reply that is none holds octets of it, which may be our request sent back."""
+    value = failure.value
+    if type(value).__module__.startswith("twisted.web") or isinstance(value, ValueError | LookupError | TypeError):
+        return f"the reply is no HTTP that can be read ({type(value).__name__.lstrip('_')})"
+    return explain_failure(failure)
 
 
 class _Collector(Protocol):

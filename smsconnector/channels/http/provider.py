@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from smsconnector.channels.http.redaction import redacted
+from smsconnector.channels.http.redaction import LEAST, shown_code, shown_words
 from smsconnector.channels.http.session import LoginRefused, LoginRules, Session
 from smsconnector.channels.http.settings import NOBODY, HTTPChannelSection, signer_of
 from smsconnector.channels.http.signing import Signer
@@ -141,9 +141,9 @@ class TemplateProvider:
         wait = judgement.retry_in
         if wait is None and kind in _PAUSED:
             wait = self._asked_to_wait(reply.headers.get("retry-after"))
-        words = self.redacted(judgement.detail, segment, used)
+        code, words = self._shown(judgement.code, judgement.detail, segment, used)
         reason = f"HTTP status {reply.status}" + (f": {words}" if words else "")
-        return Result(kind, (), judgement.code, reason, wait)
+        return Result(kind, (), reply.status if code is None else code, reason, wait)
 
     def lookup(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result] | None":
         """As ``call``; None where no look-up is configured."""
@@ -177,10 +177,13 @@ class TemplateProvider:
         nonce = self._nonce()
         return Facts(segment, now_ms, sid, surface.channel, source, surface.hooks_url, self._secrets, nonce=nonce)
 
-    def redacted(self, words: str, segment: Segment, session: str | None = None) -> str:
-        """The provider's words, to be shown."""
-        hidden = (*self._secrets.values(), session or "", segment.text, segment.destination, segment.source or "")
-        return redacted(words, hidden)
+    def _shown(
+        self, code: int | str | None, words: str, segment: Segment, session: str | None = None
+    ) -> tuple[int | str | None, str]:
+        """The provider's code and words, without what quotes the customer, or our secrets."""
+        secrets = [one for one in (*self._secrets.values(), session or "") if len(one) >= LEAST]
+        hidden = segment.text, segment.destination
+        return shown_code(code, hidden, secrets), shown_words(words, hidden, secrets)
 
     def _with(self, session: str, request: Prepared, facts: Facts) -> HTTPCall | Result:
         if len(self._sessions) >= MOST_SESSIONS:  # those that were never answered
@@ -200,7 +203,7 @@ class TemplateProvider:
             failure.raiseException()
             raise AssertionError  # it has raised
         outcome, code, _, detail = error.judgement
-        words = self.redacted(detail, segment)
+        code, words = self._shown(code, detail, segment)
         reason = f"{error}: {words}" if words else str(error)
         return Result(_KINDS[outcome], (), code, reason, self._asked_to_wait(error.retry_after))
 

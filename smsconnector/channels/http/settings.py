@@ -276,8 +276,7 @@ class HTTPChannelSection(ChannelSection):
         """Files that can't be used."""
         found = unreadable_files({f"{path}.secret_files.{name}": file for name, file in self.secret_files.items()})
         for name, file in self.secret_files.items() if not found else ():
-            if not Path(file).read_text("utf-8", "replace").strip():
-                found.append((f"{path}.secret_files.{name}", f"{file} is empty"))
+            found += [(f"{path}.secret_files.{name}", why) for why in _faults_of_secret(file)]
         found += self.tls.problems(f"{path}.tls")
         if self.authentication.jwt is not None:
             found += self.authentication.jwt.problems(f"{path}.authentication.jwt")
@@ -305,7 +304,7 @@ class HTTPChannelSection(ChannelSection):
     def all_secrets(self) -> dict[str, str]:
         """By their names, from wherever they are."""
         found = {name: secret.get_secret_value() for name, secret in self.secrets.items()}
-        return found | {name: Path(file).read_text("utf-8").strip() for name, file in self.secret_files.items()}
+        return found | {name: _first_line(file) for name, file in self.secret_files.items()}
 
     def meaning(self) -> Meaning:
         """How answers are judged."""
@@ -331,6 +330,22 @@ class HTTPChannelSection(ChannelSection):
         found = self.model_dump(by_alias=True, exclude=left_out)
         lookup = None if self.lookup is None else {"request": self.lookup.request.written()}
         return found | {"lookup": lookup} | {"secrets": dict.fromkeys(self.secrets), "id": self.id}
+
+
+def _first_line(file: str) -> str:
+    """Of a file in UTF-8, without blanks around it. Raises OSError or UnicodeDecodeError."""
+    return Path(file).read_text("utf-8-sig").partition("\n")[0].strip()
+
+
+def _faults_of_secret(file: str) -> list[str]:
+    """Why the file, which can be read, holds no secret."""
+    try:
+        secret = _first_line(file)
+    except UnicodeDecodeError:
+        return [f"{file} is not UTF-8 text"]
+    if not secret:
+        return [f"{file}: its first line is empty, and the secret stands there"]
+    return [] if secret.isprintable() else [f"{file}: its first line holds a control character"]
 
 
 def signer_of(section: HTTPChannelSection, templates: Templates) -> Signer | None:

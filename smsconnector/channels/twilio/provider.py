@@ -38,6 +38,7 @@ CLOCKS_DIFFER = 60_000  # ms by which Twilio's clock may be behind ours
 RETRIED_CALLBACKS = "#rc=5&rp=all"  # a fragment that Twilio reads: five more tries, whatever went wrong
 DAY_MS = 86_400_000
 HOUR = 3_600.0  # seconds
+CODE_DIGITS = 6
 NOT_FOUND = (404, 405, 501)  # a compatible provider without a list of messages
 
 
@@ -224,9 +225,10 @@ def _json(reply: HTTPReply) -> dict[str, Any]:
 
 
 def code_of(value: Any) -> int | None:
-    """Twilio's codes are numbers; some compatible providers write them as strings."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        return int(value)
-    return None
+    """Twilio's codes are numbers of five digits; some compatible providers write them as strings. A longer number is
+    none: it may be a customer's."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= CODE_DIGITS:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) < 10**CODE_DIGITS else None

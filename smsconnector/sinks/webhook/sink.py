@@ -112,7 +112,7 @@ class WebhookSink(Service):
             try:
                 delivery = Delivery(event, settle, number_of(event), body_of(event))
             except (ValueError, KeyError, AttributeError) as error:
-                settle(EventOutcome([event], EventVerdict.REFUSED, f"it can't be sent: {error}"))
+                settle(EventOutcome([event], EventVerdict.REFUSED, f"it can't be sent: {type(error).__name__}"))
             else:
                 self._lanes.add(delivery)
         self._go()

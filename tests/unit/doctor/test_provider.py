@@ -1,15 +1,22 @@
 """``doctor --channel``: the request that would be sent, masked, and what an answer means."""
 
 import argparse
+import contextlib
+import html
+import json
+import signal
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import quote, quote_plus
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import globalLogBeginner
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.doctor.provider import Trial, make_provider_plan
+from smsconnector.doctor import provider
+from smsconnector.doctor.provider import Trial, make_provider_plan, run_trial
 from smsconnector.errors import Unanswered
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 
@@ -39,6 +46,15 @@ channels:
     binds: [{name: a, endpoint: "tcp:127.0.0.1:2775", system_id: me}]
 """
 _NONE = ("bind", "host", "system_id", "system_type", "password_file", "ca_file", "source", "text")
+
+
+class Reactor(MemoryReactorClock):
+    """Runs what is to be called when it runs, as a real one does: an exception there ends nothing."""
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        for function, arguments, keywords in self.whenRunningHooks:
+            with contextlib.suppress(Exception):
+                function(*arguments, **keywords)
 
 
 class TrialCase(SynchronousTestCase):
@@ -83,6 +99,34 @@ class ProviderTrialCase(TrialCase):
         self.assertNotIn("S3CRET", said)
         for words in ("HTTP status 200", '{"id": 17, "key": "_hidden_"}', "this means: accepted", "id: 17"):
             self.assertIn(words, said)
+
+    def test_secrets_however_escaped(self) -> None:
+        """A server that sends the request back shows its URL, with the secret escaped."""
+        for key in ("S3 CR&T/key", 'pass"wörd'):
+            configuration = CONFIGURATION.replace("S3CRET", json.dumps(key))
+            for form in (
+                quote(key, safe=""),
+                quote_plus(key),
+                html.escape(key),
+                json.dumps(key)[1:-1],
+                quote(key, safe="").replace("%2F", "%2f"),
+            ):
+                with mock.patch(f"{__name__}.CONFIGURATION", configuration):
+                    _, said, _ = self.trial(HTTPReply(400, {}, f"no: {form}".encode()), to=["447911123456"])
+                self.assertNotIn(form, said)
+
+    def test_file_that_can_not_be_read(self) -> None:
+        """What is wrong before the first request ends the trial, and the reactor, with a sentence."""
+        reactor, said = Reactor(), list[str]()
+        plan = make_provider_plan(self.options())
+        section: Any = plan.section
+        section.secret_files["late"] = "/nowhere"  # gone since it was checked
+        self.patch(signal, "signal", lambda *_: None)
+        self.patch(globalLogBeginner, "beginLoggingTo", lambda *_, **__: None)
+        self.patch(provider, "run_on_monotonic_clock", lambda _: None)
+        self.assertEqual(run_trial(reactor, plan, said.append), 1)
+        self.assertIn("the trial broke off", said[0])
+        self.assertTrue(reactor.hasStopped)
 
     def test_refused(self) -> None:
         """Status 1 for a text that was not accepted, or was not answered."""

@@ -131,6 +131,27 @@ class HTTPClientCase(SynchronousTestCase):
         protocol.connectionLost(Failure(ConnectionDone()))
         self.failureResultOf(asked, Unanswered)
 
+    def test_what_is_no_reply_is_not_shown(self) -> None:
+        """A server that sends our request back, or garbage: the reason names no word of it, for it ends in the log and
+        among the parked events."""
+        for octets in (
+            b"Body=923001234567 x y\r\n\r\n",
+            b"HTTP/1.1 923001234567 x\r\n\r\n",
+            b"HTTP/1.1 x923001234567 x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 923001234567x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n923001234567 text\r\nabc",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 923001234567\r\n\r\n",
+        ):
+            asked = self.client.ask(CALL)
+            protocol, _ = self.endpoint.accept()
+            protocol.dataReceived(octets)
+            self.clock.advance(0)
+            if not asked.called:
+                protocol.connectionLost(Failure(ConnectionDone()))
+            reason = self.failureResultOf(asked, Unanswered).getErrorMessage()
+            self.assertNotIn("923001234567", reason)
+            self.assertIn("provider.example:81", reason)
+
     def test_handshake_first(self) -> None:
         """By TLS nothing is written before the handshake is done, and a connection that ends before sent nothing."""
         asked = self.client.ask(BY_TLS)

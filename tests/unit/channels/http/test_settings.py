@@ -32,6 +32,54 @@ class SettingsCase(SynchronousTestCase):
         error = self.assertRaises(ConfigurationError, parse, yaml.safe_dump({"channels": {"out": data}}), {})
         return {path.removeprefix("channels.out."): sentence for path, sentence in error.problems}
 
+    def test_secret_files(self) -> None:
+        """The first line of the file is the secret, with or without a BOM and a line end; what is no text is told."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for octets, secret in (
+            (b"s3cret\nanother line\n", "s3cret"),
+            (b" s3cret \r\n", "s3cret"),
+            ("\ufeffschlüssel".encode(), "schlüssel"),
+        ):
+            (folder / "key").write_bytes(octets)
+            text = yaml.safe_dump(
+                {
+                    "channels": {
+                        "out": {
+                            "type": "http",
+                            "request": {"url": "https://h/"},
+                            "secret_files": {"k": str(folder / "key")},
+                        }
+                    }
+                }
+            )
+            section: Any = parse(text, {}).channels["out"]
+            self.assertEqual(section.all_secrets(), {"k": secret})
+        for octets, words in (
+            (b"schl\xfcssel", "UTF-8"),
+            (b"\nsecond", "first line is empty"),
+            (b"", "first line is empty"),
+            (b"a\x00b", "control"),
+        ):
+            (folder / "key").write_bytes(octets)
+            found = self.problems(secret_files={"k": str(folder / "key")})
+            self.assertIn(words, found["secret_files.k"])
+
+    def test_no_warnings_of_pydantic(self) -> None:
+        """A valid section with ``verify`` in its webhooks is read again without a word about its models."""
+        hmac = {"type": "hmac", "secrets": "TOPSECRET123", "template": "{body}", "signature": {"header": "s"}}
+        section = {
+            "type": "http",
+            "request": {"url": "https://h/"},
+            "notification": {"id": "id", "status": "s", "verify": hmac},
+            "incoming": {"from": "f", "text": "t", "verify": hmac},
+            "verify": hmac,
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            configuration = parse(yaml.safe_dump({"channels": {"out": section}}), {})
+            self.assertIsInstance(configuration.warnings, list)
+
     def test_each_error(self) -> None:
         """Its path, and words that help."""
         cases: list[tuple[dict[str, Any], str, str]] = [
