@@ -207,7 +207,7 @@ class Configuration(Section):
         """Sentences for the operator, of the HTTP door and of each channel."""
         found = self.http.warnings
         for name, channel in self.channels.items():
-            found += channel.warnings(f"channels.{name}", self.http.public_url)
+            found += channel.warnings(f"channels.{name}", self.http.public_url, bool(self.http.api_keys))
         return found
 
     @property

@@ -285,9 +285,9 @@ class ChannelSection(Section):
         in the file, unchecked."""
         return []
 
-    def warnings(self, path: str, public_url: str | None) -> list[str]:
+    def warnings(self, path: str, public_url: str | None, has_keys: bool) -> list[str]:
         """Sentences for the operator: what works, but hardly as it was meant. ``public_url``: how providers reach
-        us."""
+        us. ``has_keys``: who calls has to bring an API key, where nothing else verifies it."""
         return []
 
     def longest_pause(self) -> float:

@@ -4,7 +4,7 @@ Each makes an object of ``hooks``, which knows no pydantic. ``hooks_of`` puts th
 ``ChannelSection.hooks``.
 """
 
-from smsconnector.hook_sections.reading import IncomingSection, NotificationSection, hooks_of
+from smsconnector.hook_sections.reading import IncomingSection, NotificationSection, hooks_of, unguarded
 from smsconnector.hook_sections.verify import Verify, VerifySection
 
-__all__ = ["IncomingSection", "NotificationSection", "Verify", "VerifySection", "hooks_of"]
+__all__ = ["IncomingSection", "NotificationSection", "Verify", "VerifySection", "hooks_of", "unguarded"]

@@ -208,6 +208,35 @@ def hooks_of(
     return Hooks(made["notification"], made["incoming"])
 
 
+def unguarded(
+    hooks: Hooks | None,
+    path: str,
+    public_url: str | None,
+    has_keys: bool,
+    we_name_it: bool,
+    remedy: str = "set verify",
+) -> list[str]:
+    """Sentences for the operator about webhooks that are open to everybody, or closed to their provider too.
+    ``we_name_it``: the provider reports to a URL that we give it, and which has no API key."""
+    found: list[str] = []
+    if hooks is None or public_url is None:
+        return found
+    for name, hook in (("notification", hooks.notification), ("incoming", hooks.incoming)):
+        if hook.verifier is not None or not hook.readings:
+            continue
+        if not has_keys:
+            found.append(
+                f"{path}.{name}: whoever knows the URL can post here in the provider's name, a STOP or a report, for"
+                f" neither a signature nor a key is asked for: {remedy}"
+            )
+        elif we_name_it and name == "notification":
+            found.append(
+                f"{path}.{name}: the provider is answered 401, for http.api_keys are set and the URL that it is told"
+                f" has none of them: {remedy}"
+            )
+    return found
+
+
 def contract_hook(verify: VerifySection | None) -> Hook:
     """The contract's own form, from whom it should be."""
     if verify is None:

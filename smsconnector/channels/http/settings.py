@@ -23,7 +23,7 @@ from smsconnector.channels.http.signing import Signer, SignSection
 from smsconnector.channels.http.templates import Templates
 from smsconnector.channels.http.web_token import JWTSection
 from smsconnector.errors import TextError
-from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of
+from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of, unguarded
 from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import Segment
 from smsconnector.rest.conditions import Meaning
@@ -262,15 +262,16 @@ class HTTPChannelSection(ChannelSection):
         """Every fault of every template."""
         return Templates(data, path).problems
 
-    def warnings(self, path: str, public_url: str | None) -> list[str]:
-        """A callback that the provider can't be told of."""
+    def warnings(self, path: str, public_url: str | None, has_keys: bool) -> list[str]:
+        """A callback that the provider can't be told of, and webhooks that are open to others than the provider."""
         request = Templates(self.written()).request
-        if public_url is None and request is not None and "callback_url" in request.names:
+        we_name_it = request is not None and "callback_url" in request.names
+        if public_url is None and we_name_it:
             return [
                 f"{path}: the request names callback_url, and http.public_url is not set: the provider is not told"
                 " where to report"
             ]
-        return []
+        return unguarded(self.hooks(public_url, path), path, public_url, has_keys, we_name_it)
 
     def problems(self, path: str) -> list[Problem]:
         """Files that can't be used."""

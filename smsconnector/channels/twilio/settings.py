@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from smsconnector.channels.twilio.hooks import twilio_hooks
+from smsconnector.hook_sections import unguarded
 from smsconnector.hooks.hook import Hooks
 from smsconnector.sections import (
     ORIGIN_PATTERN,
@@ -121,8 +122,10 @@ class TwilioChannelSection(ChannelSection):
             found = unusable_tls(url.hostname or "", self.tls.settings(), f"{path}.tls")
         return found
 
-    def warnings(self, path: str, public_url: str | None) -> list[str]:
-        found = super().warnings(path, public_url)
+    def warnings(self, path: str, public_url: str | None, has_keys: bool) -> list[str]:
+        found = super().warnings(path, public_url, has_keys)
+        remedy = "set auth_token, beside an api_key too, for Twilio signs with it"
+        found += unguarded(self.hooks(public_url, path), path, public_url, has_keys, True, remedy)
         if public_url is None and self.receipts is None:
             found.append(
                 f"{path}: http.public_url is not set, so there are no status callbacks: receipts will not come, and a"

@@ -91,7 +91,7 @@ def infobip_request(text: str, **options: Any) -> dict[str, Any]:
         "sender": "447700900123",
         "destinations": [{"to": "923001234567", "messageId": "SM7"}],
         "content": {"text": text},
-        "webhooks": {"delivery": {"url": hook("infobip")}, "contentType": "application/json"},
+        "webhooks": {"delivery": {"url": f"{hook('infobip')}?key=hook7"}, "contentType": "application/json"},
     }
     return {"messages": [message | options]}
 
@@ -259,7 +259,7 @@ EXAMPLES: dict[str, Example] = {
                     "to": ["923001234567"],
                     "body": NASTY,
                     "delivery_report": "per_recipient",
-                    "callback_url": hook("sinch"),
+                    "callback_url": f"{hook('sinch')}?key=hook7",
                     "client_reference": "SM7",
                     "expire_at": "2023-11-14T22:14:20Z",
                 },
@@ -361,7 +361,7 @@ EXAMPLES: dict[str, Example] = {
                 FORM,
                 (
                     f"AppSid=%3CUNIFONIC_APP_SID%3E&SenderID=Bank&Recipient=923001234567&Body={QUOTED_NASTY}"
-                    f"&responseType=JSON&CorrelationID=SM7&statusCallback={quoted_hook('unifonic')}"
+                    f"&responseType=JSON&CorrelationID=SM7&statusCallback={quoted_hook('unifonic')}%3Fkey%3Dhook7"
                 ).encode(),
             )
         ],
@@ -499,4 +499,9 @@ ENVIRONMENT = {
     "ROUTE_SERVER": "route.example",
     "ROUTE_ENTITY_ID": "1101",
     "ROUTE_TEMPLATE_ID": "1107",
+    "PUBLIC_URL": "https://sms.example.org",
+    "TELNYX_PUBLIC_KEY": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",  # RFC 8032 section 7.1
+    "SINCH_HOOK_KEY": "hook7",
+    "INFOBIP_HOOK_KEY": "hook7",
+    "UNIFONIC_HOOK_KEY": "hook7",
 }
