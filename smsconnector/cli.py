@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from smsconnector import __version__
+from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import load, load_channel_names, load_sink_names, load_store
+from smsconnector.config import load, load_sink_names, load_store, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
@@ -216,7 +217,7 @@ def _opened(name: str) -> contextlib.AbstractContextManager[TextIO]:
 def run_opt_outs(options: argparse.Namespace) -> int:
     """Print the list as CSV; or enter the numbers of such a file; or take one number out, 1 if it is not there."""
     path = _database(options)
-    channels = None if options.database else load_channel_names(options.config)
+    channels = None if options.database else written_channels(options.config)
     if options.remove:
         channel, number = options.remove
         is_there = take_out(path, channel, number)
@@ -230,7 +231,7 @@ def run_opt_outs(options: argparse.Namespace) -> int:
         enter_opt_outs(path, entries)
         print(f"{len(entries)} numbers are entered")
         for name in sorted({one.channel for one in entries}):
-            if channels is not None and not channels[name]:
+            if channels is not None and (channels[name] or {}).get("opt_out") is None:
                 print(f"warning: {name} has no opt_out in {options.config}: its list is not looked at", file=sys.stderr)
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):  # as the import reads it
@@ -278,6 +279,9 @@ def check_config(options: argparse.Namespace) -> int:
     """Check a configuration file, and print a line for each problem."""
     try:
         configuration = load(options.file)
+        slow = slow_patterns(written_channels(options.file))
+        if slow:
+            raise ConfigurationError(slow)
     except ConfigurationError as error:
         print(f"{options.file}: {len(error.problems)} to mend", file=sys.stderr)
         for path, text in error.problems:

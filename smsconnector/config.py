@@ -334,13 +334,10 @@ def load_sink_names(path: str) -> set[str] | None:
     return {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
 
 
-def load_channel_names(path: str) -> dict[str, bool]:
-    """The names of the channels of the file, and whether customers can opt out there; for tools as above. Raises
-    ConfigurationError."""
+def written_channels(path: str) -> dict[str, Any]:
+    """The section ``channels`` as it stands in the file, unchecked; for tools as above. Raises ConfigurationError."""
     channels = _parse_mapping(_read(path)).get("channels")
-    if not isinstance(channels, dict):
-        return {}
-    return {str(name): isinstance(one, dict) and one.get("opt_out") is not None for name, one in channels.items()}
+    return channels if isinstance(channels, dict) else {}
 
 
 def _read(path: str) -> str:

@@ -25,6 +25,7 @@ from smsconnector.messages import Finality, IncomingSegment, Receipt, ReceiptOfP
 
 LONGEST_ID = 128  # characters; an id goes into headers of the queue's messages
 LONGEST_WORD = 64
+PATTERN_CHARACTERS = 4_096  # of a value that id_pattern is tried on, as for the answers of providers
 WHOLE = Layout()
 NO_IDS = frozenset(("", "null", "none", "nil", "undefined"))  # what templates write for nothing
 
@@ -173,7 +174,7 @@ class NotificationReading:
     def _id(self, record: Record) -> str:
         text = (record.value(self.id) or "").strip()
         if self.id_pattern is not None:
-            match = self.id_pattern.search(text)
+            match = self.id_pattern.search(text[:PATTERN_CHARACTERS])
             text = (match[1] if self.id_pattern.groups else match[0]) if match else ""
         if (text or "").lower() in NO_IDS:
             raise Unreadable(f"the id is missing: {_named(self.id)}")

@@ -21,7 +21,7 @@ from smsconnector.errors import TemplateError
 MAXIMUM_OCTETS = 1_048_576  # of a body; more is not read
 MAXIMUM_DEPTH = 64  # of JSON and XML
 MAXIMUM_VALUES = 1_000  # that one path may find
-PATTERN_CHARACTERS = 65_536  # of a text that a pattern is tried on
+PATTERN_CHARACTERS = 4_096  # of a text that a pattern is tried on; what stands behind them is not looked at
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._:-]+)", re.IGNORECASE)
 
 
