@@ -65,21 +65,6 @@ class SettingsCase(SynchronousTestCase):
             found = self.problems(secret_files={"k": str(folder / "key")})
             self.assertIn(words, found["secret_files.k"])
 
-    def test_no_warnings_of_pydantic(self) -> None:
-        """A valid section with ``verify`` in its webhooks is read again without a word about its models."""
-        hmac = {"type": "hmac", "secrets": "TOPSECRET123", "template": "{body}", "signature": {"header": "s"}}
-        section = {
-            "type": "http",
-            "request": {"url": "https://h/"},
-            "notification": {"id": "id", "status": "s", "verify": hmac},
-            "incoming": {"from": "f", "text": "t", "verify": hmac},
-            "verify": hmac,
-        }
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            configuration = parse(yaml.safe_dump({"channels": {"out": section}}), {})
-            self.assertIsInstance(configuration.warnings, list)
-
     def test_each_error(self) -> None:
         """Its path, and words that help."""
         cases: list[tuple[dict[str, Any], str, str]] = [
