@@ -77,6 +77,29 @@ class RepliesCase(WalkCase):
         self.kill()
         self.assertEqual((told, self.sent()), ([], [(NUMBER, "8228", "You get no more texts.")]))
 
+    def test_one_answer_whenever_it_is_killed(self) -> None:
+        """The network sends the word until it is acknowledged. Killed before the commit, between commit and
+        acknowledgement, or behind that: there is one answer to the STOP, and one for each event of a HELP."""
+        for number, when in enumerate(("before", "between", "behind")):
+            source = f"{NUMBER[:-1]}{number}"
+            for word in ("STOP", "HELP"):
+                told: list[StoreError | None] = []
+                self.receiver.received([self.text(word, source)], told.append)
+                if when == "between":
+                    answers_of(self.writer.store, [one for one, _ in self.writer.queue])
+                elif when == "behind":
+                    self.settle()
+                self.kill()
+                if not told:
+                    self.hear(word, source)
+                for _ in range(3):
+                    self.accepted_by_smsc(*self.channel.under_way)
+        run = self.writer.store._connection.execute
+        (answers,) = run("SELECT count(*) FROM segment WHERE text = ?", (TEXTS["smpp"][Wish.STOP],)).fetchone()
+        (helped,) = run("SELECT count(*) FROM segment WHERE text = ?", (TEXTS["smpp"][Wish.HELP],)).fetchone()
+        (events,) = run("SELECT count(*) FROM outbox WHERE body LIKE '%HELP%'").fetchone()
+        self.assertEqual((answers, helped), (3, events))
+
     def test_repeat(self) -> None:
         """What a provider posts again is answered 200, and nothing is sent."""
         for _ in range(3):
