@@ -235,11 +235,8 @@ class Configuration(Section):
     @property
     def opt_out_rules(self) -> dict[str, OptOutRules]:
         """Of the channels whose customers can opt out by a word."""
-        return {
-            name: one.opt_out.rules(one.opt_out_codes())
-            for name, one in self.channels.items()
-            if one.opt_out is not None
-        }
+        found = ((name, one.opt_out, one.opt_out_codes()) for name, one in self.channels.items())
+        return {name: section.rules(codes) for name, section, codes in found if section is not None}
 
     @property
     def opt_out_answers(self) -> tuple[dict[str, OptOutRules], dict[str, dict[Wish, str]]]:

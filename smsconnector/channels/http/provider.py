@@ -205,6 +205,7 @@ class TemplateProvider:
         outcome, code, _, detail = error.judgement
         code, words = self._shown(code, detail, segment)
         reason = f"{error}: {words}" if words else str(error)
+        code = error.status if code is None else code
         return Result(_KINDS[outcome], (), code, reason, self._asked_to_wait(error.retry_after))
 
     def _asked_to_wait(self, header: str | None) -> float | None:

@@ -32,6 +32,7 @@ class LoginRefused(Exception):
     def __init__(self, judgement: Judgement, reply: HTTPReply) -> None:
         super().__init__(f"the log-in was refused with HTTP status {reply.status}")
         self.judgement, self.retry_after = judgement, reply.headers.get("retry-after")
+        self.status = reply.status
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class ProviderTrialCase(TrialCase):
     def test_secrets_however_escaped(self) -> None:
         """A server that sends the request back shows its URL, with the secret escaped."""
         for key in ("S3 CR&T/key", 'pass"wörd'):
-            configuration = CONFIGURATION.replace("S3CRET", json.dumps(key))
+            configuration = CONFIGURATION.replace("{key: S3CRET}", f"{{key: {json.dumps(key)}}}")
             for form in (
                 quote(key, safe=""),
                 quote_plus(key),

@@ -163,6 +163,13 @@ class TokenCase(SynchronousTestCase):
         self.assertEqual((result.kind, result.code), (Kind.ACCOUNT, 7))
         self.assertEqual(result.reason, "the log-in was refused with HTTP status 200: p\u00e4ssword *** is old, ***")
 
+    def test_code_of_a_refusal_that_is_none(self) -> None:
+        """Then it is the HTTP status, as with a text."""
+        bench = self.bench()
+        one = bench.call()
+        bench.log_in(400, error="no such client: 447911123456")
+        self.assertEqual(self.successResultOf(one).code, 400)
+
     def test_words_of_oauth2(self) -> None:
         """RFC 6749 section 5.2: error and error_description."""
         bench = self.bench()
