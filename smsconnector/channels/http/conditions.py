@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
 
+from smsconnector.channels.http.redaction import CODE
 from smsconnector.errors import TemplateError
 from smsconnector.rest.answers import Selector, json_path, pattern_of, xml_path
 from smsconnector.rest.conditions import Condition, FailureRule, Test, statuses_of
@@ -159,6 +160,8 @@ def _code(value: Any) -> Any:
         return PlaceSection.model_validate(value).selector()
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("a code is wanted here, or where it stands: {json: error.code}")
+    if not CODE.fullmatch(str(value)):
+        raise ValueError("a code is 1 to 32 letters of ASCII, digits and _.-, as it stands in the report: NO_CREDIT")
     return value
 
 

@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 200
 READ_CHARACTERS = 4_096  # of the provider's words; what stands behind them is not shown
 RUN = 8  # letters and digits
 LEAST = 4  # letters and digits; a shorter value is a part of many words
-_CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")
+CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")
 _NUMBER = re.compile(r"\+?\d[\d ().-]{4,}\d")  # of whomever
 _IN_JSON = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -38,7 +38,7 @@ def shown_words(words: str, hidden: Iterable[str], secrets: Sequence[str]) -> st
 def shown_code(code: int | str | None, hidden: Iterable[str], secrets: Sequence[str]) -> int | str | None:
     """The code, if it is a short word that quotes nothing; else None."""
     written = str(code)
-    if not _CODE.fullmatch(written) or quotes(written, (*hidden, *secrets)):
+    if not CODE.fullmatch(written) or quotes(written, (*hidden, *secrets)):
         return None
     return code
 

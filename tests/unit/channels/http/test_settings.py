@@ -89,6 +89,11 @@ class SettingsCase(SynchronousTestCase):
                 "seconds",
             ),
             ({"failures": [{"when": {"status": 500}, "then": "unknown", "code": [1]}]}, "failures[0].code", "a code"),
+            (
+                {"failures": [{"when": {"status": 5}, "then": "unknown", "code": "no credit"}]},
+                "failures[0].code",
+                "NO_CREDIT",
+            ),
             ({"secrets": {"key": ""}}, "secrets", "is the variable"),
             ({"secrets": {"Key": "x"}}, "secrets.Key", "match"),
             ({"secrets": {"key": "x"}, "secret_files": {"key": "y"}}, "", "not in both"),
