@@ -361,12 +361,13 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
     data = _parse_mapping(text)
     problems: list[Problem] = []
     data = _substitute(data, "", os.environ if environment is None else environment, problems)
+    found: list[Problem] = []
     try:
         configuration = Configuration.model_validate(data)
     except ValidationError as error:
-        unset = {path for path, _ in problems}
-        problems += [one for one in _explained(error) if one[0] not in unset]
-    problems += _check_names(data)
+        found = _explained(error)
+    told = {path for path, _ in problems}
+    problems += [one for one in found + _check_names(data) if one[0] not in told]
     if not problems:
         problems += configuration.problems()
     if problems:
@@ -423,6 +424,9 @@ def _substitute(value: Any, path: str, environment: Mapping[str, str], problems:
         }
     if isinstance(value, list):
         return [_substitute(one, f"{path}[{index}]", environment, problems) for index, one in enumerate(value)]
+    if isinstance(value, bytes):
+        problems.append((path, "octets (!!binary) are nowhere wanted: write a text"))
+        return ""
     return value
 
 
