@@ -225,11 +225,7 @@ class Configuration(Section):
             telling_parts={account for name, channel in channels for account in channel.telling_parts(name)},
             naming_ids={name for name, channel in channels if channel.names_our_ids(self.http.public_url)},
             several_ids={account for name, channel in channels for account in channel.several_ids(name)},
-            fall_backs={
-                name: one.fallback.rule(may_repeat=one.unknown_outcome == "resend")
-                for name, one in channels
-                if one.fallback is not None
-            },
+            fall_backs={name: rule for name, channel in channels if (rule := channel.fall_back_rule)},
         )
 
     @property
@@ -365,12 +361,12 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
     data = _parse_mapping(text)
     problems: list[Problem] = []
     data = _substitute(data, "", os.environ if environment is None else environment, problems)
+    found, told = _check_names(data), {path for path, _ in problems}
     try:
         configuration = Configuration.model_validate(data)
     except ValidationError as error:
-        unset = {path for path, _ in problems}
-        problems += [one for one in _explained(error) if one[0] not in unset]
-    problems += _check_names(data)
+        found = _explained(error) + found
+    problems += [one for one in found if one[0] not in told]
     if not problems:
         problems += configuration.problems()
     if problems:
@@ -427,6 +423,9 @@ def _substitute(value: Any, path: str, environment: Mapping[str, str], problems:
         }
     if isinstance(value, list):
         return [_substitute(one, f"{path}[{index}]", environment, problems) for index, one in enumerate(value)]
+    if isinstance(value, bytes):
+        problems.append((path, "octets (!!binary) are nowhere wanted: write a text"))
+        return ""
     return value
 
 

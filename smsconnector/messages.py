@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+LONGEST_WAIT = 3_600.0  # seconds; what a provider or a consumer asks for beyond that is a mistake
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

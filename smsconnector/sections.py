@@ -279,6 +279,11 @@ class ChannelSection(Section):
             raise ValueError(f"fallback.codes has {min(unwanted)}: by that code somebody says that he wants no texts")
         return self
 
+    @property
+    def fall_back_rule(self) -> FallBackRule | None:
+        """Which of its messages go to another channel when they fail."""
+        return None if self.fallback is None else self.fallback.rule(may_repeat=self.unknown_outcome == "resend")
+
     @classmethod
     def early_problems(cls, data: dict[str, Any], path: str) -> list[Problem]:
         """What is wrong with the section as a whole, whatever else is wrong in it. ``data`` is the section as it stands

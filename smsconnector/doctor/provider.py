@@ -13,7 +13,7 @@ import argparse
 import random
 import signal
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
@@ -44,6 +44,7 @@ _MEANINGS = {
     Kind.TAKEN: "accepted",
     Kind.TEMPORARY: "not accepted for now: tried again later, and an attempt is counted",
     Kind.THROTTLED: "throttled: the whole channel slows down, and no attempt is counted",
+    Kind.DOWN: "not sent: the provider can't be asked now; the channel waits, and no attempt is counted",
     Kind.PERMANENT: "refused for good: this text ends as FAILED",
     Kind.ACCOUNT: "a trouble of the account or the configuration: the channel stops, and its texts wait",
     Kind.UNKNOWN: "not known whether it was accepted: the policy unknown_outcome decides",
@@ -117,8 +118,7 @@ class Trial:
         """Shows, and sends if there is a number; fires with the exit status: 0, or 1 if a part was not accepted."""
         try:
             segments = self.segments()
-            for one in segments:
-                self._show(self._side.masked(one, self._now_ms))
+            self._show_requests(segments)
         except TextError as error:
             self._say(f"this text can't be sent: {error}")
             return 1
@@ -133,6 +133,17 @@ class Trial:
             taken = taken and result is not None and result.kind is Kind.TAKEN
         yield self._side.client.close()
         return 0 if taken else 1
+
+    def _show_requests(self, segments: list[Segment]) -> None:
+        """As they are, and the first one without what a text may lack, if that makes a difference. Raises
+        TextError."""
+        shown = [self._side.masked(one, self._now_ms) for one in segments]
+        for one in shown:
+            self._show(one)
+        bare = self._side.masked(replace(segments[0], is_limited=False, source=None), self._now_ms)
+        if bare != shown[0]:
+            self._say("Without a validity and a sender of its own:")
+            self._show(bare)
 
     @inlineCallbacks
     def _send(self, segment: Segment) -> Generator["Deferred[Any]", Any, Result | None]:

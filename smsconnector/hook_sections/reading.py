@@ -27,9 +27,9 @@ def _is_charset(name: str) -> str:
     name = _CHARSETS.get(name.lower(), name)
     try:
         known = name == "octets" or codecs.lookup(name)._is_text_encoding
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: it holds U+0000
         known = False
-    if not known:
+    if not known or name.lower() in ("undefined", "idna", "punycode"):
         raise ValueError(f"{name!r} is no alphabet: write utf-8, utf-16-be, iso-8859-1, or octets for what is no text")
     return name
 

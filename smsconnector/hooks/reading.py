@@ -216,7 +216,7 @@ class TextForm:
             return octets.hex().upper(), True
         try:
             return octets.decode(self.charset).removeprefix("\ufeff"), False
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):
             return octets.hex().upper(), True
 
 

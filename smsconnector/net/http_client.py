@@ -41,6 +41,7 @@ from smsconnector.errors import HTTPFailure, NotSent, Unanswered
 from smsconnector.net.endpoints import client_endpoint
 from smsconnector.net.hearing import Hearing
 from smsconnector.net.http_connections import EndpointFor, Servers
+from smsconnector.net.name_lookups import share_look_ups
 from smsconnector.net.tls import TLS, explain_failure
 
 __all__ = ["EndpointFor", "HTTPCall", "HTTPClient", "HTTPFailure", "HTTPReply", "NotSent", "Unanswered"]
@@ -125,6 +126,7 @@ class HTTPClient:
         self._reactor, self._tls = reactor, tls
         self._connect_timeout, self._reply_timeout = connect_timeout, reply_timeout
         self._maximum_reply, self._whole_replies = maximum_reply, whole_replies
+        share_look_ups(reactor)
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = connections
         self._pool.cachedConnectionTimeout = IDLE  # type: ignore[assignment]

@@ -44,7 +44,7 @@ class Answer:
             try:
                 if charset is not None:
                     return self.body.decode(charset).removeprefix("\ufeff")
-            except (LookupError, UnicodeDecodeError):
+            except (LookupError, UnicodeError):
                 continue
         return self.body.decode("latin-1")
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smsconnector.errors import TemplateError
+from smsconnector.messages import LONGEST_WAIT
 from smsconnector.rest.answers import PATTERN_CHARACTERS, Answer, Selector, as_word
 
 OUTCOMES = ("temporary", "throttled", "permanent", "account", "unknown", "log_in_again")
 CODE_CHARACTERS = 64  # of a code in a report
-LONGEST_WAIT = 604_800.0  # seconds; what a provider asks for beyond that is a mistake
 _RANGE = re.compile(r"^(?:([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?)$")
 
 
@@ -134,8 +134,8 @@ def by_status(status: int, renewable: bool = False) -> str:
 
 
 def _code(value: Any) -> int | str | None:
-    """A whole number stays one."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """A whole number stays one, if a column of the database can hold it."""
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     word = as_word(value)
     return word[:CODE_CHARACTERS] if word else None

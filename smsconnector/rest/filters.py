@@ -31,8 +31,16 @@ def encoded(text: str, charset: str) -> bytes:
     """Raises TextError for what the charset lacks."""
     try:
         return text.encode(charset)
-    except UnicodeEncodeError:
+    except UnicodeError:  # some codecs raise no UnicodeEncodeError
         raise TextError("unsendable_text", f"The text has characters that {charset} lacks.") from None
+
+
+def is_charset(name: str) -> bool:
+    """Whether texts can be written and read by it. Python's own codecs ``undefined`` and ``idna`` are for no texts."""
+    try:
+        return "a".encode(name).decode(name) == "a" and name.lower() not in ("idna", "punycode")
+    except (LookupError, ValueError):  # ValueError: it holds U+0000
+        return False
 
 
 def as_text(value: Value) -> str:
@@ -112,6 +120,8 @@ class Chain(NamedTuple):
     filters: tuple[tuple[Filter, bool], ...]  # the flag: it also takes None
     gives_octets: bool
     is_choice: bool  # yes and no have words: what is left without one has no value
+    has_default: bool = False
+    lacks_a_word: bool = False  # of yes and no only one has a word
 
     def apply(self, value: Value) -> Value:
         for change, takes_none in self.filters:
@@ -135,7 +145,7 @@ def chain(written: list[str]) -> Chain:
         made.append((kind.make(argument), name == "default"))
         octets = kind.octets
         names.add(name)
-    return Chain(tuple(made), octets, bool(names & _CHOICES))
+    return Chain(tuple(made), octets, bool(names & _CHOICES), "default" in names, len(names & _CHOICES) == 1)
 
 
 def _check_argument(name: str, wanted: str, has_one: bool, argument: str) -> None:

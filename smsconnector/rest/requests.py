@@ -3,24 +3,27 @@
 1. The URL is scheme and host as they stand, a path, and perhaps a query. Values go into path and query, never into the
    host: what a customer writes can't choose where a request goes.
 2. ``query`` is added behind that. ``form``, ``json``, ``xml`` or ``raw`` is the body; at most one of them is there.
-3. A field, a header or an entry of JSON is left out where something that its template names has no value. An object or
-   a list of JSON that had entries, and has none left, is left out too.
+3. A field, also one of the URL, a header or an entry of JSON is left out where something that its template names has no
+   value. An object or a list of JSON that had entries, and has none left, is left out too. The path, ``xml`` and
+   ``raw`` are one piece each: a text that lacks something there can't be sent.
 
 All faults are found at once, each with its path in the configuration. What is not of the right type is passed over,
 for the models of the sections say so.
 """
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from smsconnector.errors import TemplateError
-from smsconnector.rest.filters import Value, encoded
+from smsconnector.rest.filters import Value, encoded, is_charset
 from smsconnector.rest.templates import Place, Template, read_template
 from smsconnector.rest.variables import Facts
 
 _URL = re.compile(r"^(https?://)([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^?#]*)?(\?[^#]*)?$")
+_URL_FIELD = re.compile(r"(?:\{\{.*?\}\}|[^&])+")  # an & may stand in a placeholder
 _TOKEN = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")  # RFC 9110 section 5.6.2
 BODIES = ("form", "json", "xml", "raw")
 _CONTENT_TYPES = {
@@ -57,7 +60,7 @@ class RequestTemplate(NamedTuple):
     method: str
     origin: str  # scheme, host, port: without placeholders
     path: Template
-    url_query: Template | None
+    url_query: tuple[Template, ...]  # what stands between the & of the URL
     query: tuple[Field, ...]
     kind: str | None  # of the body, one of BODIES
     body: Any  # tuple[Field, ...] | node of JSON | Template | None
@@ -66,9 +69,9 @@ class RequestTemplate(NamedTuple):
 
     def fill(self, facts: Facts) -> Request:
         """The request for one text. Raises TextError if a value can't stand in its place."""
-        parts = [] if self.url_query is None else [self.url_query.fill(facts) or ""]
+        parts = [one.fill(facts) for one in self.url_query]
         query = "&".join(part for part in (*parts, _fields(self.query, facts)) if part)
-        url = f"{self.origin}{self.path.fill(facts) or '/'}" + (f"?{query}" if query else "")
+        url = f"{self.origin}{self.path.needed(facts)}" + (f"?{query}" if query else "")
         headers = [(name, value) for name, template in self.headers if (value := template.fill(facts)) is not None]
         return Request(self.method, url, tuple(headers), self._octets(facts))
 
@@ -79,7 +82,7 @@ class RequestTemplate(NamedTuple):
             return _fields(self.body, facts).encode("ascii")
         if self.kind == "json":
             return json.dumps(fill_tree(self.body, facts), ensure_ascii=False).encode("utf-8", "backslashreplace")
-        return encoded(self.body.fill(facts) or "", self.charset)
+        return encoded(self.body.needed(facts), self.charset)
 
     @property
     def names(self) -> set[str]:
@@ -91,10 +94,16 @@ class RequestTemplate(NamedTuple):
         """Of the placeholders in the body."""
         return {name for template in _templates_of(self.body) for name in template.names}
 
+    def may_be_missing(self) -> list[tuple[str, str]]:
+        """What some texts lack and can't be left out: the key of the request, and the name."""
+        whole = [("url", self.path)]
+        if self.kind in ("xml", "raw"):
+            whole.append((self.kind, self.body))
+        return [(key, name) for key, template in whole for name in sorted(template.may_be_missing)]
+
     def _templates(self) -> Iterator[Template]:
         yield self.path
-        if self.url_query is not None:
-            yield self.url_query
+        yield from self.url_query
         yield from (field.value for field in self.query)
         yield from (template for _, template in self.headers)
         yield from _templates_of(self.body)
@@ -163,9 +172,7 @@ class _Compiler:
         self.problems: Problems = []
 
     def compile(self) -> tuple[RequestTemplate | None, Problems]:
-        try:
-            "".encode(self._charset)
-        except LookupError:
+        if not is_charset(self._charset):
             self.problems.append((f"{self._path}.charset", f"no charset has the name {self._charset!r}: write utf-8"))
             self._charset = "utf-8"
         origin, path, url_query = self._url()
@@ -184,18 +191,18 @@ class _Compiler:
         made = RequestTemplate(method, origin, path, url_query, query, kind, body, headers, self._charset)
         return made, []
 
-    def _read(self, source: Any, place: Place, path: str) -> Template:
+    def _read(self, source: Any, place: Place, path: str, known: Collection[str] | None = None) -> Template:
         """An empty template where the source can't be read."""
         try:
-            return read_template(_written(source), place, self._known, self._charset)
+            return read_template(_written(source), place, self._known if known is None else known, self._charset)
         except TemplateError as error:
             self.problems.append((path, str(error)))
             return Template((), place)
 
-    def _url(self) -> tuple[str, Template | None, Template | None]:
+    def _url(self) -> tuple[str, Template | None, tuple[Template, ...]]:
         url, path = self._data.get("url"), f"{self._path}.url"
         if not isinstance(url, str):
-            return "", None, None
+            return "", None, ()
         found = _URL.match(url)
         bare = re.sub(r"\{\{.*?\}\}", "", url)
         if found is None or not (bare.isascii() and bare.isprintable() and " " not in bare):
@@ -206,10 +213,11 @@ class _Compiler:
                     " https://api.example.com/send?to={{to}}",
                 )
             )
-            return "", None, None
+            return "", None, ()
         if found[3] and not 0 < int(found[3][1:]) < 65_536:
             self.problems.append((path, "a port is 1 to 65535"))
-        query = self._read(found[5][1:], Place.URL_QUERY, path) if found[5] else None
+        fields = _URL_FIELD.findall(found[5][1:]) if found[5] else ()
+        query = tuple(self._read(one, Place.URL_QUERY, path) for one in fields)
         return f"{found[1]}{found[2]}{found[3] or ''}", self._read(found[4] or "/", Place.PATH, path), query
 
     def _fields(self, key: str) -> tuple[Field, ...]:
@@ -218,7 +226,7 @@ class _Compiler:
         made: list[Field] = []
         for name, value in data.items() if isinstance(data, dict) else ():
             path = f"{self._path}.{key}.{name}"
-            encoded_name = read_template(_written(name), Place.FIELD, (), self._charset).fill(_NOTHING) or ""
+            encoded_name = self._read(name, Place.FIELD, path, known=()).fill(_NOTHING) or ""
             for index, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 place = path if index is None else f"{path}[{index}]"
                 if isinstance(one, dict | list) or one is None:
@@ -243,6 +251,8 @@ class _Compiler:
             return [self.json(one, f"{path}[{index}]") for index, one in enumerate(node)]
         if isinstance(node, str):
             return self._read(node, Place.JSON, path) if "{{" in node else node
+        if not isinstance(node, int | float | None) or (isinstance(node, float) and not math.isfinite(node)):
+            self.problems.append((path, "JSON has no such value: write it as a text, in quotes"))
         return node
 
     def _headers(self, kind: str | None) -> tuple[tuple[str, Template], ...]:

@@ -11,13 +11,13 @@ it leaves the field out. A text that is empty is a value.
 import enum
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from urllib.parse import quote
 
 from smsconnector.errors import TemplateError, TextError
 from smsconnector.rest.filters import Chain, Value, as_text, chain, encoded
-from smsconnector.rest.variables import Facts
+from smsconnector.rest.variables import OPTIONAL, Facts
 
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 # What XML 1.0 can't hold in any form (production 2, Char).
@@ -94,6 +94,11 @@ class Placeholder:
     def value(self, facts: Facts) -> Value:
         return self.chain.apply(facts.value(self.name))
 
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether there are texts for which it has no value."""
+        return (self.name in OPTIONAL and not self.chain.has_default) or self.chain.lacks_a_word
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -117,6 +122,23 @@ class Template:
                 return None
             filled.append(escape(value, self.charset))
         return "".join(filled)
+
+    def needed(self, facts: Facts) -> str:
+        """As ``fill``, where nothing can be left out. Raises TextError also for a value that is not there."""
+        filled = self.fill(facts)
+        if filled is None:
+            names = [part.name for part in self.parts if isinstance(part, Placeholder) and part.value(facts) is None]
+            if set(names) == {"signature"}:  # what is signed has none yet
+                return self.needed(replace(facts, signature=""))
+            raise TextError(
+                "unsendable_text", f"The text has no value for {', '.join(names)}, and {self.place.value} needs it."
+            )
+        return filled
+
+    @property
+    def may_be_missing(self) -> set[str]:
+        """The names for which some texts have no value."""
+        return {part.name for part in self.parts if isinstance(part, Placeholder) and part.may_be_missing}
 
     def native(self, facts: Facts) -> Value:
         """As ``fill``, but a template that is one placeholder and nothing else gives its value as it is: a number, or
@@ -146,6 +168,11 @@ def read_template(source: str, place: Place, known: Collection[str], charset: st
 def _literal(text: str, place: Place, charset: str) -> str:
     if "{{" in text:
         raise TemplateError("{{ begins a placeholder here, but no }} ends it")
+    if place is not Place.JSON and place is not Place.HEADER:
+        try:
+            encoded(text, charset)
+        except TextError:
+            raise TemplateError(f"it has characters that {charset} lacks") from None
     if place is Place.FIELD:
         return _in_query(text, charset)
     if place is Place.HEADER and not (text.isascii() and text.isprintable()):

@@ -43,9 +43,10 @@ class Facts:
             return self.signature
         return self.secrets[name.removeprefix("secret.")]
 
-    def masked(self) -> "Facts":
-        """The same, with a mask in the place of every secret, to be shown."""
-        hidden = dict.fromkeys(self.secrets, MASK)
+    def masked(self, keeps_numbers: bool = False) -> "Facts":
+        """The same, with a mask in the place of every secret, to be shown. ``keeps_numbers``: the mask of a number is
+        0, which a filter for numbers can read."""
+        hidden = {name: "0" if keeps_numbers and one.isdigit() else MASK for name, one in self.secrets.items()}
         return replace(self, secrets=hidden, session=MASK, signature=MASK)
 
 
@@ -123,3 +124,8 @@ VARIABLES: dict[str, Callable[[Facts], Value]] = {
     "validity": lambda facts: _asked(facts, _seconds_left(facts)),
     "expires": lambda facts: _asked(facts, facts.segment.expires_at // 1000),
 }
+# Those that some texts lack. Senders: the channel may have one for all. The two URLs: no text has them without
+# http.public_url, and every text with it.
+OF_THE_SENDER = frozenset({"from", "from_plus", "from_00", "from_national"})
+OF_THE_DOOR = frozenset({"callback_url", "receive_url"})
+OPTIONAL = OF_THE_SENDER | OF_THE_DOOR | {"text_gsm", "text_unicode", "validity", "expires"}

@@ -66,7 +66,9 @@ class RetryPolicy:
         if outcome.retry_in is None:
             delay = self.delay(segment.attempts)
         else:
-            delay = _doubled(outcome.retry_in, segment.attempts, max(self.maximum, outcome.retry_in))
+            first = max(outcome.retry_in, self.initial / 2)  # "at once" would be so for ever: 0 can't be doubled
+            delay = _doubled(first, segment.attempts, max(self.maximum, first))
+        delay = min(delay, self.longest_pause)  # else the backlog takes it for written before the clock was set back
         return Outcome(segment, Verdict.RETRY, outcome.account, code=counted), now_ms + int(delay * 1000)
 
 

@@ -37,6 +37,7 @@ OURS: dict[str, Any] = {
         "json": {"to": "{{to}}", "text": "{{text}}", "callback": "{{callback_url}}"},
     },
     "accepted": [{"status": ["2xx"]}, {"json": "status", "equals": "ok"}],
+    "receipts": True,
     "id": [{"json": "ids.*.id"}, {"json": "id"}, {"header": "X-Id"}, {"header": "Location", "pattern": r"/(\w+)$"}],
     "code": {"json": "error.code"},
     "reason": {"json": "error.text"},

@@ -37,6 +37,7 @@ from tests.integration.stack import until
 from tests.recorded_log import RecordedLog
 
 ACCEPTED = (Verdict.ACCEPTED, None, "up")
+WAITS = (THROTTLED, None, "down")
 STOPPED = (THROTTLED, None, "stopped")
 DOWN = (Verdict.RETRY, None, "down")
 PLAIN = {"url": "http://provider/send", "json": {"to": "{{to}}", "text": "{{text}}"}}
@@ -203,9 +204,9 @@ class TokensTest(AccessCase):
             (says(200, {"access_token": ""}), STOPPED),
             (says(200, {"access_token": "a\r\nX: y"}), STOPPED),
             (says(429, {}), (THROTTLED, None, "throttled")),
-            (says(503, HTML), (Verdict.RETRY, 503, "up")),
-            (Reply(is_silent=True), DOWN),
-            (Reply(cut=20), DOWN),
+            (says(503, HTML), WAITS),
+            (Reply(is_silent=True), WAITS),
+            (Reply(cut=20), WAITS),
         ):
             paths = Paths(token=[answer], send=[TAKEN])
             bench = self.with_paths(paths, {"oauth2": OAUTH2})
@@ -220,7 +221,7 @@ class TokensTest(AccessCase):
         await gone.stop()
         paths = Paths(send=[TAKEN])
         bench = self.with_paths(paths, {"oauth2": OAUTH2 | {"token_url": f"{url}/token"}})
-        self.assertEqual(await bench.end(), DOWN)
+        self.assertEqual(await bench.end(), WAITS)
         self.assertEqual(paths.counts(), (0,))
 
     async def test_pause_of_the_endpoint(self) -> None:
@@ -297,9 +298,9 @@ class SessionsTest(AccessCase):
         self.assertEqual(paths.counts(), (2, 1))
 
     async def test_lost_renewal(self) -> None:
-        """The session is over, and the log-in gets no answer now: the text was refused, so it may be tried again."""
+        """The session is over, and the log-in gets no answer now: the text was refused, so it waits for the next."""
         paths = Paths(login=[page("OK", "session-1"), Reply(cut=0)], send=[page("Error", "session over")])
-        self.assertEqual(await self.found(paths), DOWN)
+        self.assertEqual(await self.found(paths), WAITS)
 
     async def test_the_second_answer_is_lost(self) -> None:
         """With the new session the text went out, and nobody knows what became of it."""

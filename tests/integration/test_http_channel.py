@@ -87,6 +87,7 @@ TAKEN_CASES = (
             b"0\r\nX: y\r\n\r\n"
         ),
         ACCEPTED,
+        section={"id": "none"},
     ),
     Case(Reply(raw=b"HTTP/1.1 100 Continue\r\n\r\n" + TAKEN.octets()), ACCEPTED, ident="m-1"),
     Case(says(200, ok(id="x"), is_slow=True), ACCEPTED, ident="x", section={"reply_timeout": 10}),
@@ -98,8 +99,8 @@ TAKEN_CASES = (
     Case(says(200, ok(ids=[], id="m-1")), ACCEPTED, ident="m-1"),
     Case(says(200, ok(), ("X-ID", "h-1")), ACCEPTED, ident="h-1"),
     Case(says(201, ok(), ("Location", "/v1/messages/abc9")), ACCEPTED, ident="abc9"),
-    Case(says(200, ok(id="null")), ACCEPTED),
-    Case(says(200, ok(id=None)), ACCEPTED),
+    Case(says(200, ok(id="null")), UNKNOWN),  # an id is configured, and there is none
+    Case(says(200, ok(id=None)), UNKNOWN),
     Case(says(200, ok()), DONE, CODE_ACCEPTED, section={"id": "none", "receipts": False}),
     Case(says(200, ok()), ACCEPTED, section={"id": "own"}),
     Case(says(200, ok()), ACCEPTED, ident="sm", section={"id": {"own": "{{sid|lower|first:2}}"}}),

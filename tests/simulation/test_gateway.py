@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from smsconnector.channels.provider import channel as provider_channel
 from smsconnector.channels.provider.availability import Availability
-from smsconnector.channels.provider.channel import ProviderChannel
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.channels.twilio.provider import TwilioProvider
 from smsconnector.hooks.template_signatures import TemplateSignature
@@ -189,17 +189,17 @@ class BrokenLawCase(GatewayCase):
 
     def test_refused_is_sent_again(self) -> None:
         """A refusal for good is an end."""
-        self.patch(ProviderChannel, "_outcome", _permanent_is_temporary(ProviderChannel._outcome))
+        self.patch(provider_channel, "_outcome_of", _permanent_is_temporary(provider_channel._outcome_of))
         self.breaks("means permanent", *texts("http-b"), Created(100, "permanent"))
 
     def test_code_is_not_told(self) -> None:
         """The report has the code that the provider gave."""
-        real = ProviderChannel._outcome
+        real = provider_channel._outcome_of
 
-        def outcome(channel: ProviderChannel, result: Result, segment: Any) -> Outcome:
-            return real(channel, result._replace(code=1) if result.kind is Kind.PERMANENT else result, segment)
+        def outcome(result: Result, *more: Any) -> Outcome:
+            return real(result._replace(code=1) if result.kind is Kind.PERMANENT else result, *more)
 
-        self.patch(ProviderChannel, "_outcome", outcome)
+        self.patch(provider_channel, "_outcome_of", outcome)
         self.breaks("FAILED (1)", *texts("http-a"), Created(100, "permanent"))
 
     def test_account_is_not_heard(self) -> None:
@@ -272,8 +272,8 @@ class BrokenLawCase(GatewayCase):
 
 
 def _permanent_is_temporary(real: Any) -> Any:
-    def outcome(channel: ProviderChannel, result: Result, segment: Any) -> Outcome:
-        made: Outcome = real(channel, result, segment)
+    def outcome(*given: Any) -> Outcome:
+        made: Outcome = real(*given)
         return replace(made, verdict=Verdict.RETRY) if made.verdict is Verdict.REFUSED else made
 
     return outcome

@@ -225,7 +225,7 @@ events: {uri: "http://x", sink: file}
         cloud = {"type": "twilio", "account_sid": "A", "auth_token": "t", "from": "Bank"}
         channels = {
             "by_path": {"type": "http", "request": request},
-            "by_field": {"type": "http", "id": "own", "request": {"url": "https://h/{{sid}}"}},
+            "by_field": {"type": "http", "id": "own", "receipts": True, "request": {"url": "https://h/{{sid}}"}},
             "never_told": {"type": "http", "receipts": False, "request": request},
             "by_id": {"type": "http", "id": {"json": "id"}, "request": {"url": "https://h/"}},
             "cloud": cloud,

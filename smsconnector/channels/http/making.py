@@ -35,9 +35,8 @@ def text_cutter(section: HTTPChannelSection) -> Callable[[str], Split]:
 
 def provider_of(name: str, section: HTTPChannelSection, around: Surroundings, client: HTTPClient) -> TemplateProvider:
     """The provider, which asks ``client`` for its log-ins."""
-    clock = around.wall_clock
     return make_provider(
-        section, surface_of(name, around), client.ask, clock.steady_milliseconds, around.reactor.seconds
+        section, surface_of(name, around), client.ask, around.wall_clock.milliseconds, around.reactor.seconds
     )
 
 

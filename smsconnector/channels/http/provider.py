@@ -74,7 +74,10 @@ class Prepared:
 
     def masked(self, facts: Facts) -> HTTPCall:
         """As ``call``, with a mask in the place of each secret."""
-        shown = self.call(facts.masked())
+        try:
+            shown = self.call(facts.masked())
+        except TextError:  # a filter wants a number where the secret is one
+            shown = self.call(facts.masked(keeps_numbers=True))
         headers = [(name, f"Basic {MASK}" if value.startswith("Basic ") else value) for name, value in shown.headers]
         return shown._replace(headers=tuple(headers))
 
@@ -109,10 +112,10 @@ class TemplateProvider:
         self._sessions: dict[int, str] = {}  # by segment: with which session it was sent
         names = templates.request.names
         self.names_our_sid = bool(names & {"sid", "callback_url"})
-        self.gives_receipts = section.tells_receipts(names)
+        self.gives_receipts = section.tells_receipts(names, surface.hooks_url is not None)
 
     def call(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
-        """The request. The Deferred fails with NotSent, where a log-in could not be made."""
+        """The request. Where there is no log-in, the Deferred has the Result of that."""
         return self._prepared(self.request, self.facts(segment, now_ms))
 
     def _prepared(self, request: Prepared, facts: Facts) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
@@ -135,7 +138,11 @@ class TemplateProvider:
         used = self._sessions.pop(segment.id, None)
         kind = _KINDS[judgement.outcome]
         if kind is Kind.TAKEN:
-            return Result(kind, self._ids(segment, answer, self._section.id))
+            ids = self._ids(segment, answer, self._section.id)
+            if not ids and isinstance(self._section.id, tuple):  # the page of a proxy comes with 200, too
+                told = f"HTTP status {reply.status} without an id where one is configured: is it a proxy that answers?"
+                return Result(Kind.UNKNOWN, reason=told)
+            return Result(kind, ids)
         if kind is Kind.LOG_IN_AGAIN and self.session is not None:
             self.session.refused(used)
         wait = judgement.retry_in
@@ -168,14 +175,16 @@ class TemplateProvider:
         return result._replace(kind=kind, ids=(), reason=f"the look-up: {words}")
 
     def facts(self, segment: Segment, now_ms: int) -> Facts:
-        """All that is known of it, but for the session."""
+        """All that is known of it, but for the session. ``now_ms``: by the clock of its ``expires_at``, which is the
+        steady reading."""
         source = segment.source if segment.source is not None else self._section.source
         sid = segment.sid or str(segment.id)
         if segment.count > 1:  # a text that was cut: each part has an id of its own
             sid = f"{sid}-{segment.number}"
-        surface = self._surface
-        nonce = self._nonce()
-        return Facts(segment, now_ms, sid, surface.channel, source, surface.hooks_url, self._secrets, nonce=nonce)
+        surface, nonce, of_day = self._surface, self._nonce(), self._milliseconds()
+        if of_day != now_ms:  # the provider reads a time of day; the time that is left stays what it is
+            segment = replace(segment, expires_at=segment.expires_at - now_ms + of_day)
+        return Facts(segment, of_day, sid, surface.channel, source, surface.hooks_url, self._secrets, nonce=nonce)
 
     def _shown(
         self, code: int | str | None, words: str, segment: Segment, session: str | None = None
@@ -198,15 +207,20 @@ class TemplateProvider:
             return Result(Kind.PERMANENT, code=CODE_UNSENDABLE, reason=str(error))
 
     def _no_session(self, failure: Failure, segment: Segment) -> Result:
-        error = failure.value
-        if not isinstance(error, LoginRefused):
-            failure.raiseException()
-            raise AssertionError  # it has raised
-        outcome, code, _, detail = error.judgement
-        code, words = self._shown(code, detail, segment)
-        reason = f"{error}: {words}" if words else str(error)
-        code = error.status if code is None else code
-        return Result(_KINDS[outcome], (), code, reason, self._asked_to_wait(error.retry_after))
+        """Of the text nothing was sent. It waits for the next log-in, and so does all else."""
+        error, session = failure.value, self.session
+        kind, code, reason, wait = Kind.DOWN, None, str(error), None
+        if isinstance(error, LoginRefused):
+            outcome, code, _, detail = error.judgement
+            code, words = self._shown(code, detail, segment)
+            kind, reason = _KINDS[outcome], f"{error}: {words}" if words else str(error)
+            code = error.status if code is None else code
+            wait = self._asked_to_wait(error.retry_after)
+        if kind is Kind.TEMPORARY:
+            kind = Kind.DOWN
+        if kind is Kind.DOWN and session is not None:
+            wait = max(wait or 0.0, session.pause_left())
+        return Result(kind, (), code, reason, wait)
 
     def _asked_to_wait(self, header: str | None) -> float | None:
         """Seconds, by Retry-After."""

@@ -3,17 +3,18 @@
 1. Whoever needs it asks ``get``. The first asks the provider; all who come meanwhile wait for the same answer.
 2. It ends when the provider has said so, a little earlier; or when a request with it was refused: ``refused``. A late
    refusal of an old session does not end the new one.
-3. A log-in that fails is told to all who wait. Until ``PAUSE`` is over the same is told to whoever comes, so that a
-   wrong password is not tried a hundred times a second.
+3. A log-in that fails, or can't even be made, is told to all who wait. Until ``PAUSE`` is over the same is told to
+   whoever comes, so that a wrong password is not tried a hundred times a second.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smsconnector.errors import HTTPFailure, NotSent
+from smsconnector.errors import HTTPFailure, NotSent, TextError
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.rest.answers import Answer, Selector, as_word
 from smsconnector.rest.conditions import Judgement, Meaning, by_status
@@ -27,12 +28,14 @@ SESSION_CHARACTERS = 8_192  # a JWT may be long
 
 
 class LoginRefused(Exception):
-    """The provider answered the log-in, and gave no session. ``retry_after`` is that header of its answer."""
+    """There is no session: the provider answered the log-in without one, or none can be made. ``retry_after`` is that
+    header of its answer, ``status`` its HTTP status."""
 
-    def __init__(self, judgement: Judgement, reply: HTTPReply) -> None:
-        super().__init__(f"the log-in was refused with HTTP status {reply.status}")
-        self.judgement, self.retry_after = judgement, reply.headers.get("retry-after")
-        self.status = reply.status
+    def __init__(
+        self, judgement: Judgement, why: str, retry_after: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(why)
+        self.judgement, self.retry_after, self.status = judgement, retry_after, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class LoginRules:
 
 class Session:
     """``ask`` sends a call, ``make_call`` makes the log-in, ``seconds`` is a clock that only rises."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -73,14 +78,20 @@ class Session:
             if self._failure is not None and now < self._try_at:
                 return fail(self._failure.value)
             self._waiting = []
-            asked = self._ask(self._make_call())
             waiter: Deferred[str] = Deferred()
             self._waiting.append(waiter)
-            asked.addCallback(self._read).addBoth(self._done)
+            maybeDeferred(self._log_in).addCallback(self._read).addBoth(self._done)
             return waiter
         waiter = Deferred()
         self._waiting.append(waiter)
         return waiter
+
+    def pause_left(self) -> float:
+        """Seconds until the next log-in may be tried; 0 if it may be now."""
+        return 0.0 if self._failure is None else max(0.0, self._try_at - self._seconds())
+
+    def _log_in(self) -> "Deferred[HTTPReply]":
+        return self._ask(self._make_call())
 
     def refused(self, value: str | None) -> None:
         """The provider says that this session is none any more."""
@@ -95,7 +106,9 @@ class Session:
             outcome = by_status(reply.status)
             fatal = outcome in ("permanent", "account") or 200 <= reply.status < 300
             outcome = "account" if fatal else "throttled" if outcome == "throttled" else "temporary"
-            raise LoginRefused(meaning.refusal(answer)._replace(outcome=outcome), reply)
+            why = f"the log-in was refused with HTTP status {reply.status}"
+            judgement = meaning.refusal(answer)._replace(outcome=outcome)
+            raise LoginRefused(judgement, why, reply.headers.get("retry-after"), reply.status)
         life = self._lifetime(answer)
         self._ends_at = None if life is None else self._seconds() + life - min(life * EARLY, EARLY_S)
         return value
@@ -116,6 +129,8 @@ class Session:
         if isinstance(result, Failure):
             if result.check(HTTPFailure) and not result.check(NotSent):
                 result = Failure(NotSent(f"no session: {result.value}"))  # of the text nothing was sent
+            elif not result.check(HTTPFailure, LoginRefused):
+                result = Failure(self._cannot_be_made(result))
             self._failure, self._try_at = result, self._seconds() + PAUSE
             for one in waiting:
                 one.errback(result)
@@ -123,6 +138,13 @@ class Session:
         self._value, self._failure = result, None
         for one in waiting:
             one.callback(result)
+
+    def _cannot_be_made(self, failure: Failure) -> LoginRefused:
+        """It would be so each time: somebody has to mend it, and all that waits has to be told."""
+        if not failure.check(TextError):  # a fault of ours
+            self.log.failure("no log-in could be made", failure)
+        told = failure.value if failure.check(TextError) else type(failure.value).__name__
+        return LoginRefused(Judgement("account"), f"no log-in can be made: {told}")
 
 
 def usable(value: str) -> bool:

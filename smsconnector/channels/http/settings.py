@@ -5,6 +5,7 @@
    path, whatever else is wrong. The channel reads them again by the same functions when it is made.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,9 +26,11 @@ from smsconnector.channels.http.web_token import JWTSection
 from smsconnector.errors import TextError
 from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of, unguarded
 from smsconnector.hooks.hook import Hooks
-from smsconnector.messages import Segment
+from smsconnector.messages import LONGEST_WAIT, Segment
 from smsconnector.rest.conditions import Meaning
-from smsconnector.rest.variables import Facts
+from smsconnector.rest.filters import is_charset
+from smsconnector.rest.requests import RequestTemplate
+from smsconnector.rest.variables import OF_THE_DOOR, Facts
 from smsconnector.sections import (
     ChannelSection,
     Problem,
@@ -180,7 +183,7 @@ class HTTPChannelSection(ChannelSection):
     reports: Literal["each", "one"] = (
         "each"  # where a text gets several ids: each is told of, or one report is about all
     )
-    receipts: bool | None = None  # whether it tells what became of a text; None: if it gives ids, or knows ours
+    receipts: bool | None = None  # whether it tells what became of a text; None: if it knows where to report
     failures: list[FailureSection] = []
     lookup: LookupSection | None = None  # before a text is sent again of which it is not known whether it was taken
     code: PlaceSection | None = None  # of a failure whose rule has none
@@ -220,7 +223,7 @@ class HTTPChannelSection(ChannelSection):
         request = Templates(self.written()).request
         names = set() if request is None else request.names
         is_named = "sid" in names or ("callback_url" in names and public_url is not None)
-        return is_named and self.tells_receipts(names)
+        return is_named and self.tells_receipts(names, public_url is not None)
 
     def several_ids(self, name: str) -> set[str]:
         return {name} if self._may_give_several_ids() else set()
@@ -236,10 +239,8 @@ class HTTPChannelSection(ChannelSection):
     @field_validator("answer_charset")
     @classmethod
     def _is_charset(cls, charset: str | None) -> str | None:
-        try:
-            "".encode(charset or "utf-8")
-        except LookupError:
-            raise ValueError(f"no charset has the name {charset!r}: write utf-8") from None
+        if not is_charset(charset or "utf-8"):
+            raise ValueError(f"no charset has the name {charset!r}: write utf-8")
         return charset
 
     @model_validator(mode="after")
@@ -263,15 +264,39 @@ class HTTPChannelSection(ChannelSection):
         return Templates(data, path).problems
 
     def warnings(self, path: str, public_url: str | None, has_keys: bool) -> list[str]:
-        """A callback that the provider can't be told of, and webhooks that are open to others than the provider."""
+        """Reports that will not come, with what follows from it; webhooks that are open to others than the provider."""
         request = Templates(self.written()).request
-        we_name_it = request is not None and "callback_url" in request.names
+        if request is None:
+            return []
+        found, we_name_it = self._warnings_of_reports(path, public_url, request), "callback_url" in request.names
         if public_url is None and we_name_it:
-            return [
-                f"{path}: the request names callback_url, and http.public_url is not set: the provider is not told"
-                " where to report"
-            ]
-        return unguarded(self.hooks(public_url, path), path, public_url, has_keys, we_name_it)
+            return found
+        return found + unguarded(self.hooks(public_url, path), path, public_url, has_keys, we_name_it)
+
+    def _warnings_of_reports(self, path: str, public_url: str | None, request: RequestTemplate) -> list[str]:
+        found = []
+        if public_url is None and any(name in OF_THE_DOOR for _, name in request.may_be_missing()):
+            found.append(
+                f"{path}: the request can't do without callback_url or receive_url, and http.public_url is not set:"
+                " every text ends as FAILED with UNSENDABLE"
+            )
+        named = request.names
+        if self.receipts is False or self._are_told(named, public_url is not None):
+            return found
+        why = "nothing in the section asks the provider for reports: no callback_url, and no notification"
+        if "callback_url" in named:
+            why = "the request names callback_url, and http.public_url is not set, so the provider can't report"
+        if self.receipts:
+            found.append(
+                f"{path}: {why}. But receipts are waited for: unless the provider is told elsewhere where to report,"
+                " every text ends as FAILED with NO_RECEIPT"
+            )
+        else:
+            found.append(
+                f"{path}: {why}. So receipts will not come, and a text counts as delivered when the provider has taken"
+                " it. Write receipts: no if that is right"
+            )
+        return found
 
     def problems(self, path: str) -> list[Problem]:
         """Files that can't be used."""
@@ -283,7 +308,29 @@ class HTTPChannelSection(ChannelSection):
             found += self.authentication.jwt.problems(f"{path}.authentication.jwt")
         found += [] if found else self._unusable_signature(path)
         host = urlsplit(self.request.url).hostname
-        return found or unusable_tls(host or "", self.tls.settings(), f"{path}.tls")
+        return found or unusable_tls(host or "", self.tls.settings(), f"{path}.tls") or self._unusable_values(path)
+
+    def _unusable_values(self, path: str) -> list[Problem]:
+        """Secrets that can't stand where the templates want them, which would be so for every text."""
+        templates, found = Templates(self.written()), []
+        facts = example_facts(self.all_secrets(), self.source)
+        requests = {
+            "authentication.login.request": templates.login,
+            "request": templates.request,
+            "lookup.request": templates.lookup,
+        }
+        for where, template in requests.items():
+            try:
+                if template is not None:
+                    template.fill(facts)
+            except TextError as error:
+                found.append((f"{path}.{where}", f"no request can be made of these values: {error}"))
+        return found
+
+    def longest_pause(self) -> float:
+        """Seconds: the provider may say how long, and a rule may."""
+        rules = [rule.retry_in for rule in self.failures if isinstance(rule.retry_in, float)]
+        return max([super().longest_pause(), LONGEST_WAIT, *rules])
 
     def _unusable_signature(self, path: str) -> list[Problem]:
         """Whether its key can be read, and a request without a text can be signed."""
@@ -321,9 +368,14 @@ class HTTPChannelSection(ChannelSection):
         """Each part that we cut is a text of its own to the provider, and told of as such."""
         return {name} if self.long_texts == "split" else set()
 
-    def tells_receipts(self, named: set[str]) -> bool:
-        """Whether it is waited for what became of a text. ``named`` are the names in the request."""
-        return self.receipts if self.receipts is not None else self.id != "none" or "callback_url" in named
+    def tells_receipts(self, named: set[str], can_be_called: bool) -> bool:
+        """Whether it is waited for what became of a text. ``named`` are the names in the request; ``can_be_called``:
+        the provider can reach us."""
+        return self.receipts if self.receipts is not None else self._are_told(named, can_be_called)
+
+    def _are_told(self, named: set[str], can_be_called: bool) -> bool:
+        """Whether the provider knows where to report: each request says so, or its own settings do."""
+        return can_be_called if "callback_url" in named else self.notification is not None
 
     def written(self) -> dict[str, Any]:
         """As ``Templates`` reads it; the values of secrets are not in it, nor is how the provider calls us."""
@@ -347,6 +399,12 @@ def _faults_of_secret(file: str) -> list[str]:
     if not secret:
         return [f"{file}: its first line is empty, and the secret stands there"]
     return [] if secret.isprintable() else [f"{file}: its first line holds a control character"]
+
+
+def example_facts(secrets: Mapping[str, str], source: str | None) -> Facts:
+    """Those of a text that can stand anywhere, with all values that a text may have."""
+    segment = Segment(1, 1, 1, "1", "gsm7", source, "923001234567", 2_000_000_000_000, is_limited=True, sid="SM1")
+    return Facts(segment, 1_000_000_000_000, "SM1", "1", source or "8080", "https://h", secrets, "1", signature="1")
 
 
 def signer_of(section: HTTPChannelSection, templates: Templates) -> Signer | None:

@@ -11,7 +11,7 @@ from smsconnector.channels.http.signing import check_signed
 from smsconnector.errors import TemplateError
 from smsconnector.rest.requests import Problems, RequestTemplate, compile_request, compile_tree
 from smsconnector.rest.templates import Place, Template, read_template
-from smsconnector.rest.variables import names
+from smsconnector.rest.variables import OF_THE_DOOR, OF_THE_SENDER, names
 
 _LOGIN_NAMES = ("now", "now_ms", "nonce", "channel")  # what a log-in may name beside the secrets
 _OUR_IDS = ("sid", "id", "callback_url")  # names in whose values our id of a text stands
@@ -59,13 +59,26 @@ class Templates:
         self.signed, self.key = self._signing(sign, names(secrets, has_session)) if sign else (None, None)
         own = data.get("id")
         self.own_id = self._text(_mapping(own).get("own", "{{sid}}"), self._known, "id.own")
+        self._check_what_is_needed(has_sender=data.get("from") is not None)
+
+    def _check_what_is_needed(self, has_sender: bool) -> None:
+        """Names that are others at each try in our id, and names without a value where nothing can be left out."""
+        missing = [
+            (f"{place}.{key}", name)
+            for place, request in (("request", self.request), ("lookup.request", self.lookup))
+            for key, name in (() if request is None else request.may_be_missing())
+        ]
         if self.own_id is not None and (changing := self.own_id.names & _CHANGING):
-            self.problems.append(
-                (
-                    self._place("id.own"),
-                    f"{min(changing)} is another at each try, so it is no id: write {{{{sid}}}}",
-                )
-            )
+            sentence = f"{min(changing)} is another at each try, so it is no id: write {{{{sid}}}}"
+            self.problems.append((self._place("id.own"), sentence))
+        elif self.own_id is not None:
+            missing += [("id.own", name) for name in sorted(self.own_id.may_be_missing)]
+        for place, name in missing:
+            if name in OF_THE_DOOR or (name in OF_THE_SENDER and has_sender):
+                continue  # every text has it, or none: that is told by ``HTTPChannelSection.warnings``
+            hint = "write from: in this section, or " if name in OF_THE_SENDER else ""
+            sentence = f"some texts have no value for {{{{{name}}}}}, and nothing can be left out here: {hint}"
+            self.problems.append((self._place(place), f"{sentence}put |default:WORD behind it"))
 
     def _signing(self, sign: Mapping[str, Any], known: tuple[str, ...]) -> tuple[Template | None, Template | None]:
         """What is signed, and the key."""

@@ -6,19 +6,20 @@
    doubles. Else every text that waits would have its outcome unknown in turn.
 3. A trouble of the account *stops* the channel for a long pause, because nothing helps but an operator.
 4. After each pause one request is a trial. While it is under way there are no others. What it brings ends the trouble,
-   or begins the next pause.
+   or begins the next pause. Answers to what was asked before the provider said no change nothing, but for one thing:
+   whoever answers is not *down*.
 
 No clock is read here: ``now``, in seconds of a clock that only rises, is an argument.
 """
 
 from typing import NamedTuple
 
+from smsconnector.messages import LONGEST_WAIT
 from smsconnector.net.link import BackOff
 from smsconnector.smpp.pace import MOST, TokenBucket
 
 ACCOUNT_PAUSE = 900.0  # seconds
 MANY = 5  # requests in a row without an answer that says something
-LONGEST_THROTTLE = 3_600.0  # seconds; whatever Retry-After says
 SHORTEST_THROTTLE = 0.1  # seconds: Retry-After: 0, or a date that has passed
 
 
@@ -39,6 +40,8 @@ class Availability:
         self._window = float(parallel)
         self._until = 0.0  # when the pause ends
         self._unanswered = 0  # in a row
+        self._asked = 0  # requests; each has its number
+        self._before = 0  # the number of the last one that was made before the trouble
         self.trouble: Trouble | None = None
 
     def room(self, now: float, under_way: int) -> int:
@@ -54,23 +57,35 @@ class Availability:
             return max(0.0, self._until - now)
         return 0.0 if self._bucket is None or self._bucket.available(now) else self._bucket.wait()
 
-    def asked(self) -> None:
-        """A request is made."""
+    def asked(self) -> int:
+        """A request is made. Gives its number."""
         if self._bucket is not None:
             self._bucket.take()
+        self._asked += 1
+        return self._asked
 
-    def works(self) -> bool:
-        """The provider has decided on a text; whether that ends a trouble."""
-        self._window = min(self._parallel, self._window + 1 / self._window)
+    def works(self, number: int) -> bool:
+        """The provider has decided on a text, by its answer to the request with this number; whether that ends a
+        trouble."""
         self._unanswered = 0
+        if self.trouble is not None and self.trouble.state != "down" and number <= self._before:
+            return False
+        self._window = min(self._parallel, self._window + 1 / self._window)
         was_trouble, self.trouble = self.trouble is not None, None
         if was_trouble:
             self._back_off.reset()
         return was_trouble
 
-    def down(self, now: float, why: str) -> bool:
-        """It can't be reached; whether that is news."""
-        return self._pause(now, "down", why, None)
+    @property
+    def is_stopped(self) -> bool:
+        """By a trouble of the account."""
+        return self.trouble is not None and self.trouble.state == "stopped"
+
+    def down(self, now: float, why: str, retry_in: float | None = None) -> bool:
+        """It can't be reached, ``retry_in`` seconds at least; whether that is news."""
+        is_news = self._pause(now, "down", why, None)
+        self._until = max(self._until, now + (retry_in or 0.0))
+        return is_news
 
     def unanswered(self, now: float, why: str) -> bool:
         """One more that may have been taken; whether that is news."""
@@ -80,7 +95,7 @@ class Availability:
     def throttled(self, now: float, why: str, retry_in: float | None) -> bool:
         """It wants fewer requests; whether that is news."""
         if retry_in is not None:
-            retry_in = min(max(retry_in, SHORTEST_THROTTLE), LONGEST_THROTTLE)
+            retry_in = min(max(retry_in, SHORTEST_THROTTLE), LONGEST_WAIT)
         if now >= self._until:
             self._window = max(1.0, self._window / 2)
         return self._pause(now, "throttled", why, retry_in)
@@ -97,6 +112,7 @@ class Availability:
             self._until = max(self._until, now + seconds)
         elif now >= self._until:  # those that were under way together begin one pause
             self._until = now + self._back_off.delay()
+        self._before = self._asked
         is_news = before is None or before.state != state
         self.trouble = Trouble(state, why, now) if before is None or is_news else before._replace(why=why)
         return is_news

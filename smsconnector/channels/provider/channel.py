@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from smsconnector.channels import Part, Surroundings
 from smsconnector.channels.provider.availability import Availability
 from smsconnector.channels.provider.results import Kind, Provider, Result
+from smsconnector.channels.provider.suspects import Suspects
 from smsconnector.lifecycle import CODE_ACCEPTED
 from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPFailure, HTTPReply, NotSent
@@ -34,6 +35,7 @@ from smsconnector.sms.segmentation import Split
 
 SHORTEST_WAIT = 0.01  # seconds: what is left of a pause by a rounding of floats would be a timer that spins
 _WORKS = (Kind.TAKEN, Kind.PERMANENT, Kind.TEMPORARY)  # the provider has decided on the text
+_GIVEN_BACK = (Kind.THROTTLED, Kind.DOWN, Kind.ACCOUNT)  # it is about the channel, and not about the text
 _VERDICTS = {Kind.TEMPORARY: Verdict.RETRY, Kind.PERMANENT: Verdict.REFUSED, Kind.UNKNOWN: Verdict.UNKNOWN}
 
 
@@ -70,7 +72,8 @@ class ProviderChannel(Service):
         self._clock, self._wall_clock = around.reactor, around.wall_clock
         back_off = BackOff(1.0, 60.0, source=around.dice)
         self._availability = Availability(settings.parallel, settings.rate, back_off, self._clock.seconds())
-        self._under_way: dict[int, Segment] = {}
+        self._under_way: dict[int, tuple[Segment, int]] = {}  # each with the number of its request
+        self._suspects = Suspects()
         self._outcomes: list[Outcome] = []  # of this turn
         self._given_back: list[Segment] = []  # throttled in this turn
         self._tell_call: IDelayedCall | None = None
@@ -102,7 +105,7 @@ class ProviderChannel(Service):
         """The time of the stop is over: whatever is under way ends now."""
         self._is_closing = True
         self._client.close()
-        for segment in tuple(self._under_way.values()):  # those that wait for a token: nothing was sent
+        for segment, _ in tuple(self._under_way.values()):  # those that wait for a token: nothing was sent
             self._result(Result(Kind.THROTTLED), segment)
         if self._drained is not None and not self._drained.called:
             self._drained.callback(None)
@@ -138,8 +141,11 @@ class ProviderChannel(Service):
         """Send these, in order; gives back those that find no room."""
         room = self.capacity()
         for segment in segments[:room]:
-            self._under_way[segment.id] = segment
-            self._availability.asked()
+            if self._availability.is_stopped and self._suspects.lets_others_try(segment.id):
+                self._given_back.append(segment)
+                self._tell_soon()
+                continue
+            self._under_way[segment.id] = (segment, self._availability.asked())
             if segment.unknowns:
                 self._look_up(segment)
             else:
@@ -163,7 +169,7 @@ class ProviderChannel(Service):
     def _no_call(self, failure: Failure) -> Result:
         """A token could not be fetched: of the text nothing was sent."""
         if isinstance(failure.value, HTTPFailure):
-            return self._not_sent(failure.value.reason)
+            return Result(Kind.DOWN, reason=failure.value.reason)
         self.log.failure("{channel}: no request could be made for a text", failure, channel=self.name)
         return Result(Kind.TEMPORARY, reason="no request could be made for it")
 
@@ -184,7 +190,16 @@ class ProviderChannel(Service):
         self._told_by_reply(result or Result(Kind.UNKNOWN), segment)
 
     def _told_by_reply(self, result: Result, segment: Segment) -> None:
-        if result.kind in _WORKS and self._availability.works():
+        if result.kind is Kind.TAKEN:
+            self._suspects.taken(segment.id)
+        elif result.kind is Kind.ACCOUNT and self._suspects.is_guilty(segment.id):
+            self.log.warn(
+                "{channel}: a text is refused. For the second time it brought {reason} (code {code}), and others were"
+                " taken meanwhile", channel=self.name, reason=result.reason, code=result.code,
+            )  # fmt: skip
+            result = result._replace(kind=Kind.PERMANENT)
+        _, number = self._under_way.get(segment.id, (segment, 0))
+        if result.kind in _WORKS and self._availability.works(number):
             self.log.info("the channel {channel} works again", channel=self.name)
         self._result(result, segment)
 
@@ -268,12 +283,11 @@ class ProviderChannel(Service):
         if self._under_way.pop(segment.id, None) is None:
             return
         self._judge(result)
-        if result.kind in (Kind.THROTTLED, Kind.ACCOUNT):
+        if result.kind in _GIVEN_BACK:
             self._given_back.append(segment)
         else:
-            self._outcomes.append(self._outcome(result, segment))
-        if self._tell_call is None:
-            self._tell_call = self._clock.callLater(0, self._tell)
+            self._outcomes.append(_outcome_of(result, segment, self._settings, self._provider))
+        self._tell_soon()
         if self._drained is not None and not self._under_way and not self._drained.called:
             self._drained.callback(None)
 
@@ -292,25 +306,14 @@ class ProviderChannel(Service):
                     " configuration; one request is tried in {pause:.0f} s.",
                     channel=self.name, reason=reason, code=result.code, pause=self._availability.wait(now),
                 )  # fmt: skip
+        elif result.kind is Kind.DOWN:
+            self._say_down(self._availability.down(now, reason, result.retry_in), reason)
         elif result.kind is Kind.UNKNOWN:
             self._say_down(self._availability.unanswered(now, reason), reason)
 
-    def _outcome(self, result: Result, segment: Segment) -> Outcome:
-        account, provider = self._settings.account, self._provider
-        if result.kind is Kind.TAKEN:
-            if not provider.gives_receipts:
-                return Outcome(segment, Verdict.DONE, account, _first(result.ids), CODE_ACCEPTED)
-            if len(result.ids) > 1:
-                first, *others = result.ids
-                one_report = self._settings.one_report
-                return OutcomeOfParts(
-                    segment, Verdict.ACCEPTED, account, first, other_ids=tuple(others), one_report=one_report
-                )
-            return Outcome(segment, Verdict.ACCEPTED, account, _first(result.ids))
-        verdict = _VERDICTS[result.kind]
-        if verdict is Verdict.UNKNOWN:
-            return Outcome(segment, verdict, account, may_come_late=provider.names_our_sid)
-        return Outcome(segment, verdict, account, code=result.code, retry_in=result.retry_in)
+    def _tell_soon(self) -> None:
+        if self._tell_call is None:
+            self._tell_call = self._clock.callLater(0, self._tell)
 
     def _tell(self) -> None:
         """All that came in this turn."""
@@ -348,6 +351,24 @@ class ProviderChannel(Service):
 
     def _now_ms(self) -> int:
         return self._wall_clock.steady_milliseconds()
+
+
+def _outcome_of(result: Result, segment: Segment, settings: ProviderSettings, provider: Provider) -> Outcome:
+    """What the listener is told of a text that is not given back."""
+    account = settings.account
+    if result.kind is Kind.TAKEN:
+        if not provider.gives_receipts:
+            return Outcome(segment, Verdict.DONE, account, _first(result.ids), CODE_ACCEPTED)
+        if len(result.ids) > 1:
+            first, *others = result.ids
+            return OutcomeOfParts(
+                segment, Verdict.ACCEPTED, account, first, other_ids=tuple(others), one_report=settings.one_report
+            )
+        return Outcome(segment, Verdict.ACCEPTED, account, _first(result.ids))
+    verdict = _VERDICTS[result.kind]
+    if verdict is Verdict.UNKNOWN:
+        return Outcome(segment, verdict, account, may_come_late=provider.names_our_sid)
+    return Outcome(segment, verdict, account, code=result.code, retry_in=result.retry_in)
 
 
 def _first(ids: Sequence[str]) -> str | None:

@@ -15,6 +15,7 @@ class Kind(enum.Enum):
     TAKEN = "taken"  # the provider has the text now
     TEMPORARY = "temporary"  # not taken for now: the same request later; an attempt is counted
     THROTTLED = "throttled"  # not taken: the whole channel has to slow down; no attempt is counted
+    DOWN = "down"  # not sent: the provider can't be asked for anything now; no attempt is counted
     PERMANENT = "permanent"  # refused for good: the number, the sender or the text
     ACCOUNT = "account"  # not taken: nothing will be until somebody mends the account or the configuration
     UNKNOWN = "unknown"  # it may have been taken

@@ -105,8 +105,9 @@ class TwilioProvider:
             return Result(Kind.UNKNOWN, reason=f"HTTP {reply.status} without a message: is it a proxy that answers?")
         self._remember(sid, segment)
         code = code_of(data.get("error_code"))
-        if data.get("status") in ("failed", "undelivered", "canceled") and code is not None:
-            return Result(Kind.PERMANENT, code=code, reason="it failed at once")
+        status = data.get("status")
+        if status in ("failed", "undelivered", "canceled"):
+            return Result(Kind.PERMANENT, code=code or status, reason="it failed at once")
         return Result(Kind.TAKEN, (sid,))
 
     def _read_failure(self, segment: Segment, reply: HTTPReply, code: int | None) -> Result:
@@ -208,9 +209,10 @@ def _day(at_ms: int) -> str:
 
 
 def _time_of(text: Any) -> int | None:
-    """ms of a date as of RFC 2822; None if it is none."""
+    """ms of a date as of RFC 2822; None if it is none. Without a zone, or with -0000, it is UTC."""
     try:
-        return int(parsedate_to_datetime(text).timestamp() * 1000)
+        date = parsedate_to_datetime(text)
+        return int((date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp() * 1000)
     except (TypeError, ValueError, AttributeError, OverflowError, IndexError):
         return None
 
@@ -231,4 +233,4 @@ def code_of(value: Any) -> int | None:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return value if abs(value) < 10**CODE_DIGITS else None
+    return value if 0 <= value < 10**CODE_DIGITS else None

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from smsconnector.channels.twilio.hooks import twilio_hooks
 from smsconnector.hook_sections import unguarded
 from smsconnector.hooks.hook import Hooks
+from smsconnector.messages import LONGEST_WAIT
 from smsconnector.sections import (
     ORIGIN_PATTERN,
     ChannelSection,
@@ -105,6 +106,10 @@ class TwilioChannelSection(ChannelSection):
 
     def opt_out_codes(self) -> Collection[str]:
         return ("21610",)  # "Attempt to send to unsubscribed recipient"
+
+    def longest_pause(self) -> float:
+        """Seconds: Twilio may say how long."""
+        return max(super().longest_pause(), LONGEST_WAIT)
 
     def problems(self, path: str) -> list[Problem]:
         """Files that can't be used, and a base_url that would tell everybody the secrets."""

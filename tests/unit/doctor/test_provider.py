@@ -24,10 +24,10 @@ CONFIGURATION = """
 channels:
   out:
     type: http
-    secrets: {key: S3CRET}
+    secrets: {key: S3CRET, pin: "4711"}
     request:
       url: "https://api.example/send?k={{secret.key}}"
-      form: {to: "{{to_plus}}", from: "{{from}}", text: "{{text}}"}
+      form: {to: "{{to_plus}}", from: "{{from}}", text: "{{text}}", ttl: "{{validity}}", pin: "{{secret.pin|number}}"}
     id: {json: id}
     maximum_length: 30
   cloud:
@@ -89,12 +89,26 @@ class ProviderTrialCase(TrialCase):
         self.assertIn("to=%2B923001234567&text=Test", said)
         self.assertNotIn("S3CRET", said)
 
+    def test_values_that_a_text_may_lack(self) -> None:
+        """With a lifetime of its own and a sender, and without: both requests, because fields are left out."""
+        _, said, _ = self.trial(source="Bank")
+        with_all, without = said.split("Without a validity and a sender of its own:\n")
+        self.assertTrue("ttl=3600" in with_all and "from=Bank" in with_all, with_all)
+        self.assertTrue("ttl=" not in without and "from=" not in without, without)
+
+    def test_secret_that_is_a_number(self) -> None:
+        """Its mask is a number too: the request can be shown (was: this text can't be sent)."""
+        status, said, _ = self.trial()
+        self.assertEqual(status, 0)
+        self.assertIn("pin=0", said)
+        self.assertNotIn("4711", said)
+
     def test_sent(self) -> None:
         """What came back, without our secrets, and what it means."""
         reply = HTTPReply(200, {"content-type": "application/json"}, b'{"id": 17, "key": "S3CRET"}')
         status, said, asked = self.trial(reply, to=["+44 7911 123456"], source="Bank", text="Hi {{from}}")
         self.assertEqual(status, 0)
-        self.assertEqual(asked[0].body, b"to=%2B447911123456&from=Bank&text=Hi%20%7B%7Bfrom%7D%7D")
+        self.assertEqual(asked[0].body, b"to=%2B447911123456&from=Bank&text=Hi%20%7B%7Bfrom%7D%7D&ttl=3600&pin=4711")
         self.assertIn("S3CRET", asked[0].url)
         self.assertNotIn("S3CRET", said)
         for words in ("HTTP status 200", '{"id": 17, "key": "_hidden_"}', "this means: accepted", "id: 17"):
@@ -103,7 +117,7 @@ class ProviderTrialCase(TrialCase):
     def test_secrets_however_escaped(self) -> None:
         """A server that sends the request back shows its URL, with the secret escaped."""
         for key in ("S3 CR&T/key", 'pass"wörd'):
-            configuration = CONFIGURATION.replace("{key: S3CRET}", f"{{key: {json.dumps(key)}}}")
+            configuration = CONFIGURATION.replace("{key: S3CRET", f"{{key: {json.dumps(key)}")
             for form in (
                 quote(key, safe=""),
                 quote_plus(key),

@@ -113,7 +113,7 @@ class WarningsCase(SynchronousTestCase):
 
     def test_own_forms(self) -> None:
         """A channel that says nothing of webhooks has none to warn of."""
-        self.assertEqual(self.warnings("{type: http, request: {url: 'https://h/'}}"), [])
+        self.assertEqual(self.warnings("{type: http, receipts: no, request: {url: 'https://h/'}}"), [])
         self.assertEqual(
             self.warnings("{type: smpp, binds: [{name: a, endpoint: 'tcp:127.0.0.1:1', system_id: a}]}"), []
         )

@@ -154,7 +154,8 @@ class SelectorsCase(SynchronousTestCase):
         self.assertEqual(answer(b"\xef\xbb\xbf{}").json, {})
         self.assertEqual(answer("س".encode("utf-16"), content_type="text/plain; charset=UTF-16").text, "س")
         self.assertEqual(Answer(200, {}, "ف".encode("cp1256"), "cp1256").text, "ف")
-        self.assertEqual(answer(b"x", content_type="text/plain; charset=klingon").text, "x")
+        for unusable in ("klingon", "undefined", "hex", "idna"):
+            self.assertEqual(answer(b"x", content_type=f"text/plain; charset={unusable}").text, "x")
 
     def test_depth(self) -> None:
         """Deeper than any provider writes is not read."""

@@ -1,5 +1,6 @@
 """Requests from templates: every value escaped for its place, in one pass, and left out where it has none."""
 
+import datetime
 import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -157,6 +158,39 @@ class ValuesCase(SynchronousTestCase):
         self.assertEqual(json.loads(request.body), {"empty": {}, "z": 0})
         self.assertEqual(request.headers, (("Content-Type", "application/json"),))
 
+    def test_the_url_keeps_its_other_fields(self) -> None:
+        """A field of the URL without a value goes alone (was: the whole query, with the key and the text)."""
+        url = "https://h/s?a=1&t={{text}}&ttl={{validity}}&f={{from|default:a&b}}&{{unicode|yes:u}}&z=%20"
+        self.assertEqual(filled({"url": url}, "x&y", source=None).url, "https://h/s?a=1&t=x%26y&f=a%26b&z=%20")
+        self.assertEqual(
+            filled({"url": url}, "\u0633", is_limited=True).url,
+            "https://h/s?a=1&t=%D8%B3&ttl=60&f=447700900123&u&z=%20",
+        )
+        self.assertEqual(filled({"url": "https://h/s?{{from}}"}, source=None).url, "https://h/s")
+
+    def test_what_cannot_be_left_out(self) -> None:
+        """A path and a body that is one piece need every value: the text is refused, and not sent without them (was:
+        an empty body, and the root of the server)."""
+        for request in ({"url": "https://h/{{from}}/s"}, {"xml": "<a>{{from}}</a>"}, {"raw": "f={{from}}"}):
+            with self.assertRaises(TextError) as caught:
+                filled(request, source=None)
+            self.assertIn("from", str(caught.exception))
+
+    def test_what_may_be_missing(self) -> None:
+        """Known when the template is read: by path and name."""
+        cases: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+            ({"url": "https://h/{{from}}/{{to}}?v={{validity}}"}, [("url", "from")]),
+            ({"xml": "<a>{{from|default:x}}{{expires}}{{text}}</a>"}, [("xml", "expires")]),
+            ({"raw": "{{text_gsm}}{{text_unicode|utf16|hex}}"}, [("raw", "text_gsm"), ("raw", "text_unicode")]),
+            ({"raw": "{{unicode|yes:1|no:0}}{{unicode|yes:1}}"}, [("raw", "unicode")]),
+            ({"raw": "{{unicode|yes:1|no:0}}{{sid}}{{secret.key}}{{session}}{{now}}"}, []),
+            ({"form": {"f": "{{from}}"}, "headers": {"X": "{{callback_url}}"}}, []),
+        ]
+        for request, wanted in cases:
+            made, _ = compile_request({"url": "https://h/"} | request, names(SECRETS, True))
+            assert made is not None
+            self.assertEqual(sorted(made.may_be_missing()), wanted, str(request))
+
     def test_an_empty_text_is_a_value(self) -> None:
         """It is not the same as none."""
         self.assertEqual(filled({"form": {"text": "{{text}}"}}, "").body, b"text=")
@@ -198,6 +232,17 @@ class FaultsCase(SynchronousTestCase):
             ({"headers": {"A B": "5"}}, "request.headers.A B", "no header of this name"),
             ({"headers": {"A": "{{now}}\r\nB: c"}}, "request.headers.A", "ASCII without control characters"),
             ({"charset": "klingon"}, "request.charset", "no charset"),
+            ({"charset": "undefined"}, "request.charset", "no charset"),
+            ({"charset": "\0"}, "request.charset", "no charset"),
+            ({"charset": "idna"}, "request.charset", "no charset"),
+            ({"charset": "hex"}, "request.charset", "no charset"),
+            ({"form": {"a": "\ud800"}}, "request.form.a", "lacks"),
+            ({"query": {"a\ud800": "b"}}, "request.query.a\ud800", "lacks"),
+            ({"raw": "\ud800"}, "request.raw", "lacks"),
+            ({"xml": "<a>é</a>", "charset": "ascii"}, "request.xml", "lacks"),
+            ({"form": {"{{to}}": "b"}}, "request.form.{{to}}", "does not exist"),
+            ({"json": {"at": datetime.date(2020, 1, 1)}}, "request.json.at", "in quotes"),
+            ({"json": [float("nan")]}, "request.json[0]", "in quotes"),
             ({"form": {}, "json": {}}, "request", "one body"),
             ({"form": {"a": 1}, "method": "GET"}, "request.method", "a GET has no body"),
         ]

@@ -43,6 +43,18 @@ class PolicyCase(SynchronousTestCase):
         """A rule with a delay that is longer than the longest keeps it."""
         self.assertEqual(self.delays(900.0, 3), [900, 900, 900])
 
+    def test_at_once_is_no_delay(self) -> None:
+        """Retry-After: 0, and a date that has passed: the delays are the ordinary ones (was: without end, at once)."""
+        for asked in (0.0, 0.001):
+            delays = self.delays(asked, 11)
+            self.assertTrue(delays[0] >= 1 and delays[3] >= 8 and delays[10] == 300, delays)
+
+    def test_never_longer_than_the_longest_pause(self) -> None:
+        """What is due later than that is taken for written before the clock was set back, and would be due at once."""
+        policy = RetryPolicy(longest_pause=3600.0)
+        _, due_at = policy.decide(Outcome(self.segment(), Verdict.RETRY, ACCOUNT, code=8, retry_in=9e9), 0)
+        self.assertEqual(due_at, 3_600_000)
+
     def test_unknown_has_a_limit_of_its_own(self) -> None:
         """Each resend may be one more copy on a handset: refusals for now, however many, neither use it up nor
         renew it."""

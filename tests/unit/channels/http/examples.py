@@ -463,7 +463,7 @@ EXAMPLES: dict[str, Example] = {
             Answered(403, 'Error "User throughput exceeded"', Kind.THROTTLED, code=403),
             Answered(403, 'Error "Authentication failure for username:x"', Kind.ACCOUNT, code=403),
             Answered(400, 'Error "Argument [to] has an invalid value"', Kind.PERMANENT, code=400),
-            Answered(412, 'Error "No route found"', Kind.ACCOUNT, code=412),
+            Answered(412, 'Error "No route found"', Kind.PERMANENT, code=412),
             Answered(503, 'Error "interceptor"', Kind.TEMPORARY, code=503),
             PORTAL,
         ],

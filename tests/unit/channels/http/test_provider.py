@@ -3,19 +3,27 @@
 import hashlib
 import hmac
 import json
-from typing import Any
+from dataclasses import replace
+from email.utils import formatdate
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels import Surroundings
 from smsconnector.channels.http.cutting import cut
+from smsconnector.channels.http.making import provider_of
 from smsconnector.channels.http.provider import CODE_UNSENDABLE, Surface, TemplateProvider, make_provider
 from smsconnector.channels.http.session import EARLY_S, PAUSE
 from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.errors import NotSent, TextError, Unanswered
+from smsconnector.messages import LONGEST_WAIT
 from smsconnector.net.http_client import HTTPCall, HTTPReply
+from smsconnector.wall_clock import WallClock
 from tests.unit.rest.cases import NOW_MS, segment
 
 OAUTH2 = {
@@ -24,6 +32,8 @@ OAUTH2 = {
     "client_secret": "{{secret.key}}",
     "scope": "sms",
 }
+
+TOLD = {"id": "id", "status": "status", "statuses": {"d": "delivered"}}
 
 
 class Bench:
@@ -113,15 +123,16 @@ class TokenCase(SynchronousTestCase):
     def test_log_ins_that_fail(self) -> None:
         """A wrong password stops the channel, an overload slows it down, and what was never sent is told as that. The
         next try comes after a pause, whoever asks."""
-        cases: list[tuple[Any, Kind | type[Exception]]] = [
+        cases: list[tuple[Any, Kind]] = [
             (HTTPReply(401, {}, b"no"), Kind.ACCOUNT),
             (HTTPReply(400, {}, b'{"error": "invalid_client"}'), Kind.ACCOUNT),
             (HTTPReply(200, {}, b"<html>portal</html>"), Kind.ACCOUNT),
             (HTTPReply(200, {}, b'{"access_token": "null"}'), Kind.ACCOUNT),
             (HTTPReply(429, {}, b""), Kind.THROTTLED),
-            (HTTPReply(503, {}, b""), Kind.TEMPORARY),
-            (NotSent("refused"), NotSent),
-            (Unanswered("cut"), NotSent),  # of the text nothing was sent
+            (HTTPReply(503, {}, b""), Kind.DOWN),
+            (NotSent("refused"), Kind.DOWN),
+            (Unanswered("cut"), Kind.DOWN),  # of the text nothing was sent
+            (ValueError("a fault of ours"), Kind.ACCOUNT),
         ]
         for answer, wanted in cases:
             bench = self.bench()
@@ -131,15 +142,29 @@ class TokenCase(SynchronousTestCase):
             else:
                 bench.asked[0][1].errback(answer)
             for one in (*waiting, bench.call(id=9)):
-                if isinstance(wanted, Kind):
-                    self.assertEqual(self.successResultOf(one).kind, wanted, str(answer))
-                else:
-                    self.failureResultOf(one, wanted)
+                result = self.successResultOf(one)
+                self.assertEqual(result.kind, wanted, str(answer))
+                self.assertEqual(result.retry_in, PAUSE if wanted is Kind.DOWN else None)
             self.assertEqual(len(bench.asked), 1, str(answer))
             bench.clock.advance(PAUSE)
             good = bench.call()
             bench.log_in(access_token="t")
             self.assertEqual(authorization(self.successResultOf(good)), "Bearer t")
+        self.flushLoggedErrors(ValueError)
+
+    def test_log_in_that_cannot_be_made(self) -> None:
+        """A secret that can't stand in its place: the channel stops with a reason that names no secret, and whoever
+        comes is told (was: all texts waited for ever, and the channel was "up")."""
+        login = {"request": {"url": "https://h/in", "headers": {"X": "{{secret.key}}"}}, "session": {"json": "s"}}
+        request = {"url": "https://h/?s={{session}}"}
+        bench = Bench(secrets={"key": "pässword"}, authentication={"login": login}, request=request)
+        for _ in range(3):
+            result = self.successResultOf(bench.call())
+            self.assertEqual(result.kind, Kind.ACCOUNT)
+            self.assertIn("A header holds ASCII", result.reason)
+            self.assertNotIn("pässword", result.reason)
+            bench.clock.advance(PAUSE)
+        self.assertEqual(bench.asked, [])
 
     def test_words_of_a_refusal(self) -> None:
         """Why a log-in was refused is told in the provider's words, without what they quote, in the alphabet of its
@@ -215,6 +240,18 @@ class ReadingCase(SynchronousTestCase):
         for none in ("NaN", "-1", "", "soon", {"a": 1}):
             self.assertIsNone(bench.read(429, {"wait": none}).retry_in, str(none))
 
+    def test_longest_wait(self) -> None:
+        """Years in Retry-After, or in the answer, are an hour, also for a trouble of the account (measured: a CDN's
+        403 with 999999999 stopped a channel for 31 years). What the file says is kept."""
+        asked = {"when": {"json": "wait"}, "then": "account", "retry_in": {"json": "wait", "unit": "h"}}
+        fixed = {"when": {"json": "fixed"}, "then": "account", "retry_in": 14400}
+        bench = Bench(failures=[asked, fixed])
+        for status in (403, 404, 429):
+            for far in ("999999999", "Fri, 31 Dec 9999 23:59:59 GMT"):
+                self.assertEqual(bench.read(status, **{"retry-after": far}).retry_in, LONGEST_WAIT)
+        self.assertEqual(bench.read(403, {"wait": 9999}).retry_in, LONGEST_WAIT)
+        self.assertEqual(bench.read(403, {"fixed": 1}).retry_in, 14400)
+
     def test_daily_cap(self) -> None:
         """429 with a code that means tomorrow (twilio-php 661): a long pause of the channel, and no attempt counted."""
         bench = Bench(
@@ -232,6 +269,46 @@ class ReadingCase(SynchronousTestCase):
         gateways that send twice)."""
         self.assertEqual(Bench().read(503).kind, Kind.UNKNOWN)
 
+    def test_no_id_where_one_is_configured(self) -> None:
+        """The log-in page of a proxy, or of a hotel, comes with 200: nobody knows whether the text was taken."""
+        page = b"<html>Please log in</html>"
+        places: list[Any] = [{"json": "id"}, [{"json": "a"}, {"header": "x-id"}], {"pattern": r"id=(\d+)"}]
+        for place in places:
+            bench = Bench(id=place)
+            for body in (page, b"{}", b"", {"id": None}, {"id": "null"}):
+                result = bench.read(200, body)
+                self.assertEqual((result.kind, result.code), (Kind.UNKNOWN, None), f"{place} {body!r}")
+        self.assertEqual(Bench(id={"json": "id"}).read(200, {"id": 7}).ids, ("7",))
+        for own in ("own", "none"):
+            self.assertEqual(Bench(id=own).read(200, page).kind, Kind.TAKEN)
+
+    def test_code_that_no_number_holds(self) -> None:
+        """Above 64 bits it can't be stored as a number: the report has its digits. What is longer is no code."""
+        bench = Bench(code={"json": "code"})
+        for code, wanted in ((2**63, str(2**63)), (-(2**63) - 1, str(-(2**63) - 1)), (10**99, 400)):
+            self.assertEqual(bench.read(400, {"code": code}).code, wanted)
+        self.assertEqual(bench.read(400, {"code": 2**63 - 1}).code, 2**63 - 1)
+
+    def test_times_of_day(self) -> None:
+        """The clock was an hour behind and was set right. What the provider reads, and what it writes, is the true
+        time; what is left of a lifetime does not change."""
+        bench = Bench(
+            request={
+                "url": "https://h/",
+                "form": {
+                    "n": "{{now}}",
+                    "m": "{{now_ms}}",
+                    "e": "{{expires}}",
+                    "v": "{{validity}}",
+                    "l": "{{lifetime}}",
+                },
+            }
+        )
+        steady = NOW_MS - 3_600_000
+        one = replace(segment(is_limited=True), expires_at=steady + 60_000)
+        call: Any = bench.provider.call(one, steady)
+        self.assertEqual(call.body, b"n=1700000000&m=1700000000000&e=1700000060&v=60&l=60")
+
     def test_own_id(self) -> None:
         """Ours, as the request has it; of a long text that we cut, each part its own."""
         bench = Bench(id={"own": "{{sid|lower}}"})
@@ -247,7 +324,8 @@ class ReadingCase(SynchronousTestCase):
         cases: list[tuple[dict[str, Any], bool, bool]] = [
             ({"request": plain}, False, False),
             ({"request": plain, "receipts": True}, True, False),
-            ({"request": plain, "id": {"json": "id"}}, True, False),
+            ({"request": plain, "id": {"json": "id"}}, False, False),  # an id is no word that reports will come
+            ({"request": plain, "id": {"json": "id"}, "notification": TOLD}, True, False),
             ({"request": called}, True, True),
             ({"request": called, "receipts": False}, False, True),
         ]
@@ -420,6 +498,27 @@ class LookupCase(SynchronousTestCase):
         result = self.found(self.bench(reason={"json": "words"}), 400, {"words": "S3CRET for 923001234567"})
         assert result is not None
         self.assertNotRegex(result.reason, "S3CRET|9230")
+
+
+class ClockCase(SynchronousTestCase):
+    def test_the_channel_reads_the_time_of_day(self) -> None:
+        """A date in Retry-After is held against the machine's clock as it is now, and not against the steady reading
+        (measured: ten seconds were read as an hour)."""
+        times = [1_700_000_000.0, 0.0]
+        wall_clock = WallClock(lambda: times[0], lambda: times[1])
+        wall_clock.steady_milliseconds()
+        times[0] += 3600
+        steady = wall_clock.steady_milliseconds()
+        nobody: Any = None
+        around = Surroundings(Clock(), wall_clock, Random(1), nobody, nobody)
+        section = HTTPChannelSection.model_validate(
+            {"type": "http", "request": {"url": "https://h/", "form": {"n": "{{now}}"}}}
+        )
+        provider = provider_of("out", section, around, cast(Any, SimpleNamespace(ask=None)))
+        call: Any = provider.call(segment(), steady)
+        self.assertEqual(call.body, b"n=1700003600")
+        date = formatdate(times[0] + 10, usegmt=True)
+        self.assertEqual(provider.read(segment(), HTTPReply(429, {"retry-after": date}, b"")).retry_in, 10.0)
 
 
 class CuttingCase(SynchronousTestCase):

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.http.provider import Surface, make_provider
+from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.http.templates import Templates
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
+from smsconnector.messages import LONGEST_WAIT
 from smsconnector.net.http_client import HTTPCall
 from tests.unit.rest.cases import NOW_MS, segment
 
@@ -185,11 +187,62 @@ class SettingsCase(SynchronousTestCase):
             ),
             ({"lookup": LOOKUP, "request": REQUEST, "unknown_outcome": "hold"}, "", "it never is"),
             ({"reports": "some"}, "reports", "each"),
+            ({"answer_charset": "undefined"}, "answer_charset", "no charset"),
+            ({"answer_charset": "\0"}, "answer_charset", "no charset"),
+            ({"request": {"url": b"https://h/"}}, "request.url", "!!binary"),
+            (
+                {"authentication": {"login": {"request": {"url": b"x://h"}, "session": {"json": "s"}}}},
+                "authentication.login.request.url",
+                "!!binary",
+            ),
         ]
         for section, path, words in cases:
             found = self.problems(**section)
             told = found.get(path) or found.get("channels.out", "")
             self.assertIn(words, told, f"{section}: {found}")
+
+    def test_secrets_that_cannot_stand_where_they_are(self) -> None:
+        """Told when the file is read, and not by the first text: of a log-in, of a token, and of each request."""
+        header = {"url": "https://h/", "headers": {"X": "{{secret.key}}"}}
+        cases: list[tuple[dict[str, Any], str]] = [
+            (
+                {
+                    "authentication": {"login": {"request": header, "session": {"json": "s"}}},
+                    "request": {"url": "https://h/?s={{session}}"},
+                },
+                "authentication.login.request",
+            ),
+            ({"request": header}, "request"),
+            ({"request": {"url": "https://h/", "charset": "ascii", "form": {"k": "{{secret.key}}"}}}, "request"),
+        ]
+        for section, path in cases:
+            found = self.problems(secrets={"key": "p\u00e4ssword"}, **section)
+            self.assertEqual(list(found), [path], str(section))
+            self.assertNotIn("ssword", str(found))
+
+    def test_values_that_may_be_missing(self) -> None:
+        """Where nothing can be left out, with the name and what to write."""
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"request": {"url": "https://h/{{from}}/s"}}, "request.url"),
+            ({"request": {"url": "https://h/", "xml": "<a>{{validity}}</a>"}}, "request.xml"),
+            ({"request": {"url": "https://h/", "raw": "{{text_gsm}}"}}, "request.raw"),
+            ({"id": {"own": "{{from}}-{{sid}}"}}, "id.own"),
+        ]
+        for section, path in cases:
+            found = self.problems(**section)
+            self.assertEqual(list(found), [path], str(section))
+            self.assertIn("default", found[path])
+        data = {"type": "http", "from": "8080", "request": {"url": "https://h/{{from}}", "raw": "{{callback_url}}"}}
+        parsed = parse(yaml.safe_dump({"channels": {"out": data}}), {})
+        self.assertTrue([one for one in parsed.warnings if "UNSENDABLE" in one], parsed.warnings)
+
+    def test_longest_pause(self) -> None:
+        """At least what a provider may ask for, and what a rule of the file says: nothing that is due within it is
+        taken for written before the clock was set back."""
+        data: dict[str, Any] = {"type": "http", "request": {"url": "https://h/"}}
+        self.assertEqual(HTTPChannelSection.model_validate(data).longest_pause(), LONGEST_WAIT)
+        rule = {"when": {"status": 429}, "then": "temporary", "retry_in": 14400}
+        self.assertEqual(HTTPChannelSection.model_validate(data | {"failures": [rule]}).longest_pause(), 14400)
 
     def test_all_at_once(self) -> None:
         """Faults of templates and of values together."""
@@ -221,12 +274,34 @@ class SettingsCase(SynchronousTestCase):
             provider = make_provider(checked, Surface("out", None), nobody, lambda: NOW_MS, lambda: 0.0)
             self.assertIsInstance(provider.call(segment(), NOW_MS), HTTPCall)
 
-    def test_warning(self) -> None:
-        """A request that names a callback is told of, where the provider can't reach us."""
-        data = {"type": "http", "request": {"url": "https://h/", "query": {"u": "{{callback_url}}"}}}
-        for http, count in (({}, 1), ({"public_url": "https://sms.example.org"}, 0)):
-            configuration = parse(yaml.safe_dump({"channels": {"out": data}, "http": http}), {})
-            self.assertEqual(len([one for one in configuration.warnings if "callback_url" in one]), count)
+    def warnings(self, public_url: str | None, section: dict[str, Any]) -> list[str]:
+        data = {"type": "http", "request": {"url": "https://h/"}} | section
+        http = {} if public_url is None else {"public_url": public_url}
+        return list(parse(yaml.safe_dump({"channels": {"out": data}, "http": http}), {}).warnings)
+
+    def test_warnings(self) -> None:
+        """Where nobody is asked for reports, with what follows from it; and nothing where that is wanted."""
+        called = {"request": {"url": "https://h/", "query": {"u": "{{callback_url}}"}}}
+        verify = {"type": "networks", "networks": "192.0.2.1"}
+        told = {"notification": {"id": "id", "status": "status", "statuses": {"d": "delivered"}, "verify": verify}}
+        public = "https://sms.example.org"
+        cases: list[tuple[str | None, dict[str, Any], str]] = [
+            (None, called, "http.public_url is not set"),
+            (None, called | told, "http.public_url is not set"),
+            (public, {"id": {"json": "id"}}, "counts as delivered when the provider has taken it"),
+            (public, {"id": {"json": "id"}, "receipts": True}, "NO_RECEIPT"),
+            (None, called | {"receipts": True}, "NO_RECEIPT"),
+            (public, called, ""),
+            (public, told, ""),
+            (None, told, ""),
+            (public, told | {"receipts": True}, ""),
+            (public, {"receipts": False}, ""),
+            (None, called | {"receipts": False}, ""),
+        ]
+        for url, section, words in cases:
+            found = self.warnings(url, section)
+            self.assertEqual(len(found), 1 if words else 0, f"{section}: {found}")
+            self.assertIn(words, "".join(found))
 
     def test_no_warning_of_python(self) -> None:
         """How the provider calls us is no template: a section with all of it is written without a warning of

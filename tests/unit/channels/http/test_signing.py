@@ -53,6 +53,7 @@ def made(**section: Any) -> TemplateProvider:
 
 
 def called(provider: TemplateProvider, text: str = TEXT, now_ms: int = NOW_MS, **changes: Any) -> HTTPCall:
+    provider._milliseconds = lambda: now_ms  # the time of day
     found = provider.call(segment(text, **changes), now_ms)
     assert isinstance(found, HTTPCall), found
     return found

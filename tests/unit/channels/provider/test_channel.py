@@ -9,11 +9,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels import IReceiver, Surroundings
-from smsconnector.channels.provider.availability import ACCOUNT_PAUSE, LONGEST_THROTTLE, MANY
+from smsconnector.channels.provider.availability import ACCOUNT_PAUSE, MANY
 from smsconnector.channels.provider.channel import ProviderChannel, ProviderSettings
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.lifecycle import CODE_ACCEPTED
-from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
+from smsconnector.messages import LONGEST_WAIT, Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPReply, NotSent, Unanswered
 from smsconnector.sms.segmentation import segment as cut
 from smsconnector.wall_clock import WallClock
@@ -246,7 +246,7 @@ class TroubleTest(ProviderCase):
                 self.clock.advance(0.05)
             pauses.append(self.clock.seconds() - began)
         self.assertTrue(0.5 <= pauses[0] <= 1.1 and 25 < pauses[7] <= 60.1, pauses)
-        self.assertTrue(pauses[8] <= 0.2 and abs(pauses[9] - LONGEST_THROTTLE) < 1, pauses)
+        self.assertTrue(pauses[8] <= 0.2 and abs(pauses[9] - LONGEST_WAIT) < 1, pauses)
 
     def test_account(self) -> None:
         """One loud line; the texts wait, and one is tried after a long pause. What is told meanwhile is no news."""
@@ -274,6 +274,46 @@ class TroubleTest(ProviderCase):
         self.send()
         self.reply(Result(Kind.TAKEN, ("a",)))
         self.assertEqual((self.channel.capacity(), self.state()), (4, "up"))
+
+    def test_only_a_trial_ends_it(self) -> None:
+        """What was under way when the provider said no may still be taken: that is no word about what comes after."""
+        for kind, state, pause in ((Kind.ACCOUNT, "stopped", ACCOUNT_PAUSE), (Kind.THROTTLED, "throttled", 600.0)):
+            self.send(3)
+            self.reply(Result(kind, retry_in=600.0 if kind is Kind.THROTTLED else None))
+            self.reply(Result(Kind.TAKEN, ("a",)))
+            self.clock.advance(0)
+            self.assertEqual((self.channel.capacity(), self.state()), (0, state))
+            self.clock.advance(pause)
+            self.assertEqual(self.channel.capacity(), 0)  # one is under way still
+            self.reply(Result(Kind.TAKEN, ("a",)))
+            self.assertEqual((self.channel.capacity(), self.state()), (1, state))
+            self.send()
+            self.reply(Result(Kind.PERMANENT, code=21211))
+            self.assertEqual(self.state(), "up")
+            self.clock.advance(0)
+
+    def test_pause_begins_anew(self) -> None:
+        """A trial that is refused begins the next pause, and an answer to it that is good ends the trouble."""
+        self.send()
+        self.reply(Result(Kind.THROTTLED, retry_in=10.0))
+        self.clock.advance(10)
+        self.send()
+        self.reply(Result(Kind.THROTTLED, retry_in=10.0))
+        self.clock.advance(9)
+        self.assertEqual(self.channel.capacity(), 0)
+        self.clock.advance(1)
+        self.send()
+        self.reply(Result(Kind.TAKEN, ("a",)))
+        self.assertEqual(self.state(), "up")
+
+    def test_an_answer_says_that_it_can_be_reached(self) -> None:
+        """One connection that was refused among others that work (a balancer with one bad host) is over with the next
+        answer, whichever request it is for."""
+        self.send(2)
+        self.reply(NotSent("refused"))
+        self.assertEqual(self.state(), "down")
+        self.reply(Result(Kind.TAKEN, ("a",)))
+        self.assertEqual(self.state(), "up")
 
     def test_down(self) -> None:
         """A provider that can't be reached is tried with one text after a pause, so that no others use up attempts."""
@@ -320,8 +360,85 @@ class TroubleTest(ProviderCase):
             self.send()
             token.errback(failure)
             self.clock.advance(0)
-            self.assertIs(self.listener.told[-1][0].verdict, Verdict.RETRY)
+            self.assertEqual((self.listener.told[1:], len(self.listener.back[-1])), ([], 1))  # no attempt is counted
             self.assertEqual(self.state(), "down")
+
+    def test_no_log_in_now(self) -> None:
+        """One text has found out that there is no log-in. The others are not run through: they wait for the next one
+        (measured: 1000 texts in 0 s, each with an attempt counted)."""
+        self.provider.made = Result(Kind.DOWN, reason="no session", retry_in=5.0)
+        self.send()
+        self.clock.advance(0)
+        self.assertEqual((self.channel.capacity(), self.state(), self.listener.told), (0, "down", []))
+        self.assertEqual([len(one) for one in self.listener.back], [1])
+        self.clock.advance(4.9)
+        self.assertEqual(self.channel.capacity(), 0)
+        self.clock.advance(0.2)
+        self.assertEqual(self.channel.capacity(), 1)
+
+    def account(self) -> None:
+        """The oldest request brings a trouble of the account, and the pause is over."""
+        self.reply(Result(Kind.ACCOUNT, code=412, reason="no route"))
+        self.clock.advance(ACCOUNT_PAUSE)
+
+    def take(self) -> None:
+        """The oldest request is taken."""
+        self.reply(Result(Kind.TAKEN, ("a",)))
+        self.clock.advance(0)
+
+    def test_it_is_the_text(self) -> None:
+        """The same text stops the channel twice, and another was taken between: then it is refused, and the channel
+        goes on (Jasmin's 412 for a number without a route stopped all others for hours)."""
+        poison = a_segment(100)
+        self.channel.submit([poison])
+        self.account()
+        self.send()
+        self.take()
+        self.channel.submit([poison])
+        self.reply(Result(Kind.ACCOUNT, code=412))
+        self.clock.advance(0)
+        outcome = self.listener.told[-1][0]
+        self.assertEqual((outcome.segment, outcome.verdict, outcome.code), (poison, Verdict.REFUSED, 412))
+        self.assertEqual((self.state(), self.channel.capacity()), ("up", 4))
+
+    def test_it_is_the_account(self) -> None:
+        """Without another that was taken no text is refused, however often it is told."""
+        for _ in range(5):
+            self.channel.submit([a_segment(100)])
+            self.account()
+            self.channel.submit([a_segment(100)])  # put behind others that may try
+            self.clock.advance(0)
+        self.assertEqual((self.listener.told, self.state()), ([], "stopped"))
+
+    def test_one_at_a_time(self) -> None:
+        """A credit that is mended and used up again refuses one text at most, and not all that were told before."""
+        waiting = [a_segment(number) for number in (100, 101, 102)]
+        self.channel.submit(waiting)
+        for _ in waiting:
+            self.reply(Result(Kind.ACCOUNT, code=402))
+        self.clock.advance(ACCOUNT_PAUSE)
+        self.send()
+        self.take()
+        self.channel.submit(waiting)
+        for _ in waiting:
+            self.reply(Result(Kind.ACCOUNT, code=402))
+        self.clock.advance(0)
+        refused = [one for told in self.listener.told for one in told if one.verdict is Verdict.REFUSED]
+        self.assertEqual((len(refused), self.state()), (1, "stopped"))
+
+    def test_another_tries(self) -> None:
+        """After the pause the text that was told lets another one try, once: else the oldest would try for ever."""
+        poison = a_segment(100)
+        self.channel.submit([poison])
+        self.account()
+        self.assertEqual(self.channel.submit([poison]), [])
+        self.clock.advance(0)
+        self.assertEqual((self.client.asked, self.listener.back[-1], self.channel.capacity()), ([], [poison], 1))
+        self.channel.submit([poison])  # nobody else is there
+        self.assertEqual(len(self.client.asked), 1)
+        self.account()
+        self.channel.submit([poison])  # and anew after each pause
+        self.assertEqual(self.client.asked, [])
 
 
 class LookUpTest(ProviderCase):
@@ -387,7 +504,7 @@ class LookUpTest(ProviderCase):
             if failed:
                 made.errback(NotSent("no log-in"))
                 self.clock.advance(0)
-                self.assertIs(self.listener.told[-1][0].verdict, Verdict.RETRY)
+                self.assertEqual((len(self.listener.back[-1]), self.state()), (1, "down"))
             else:
                 made.callback(LOOKUP)
                 self.reply(Result(Kind.TAKEN, ("a",)))

@@ -1,7 +1,10 @@
 """What Twilio is sent, and what its answers mean: tables of cases."""
 
 import json
+import os
+import time
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -194,6 +197,19 @@ class ReadTest(SynchronousTestCase):
         for code, meaning in CODES.items():
             self.assertIs(a_provider().read(a_segment(), a_reply(400, {"code": code})).kind, meaning.kind, code)
 
+    def test_codes_that_no_number_holds(self) -> None:
+        """A code above 64 bits can't be stored (SQLite), so it is none; the status counts."""
+        for code in (2**63, -(2**63) - 1, 10**30, "9" * 30, -5):
+            result = a_provider().read(a_segment(), a_reply(400, {"code": code}))
+            self.assertEqual((result.kind, result.code), (Kind.PERMANENT, 400), code)
+
+    def test_failed_at_once(self) -> None:
+        """201 with a status that is an end: it failed, whether or not the answer says why."""
+        for status, error, code in (("failed", 30007, 30007), ("failed", None, "failed"), ("canceled", 0, "canceled")):
+            data = {"sid": "SM1", "status": status, "error_code": error}
+            result = a_provider().read(a_segment(), a_reply(201, data))
+            self.assertEqual((result.kind, result.code), (Kind.PERMANENT, code), str(data))
+
     def test_whose_sender(self) -> None:
         """A bad sender that a text brought is its own fault; the configured one is the account's."""
         for source, kind in ((None, Kind.ACCOUNT), ("ACME", Kind.PERMANENT)):
@@ -238,6 +254,14 @@ class LookUpTest(SynchronousTestCase):
         self.assertEqual(self.found(older, other, inbound, None, {"sid": 5}, self.message()), "SM1")
         self.assertIsNone(self.found(older, other, inbound))
         self.assertEqual(self.found(self.message(date_created="soon")), "SM1")
+
+    def test_zone_of_the_machine(self) -> None:
+        """A date with -0000 is UTC, wherever the machine stands: a message an hour older is not ours."""
+        older = self.message(sid="SM0", date_created="Fri, 15 Jan 2027 07:00:00 -0000")
+        self.addCleanup(time.tzset)
+        with mock.patch.dict(os.environ, TZ="XYZ5"):
+            time.tzset()
+            self.assertIsNone(self.found(older))
 
     def test_known_as_anothers(self) -> None:
         """Two equal texts to one number: the message of the one is not taken for the other's."""

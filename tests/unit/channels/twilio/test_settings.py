@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels.twilio.settings import TwilioChannelSection
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
+from smsconnector.messages import LONGEST_WAIT
 
 GOOD = "{type: twilio, account_sid: AC1, auth_token: secret-token, from: '+15005550006'%s}"
 
@@ -51,6 +52,11 @@ class TwilioSectionCase(SynchronousTestCase):
             (channel().replace("auth_token: secret-token", "auth_token_file: /no/such/file"), "auth_token_file"),
         ):
             self.assertIn(words, self.problem(text), text)
+
+    def test_longest_pause(self) -> None:
+        """At least what Retry-After may ask for."""
+        self.assertEqual(self.section().longest_pause(), LONGEST_WAIT)
+        self.assertEqual(self.section(", retry: {maximum: 7200}").longest_pause(), 7200)
 
     def test_token_file(self) -> None:
         """A token on each line; the first one sends."""
