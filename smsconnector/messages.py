@@ -91,6 +91,12 @@ class OutcomeOfParts(Outcome):
     one_report: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeFound(Outcome):
+    """The network was asked whether it had taken the segment, and has one like it, under ``smsc_id``. If another
+    segment has that id, it is that one."""
+
+
 class Finality(enum.IntEnum):
     """What a receipt says about its segment."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
-from smsconnector.messages import Verdict
+from smsconnector.messages import Outcome, OutcomeFound, Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import Code, Known, Reason
@@ -12,6 +12,7 @@ from smsconnector.store.receipts import AcceptedSegment
 from smsconnector.store.rows import columns
 from smsconnector.store.several_ids import SeveralIds
 
+DUE_AT_ONCE = 1  # ms; of what was tried before: 0 is for what was never tried
 AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
 _AFTER_SUBMIT = {
     Verdict.ACCEPTED: SegmentState.SENT,
@@ -190,7 +191,7 @@ class OutgoingTexts(SeveralIds):
         return [None] * len(batch)
 
     def _record(self, batch: list[ops.Record]) -> list[list[int]]:
-        pairs = [pair for record in batch for pair in record.outcomes]
+        pairs = self._without_ids_of_others([pair for record in batch for pair in record.outcomes])
         known = self._know([outcome.segment.id for outcome, _ in pairs])
         codes: dict[int, Code] = {}
         updates = []
@@ -235,6 +236,28 @@ class OutgoingTexts(SeveralIds):
         ended = self._conclude(known, codes, now, unsent=unsent)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
+
+    def _without_ids_of_others(self, pairs: list[tuple[Outcome, int]]) -> list[tuple[Outcome, int]]:
+        """A text that was found under an id that another text has was not taken: it is tried again at once."""
+        found = [
+            (outcome.segment.id, outcome.account, id_key(outcome.smsc_id or ""))
+            for outcome, _ in pairs
+            if type(outcome) is OutcomeFound
+        ]
+        if not found:
+            return pairs
+        rows = self._run(
+            "SELECT j.value->>0 FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM segment AS s"
+            " WHERE s.account = j.value->>1 AND s.smsc_key = j.value->>2 AND s.id <> j.value->>0)",
+            found,
+        ).fetchall()
+        others = {segment_id for (segment_id,) in rows}
+        return [
+            (Outcome(outcome.segment, Verdict.RETRY, outcome.account), DUE_AT_ONCE)
+            if outcome.segment.id in others
+            else (outcome, due_at)
+            for outcome, due_at in pairs
+        ]
 
     def _keep_unanswered(self, known: Known, segment_ids: list[int], by: ops.Record | ops.Settle) -> None:
         """Mark these as claimed until the grace is over: a late response may still tell what became of them."""

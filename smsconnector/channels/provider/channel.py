@@ -28,7 +28,7 @@ from smsconnector.channels.provider.availability import Availability
 from smsconnector.channels.provider.results import Kind, Provider, Result
 from smsconnector.channels.provider.suspects import Suspects
 from smsconnector.lifecycle import CODE_ACCEPTED
-from smsconnector.messages import Outcome, OutcomeOfParts, Segment, Verdict
+from smsconnector.messages import Outcome, OutcomeFound, OutcomeOfParts, Segment, Verdict
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPFailure, HTTPReply, NotSent
 from smsconnector.net.link import BackOff
 from smsconnector.sms.segmentation import Split
@@ -259,7 +259,8 @@ class ProviderChannel(Service):
         if result is None and self.running:
             self._make(segment)
         elif result is None or result.kind in (Kind.TAKEN, Kind.THROTTLED, Kind.ACCOUNT):
-            self._told_by_reply(result or Result(Kind.THROTTLED), segment)
+            result = result or Result(Kind.THROTTLED)
+            self._told_by_reply(result._replace(is_found=result.kind is Kind.TAKEN), segment)
         else:  # nothing was sent now
             self._result(result._replace(kind=Kind.TEMPORARY, code=None), segment)
 
@@ -357,6 +358,9 @@ def _outcome_of(result: Result, segment: Segment, settings: ProviderSettings, pr
     """What the listener is told of a text that is not given back."""
     account = settings.account
     if result.kind is Kind.TAKEN:
+        if result.is_found and len(result.ids) == 1:
+            verdict, code = (Verdict.ACCEPTED, None) if provider.gives_receipts else (Verdict.DONE, CODE_ACCEPTED)
+            return OutcomeFound(segment, verdict, account, result.ids[0], code)
         if not provider.gives_receipts:
             return Outcome(segment, Verdict.DONE, account, _first(result.ids), CODE_ACCEPTED)
         if len(result.ids) > 1:

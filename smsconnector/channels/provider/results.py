@@ -26,13 +26,14 @@ class Result(NamedTuple):
     """``ids``: TAKEN, what the provider's notifications will name; several where it has made parts of the text.
     ``code``: for the report; an int where it is a number. ``reason``: a sentence for the log, without a number or a
     text of a customer.
-    ``retry_in`` (s): when to try again, if the provider says so."""
+    ``retry_in`` (s): when to try again, if the provider says so. ``is_found``: TAKEN, as a look-up has shown."""
 
     kind: Kind
     ids: tuple[str, ...] = ()
     code: int | str | None = None
     reason: str = ""
     retry_in: float | None = None
+    is_found: bool = False
 
 
 class Provider(Protocol):

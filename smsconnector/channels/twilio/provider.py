@@ -14,7 +14,6 @@ read, and also when that answer was lost.
 
 import base64
 import json
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -55,7 +54,7 @@ class TwilioProvider:
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = (("Authorization", f"Basic {basic}"), ("Accept", "application/json"))
         self._form_headers = (*self._headers, ("Content-Type", "application/x-www-form-urlencoded"))
-        self._known: OrderedDict[str, int] = OrderedDict()  # Twilio's SIDs, each with the id of its segment
+        self._known: dict[str, None] = {}  # Twilio's SIDs of texts that it is known to have taken, the oldest first
         self.names_our_sid = callback is not None
         self.gives_receipts = self.names_our_sid if section.receipts is None else section.receipts
 
@@ -103,7 +102,7 @@ class TwilioProvider:
         sid = data.get("sid")
         if not isinstance(sid, str) or not 0 < len(sid) <= 255:
             return Result(Kind.UNKNOWN, reason=f"HTTP {reply.status} without a message: is it a proxy that answers?")
-        self._remember(sid, segment)
+        self._remember(sid)
         code = code_of(data.get("error_code"))
         status = data.get("status")
         if status in ("failed", "undelivered", "canceled"):
@@ -127,10 +126,10 @@ class TwilioProvider:
         left = (DAY_MS - self._now_ms() % DAY_MS) / 1000
         return max(left + HOUR / 6, HOUR)
 
-    def _remember(self, sid: str, segment: Segment) -> None:
-        self._known[sid] = segment.id
+    def _remember(self, sid: str) -> None:
+        self._known[sid] = None
         if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+            del self._known[next(iter(self._known))]
 
     # --- looked up ------------------------------------------------------------------------------------------
 
@@ -159,12 +158,12 @@ class TwilioProvider:
         for message in messages:
             sid = message.get("sid") if isinstance(message, dict) else None
             if isinstance(sid, str) and sid and self._is_it(segment, sid, message):
-                self._remember(sid, segment)
+                self._remember(sid)
                 return Result(Kind.TAKEN, (sid,))
         return None
 
     def _is_it(self, segment: Segment, sid: str, message: dict[str, Any]) -> bool:
-        if message.get("body") != segment.text or self._known.get(sid, segment.id) != segment.id:
+        if message.get("body") != segment.text or sid in self._known:  # another's, or found before and not its own
             return False
         if message.get("direction") == "inbound":
             return False

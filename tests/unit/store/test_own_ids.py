@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from smsconnector.lifecycle import CODE_UNKNOWN, DEFAULT_WAIT_MS, EndRules, SegmentState
-from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Finality, Outcome, OutcomeFound, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.matching import SAME_IN_A_ROW
-from tests.unit.store.test_store import NOW, StoreCase, receipt
+from tests.unit.store.test_store import ACCOUNT, NOW, StoreCase, receipt
 
 SID = "SM0190c0ffee00" + "0" * 20
 PROV = "prov"
@@ -15,6 +15,40 @@ PROV = "prov"
 
 def told(smsc_id: str, finality: Finality = Finality.DELIVERED, number: str = "") -> Receipt:
     return receipt(smsc_id, finality, account=PROV, destination=number)
+
+
+class FoundCase(StoreCase):
+    """A text that was found by a look-up after its request had no answer."""
+
+    def found(self, segment: Segment, smsc_id: str, verdict: Verdict = Verdict.ACCEPTED) -> None:
+        self.one(ops.Record(((OutcomeFound(segment, verdict, ACCOUNT, smsc_id, "000"), 0),), NOW))
+
+    def test_its_own(self) -> None:
+        """It was taken: its receipt ends it."""
+        (segment,) = self.accept("SM1")
+        self.found(segment, "X1")
+        self.assertEqual(self.receive(receipt("X1")).matched, 1)
+
+    def test_of_another_text(self) -> None:
+        """Another text like it has that id, from before a restart: this one was never taken. It is tried again, and the
+        receipt is the other's."""
+        for verdict in (Verdict.ACCEPTED, Verdict.DONE):
+            self.setUp()
+            (first,) = self.accept("SM1")
+            self.record(first, Verdict.ACCEPTED, "X1")
+            (second,) = self.accept("SM2")
+            self.found(second, "X1", verdict)
+            ((again,), _) = self.one(ops.LoadDue("smpp", NOW, 9, ops.DuePlace(0, 100)))
+            self.assertEqual((again.sid, again.attempts), ("SM2", 1))
+            self.receive(receipt("X1"))
+            self.assertEqual([one["MessageSID"] for one in self.reports()], ["SM1"])
+
+    def test_both_found(self) -> None:
+        """Two that are found under one id, one after the other: it can be only one of them."""
+        (first,), (second,) = self.accept("SM1"), self.accept("SM2")
+        self.found(first, "X1")
+        self.found(second, "X1")
+        self.assertEqual(len(self.one(ops.LoadDue("smpp", NOW, 9, ops.DuePlace(0, 100)))[0]), 1)
 
 
 class KilledCase(StoreCase):

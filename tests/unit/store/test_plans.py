@@ -25,6 +25,7 @@ from smsconnector.messages import (
     Finality,
     IncomingSegment,
     Outcome,
+    OutcomeFound,
     OutcomeOfParts,
     Selection,
     Verdict,
@@ -196,6 +197,7 @@ class PlanCase(SynchronousTestCase):
         crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")
         crowd.one(ops.Receive((receipt("two0"),)))
         crowd.one(ops.Receive((receipt("nobody's"),), report_unknown=True, channel="smpp"))
+        crowd.one(ops.Record(((OutcomeFound(crowd.accept("found", 1)[0], Verdict.ACCEPTED, ACCOUNT, "two0"), 0),), NOW))
         self.assertRaises(AttributeError, crowd.store.apply, [ops.Accept(None, 1, "smpp")])  # type: ignore[arg-type]
         crowd.store._rules = EndRules(receipt_times={"smpp": 10**7}, graces={"smpp": 10**9})
         crowd.record(crowd.accept("waits", 1), Verdict.ACCEPTED, "waits")

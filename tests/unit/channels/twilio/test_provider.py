@@ -247,6 +247,12 @@ class LookUpTest(SynchronousTestCase):
             query, {"To": "+46700000000", "From": "+15005550006", "DateSent>": "2027-01-15", "PageSize": "100"}
         )
 
+    def test_found_once(self) -> None:
+        """Who finds a message and is tried again all the same was told that it is another's: it finds it no more."""
+        provider = a_provider()
+        self.assertEqual(self.found(self.message(), provider=provider), "SM1")
+        self.assertIsNone(self.found(self.message(), provider=provider))
+
     def test_found(self) -> None:
         """The same text, made after it was accepted; neither somebody else's nor an older one."""
         older = self.message(sid="SM0", date_created="Fri, 15 Jan 2027 07:00:00 +0000")
