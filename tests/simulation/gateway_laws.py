@@ -271,8 +271,22 @@ def _has_a_reason(sent: Sent, tag: Any, code: str, parts: list[list[Call]], stor
         told = sent.heard(call, final_at + late) in ("permanent", *(("temporary",) if used_up else ()))
         if told and call.code == code:
             return True
+    if any(call.code == code and _is_guilty(sent, calls, final_at + late) for calls in parts for call in calls):
+        return True
     ends = [told for call in every for told in call.told if told.delivered is False]
     return any((one.code or one.status) == code and _reached(one, stored, late + 0.002) for one in ends)
+
+
+def _is_guilty(sent: Sent, calls: list[Call], at: float) -> bool:
+    """Whether it is the text, and not the account: two answers said that of the account, and between them another text
+    was taken."""
+    accused = [one.known_at or 0.0 for one in calls if sent.heard(one, at) == "account"]
+    others = [
+        one.known_at or 0.0
+        for one in sent.world.gateways.calls
+        if calls and one.channel == calls[0].channel and one.key != calls[0].key and sent.heard(one, at) == "taken"
+    ]
+    return any(first < known < second for first, second in pairwise(accused) for known in others)
 
 
 def _nobody_knows(sent: Sent, parts: list[list[Call]], overdue: bool, final_at: float) -> bool:
