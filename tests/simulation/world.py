@@ -351,8 +351,9 @@ class World:
     def _freeze(self, step: Freeze) -> None:
         machine = self.machine
         if machine is not None and machine.alive:
-            machine.frozen_until = self.time.rightNow + step.seconds
-            self.frozen.append((self.time.rightNow, machine.frozen_until))
+            since = max(self.time.rightNow, machine.frozen_until)  # it may be frozen already
+            machine.frozen_until = max(since, self.time.rightNow + step.seconds)
+            self.frozen.append((since, machine.frozen_until))
 
     def _torn(self, step: TornFile) -> None:
         if self.machine is not None:
