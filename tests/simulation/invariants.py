@@ -745,7 +745,6 @@ def left_in_memory(world: World) -> list[str]:
                 name for name in left if name not in ("in line", "lanes", "taken", "ended", "moved")
             ]  # the next turn's
         found += [f"{submitter.queue}: {name}" for name in left]
-    found += ["what falls back"] if connector.fall_back._busy else []
     channels = [outlet.channel for outlet in connector.outlets.values()]
     for provider in (one for one in channels if isinstance(one, ProviderChannel)):
         if any((provider._under_way, provider._outcomes, provider._given_back, provider._client._exchanges)):
