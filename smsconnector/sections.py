@@ -8,6 +8,7 @@ A section is checked in two steps. pydantic checks what the text of the file can
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -27,7 +28,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from smsconnector.errors import AddressError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import (
+    CODE_ACCEPTED,
     CODE_EXPIRED,
+    CODE_NO_FAILURE,
     CODE_NO_RECEIPT,
     CODE_OPTED_OUT,
     CODE_UNKNOWN,
@@ -216,7 +219,11 @@ NEVER_AGAIN = {
     CODE_EXPIRED: "its lifetime is over by then",
     CODE_NO_RECEIPT: "its lifetime is over by then",
     CODE_OPTED_OUT: "who has this number wants no texts",
+    "DELIVERED": "it has come",
+    CODE_ACCEPTED: "it has come",
+    CODE_NO_FAILURE: "it has come",
 }
+CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")
 
 
 class FallBackSection(Section):
@@ -225,23 +232,27 @@ class FallBackSection(Section):
 
     channel: Name
     after: Seconds = 300.0
-    codes: list[str | int] = []
+    codes: list[Any] = []
 
     @field_validator("codes")
     @classmethod
-    def _codes(cls, value: list[str | int]) -> list[str | int]:
+    def _codes(cls, value: list[Any]) -> list[str]:
         for one in value:
+            if isinstance(one, bool) or not isinstance(one, str | int) or not CODE.fullmatch(str(one)):
+                raise ValueError('codes as they stand in reports are wanted here: [11, "001", UNDELIV]')
             if str(one) in NEVER_AGAIN:
                 raise ValueError(f"a text that ends as {one} is sent no more: {NEVER_AGAIN[str(one)]}")
-        return value
+        return [str(one) for one in value]
 
     def rule(self, may_repeat: bool) -> FallBackRule:
         """The same in the words of ``lifecycle``."""
-        return FallBackRule(frozenset(map(str, self.codes)), may_repeat)
+        return FallBackRule(frozenset(self.codes), may_repeat)
 
 
 def _named(value: Any) -> Any:
     """The short form is the name of the other channel."""
+    if not isinstance(value, dict | str | None):
+        raise ValueError("the name of another channel is wanted here, or the keys channel, after and codes")
     return {"channel": value} if isinstance(value, str) else value
 
 
@@ -262,7 +273,7 @@ class ChannelSection(Section):
     def _falls_back_in_time(self) -> "ChannelSection":
         if self.fallback is None:
             return self
-        codes = set(map(str, self.fallback.codes))
+        codes = set(self.fallback.codes)
         if self.fallback.after >= self.lifetime:
             raise ValueError(
                 f"fallback.after ({self.fallback.after:g} s) is not less than lifetime ({self.lifetime:g} s)"

@@ -106,6 +106,11 @@ class Known:
         return True
 
 
+def may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
+    """Whether a segment of this message, which has ended, may wait in memory to be submitted."""
+    return known.messages[message_id].segments > 1 or message_id in to_submit
+
+
 class Ends(Outbox, OptOuts, FallBacks):
     """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
 
@@ -155,7 +160,7 @@ class Ends(Outbox, OptOuts, FallBacks):
             code = codes.get(decisive) if decisive is not None else None
             code = code if code is not None else state.name
             ended.append(EndedMessage(message_id, state, code, now=now, sid=message.sid, channel=message.channel))
-        self._end_messages(self._that_end(ended, now, is_presumed, unsent) if self._rules.fall_backs else ended)
+        self._end_messages(self._that_end(ended, is_presumed, unsent) if self._rules.fall_backs else ended)
         self._counts.queued -= known.left_queue
         known.left_queue = 0
         return ended
@@ -178,12 +183,10 @@ class Ends(Outbox, OptOuts, FallBacks):
                 states[message_id].setdefault(segment_id, STATES[state])
         return states
 
-    def _that_end(
-        self, ended: list[EndedMessage], now: int, is_presumed: bool, unsent: Collection[int]
-    ) -> list[EndedMessage]:
+    def _that_end(self, ended: list[EndedMessage], is_presumed: bool, unsent: Collection[int]) -> list[EndedMessage]:
         """These but for those that fall back to another channel."""
         failed = [(one.message_id, one.channel, one.code) for one in ended if one.state is MessageState.FAILED]
-        withdrawn = self._withdraw(failed, now, is_presumed, unsent)
+        withdrawn = self._withdraw(failed, is_presumed, unsent)
         return [one for one in ended if one.message_id not in withdrawn]
 
     def _end_falling(self, batch: list[EndFalling]) -> list[int]:

@@ -5,9 +5,9 @@
 2. A message that ends as FAILED with a code of the channel's list does not end: it is WITHDRAWN. Nothing is reported,
    and its channel sends nothing more of it. ``FindFalling`` finds these as well. So it is with one whose attempts are
    used up, and that could never be sent.
-3. Who has found one accepts its text for the other channel: an ``Accept`` with ``fallen``. In that commit the message
-   is MOVED, and a new one has its MessageSID. So at each moment one message of the two is alive, and the report, whose
-   event id is made of the MessageSID, is written once.
+3. Who has found one accepts its text for the other channel: ``Move``. In that commit the message is MOVED, and a new
+   one has its MessageSID. So at each moment one message of the two is alive, and the report, whose event id is made of
+   the MessageSID, is written once.
 4. ``EndFalling`` is for those that the other channel can't take: a withdrawn one ends as it would have ended, and
    another one goes on waiting.
 
@@ -16,12 +16,13 @@ Nothing of it is done for a channel without a fall-back.
 
 from collections.abc import Collection, Iterable
 
-from smsconnector.lifecycle import EndRules, MessageState, SegmentState
+from smsconnector.lifecycle import CODE_EXPIRED, EndRules, MessageState, SegmentState
 from smsconnector.store import operations as ops
-from smsconnector.store.falling import AwaitFallBacks, Falling, FindFalling
+from smsconnector.store.falling import AwaitFallBacks, Falling, FindFalling, Found, Move
 from smsconnector.store.rows import Rows, columns
 
 LOOK_AGAIN = 1_000  # ms after which a message that was found is looked at again, unless it has moved
+CLAIMED_AGAIN = 5_000  # ms; the same for one that may be with the network, or whose outcome is waited for
 _SEGMENTS = "JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
 
 
@@ -55,6 +56,11 @@ class FallBacks(Rows):
                 run("DELETE FROM falling_channel")
                 self._run("INSERT INTO falling_channel (name) SELECT value FROM json_each(?)", sorted(names))
                 self._run("DELETE FROM fall_back_due WHERE channel NOT IN (SELECT value FROM json_each(?))", [*names])
+            self._run(  # a clock that was wrong when it was written
+                "UPDATE fall_back_due SET due_at = j.value->>1 FROM json_each(?) AS j"
+                " WHERE fall_back_due.channel = j.value->>0 AND fall_back_due.due_at > j.value->>1",
+                wanted.due_at,
+            )
             new = [(name, due_at) for name, due_at in wanted.due_at if name not in known]
             if new:
                 self._run(
@@ -71,10 +77,18 @@ class FallBacks(Rows):
         """Until when the networks of these have time."""
         rows = [(one.first_id, one.fall_back_at, one.message.channel) for one in batch if one.fall_back_at is not None]
         if rows:
-            self._run(f"INSERT INTO fall_back_due (id, due_at, channel) SELECT {columns(3)} FROM json_each(?)", rows)
+            self._run(
+                f"INSERT OR REPLACE INTO fall_back_due (id, due_at, channel) SELECT {columns(3)} FROM json_each(?)",
+                rows,
+            )
 
-    def _find_falling(self, batch: list[FindFalling]) -> list[list[Falling]]:
-        return [self._falling(self._withdrawn(find) + self._stuck(find)) for find in batch]
+    def _find_falling(self, batch: list[FindFalling]) -> list[Found]:
+        return [self._find(find) for find in batch]
+
+    def _find(self, find: FindFalling) -> Found:
+        withdrawn = self._withdrawn(find)
+        stuck, examined = self._stuck(find)
+        return Found(self._falling(withdrawn + stuck), max(len(withdrawn), examined) >= find.limit)
 
     def _withdrawn(self, find: FindFalling) -> list[int]:
         rows = self._connection.execute(
@@ -82,9 +96,10 @@ class FallBacks(Rows):
         )
         return [message_id for (message_id,) in rows]
 
-    def _stuck(self, find: FindFalling) -> list[int]:
-        """Those whose time is over, and of which a segment is known not to have been taken. They are looked at again,
-        and so are those with a segment that is just being sent. What can't fall back any more is forgotten."""
+    def _stuck(self, find: FindFalling) -> tuple[list[int], int]:
+        """Those whose time is over, and of which a segment is known not to have been taken; and how many were looked
+        at. They are looked at again, and so are those with a segment that is just being sent, or whose outcome is
+        waited for. What can't fall back any more is forgotten."""
         rows = self._connection.execute(
             f"SELECT d.id, m.state = {MessageState.ACTIVE:d} AND m.expires_at > ?1 AND max(s.state ="
             f" {SegmentState.QUEUED:d}), m.state = {MessageState.ACTIVE:d} AND max(s.state = {SegmentState.CLAIMED:d})"
@@ -92,13 +107,19 @@ class FallBacks(Rows):
             f" LEFT JOIN message AS m ON m.id = d.id LEFT {_SEGMENTS} GROUP BY d.id",
             (find.now, find.limit),
         ).fetchall()
-        self._run(
-            "UPDATE fall_back_due SET due_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
-            [message_id for message_id, is_queued, is_claimed in rows if is_queued or is_claimed],
-            find.now + LOOK_AGAIN,
-        )
+        again = [
+            (message_id, find.now + (LOOK_AGAIN if is_queued else CLAIMED_AGAIN))
+            for message_id, is_queued, is_claimed in rows
+            if is_queued or is_claimed
+        ]
+        if again:
+            self._run(
+                "UPDATE fall_back_due SET due_at = j.value->>1 FROM json_each(?) AS j"
+                " WHERE fall_back_due.id = j.value->>0",
+                again,
+            )
         self._forget([message_id for message_id, is_queued, is_claimed in rows if not (is_queued or is_claimed)])
-        return [message_id for message_id, is_queued, _ in rows if is_queued]
+        return [message_id for message_id, is_queued, _ in rows if is_queued], len(rows)
 
     def _forget(self, message_ids: list[int]) -> None:
         """These can't fall back, whatever comes."""
@@ -110,8 +131,9 @@ class FallBacks(Rows):
             return []
         rows = self._run(
             "SELECT m.id, m.sid, m.channel, m.source, m.destination, m.segments, m.accepted_at, m.expires_at,"
-            f" m.is_limited, m.state = {MessageState.WITHDRAWN:d}, (SELECT group_concat(t.text, '') FROM (SELECT text"
-            "   FROM segment WHERE id BETWEEN m.id AND m.id + m.segments - 1 ORDER BY id) AS t)"
+            f" m.is_limited, m.state = {MessageState.WITHDRAWN:d}, m.code,"
+            " (SELECT group_concat(t.text, '') FROM (SELECT text FROM segment"
+            "   WHERE id BETWEEN m.id AND m.id + m.segments - 1 ORDER BY id) AS t)"
             " FROM json_each(?) AS j JOIN message AS m ON m.id = j.value ORDER BY j.key",
             message_ids,
         )
@@ -120,68 +142,58 @@ class FallBacks(Rows):
     # --- and what becomes of them ---------------------------------------------------------------------------
 
     def _withdraw(
-        self,
-        ended: Iterable[tuple[int, str, int | str | None]],
-        now: int,
-        is_presumed: bool,
-        unsent: Collection[int],
+        self, ended: Iterable[tuple[int, str, int | str | None]], is_presumed: bool, unsent: Collection[int]
     ) -> set[int]:
         """Which of these (id, channel, code), which would end as FAILED, fall back instead: they are withdrawn.
         ``is_presumed``: the network has not told that clearly, so this is another send where the first may have come.
-        ``unsent``: those that end because their attempts are used up, and none was ever sent; they fall back."""
+        ``unsent``: those that end because their attempts are used up, and none was ever sent; they fall back. What is
+        over by then ends when it is found: its lifetime is told by another clock."""
         rules = self._rules.fall_backs
         wanted = [
             (message_id, code)
             for message_id, channel, code in ended
-            if channel in rules and (message_id in unsent or rules[channel].takes(code, is_presumed))
+            if channel in rules
+            and ((message_id in unsent and code == CODE_EXPIRED) or rules[channel].takes(code, is_presumed))
         ]
         if not wanted:
             return set()
-        ids = [
-            message_id
-            for (message_id,) in self._run(
-                "SELECT m.id FROM json_each(?) AS j JOIN message AS m ON m.id = j.value->>0 WHERE m.expires_at > ?2",
-                wanted,
-                now,
-            )
-        ]
+        ids = [message_id for message_id, _ in wanted]
         self._run(
             f"UPDATE message SET state = {MessageState.WITHDRAWN:d}, code = j.value->>1 FROM json_each(?) AS j"
-            " WHERE message.id = j.value->>0 AND message.expires_at > ?2",
+            " WHERE message.id = j.value->>0",
             wanted,
-            now,
         )
         self._drop_waiting_segments(ids)
         return set(ids)
 
-    def _move(self, batch: list[ops.Accept]) -> list[ops.Accept]:
-        """Of these, which go on from others, those that may: the other is withdrawn, or a segment of it waits. The
-        other is moved."""
+    def _take_from(self, batch: list[Move]) -> list[Move]:
+        """Of these those that may move: the other message is withdrawn, or a segment of it waits. It is moved. Its sid
+        gets the name of its channel and its id, for a text may come to a channel more than once."""
         rows = self._run(
             f"SELECT m.id, m.state = {MessageState.WITHDRAWN:d} OR (m.state = {MessageState.ACTIVE:d}"
             f" AND max(s.state = {SegmentState.QUEUED:d})) FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
             f" {_SEGMENTS} GROUP BY m.id",
-            [one.fallen.message_id for one in batch if one.fallen is not None],
+            [one.message_id for one in batch],
         ).fetchall()
         may = {message_id for message_id, may_move in rows if may_move}
-        moved = [one for one in batch if one.fallen is not None and one.fallen.message_id in may]
-        ids = [one.fallen.message_id for one in moved if one.fallen is not None]
+        moved = list({one.message_id: one for one in batch if one.message_id in may}.values())
+        ids = [one.message_id for one in moved]
         self._drop_waiting_segments(ids)
         self._run(
-            "UPDATE message SET sid = sid || '/' || channel, final_at = j.value->>1,"
+            "UPDATE message SET sid = sid || '/' || channel || '/' || message.id, final_at = j.value->>1,"
             f" state = {MessageState.MOVED:d} FROM json_each(?) AS j WHERE message.id = j.value->>0",
-            [one.fallen for one in moved],
+            [(one.message_id, one.now) for one in moved],
         )
         self._forget(ids)
         return moved
 
-    def _note_asked_channels(self, moved: Iterable[ops.Accept]) -> None:
+    def _note_asked_channels(self, moved: Iterable[Move]) -> None:
         """The new messages are there: their reports are of the channel that was asked for."""
         self._has_moved = True
         self._run(
             "UPDATE message SET asked_channel = coalesce(o.asked_channel, o.channel)"
             " FROM json_each(?) AS j JOIN message AS o ON o.id = j.value->>1 WHERE message.id = j.value->>0",
-            [(one.first_id, one.fallen.message_id) for one in moved if one.fallen is not None],
+            [(one.accept.first_id, one.message_id) for one in moved],
         )
 
     def _asked_channels(self, message_ids: list[int]) -> dict[int, str]:

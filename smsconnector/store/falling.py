@@ -2,14 +2,21 @@
 As in ``operations``, each class says what its result is, and times are integers in ms since the Unix epoch."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from smsconnector.store.operations import Accept
 
 
-class Fallen(NamedTuple):
-    """A message goes on over another channel."""
+@dataclass(frozen=True, slots=True)
+class Move:
+    """``accept`` a message for another channel. It has the MessageSID of the one as which it was accepted before; that
+    one ends here without a report. It comes behind what the network has told in the same batch: that may have ended
+    it. Result: an ``Accepted``."""
 
-    message_id: int  # of the message as which it was accepted first
-    now: int  # ms
+    accept: "Accept"
+    message_id: int  # of the other one
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,8 @@ class AwaitFallBacks:
 
 @dataclass(frozen=True, slots=True)
 class FindFalling:
-    """Result: a list of at most ``limit`` messages that are withdrawn, and of at most ``limit`` of which the network of
-    their channel has not taken every segment in time; as ``Falling``."""
+    """Result: a ``Found`` with at most ``limit`` messages that are withdrawn, and at most ``limit`` of which the
+    network of their channel has not taken every segment in time."""
 
     now: int  # ms, of the clock that nobody sets: ``WallClock.steady_milliseconds``
     limit: int = 500
@@ -42,7 +49,15 @@ class Falling(NamedTuple):
     expires_at: int  # ms
     is_limited: bool
     is_withdrawn: bool  # its channel sends it no more; if not, it may still send it
+    code: int | str | None  # for which it was withdrawn
     text: str
+
+
+class Found(NamedTuple):
+    """What a ``FindFalling`` has found."""
+
+    falling: list[Falling]
+    has_more: bool  # it has looked at as many as it may
 
 
 @dataclass(frozen=True, slots=True)

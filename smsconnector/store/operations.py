@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection
 from smsconnector.sms.opt_out import Wish
-from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindFalling
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,14 @@ class Accept:
     those that follow it. If the number has opted out, the message is ended in the same commit, unless it is to go
     ``despite_opt_out``. Result: an ``Accepted``.
 
-    ``fall_back_at`` (ms): if the network has not taken it by then, it goes on over another channel; None: it does not.
-    ``fallen``: this is that other channel; the message has the MessageSID of the first one, which ends here without a
-    report."""
+    ``fall_back_at`` (ms): if the network has not taken it by then, it goes on over another channel; None: it does
+    not."""
 
     message: Message
     first_id: int
     queue: str
     despite_opt_out: bool = False
     fall_back_at: int | None = None
-    fallen: Fallen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +273,7 @@ Operation = (
     | Incoming
     | Confirm
     | ParkEvents
+    | Move
     | FindFalling
     | EndFalling
     | Sweep
@@ -294,6 +293,7 @@ ORDER: tuple[type[Any], ...] = (
     Incoming,
     Confirm,
     ParkEvents,
+    Move,
     FindFalling,
     EndFalling,
     Sweep,

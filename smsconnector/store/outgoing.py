@@ -7,6 +7,7 @@ from smsconnector.messages import Outcome, OutcomeFound, Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import Code, Known, Reason
+from smsconnector.store.falling import Move
 from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment
 from smsconnector.store.rows import columns
@@ -25,18 +26,15 @@ _AFTER_SUBMIT = {
 class OutgoingTexts(SeveralIds):
     """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
-    def _accept(self, batch: list[ops.Accept]) -> list[ops.Accepted]:
-        fallen = [one for one in batch if one.fallen is not None]
-        if not fallen:
-            return self._accept_these(batch)
-        moved = self._move(fallen)
-        first_ids = {one.first_id for one in moved}
-        taken = [one for one in batch if one.fallen is None or one.first_id in first_ids]
-        results = dict(zip((one.first_id for one in taken), self._accept_these(taken, moved), strict=True))
-        return [results.get(one.first_id, ops.Accepted.NOTHING) for one in batch]
+    def _move(self, batch: list[Move]) -> list[ops.Accepted]:
+        moved = self._take_from(batch)
+        results = dict(
+            zip((one.accept.first_id for one in moved), self._accept([one.accept for one in moved], moved), strict=True)
+        )
+        return [results.get(one.accept.first_id, ops.Accepted.NOTHING) for one in batch]
 
-    def _accept_these(self, batch: list[ops.Accept], moved: Sequence[ops.Accept] = ()) -> list[ops.Accepted]:
-        """``moved`` are those of them that go on from other messages."""
+    def _accept(self, batch: list[ops.Accept], moved: Sequence[Move] = ()) -> list[ops.Accepted]:
+        """``moved``: where they come from, if that is another channel."""
         messages, segments = [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
@@ -70,7 +68,7 @@ class OutgoingTexts(SeveralIds):
         if not self._opt_out:
             return [ops.Accepted.QUEUED] * len(batch)
         refused = self._opted_out(batch)
-        self._end_opted_out(refused)
+        self._end_opted_out(refused, moved[-1].now if moved else batch[-1].message.accepted_at)
         first_ids = {one.first_id for one in refused}
         return [ops.Accepted.ENDED if one.first_id in first_ids else ops.Accepted.QUEUED for one in batch]
 
@@ -79,10 +77,10 @@ class OutgoingTexts(SeveralIds):
         heard = super()._incoming(batch)
         answers = [wish.answer for one in heard for wish in one.wishes if wish.answer is not None]
         if answers:
-            self._accept_these(answers)
+            self._accept(answers)
         return heard
 
-    def _end_opted_out(self, accepted: list[ops.Accept]) -> None:
+    def _end_opted_out(self, accepted: list[ops.Accept], now: int) -> None:
         """End these at once: their numbers want no texts."""
         ids = [one.first_id + place for one in accepted for place in range(len(one.message.segments))]
         if not ids:
@@ -90,8 +88,7 @@ class OutgoingTexts(SeveralIds):
         known = self._know(ids)
         codes: dict[int, Code] = {one: CODE_OPTED_OUT for one in ids if known.step(one, SegmentState.FAILED)}
         self._write_ends(known, codes)
-        last = accepted[-1]
-        self._conclude(known, codes, last.message.accepted_at if last.fallen is None else last.fallen.now)
+        self._conclude(known, codes, now)
 
     def _settle(self, batch: list[ops.Settle]) -> list[int]:
         claimed = self._connection.execute(
@@ -240,7 +237,7 @@ class OutgoingTexts(SeveralIds):
     def _without_ids_of_others(self, pairs: list[tuple[Outcome, int]]) -> list[tuple[Outcome, int]]:
         """A text that was found under an id that another text has was not taken: it is tried again at once."""
         found = [
-            (outcome.segment.id, outcome.account, id_key(outcome.smsc_id or ""))
+            (outcome.segment.id, outcome.account, id_key(outcome.smsc_id or ""), outcome.segment.sid)
             for outcome, _ in pairs
             if type(outcome) is OutcomeFound
         ]
@@ -248,7 +245,10 @@ class OutgoingTexts(SeveralIds):
             return pairs
         rows = self._run(
             "SELECT j.value->>0 FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM segment AS s"
-            " WHERE s.account = j.value->>1 AND s.smsc_key = j.value->>2 AND s.id <> j.value->>0)",
+            " WHERE s.account = j.value->>1 AND s.smsc_key = j.value->>2 AND s.id <> j.value->>0)"
+            " OR EXISTS (SELECT 1 FROM message AS m"  # the same text, as it was with another channel
+            " CROSS JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+            " WHERE m.sid BETWEEN j.value->>3 || '/' AND j.value->>3 || '0' AND +s.smsc_key = j.value->>2)",
             found,
         ).fetchall()
         others = {segment_id for (segment_id,) in rows}

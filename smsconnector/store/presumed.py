@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, Code, EndedMessage, Ends, Known, PresumedEnd, Reason
+from smsconnector.store.ends import KNOWN_COLUMNS, Code, EndedMessage, Ends, Known, PresumedEnd, Reason, may_wait
 
 REMEMBERED_MS = 7 * 86_400_000  # how long it counts that an SMSC has sent a receipt for each part
 RENEWED_MS = 86_400_000  # after this time it is looked whether it still does
@@ -95,6 +95,7 @@ class PresumedEnds(Ends):
             return 0, []
         known = Known(row[5:] for row in rows if row[4] is not None)  # retention may have dropped some
         codes: dict[int, Code] = {}
+        to_submit: set[int] = set()  # messages of which memory may have a segment that waits
         again: list[PresumedEnd] = []
         for segment_id, reason, code, account, expires_at, *_ in rows:
             if segment_id not in known.states:
@@ -107,13 +108,15 @@ class PresumedEnds(Ends):
                     again.append((segment_id, Reason(reason), code, sweep.now + self._rules.grace(message.channel)))
             elif self._is_to_be_applied(reason, known.states[segment_id], account, sweep.now):
                 wanted = SegmentState.DELIVERED if reason == Reason.OTHER_PART else SegmentState.FAILED
+                if known.states[segment_id] in _NOT_SENT:
+                    to_submit.add(known.message_of[segment_id])
                 if known.step(segment_id, wanted):
                     codes[segment_id] = code
         self._run("DELETE FROM presumed_end WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._presume(again)
         self._write_ends(known, codes)
         ended = self._conclude(known, codes, sweep.now, is_presumed=True)
-        return len(rows), [one for one in ended if known.messages[one.message_id].segments > 1]
+        return len(rows), [one for one in ended if may_wait(known, one.message_id, to_submit)]
 
     def _is_to_be_applied(self, reason: int, state: SegmentState, account: str | None, now: int) -> bool:
         """Whether what was presumed still is."""

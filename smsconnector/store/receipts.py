@@ -17,7 +17,7 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known
+from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known, may_wait
 from smsconnector.store.events import foreign_report_event
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, OwnCandidate, form_of, is_final, is_long
@@ -73,11 +73,6 @@ def _named(name: str) -> tuple[str, int]:
     sid, _, number = name.partition("-")
     is_number = number.isascii() and number.isdigit() and len(number) <= 3 and number[0] != "0"
     return (sid, int(number)) if is_number else (name, 0)
-
-
-def may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
-    """Whether a segment of this message, which has ended, may wait in memory to be submitted."""
-    return known.messages[message_id].segments > 1 or message_id in to_submit
 
 
 class Receipts(PresumedEnds, IncomingTexts):
@@ -221,7 +216,9 @@ class Receipts(PresumedEnds, IncomingTexts):
             return []
         sid = "j.value->>3"
         if self._has_moved:
-            sid = f"coalesce((SELECT o.sid FROM message AS o WHERE o.sid = {sid} || '/' || (j.value->>2)), {sid})"
+            begin = f"{sid} || '/' || (j.value->>2) || '/'"  # and then an id: ":" comes behind all digits
+            moved = f"SELECT o.sid FROM message AS o WHERE o.sid BETWEEN {begin} AND {begin} || ':' LIMIT 1"
+            sid = f"coalesce(({moved}), {sid})"
         return self._run(
             f"SELECT j.value->>0, j.value->>2, j.value->>1, m.destination, {KNOWN_COLUMNS}"
             f" FROM json_each(?1) AS j JOIN message AS m ON m.sid = {sid}"

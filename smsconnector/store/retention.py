@@ -70,15 +70,18 @@ class Retention(Outbox):
                     ids,
                 )
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
-            self._run("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", ids)
+            for table in ("message", "fall_back_due"):
+                self._run(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", ids)
             if self._first_kept is not None:  # its message may be gone now
                 self._dropped_up_to, self._first_kept = min(self._dropped_up_to, self._first_kept - 1), None
         return len(ids)
 
     def _final_messages(self, before: int, limit: int, kept: int) -> list[int]:
         rows = self._connection.execute(
-            f"SELECT id FROM message WHERE state > {MessageState.ACTIVE:d} AND texts_kept = ? AND final_at <= ?"
-            " LIMIT ?",
+            f"SELECT id FROM message AS m WHERE state > {MessageState.ACTIVE:d} AND texts_kept = ? AND final_at <= ?"
+            f" AND NOT (state = {MessageState.MOVED:d} AND EXISTS (SELECT 1 FROM message AS n"  # which may be told of
+            " WHERE n.sid = substr(m.sid, 1, instr(m.sid, '/') - 1)"
+            f"   AND n.state IN ({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d}))) LIMIT ?",
             (kept, before, limit),
         )
         return [message_id for (message_id,) in rows]

@@ -23,7 +23,7 @@ from smsconnector.messages import Finality, Outcome, OutcomeOfParts, Receipt, Re
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.sms.addresses import same_number
 from smsconnector.store import operations as ops
-from smsconnector.store.ends import KNOWN_COLUMNS, TO_SUBMIT, Code, Known, Reason
+from smsconnector.store.ends import KNOWN_COLUMNS, TO_SUBMIT, Code, Known, Reason, may_wait
 from smsconnector.store.matching import MOST_CANDIDATES, is_final
 from smsconnector.store.receipts import (
     AFTER_RECEIPT,
@@ -31,7 +31,6 @@ from smsconnector.store.receipts import (
     PARKED_TIMEOUT,
     AcceptedSegment,
     Receipts,
-    may_wait,
 )
 from smsconnector.store.rows import columns
 

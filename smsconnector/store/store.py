@@ -105,6 +105,7 @@ class Store(OutgoingTexts, Retention):
             ops.Incoming: self._incoming,
             ops.Confirm: self._confirm,
             ops.ParkEvents: self._park_events,
+            falling.Move: self._move,
             falling.FindFalling: self._find_falling,
             falling.EndFalling: self._end_falling,
             ops.Sweep: self._sweep,

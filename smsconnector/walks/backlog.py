@@ -28,7 +28,7 @@ from twisted.internet.interfaces import IReactorTime
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Outcome, Segment
 from smsconnector.store import operations as ops
-from smsconnector.store.falling import Fallen
+from smsconnector.store.falling import Move
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
@@ -56,12 +56,7 @@ class IBacklog(Protocol):
         again. Nothing more should be submitted until it is written."""
         ...
 
-    def accept(
-        self,
-        message: Message,
-        done: BacklogDone[int],
-        fallen_from: int | None = None,
-    ) -> int:
+    def accept(self, message: Message, done: BacklogDone[int], fallen_from: int | None = None) -> int:
         """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
         whether it has ended already, because its number has opted out. With an error nothing was written.
         ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
@@ -149,28 +144,24 @@ class StoreBacklog:
     def failing(self) -> bool:
         return self._retrying.failing
 
-    def accept(
-        self,
-        message: Message,
-        done: BacklogDone[int],
-        fallen_from: int | None = None,
-    ) -> int:
-        fallen = None
-        if fallen_from is not None:
-            fallen, done = Fallen(fallen_from, self._wall_clock.milliseconds()), partial(_if_written, done)
-        accept = self._accept(message, fallen=fallen)
-        self._writer.put(accept, done)
+    def accept(self, message: Message, done: BacklogDone[int], fallen_from: int | None = None) -> int:
+        accept = self._accept(message)
+        if fallen_from is None:
+            self._writer.put(accept, done)
+        else:
+            move = Move(accept, fallen_from, self._wall_clock.milliseconds())
+            self._writer.put(move, partial(_if_written, done))
         return accept.first_id
 
     def answer_of(self, message: Message) -> ops.Accept:
         return self._accept(message, despite_opt_out=True)
 
-    def _accept(self, message: Message, despite_opt_out: bool = False, fallen: Fallen | None = None) -> ops.Accept:
+    def _accept(self, message: Message, despite_opt_out: bool = False) -> ops.Accept:
         fall_back_at = None
         if self._fall_back_after is not None:
             fall_back_at = self._wall_clock.steady_milliseconds() + int(self._fall_back_after * 1000)
         first_id = self._writer.allocate(len(message.segments))
-        return ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at, fallen)
+        return ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at)
 
     # --- loads ----------------------------------------------------------------------------------------------
 

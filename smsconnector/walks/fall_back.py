@@ -22,8 +22,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError, TextError
+from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message
-from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling, Found
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
@@ -85,17 +86,17 @@ class FallBack(Service):
             self._busy = True
             self._writer.put(FindFalling(self._wall_clock.steady_milliseconds(), LIMIT), self._found)
 
-    def _found(self, found: list[Falling] | None, _error: StoreError | None) -> None:
-        if not found or not self.running:
-            self._ended()
-            if found == [] and not self._falling_outlets() and self._timer.running:
+    def _found(self, found: Found | None, _error: StoreError | None) -> None:
+        if found is None or not found.falling or not self.running:
+            self._ended(look_again=found is not None and found.has_more)
+            if found == ([], False) and not self._falling_outlets() and self._timer.running:
                 self._timer.stop()
             return
-        moves = {one.id: self._move_of(one) for one in found}
+        moves = {one.id: self._move_of(one) for one in found.falling}
         left = tuple(one for one, move in moves.items() if move is None)
         if left:
             self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), self._left)
-        self._move([one for one in moves.values() if one is not None], is_full=len(found) >= LIMIT)
+        self._move([one for one in moves.values() if one is not None], found.has_more)
 
     def _ended(self, look_again: bool = False) -> None:
         self._busy = False
@@ -109,16 +110,22 @@ class FallBack(Service):
     # --- 2: what they become --------------------------------------------------------------------------------
 
     def _move_of(self, one: Falling) -> Move | None:
-        """None if no other channel can take it."""
+        """None if no other channel can take it, or may: this configuration may be another than the one by which it was
+        withdrawn."""
         origin = self._outlets.get(one.channel)
         channel = origin.fall_back.channel if origin is not None else None
-        if channel is None or one.expires_at <= self._wall_clock.steady_milliseconds():
+        if origin is None or channel is None or one.expires_at <= self._wall_clock.steady_milliseconds():
+            return None
+        if one.is_withdrawn and one.code == CODE_UNKNOWN and not origin.fall_back.may_repeat:
             return None
         outlet = self._outlets[channel]
         submitter = outlet.submitter(one.destination)
         try:
             split = outlet.cut(one.text)
         except TextError:
+            return None
+        except Exception:  # noqa: BLE001 — the edge: the fault of one text must not hold up the others
+            self.log.failure("a text can't be cut for the channel {channel}", channel=channel)
             return None
         if submitter is None:
             return None
@@ -137,11 +144,11 @@ class FallBack(Service):
 
     # --- 3 and 4: the move ----------------------------------------------------------------------------------
 
-    def _move(self, moves: Sequence[Move], is_full: bool) -> None:
-        """``is_full``: there may be more."""
-        held = self._hold([one for one, _, _ in moves if not one.is_withdrawn])
+    def _move(self, moves: Sequence[Move], has_more: bool) -> None:
+        """What is withdrawn is held as well: memory may have a copy of it that waits to be sent again."""
+        held = self._hold([one for one, _, _ in moves])
         free = set[int]().union(*held.values())
-        moves = [move for move in moves if move[0].is_withdrawn or move[0].id in free]
+        moves = [move for move in moves if move[0].id in free]
         waiting = len(moves)
         moved: list[Falling] = []
 
@@ -158,18 +165,18 @@ class FallBack(Service):
             for channel in held:
                 self._outlets[channel].release([one.id for one in moved if one.channel == channel])
             self._tell()
-            self._ended(look_again=is_full and bool(moved))
+            self._ended(look_again=has_more and bool(moved))
 
         for one, message, submitter in moves:
             submitter.accept(message, partial(written, one, message), fallen_from=one.id)
         if not moves:
             done()
 
-    def _hold(self, stuck: Sequence[Falling]) -> dict[str, set[int]]:
+    def _hold(self, falling: Sequence[Falling]) -> dict[str, set[int]]:
         """By channel, those of its messages that may leave it."""
-        channels = dict.fromkeys(one.channel for one in stuck)
+        channels = dict.fromkeys(one.channel for one in falling)
         return {
-            name: self._outlets[name].hold([(one.id, one.segments) for one in stuck if one.channel == name])
+            name: self._outlets[name].hold([(one.id, one.segments) for one in falling if one.channel == name])
             for name in channels
         }
 

@@ -59,6 +59,7 @@ class FallBackTo(NamedTuple):
 
     channel: str | None = None  # None: nowhere
     after: float = 0.0  # seconds
+    may_repeat: bool = True  # what may have been sent
 
 
 NOWHERE = FallBackTo()
@@ -126,15 +127,15 @@ def make_outlet(
 ) -> Outlet:
     """Make the channel ``name`` and a submitter for each of its routes. The name of a route's queue in the database is
     made of the channel and the prefix: ``smpp/4670``, or ``smpp`` if there is no prefix."""
-    fall_back = NOWHERE
+    fall_back, may_repeat = NOWHERE, section.unknown_outcome == "resend"
     if section.fallback is not None:
-        fall_back = FallBackTo(section.fallback.channel, section.fallback.after)
+        fall_back = FallBackTo(section.fallback.channel, section.fallback.after, may_repeat)
     policy = RetryPolicy(
         attempts=section.retry.attempts,
         initial=section.retry.initial,
         maximum=section.retry.maximum,
         resends=section.retry.resends,
-        resend=section.unknown_outcome == "resend",
+        resend=may_repeat,
         strict_order=section.strict_order,
         source=dice,
         longest_pause=max(section.longest_pause(), CROWDED_DELAY),

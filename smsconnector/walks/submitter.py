@@ -75,7 +75,6 @@ class Submitter(Service):
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
-        self.held = Withdrawals(self._ready, self._lanes, self._pauses, self._obsolete, self._strict, self.pump)
         self._claims = Claims(backlog, self._claimed, self._again_later)
         self._throttled = ThrottledSegments(
             clock=clock,
@@ -87,6 +86,8 @@ class Submitter(Service):
             ended=self.pump,
         )
         self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
+        parts = (self._ready, self._lanes, self._pauses, self._obsolete, self._strict)
+        self.held = Withdrawals(*parts, self._submitted, backlog, self.pump)
         self._recording = self._recording_late = 0  # outcomes of segments, and late responses, that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
         self._pump_call: IDelayedCall | None = None
@@ -158,9 +159,8 @@ class Submitter(Service):
         if self._pump_call is not None and self._pump_call.active():
             self._pump_call.cancel()
         self._pump_call = None
-        if not self.running or self.backlog.failing or self.held:
-            return
-        if self._strict is not None and not self._strict.is_known:
+        may_send = self.running and (self._strict is None or self._strict.is_known)
+        if not may_send or self.backlog.failing or self.held:
             return
         room = self._room()
         if room > 0 and self._pauses.over:

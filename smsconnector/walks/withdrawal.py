@@ -8,8 +8,11 @@
    of one would be a second copy on the handset.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 
+from smsconnector.messages import Segment
+from smsconnector.walks.backlog import IBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
 from smsconnector.walks.pauses import Pauses
@@ -20,7 +23,8 @@ MANY = 5_000  # messages that have moved, after which it is looked which of them
 
 
 class Withdrawals:
-    """True while something is held. It looks at the parts of a submitter. ``released`` is called when it may submit
+    """True while something is held. It looks at the parts of a submitter; ``submitted`` are those of its segments that
+    are with the channel, or whose outcome, early or late, is not on disk yet. ``released`` is called when it may submit
     again."""
 
     def __init__(
@@ -30,9 +34,12 @@ class Withdrawals:
         pauses: Pauses,
         obsolete: Obsolete,
         strict: StrictOrder | None,
+        submitted: Mapping[int, Segment],
+        backlog: IBacklog,
         released: Callable[[], None],
     ) -> None:
         self._ready, self._lanes, self._pauses, self._obsolete = ready, lanes, pauses, obsolete
+        self._submitted, self._backlog = submitted, backlog
         self._strict, self._released = strict, released
         self._holds = 0
 
@@ -40,10 +47,12 @@ class Withdrawals:
         return self._holds > 0
 
     def hold(self, messages: Iterable[tuple[int, int]]) -> set[int]:
-        """``messages``: their ids, and how many segments each has. Gives the ids of those with none under way."""
+        """``messages``: their ids, and how many segments each has. Gives the ids of those with none under way; none
+        while the disk does not take what became of others."""
         self._holds += 1
-        idle = {one.id for one in self._pauses.segments()} | {one.id for one in self._ready.due}
-        busy = self._ready.under_way - idle
+        if self._backlog.failing:
+            return set()
+        busy = self._ready.under_way - {one.id for one in self._waiting()} | self._submitted.keys()
         return {first for first, count in messages if busy.isdisjoint(range(first, first + count))}
 
     def release(self, moved: Collection[int]) -> None:
@@ -59,5 +68,8 @@ class Withdrawals:
         known = self._obsolete.moved
         known.update(moved)
         if len(known) > MANY and not self._ready.is_loading:
-            held = (*self._ready.in_line, *self._ready.due, *self._pauses.segments(), *self._lanes.segments())
-            known.intersection_update({one.message_id for one in held})
+            known.intersection_update({one.message_id for one in self._waiting()})
+
+    def _waiting(self) -> Iterable[Segment]:
+        """What memory holds and nobody has sent."""
+        return chain(self._ready.in_line, self._ready.due, self._pauses.segments(), self._lanes.segments())

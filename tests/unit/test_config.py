@@ -107,6 +107,14 @@ class ConfigurationCase(SynchronousTestCase):
             ([("a", "lifetime: 60\n    fallback: b"), ("b", "")], "a", "not less than lifetime (60 s)"),
             ([("a", "opt_out: {codes: [7]}\n    fallback: {channel: b, codes: ['7']}"), ("b", "")], "a", "codes has 7"),
             ([("a", "fallback: {after: 9}"), ("b", "")], "a.fallback.channel", "required"),
+            ([("a", "fallback: [b]"), ("b", "")], "a.fallback", "the name of another channel"),
+            *(
+                ([("a", f"fallback: {{channel: b, codes: [{code}]}}"), ("b", "")], "a.fallback.codes", words)
+                for code, words in (
+                    *((one, "as they stand in reports") for one in ("1.5", "null", "yes", "''", "' 11'", "[1]")),
+                    ("DELIVERED", "it has come"),
+                )
+            ),
         ):
             problems = self.problems(written(*channels))
             self.assertIn(words, problems[f"channels.{place}"], channels)

@@ -55,6 +55,7 @@ _IS_OWED = f"""EXISTS (
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
     WHERE (?4 IS NULL OR k.name IN (SELECT value FROM json_each(?4)))
     AND (p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL)))"""
+SID_OF_MOVED = "substr(m.sid, 1, instr(m.sid, '/') - 1)"  # its MessageSID
 _UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d})"
 _FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
 _SLICE = "m.id > ?2 AND m.id <= ?3 AND m.accepted_at >= ?1"
@@ -82,6 +83,9 @@ _FAULTS = {
         SELECT m.sid FROM message AS m JOIN outbox AS o ON o.event_id = 'dr-' || m.sid
         WHERE {_SLICE} AND m.state IN {_FINAL} AND o.body <> ''
         AND json_extract(o.body, '$.DeliveryStatus') <> iif(m.state = {_DELIVERED}, 'DELIVERED', 'FAILED')""",
+    "it goes by another channel, and is nowhere": f"""
+        SELECT m.sid FROM message AS m WHERE {_SLICE} AND m.state = {MessageState.MOVED:d}
+        AND NOT EXISTS (SELECT 1 FROM message AS n WHERE n.sid = {SID_OF_MOVED})""",
     "segments of it are missing": f"""
         SELECT m.sid FROM message AS m LEFT JOIN {_SEGMENTS}
         WHERE {_SLICE} GROUP BY m.id HAVING count(s.id) <> m.segments""",

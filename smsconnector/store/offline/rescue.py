@@ -31,6 +31,7 @@ from smsconnector.store.database import Lock, create, open_readonly, steps, upgr
 from smsconnector.store.events import report_event
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
+from smsconnector.store.offline.reconcile import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
 
@@ -428,11 +429,15 @@ class _Repair(Outbox):
             f" WHERE m.state IN ({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || m.sid) ORDER BY m.final_at"
         ).fetchall()
+        unreported += self._connection.execute(  # moved to another channel, and lost there
+            f"SELECT {SID_OF_MOVED}, coalesce(m.asked_channel, m.channel), {MessageState.FAILED:d}, '{CODE_UNKNOWN}'"
+            f" FROM message AS m WHERE m.state = {MessageState.MOVED:d}"
+            f" AND NOT EXISTS (SELECT 1 FROM message AS n WHERE n.sid = {SID_OF_MOVED})"
+            f" AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || {SID_OF_MOVED}) GROUP BY 1"
+        ).fetchall()
+        delivered = MessageState.DELIVERED
         self._write_events(
-            [
-                report_event(sid, channel, state == MessageState.DELIVERED, code, now)
-                for sid, channel, state, code in unreported
-            ]
+            [report_event(sid, name, end == delivered, code, now) for sid, name, end, code in unreported]
         )
         return len(unreported)
 

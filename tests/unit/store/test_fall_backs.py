@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.http.replies import found
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, EndRules, FallBackRule
-from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
+from smsconnector.messages import Event, Finality, Outcome, OutcomeFound, Receipt, Segment, Verdict
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.store import operations as ops
-from smsconnector.store.fall_backs import LOOK_AGAIN
-from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, Falling, FindFalling
+from smsconnector.store.fall_backs import CLAIMED_AGAIN, LOOK_AGAIN
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling, Move
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.store import Store
@@ -64,13 +64,12 @@ class FallBacksCase(SynchronousTestCase):
         return self.one(ops.Receive((Receipt(account, smsc_id, finality, code, finality.name, NOW + 2, NUMBER),)))
 
     def falling(self, now: int = DUE, **more: Any) -> list[Falling]:
-        found: list[Falling] = self.one(FindFalling(now, **more))
+        found: list[Falling] = self.one(FindFalling(now, **more)).falling
         return found
 
     def move(self, one: Falling, first_id: int, channel: str = "cloud", due: int | None = None) -> ops.Accepted:
         new = replace(message(one.sid, one.text, at=one.accepted_at), channel=channel, source=one.source)
-        accept = ops.Accept(new, first_id, channel, fall_back_at=due, fallen=Fallen(one.id, NOW + 5))
-        result: ops.Accepted = self.one(accept)
+        result: ops.Accepted = self.one(Move(ops.Accept(new, first_id, channel, fall_back_at=due), one.id, NOW + 5))
         return result
 
     def events(self) -> list[Event]:
@@ -96,7 +95,7 @@ class InTimeCase(FallBacksCase):
         """Not before; then with its whole text, and again after a while if nothing comes of it."""
         self.accept("SM1", 1, "one ", "two")
         self.assertEqual(self.falling(DUE - 1), [])
-        wanted = Falling(1, "SM1", "smpp", "8228", NUMBER, 2, NOW, NOW + 3_600_000, False, False, "one two")
+        wanted = Falling(1, "SM1", "smpp", "8228", NUMBER, 2, NOW, NOW + 3_600_000, False, False, None, "one two")
         self.assertEqual(self.falling(), [wanted])
         self.assertEqual(self.falling(), [])
         self.assertEqual(self.falling(DUE + LOOK_AGAIN), [wanted])
@@ -129,9 +128,9 @@ class InTimeCase(FallBacksCase):
         self.accept("SM1", 1)
         self.one(ops.Claim((1,), 7))
         self.assertEqual(self.falling(), [])
-        self.assertEqual(self.store._one("SELECT due_at FROM fall_back_due"), DUE + LOOK_AGAIN)
+        self.assertEqual(self.store._one("SELECT due_at FROM fall_back_due"), DUE + CLAIMED_AGAIN)
         self.one(ops.Unclaim((1,)))
-        self.assertEqual([one.id for one in self.falling(DUE + LOOK_AGAIN)], [1])
+        self.assertEqual([one.id for one in self.falling(DUE + CLAIMED_AGAIN)], [1])
 
     def test_many(self) -> None:
         """Some at a time; what can't move does not stand in the way of the others."""
@@ -172,24 +171,62 @@ class InTimeCase(FallBacksCase):
         self.assertEqual(self.move(one, 100), ops.Accepted.NOTHING)
         self.accept("SM2", 2)
         (two,) = self.falling()
-        batch = [
-            ops.Accept(replace(message("SM2"), channel="cloud"), at, "cloud", fallen=Fallen(two.id, NOW))
-            for at in (101,)
+        batch: list[ops.Operation] = [
+            Move(ops.Accept(replace(message("SM2"), channel="cloud"), 101, "cloud"), two.id, NOW),
+            ops.Accept(message("SM3"), 3, "smpp"),
         ]
-        batch.append(ops.Accept(message("SM3"), 3, "smpp"))
         self.assertEqual(ask(self.store, batch), [ops.Accepted.QUEUED, ops.Accepted.QUEUED])
         self.assertEqual(self.move(two, 103), ops.Accepted.NOTHING)
         self.assertEqual([one.id for one in self.queued("cloud")], [101])
         self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "001")})
 
+    def test_more_to_look_at(self) -> None:
+        """Who looks is told when there may be more, also where all that was looked at has been taken."""
+        for number in range(1, 5):
+            self.end(self.accept(f"SM{number}", number)[0], Verdict.ACCEPTED, smsc_id=f"a{number}")
+        found = [self.one(FindFalling(DUE, limit=2)) for _ in range(3)]
+        self.assertEqual(found, [([], True), ([], True), ([], False)])
+
+    def test_late_response_in_the_same_commit(self) -> None:
+        """What the network tells in the same commit comes first: that has taken it, so it does not move."""
+        (segment,) = self.accept("SM1", 1)
+        (one,) = self.falling()
+        late = Outcome(segment, Verdict.ACCEPTED, "me@smsc", "a1")
+        move = Move(ops.Accept(replace(message("SM1"), channel="cloud"), 100, "cloud"), one.id, NOW + 5)
+        receipt = Receipt("me@smsc", "a1", Finality.DELIVERED, "000", "DELIVRD", NOW + 2, NUMBER)
+        results = ask(self.store, [move, ops.Record(((late, 0),), NOW + 1), ops.Receive((receipt,))])
+        self.assertEqual(results[0], ops.Accepted.NOTHING)
+        self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "000")})
+
+    def test_back_to_a_channel(self) -> None:
+        """A configuration that was turned round, and back: a text may come to a channel again."""
+        self.accept("SM1", 1)
+        self.move(self.falling()[0], 100, "cloud", due=DUE)
+        self.move(self.falling(DUE + LOOK_AGAIN)[0], 200, "smpp", due=DUE)
+        self.assertEqual(self.move(self.falling(DUE + 2 * LOOK_AGAIN)[0], 300, "cloud"), ops.Accepted.QUEUED)
+        self.receive("SM1", Finality.FAILED, "77", "smpp")
+        self.assertEqual((self.reports(), [one.id for one in self.queued("cloud")]), ({}, [300]))
+
+    def test_found_as_it_was_before(self) -> None:
+        """A look-up of the other channel finds the text as it was with the first one, on the same account of the same
+        provider: the other one has not taken it."""
+        (segment,) = self.accept("SM1", 1)
+        self.end(segment, Verdict.ACCEPTED, smsc_id="X1")
+        self.receive("X1", Finality.FAILED, "001")
+        self.move(self.falling()[0], 100)
+        (again,) = self.queued("cloud")
+        self.one(ops.Record(((OutcomeFound(again, Verdict.ACCEPTED, "cloud", "X1"), 0),), NOW + 1))
+        ((tried,), _) = self.one(ops.LoadDue("cloud", NOW, 9, ops.DuePlace(0, 999)))
+        self.assertEqual((tried.sid, tried.attempts), ("SM1", 1))
+
     def test_moved_beside_others(self) -> None:
         """In one commit with one that may not move, and with a new message: each has its own answer."""
         self.end(self.accept("SM1", 1)[0], Verdict.ACCEPTED, smsc_id="a1")
         self.accept("SM2", 2)
-        batch = [
-            ops.Accept(replace(message("SM1"), channel="cloud"), 100, "cloud", fallen=Fallen(1, NOW)),
+        batch: list[ops.Operation] = [
+            Move(ops.Accept(replace(message("SM1"), channel="cloud"), 100, "cloud"), 1, NOW),
             ops.Accept(message("SM3"), 3, "smpp"),
-            ops.Accept(replace(message("SM2"), channel="cloud"), 101, "cloud", fallen=Fallen(2, NOW)),
+            Move(ops.Accept(replace(message("SM2"), channel="cloud"), 101, "cloud"), 2, NOW),
         ]
         wanted = [ops.Accepted.NOTHING, ops.Accepted.QUEUED, ops.Accepted.QUEUED]
         self.assertEqual(ask(self.store, batch), wanted)
@@ -247,6 +284,22 @@ class InTimeCase(FallBacksCase):
         self.assertEqual([event.created_at for event in self.events()], [NOW + 5])
         self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
 
+    def test_told_of_before_it_has_ended(self) -> None:
+        """However short the retention is: the first message is known as long as the other one is under way, so that its
+        channel's callback does not end that. And no row is left that a new message with its id would meet."""
+        self.accept("SM1", 1)
+        self.move(self.falling()[0], 100)
+        for _ in range(3):
+            self.one(ops.Purge(NOW + 10**9, NOW + 10**9))
+        self.receive("SM1", Finality.FAILED, "77", "smpp")
+        self.assertEqual(self.reports(), {})
+        self.end(self.queued("cloud")[0], Verdict.DONE)
+        self.end(self.accept("SM2", 101)[0], Verdict.DONE)
+        for _ in range(3):
+            self.one(ops.Purge(NOW + 10**9, NOW + 10**9))
+        self.assertEqual(self.store._one("SELECT count(*) FROM message"), 0)
+        self.accept("SM3", 101)
+
     def test_retention(self) -> None:
         """What has moved is dropped in time, and so is what it became; what waits to move keeps its text."""
         self.accept("SM1", 1)
@@ -273,6 +326,12 @@ class BegunLaterCase(FallBacksCase):
         self.assertEqual(self.falling(NOW + 10**6), [])
         self.one(AwaitFallBacks((("smpp", DUE + 2), ("cloud", DUE))))
         self.assertEqual([one.id for one in self.falling(DUE + 2)], [1])
+
+    def test_clock_that_was_wrong(self) -> None:
+        """What was accepted while the clock was ahead has no more time than what is accepted now."""
+        self.accept("SM1", 1, due=DUE + 10**9)
+        self.one(AwaitFallBacks((("smpp", DUE), ("cloud", DUE))))
+        self.assertEqual([one.id for one in self.falling()], [1])
 
 
 class CodesCase(FallBacksCase):
@@ -309,6 +368,19 @@ class CodesCase(FallBacksCase):
         self.assertEqual([one.id for one in self.falling(NOW)], [1, 2])
         self.assertEqual(self.reports(), {})
 
+    def test_another_part_failed(self) -> None:
+        """A part that could never be sent is no reason where another part has failed with a code that is an end."""
+        first, second = self.accept("SM1", 1, "one ", "two")
+        pairs = (
+            (Outcome(first, Verdict.REFUSED, "me@smsc", code=99), 0),
+            (
+                Outcome(second, Verdict.REFUSED, "me@smsc", code=CODE_EXPIRED),
+                0,
+            ),
+        )
+        self.one(ops.Record(pairs, NOW + 1))
+        self.assertEqual(self.reports(), {"SM1": ("FAILED", 99)})
+
     def test_kept_by_a_kill(self) -> None:
         """It still waits in the next process, and in more than one step."""
         for number in range(1, 6):
@@ -341,9 +413,10 @@ class CodesCase(FallBacksCase):
         self.assertEqual(self.reports(), {"SM2": ("FAILED", CODE_EXPIRED), "SM3": ("FAILED", CODE_EXPIRED)})
 
     def test_over(self) -> None:
-        """Who fails when the lifetime is over has failed."""
+        """Who fails when the lifetime is over has failed: by the clock that nobody sets, which who finds it knows."""
         (segment,) = self.accept("SM1", 1)
         self.one(ops.Record(((Outcome(segment, Verdict.REFUSED, "me@smsc", code=11), 0),), NOW + 3_600_001))
+        self.one(EndFalling((self.falling(NOW)[0].id,), NOW + 3_600_002))
         self.assertEqual(self.reports(), {"SM1": ("FAILED", 11)})
         self.accept("SM2", 2)
         self.one(ops.Sweep(NOW + 3_600_002, NOW))
@@ -418,6 +491,17 @@ class OfflineCase(FallBacksCase):
         self.assertEqual(self.falling(), [])
         self.assertEqual(self.reports(), {"SM1": ("DELIVERED", "DELIVERED"), "SM3": ("FAILED", CODE_UNKNOWN)})
         self.assertEqual({event.jms_type for event in self.events()}, {"smpp"})
+
+    def test_lost_after_the_move(self) -> None:
+        """What has moved, and is nowhere: both tools see it, and a report tells of it."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("DELETE FROM message WHERE id = 102")
+            connection.commit()
+        self.assertIn("SM2/smpp/2", [sid for sid, _ in reconcile(self.path).faults])
+        damaged, self.path = self.path, self.mktemp()
+        rescue(damaged, self.path)
+        self.open()
+        self.assertEqual(self.reports()["SM2"], ("FAILED", CODE_UNKNOWN))
 
     def test_lookup(self) -> None:
         """A client sees a message under way; its code comes with its end."""

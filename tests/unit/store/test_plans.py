@@ -33,7 +33,7 @@ from smsconnector.messages import (
 from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
-from smsconnector.store.falling import AwaitFallBacks, EndFalling, Fallen, FindFalling
+from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
@@ -73,6 +73,10 @@ ALLOWED = {
     ): f"{AT_START}; in an index of few",
     ("SELECT id FROM message WHERE state = 3", "message"): "some hundreds, in an index of what waits to move only",
     ("DELETE FROM fall_back_due WHERE channel NOT IN", "fall_back_due"): f"{AT_START}; if the configuration is another",
+    (
+        "UPDATE fall_back_due SET due_at = j.value->>1 FROM json_each(?) AS j WHERE fall_back_due.channel",
+        "fall_back_due",
+    ): (f"{AT_START}; texts under way of few channels"),
     ("SELECT DISTINCT m.id, j.value->>1, m.channel FROM segment", "segment"): f"{AT_START}; in an index of what waits",
     ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",
     ("DELETE FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; where all ids of sinks are used",
@@ -232,10 +236,10 @@ class PlanCase(SynchronousTestCase):
             crowd.one(ops.Record(((Outcome(segment, verdict, ACCOUNT, "f1", code=11), 0),), NOW, 1))
         for sid in ("ends", "falls"):
             crowd.one(ops.Record(((Outcome(crowd.accept(sid, 1)[0], Verdict.REFUSED, ACCOUNT, code=11), 0),), NOW, 1))
-        first, second, *stuck = crowd.one(FindFalling(NOW))
+        first, second, *stuck = crowd.one(FindFalling(NOW)).falling
         self.assertTrue(stuck)
         crowd.one(EndFalling((first.id,), NOW))
-        crowd.one(ops.Accept(message(second.sid), 100_020, "smpp", fallen=Fallen(second.id, NOW)))
+        crowd.one(Move(ops.Accept(message(second.sid), 100_020, "smpp"), second.id, NOW))
         crowd.one(ops.Receive((receipt(second.sid),)))
         crowd.one(AwaitFallBacks(()))
 

@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import TextError
 from smsconnector.lifecycle import CODE_UNKNOWN, EndRules, FallBackRule
-from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.sms.segmentation import Split
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import LOOK_AGAIN
-from smsconnector.store.falling import Falling
+from smsconnector.store.falling import Falling, Found
 from smsconnector.store.store import Store
 from smsconnector.walks import fall_back as falling
 from smsconnector.walks import withdrawal
@@ -243,6 +243,81 @@ class WalkCase(FallBackCase):
         run_what_is_due(self.clock)
         self.assertEqual(self.sids(self.smpp_channel), [])
 
+    def test_waits_in_a_lane(self) -> None:
+        """A text that is due, and waits in the lane of its number, is not under way: it moves as any other."""
+        self.accept("SM1", "SM2", to="923001234567")
+        for _ in range(2):
+            self.answer(self.smpp_channel.submitted[-1], Verdict.RETRY, 88)
+        self.advance(3)
+        self.smpp_channel.window = 0
+        self.answer(self.smpp_channel.under_way[0], Verdict.RETRY, 88)
+        self.advance(AFTER + 5)
+        self.answer(self.cloud_channel.submitted[0], Verdict.DONE, channel="cloud")
+        self.assertEqual(sorted(self.sids(self.cloud_channel)), ["SM1", "SM2"])
+
+    def test_late_response_that_is_not_on_disk(self) -> None:
+        """The network has taken it, which only memory knows: it does not move."""
+        self.accept("SM1")
+        segment = self.smpp_channel.submitted[0]
+        self.smpp_channel.window = 0
+        self.answer(segment, Verdict.UNKNOWN)
+        self.advance(AFTER - 2)
+        self.writer.full = True
+        self.smpp.submitters[""].late(Outcome(segment, Verdict.ACCEPTED, "smpp", "id1"))
+        self.advance(1.75)
+        self.writer.full = False
+        self.advance(10)
+        self.assertEqual(self.sids(self.cloud_channel), [])
+
+    def test_copy_of_what_was_withdrawn(self) -> None:
+        """A text waits in memory to be sent again when a receipt for an earlier try says that it failed, with a code of
+        the list: it goes the other way, and the first channel sends no copy, however much it has forgotten."""
+        self.accept("SM1")
+        segment = self.smpp_channel.submitted[0]
+        self.smpp_channel.window = 0
+        self.answer(segment, Verdict.UNKNOWN)
+        self.advance(5)
+        now_ms = int(self.now() * 1000)
+        receipt = Receipt("smpp", "SM1", Finality.FAILED, "11", "UNDELIV", now_ms, segment.destination)
+        ask(self.writer.store, [ops.Receive((receipt,))])
+        self.advance(3)
+        self.assertEqual(self.sids(self.cloud_channel), ["SM1"])
+        self.smpp.messages_ended(range(10**6, 10**6 + 20_000))
+        self.smpp.messages_ended([5])
+        self.smpp_channel.window = 2
+        self.smpp.submitters[""].room()
+        self.advance(60)
+        self.assertEqual(self.sids(self.smpp_channel), ["SM1"])
+
+    def test_all_at_once(self) -> None:
+        """Many texts that were taken are looked at first, and hold up nobody."""
+        self.patch(falling, "LIMIT", 5)
+        self.smpp_channel.window = 1000
+        self.accept(*(f"SM{number}" for number in range(100)))
+        for one in list(self.smpp_channel.under_way):
+            self.answer(one, Verdict.ACCEPTED)
+        self.smpp_channel.window = 0
+        self.accept("SM200")
+        self.advance(AFTER + 2)
+        self.assertEqual(self.sids(self.cloud_channel), ["SM200"])
+
+    def test_fault_of_one(self) -> None:
+        """A fault of one text is in the log, and holds up nobody."""
+        real = self.cloud_channel.cut
+
+        def cut(text: str) -> Split:
+            if text == "bad":
+                raise RuntimeError("a fault")
+            return real(text)
+
+        self.cloud_channel.cut = cut
+        self.smpp_channel.window = 0
+        self.accept("SM1", texts=("bad",))
+        self.accept("SM2")
+        self.advance(AFTER + 2)
+        self.assertEqual(self.sids(self.cloud_channel), ["SM2"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
     def test_nothing_is_sent_meanwhile(self) -> None:
         """While it is written that a message moves, its channel sends nothing; when that is answered, it goes on."""
         self.smpp_channel.window = 0
@@ -283,10 +358,10 @@ class WalkCase(FallBackCase):
         """Between the look and the commit its channel has taken it: nothing is written, and nothing counted."""
         self.accept("SM1")
         stuck = Falling(
-            1, "SM1", "smpp", "8228", "92300000001", 1, 0, int(self.now() * 1000) + 10**6, False, True, "hi"
+            1, "SM1", "smpp", "8228", "92300000001", 1, 0, int(self.now() * 1000) + 10**6, False, False, None, "hi"
         )
         self.answer(self.smpp_channel.submitted[0], Verdict.ACCEPTED)
-        self.fall_back._found([stuck], None)
+        self.fall_back._found(Found([stuck], False), None)
         run_what_is_due(self.clock)
         self.assertEqual((self.sids(self.cloud_channel), self.fall_back._moved), ([], {}))
         self.assertFalse(self.fall_back._busy)
