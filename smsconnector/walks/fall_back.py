@@ -63,9 +63,7 @@ class FallBack(Service):
 
     def startService(self) -> None:
         super().startService()
-        now_ms = self._wall_clock.steady_milliseconds()
-        due_at = [(name, now_ms + int(one.fall_back.after * 1000)) for name, one in self._falling_outlets()]
-        self._retrying.put(lambda: AwaitFallBacks(tuple(due_at)), lambda _result, _error: None)
+        self._retrying.put(self._await, lambda _result, _error: None)
         self._timer.start(LOOK_INTERVAL, now=False)
 
     def stopService(self) -> None:
@@ -73,6 +71,12 @@ class FallBack(Service):
         if self._timer.running:
             self._timer.stop()
         self._retrying.close()
+
+    def _await(self) -> AwaitFallBacks:
+        """What waits now has as much time as what comes now."""
+        now_ms = self._wall_clock.steady_milliseconds()
+        due_at = [(name, now_ms + int(one.fall_back.after * 1000)) for name, one in self._falling_outlets()]
+        return AwaitFallBacks(tuple(due_at))
 
     def _falling_outlets(self) -> list[tuple[str, Outlet]]:
         return [(name, one) for name, one in self._outlets.items() if one.fall_back.channel]

@@ -219,6 +219,23 @@ class WalkCase(FallBackCase):
         self.assertEqual(self.sids(self.cloud_channel), ["SM1"])
         self.assertFalse(self.smpp.submitters[""].held)
 
+    def test_disk_at_the_start(self) -> None:
+        """The disk is full for long after the start: what is accepted then has its whole time."""
+        self.window = self.smpp_channel.window = 0
+        self.writer.full = True
+        self.fall_back.stopService()
+        self.fall_back = FallBack(
+            self.clock, self.wall_clock, self.writer, self.tell, {"smpp": self.smpp, "cloud": self.cloud}
+        )
+        self.fall_back.startService()
+        self.advance(AFTER * 2)
+        self.writer.full = False
+        self.accept("SM1")
+        self.advance(AFTER - 5)
+        self.assertEqual(self.sids(self.cloud_channel), [])
+        self.advance(10)
+        self.assertEqual(self.sids(self.cloud_channel), ["SM1"])
+
     def test_kill(self) -> None:
         """Whichever moment the process is killed in, the next one has the message on one of the two channels."""
         self.window = self.smpp_channel.window = 0
