@@ -223,7 +223,7 @@ NEVER_AGAIN = {
     CODE_ACCEPTED: "it has come",
     CODE_NO_FAILURE: "it has come",
 }
-CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")
+CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")  # as one may stand in a report
 
 
 class FallBackSection(Section):

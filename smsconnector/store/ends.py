@@ -216,7 +216,7 @@ class Ends(Outbox, OptOuts, FallBacks):
             self._note_codes((one.message_id, one.channel, one.code, one.now) for one in ended)
         if failed:
             self._drop_waiting_segments(failed)
-        asked = self._asked_channels([one.message_id for one in ended])
+        asked = self._asked_channels(one.message_id for one in ended)
         self._write_events(
             [
                 report_event(

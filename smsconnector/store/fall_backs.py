@@ -23,7 +23,15 @@ from smsconnector.store.rows import Rows, columns
 
 LOOK_AGAIN = 1_000  # ms after which a message that was found is looked at again, unless it has moved
 CLAIMED_AGAIN = 5_000  # ms; the same for one that may be with the network, or whose outcome is waited for
+SID_OF_MOVED = "substr(m.sid, 1, instr(m.sid, '/') - 1)"  # the MessageSID of a message ``m`` that has moved
 _SEGMENTS = "JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
+
+
+def is_moved(sid: str, channel: str | None = None) -> str:
+    """The condition that the message ``m`` has moved, and had this MessageSID; from that channel, if one is given. Both
+    are SQL."""
+    begin = sid if channel is None else f"{sid} || '/' || {channel}"
+    return f"m.sid BETWEEN {begin} || '/' AND {begin} || '0'"  # "0" comes next behind "/"
 
 
 class FallBacks(Rows):
@@ -196,7 +204,7 @@ class FallBacks(Rows):
             [(one.accept.first_id, one.message_id) for one in moved],
         )
 
-    def _asked_channels(self, message_ids: list[int]) -> dict[int, str]:
+    def _asked_channels(self, message_ids: Iterable[int]) -> dict[int, str]:
         """The channels that were asked for, of those of these messages that have fallen back."""
         if not self._has_moved:
             return {}
@@ -204,6 +212,6 @@ class FallBacks(Rows):
             self._run(
                 "SELECT m.id, m.asked_channel FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
                 " WHERE m.asked_channel IS NOT NULL",
-                message_ids,
+                list(message_ids),
             ).fetchall()
         )

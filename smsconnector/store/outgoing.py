@@ -7,6 +7,7 @@ from smsconnector.messages import Outcome, OutcomeFound, Verdict
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import Code, Known, Reason
+from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.falling import Move
 from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment
@@ -248,7 +249,7 @@ class OutgoingTexts(SeveralIds):
             " WHERE s.account = j.value->>1 AND s.smsc_key = j.value->>2 AND s.id <> j.value->>0)"
             " OR EXISTS (SELECT 1 FROM message AS m"  # the same text, as it was with another channel
             " CROSS JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1"
-            " WHERE m.sid BETWEEN j.value->>3 || '/' AND j.value->>3 || '0' AND +s.smsc_key = j.value->>2)",
+            f" WHERE {is_moved('(j.value->>3)')} AND +s.smsc_key = j.value->>2)",
             found,
         ).fetchall()
         others = {segment_id for (segment_id,) in rows}

@@ -19,6 +19,7 @@ from smsconnector.smpp.message_ids import OTHER_WAY, RAW, id_candidates, id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import KNOWN_COLUMNS, STATES, TO_SUBMIT, Code, Known, may_wait
 from smsconnector.store.events import foreign_report_event
+from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, OwnCandidate, form_of, is_final, is_long
 from smsconnector.store.presumed import PresumedEnds
@@ -216,8 +217,7 @@ class Receipts(PresumedEnds, IncomingTexts):
             return []
         sid = "j.value->>3"
         if self._has_moved:
-            begin = f"{sid} || '/' || (j.value->>2) || '/'"  # and then an id: ":" comes behind all digits
-            moved = f"SELECT o.sid FROM message AS o WHERE o.sid BETWEEN {begin} AND {begin} || ':' LIMIT 1"
+            moved = f"SELECT m.sid FROM message AS m WHERE {is_moved(sid, '(j.value->>2)')} LIMIT 1"
             sid = f"coalesce(({moved}), {sid})"
         return self._run(
             f"SELECT j.value->>0, j.value->>2, j.value->>1, m.destination, {KNOWN_COLUMNS}"

@@ -11,6 +11,7 @@ counts from now.
 
 from smsconnector.lifecycle import MessageState
 from smsconnector.store import operations as ops
+from smsconnector.store.fall_backs import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS, Outbox
 
 LATE = 60_000  # ms by which a time may lie behind that of a sweep: a sweep may have waited for its commit
@@ -80,7 +81,7 @@ class Retention(Outbox):
         rows = self._connection.execute(
             f"SELECT id FROM message AS m WHERE state > {MessageState.ACTIVE:d} AND texts_kept = ? AND final_at <= ?"
             f" AND NOT (state = {MessageState.MOVED:d} AND EXISTS (SELECT 1 FROM message AS n"  # which may be told of
-            " WHERE n.sid = substr(m.sid, 1, instr(m.sid, '/') - 1)"
+            f" WHERE n.sid = {SID_OF_MOVED}"
             f"   AND n.state IN ({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d}))) LIMIT ?",
             (kept, before, limit),
         )

@@ -36,7 +36,7 @@ LOOK_INTERVAL = 1.0  # seconds
 LOG_INTERVAL = 60.0  # seconds from one line about a channel's messages that fall back to the next
 LIMIT = 500  # messages in one step, of each kind
 
-Move = tuple[Falling, Message, Submitter]  # a message, what it becomes, and who takes that
+Transfer = tuple[Falling, Message, Submitter]  # a message, what it becomes, and who takes that
 
 
 class FallBack(Service):
@@ -113,7 +113,7 @@ class FallBack(Service):
 
     # --- 2: what they become --------------------------------------------------------------------------------
 
-    def _move_of(self, one: Falling) -> Move | None:
+    def _move_of(self, one: Falling) -> Transfer | None:
         """None if no other channel can take it, or may: this configuration may be another than the one by which it was
         withdrawn."""
         origin = self._outlets.get(one.channel)
@@ -148,7 +148,7 @@ class FallBack(Service):
 
     # --- 3 and 4: the move ----------------------------------------------------------------------------------
 
-    def _move(self, moves: Sequence[Move], has_more: bool) -> None:
+    def _move(self, moves: Sequence[Transfer], has_more: bool) -> None:
         """What is withdrawn is held as well: memory may have a copy of it that waits to be sent again."""
         held = self._hold([one for one, _, _ in moves])
         free = set[int]().union(*held.values())

@@ -37,9 +37,9 @@ class Obsolete:
 
     def covers(self, segment: Segment, now_ms: int) -> bool:
         """Whether this segment need not be sent any more."""
-        if self.moved and segment.message_id in self.moved:
-            return True
-        return segment.expires_at <= now_ms or segment.message_id in self.messages or segment.id in self.taken
+        message_id = segment.message_id
+        is_over = segment.expires_at <= now_ms or message_id in self.messages or message_id in self.moved
+        return is_over or segment.id in self.taken
 
     def forget(self, but_taken: bool) -> None:
         """Memory holds no segments any more."""

@@ -157,16 +157,7 @@ class ReachCase(FallsCase):
         """In some hundreds of seeds texts move from each channel to each other one, in time and by a code, and some of
         them twice."""
         wanted = {f"{first} to {second}" for first, second in WAYS} | {"twice", "by a code", "in time", "killed"}
-        for seed in range(4_000):
-            plan = plan_of(seed)
-            if not plan.falls:
-                continue
-            with carried_out(plan) as (world, _):
-                wanted -= _seen(world)
-            self.flushLoggedErrors()
-            if not wanted:
-                return
-        self.fail(f"never seen: {sorted(wanted)}")
+        self.reaches(wanted, (plan for plan in map(plan_of, range(4_000)) if plan.falls), _seen)
 
 
 def _seen(world: World) -> set[str]:

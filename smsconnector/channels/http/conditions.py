@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
 
-from smsconnector.channels.http.redaction import CODE
 from smsconnector.errors import TemplateError
 from smsconnector.rest.answers import Selector, json_path, pattern_of, xml_path
 from smsconnector.rest.conditions import Condition, FailureRule, Test, statuses_of
-from smsconnector.sections import Section
+from smsconnector.sections import CODE, Section
 
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _Made = TypeVar("_Made")

@@ -13,11 +13,12 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
+from smsconnector.sections import CODE
+
 SHOWN_CHARACTERS = 200
 READ_CHARACTERS = 4_096  # of the provider's words; what stands behind them is not shown
 RUN = 8  # letters and digits
 LEAST = 4  # letters and digits; a shorter value is a part of many words
-CODE = re.compile(r"-?[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}")
 _NUMBER = re.compile(r"\+?\d[\d ().-]{4,}\d")  # of whomever
 _IN_JSON = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}

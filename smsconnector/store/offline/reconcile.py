@@ -20,6 +20,7 @@ from typing import NamedTuple
 from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
 from smsconnector.store.database import open_readonly
+from smsconnector.store.fall_backs import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS
 from smsconnector.store.trouble import explain
 
@@ -55,7 +56,6 @@ _IS_OWED = f"""EXISTS (
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
     WHERE (?4 IS NULL OR k.name IN (SELECT value FROM json_each(?4)))
     AND (p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL)))"""
-SID_OF_MOVED = "substr(m.sid, 1, instr(m.sid, '/') - 1)"  # its MessageSID
 _UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d})"
 _FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
 _SLICE = "m.id > ?2 AND m.id <= ?3 AND m.accepted_at >= ?1"

@@ -29,9 +29,9 @@ from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_UNKNOWN, MessageState, SegmentState
 from smsconnector.store.database import Lock, create, open_readonly, steps, upgrade
 from smsconnector.store.events import report_event
+from smsconnector.store.fall_backs import SID_OF_MOVED
 from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
-from smsconnector.store.offline.reconcile import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
 
