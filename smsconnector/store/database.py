@@ -15,6 +15,7 @@ from pathlib import Path
 from smsconnector.errors import StoreUnusable
 from smsconnector.store.trouble import explain
 
+STATEMENTS = 1_000  # compiled statements that a connection keeps: many have a form for each number of rows (``rows``)
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -33,7 +34,9 @@ def open_database(path: str, tell: Tell = lambda sentence: None) -> sqlite3.Conn
     autocommit mode: a transaction needs its own BEGIN and COMMIT. Each step that an older schema needs is told by
     ``tell`` when it begins. Raises StoreUnusable with a sentence that says what to do."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)  # s
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=2.0, cached_statements=STATEMENTS
+        )  # s
         try:
             _prepare(connection, path, tell)
         except BaseException:

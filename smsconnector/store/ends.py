@@ -118,18 +118,18 @@ class Ends(Outbox, OptOuts, FallBacks):
 
     def _know(self, segment_ids: list[int]) -> Known:
         return Known(
-            self._run(
-                f"SELECT {KNOWN_COLUMNS} FROM json_each(?) AS j"
-                " JOIN segment AS s ON s.id = j.value JOIN message AS m ON m.id = s.id - s.number + 1",
-                segment_ids,
+            self._select(
+                KNOWN_COLUMNS,
+                "CROSS JOIN segment AS s ON s.id = j.column1 CROSS JOIN message AS m ON m.id = s.id - s.number + 1",
+                [(segment_id,) for segment_id in segment_ids],
             )
         )
 
     def _write_ends(self, known: Known, codes: dict[int, Code]) -> None:
-        self._run(
-            "UPDATE segment SET state = j.value->>1, code = j.value->>2 FROM json_each(?) AS j"
-            " WHERE segment.id = j.value->>0",
-            [(segment_id, known.states[segment_id], code) for segment_id, code in codes.items()],
+        self._update(
+            "segment",
+            "state, code",
+            [(segment_id, int(known.states[segment_id]), codes[segment_id]) for segment_id in codes],
         )
 
     def _conclude(
@@ -206,11 +206,8 @@ class Ends(Outbox, OptOuts, FallBacks):
         too."""
         if not ended:
             return
-        self._run(
-            "UPDATE message SET state = j.value->>1, code = j.value->>2, final_at = j.value->>3"
-            " FROM json_each(?) AS j WHERE message.id = j.value->>0",
-            ended,
-        )
+        rows = [(one.message_id, int(one.state), one.code, one.now) for one in ended]
+        self._update("message", "state, code, final_at", rows)
         failed = [one.message_id for one in ended if one.state is MessageState.FAILED]
         if failed and self._opt_out:
             self._note_codes((one.message_id, one.channel, one.code, one.now) for one in ended)

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from smsconnector.messages import ALL_EVENTS, Selection
 from smsconnector.store import operations as ops
 from smsconnector.store.events import EventRow, is_repeat
-from smsconnector.store.rows import Rows, columns
+from smsconnector.store.rows import Rows
 
 SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
 
@@ -135,11 +135,10 @@ class Outbox(Rows):
         events = self._without_told_before(events)
         if events:
             before = self._last_event() if self._choosy else 0
-            written = self._run(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)"
-                f" SELECT {columns(5)} FROM json_each(?)",
-                events,
-            ).rowcount
+            written = self._insert(
+                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)",
+                [one[:5] for one in events],
+            )
             self._counts.waiting_events += written * (len(self._sinks) - len(self._choosy))
             for selection in self._choosy:
                 self._counts.waiting_events += self._count_written(before, selection)
@@ -183,9 +182,9 @@ class Outbox(Rows):
         for confirm in batch:
             sink = self._sinks[confirm.sink]
             keys = [event * SINKS + sink for event in confirm.events]
-            confirmed = self._run(
-                "INSERT OR IGNORE INTO confirmation (id, at) SELECT value, ?2 FROM json_each(?1)", keys, confirm.now
-            ).rowcount
+            confirmed = self._insert(
+                "INSERT OR IGNORE INTO confirmation (id, at)", [(key, confirm.now) for key in keys]
+            )
             unparked = self._unpark_events(keys, confirm.events) if self._counts.parked_events else 0
             self._counts.waiting_events -= confirmed - unparked
             self._settle_up_to(sink, confirm.settled_up_to)

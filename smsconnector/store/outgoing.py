@@ -11,11 +11,15 @@ from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.falling import Move
 from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment
-from smsconnector.store.rows import columns
 from smsconnector.store.several_ids import SeveralIds
 
 DUE_AT_ONCE = 1  # ms; of what was tried before: 0 is for what was never tried
 AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
+_INTO_MESSAGE = (
+    "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
+    " is_limited)"
+)
+_OF_OUTCOME = "state, due_at, attempts, unknowns, account, smsc_id, smsc_key, code, sent_at"
 _AFTER_SUBMIT = {
     Verdict.ACCEPTED: SegmentState.SENT,
     Verdict.RETRY: SegmentState.QUEUED,
@@ -50,17 +54,13 @@ class OutgoingTexts(SeveralIds):
                     len(message.segments),
                     message.accepted_at,
                     message.expires_at,
-                    message.is_limited,
+                    int(message.is_limited),
                 )
             )
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
-        self._run(
-            "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
-            f" is_limited) SELECT {columns(10)} FROM json_each(?)",
-            messages,
-        )
-        self._run(f"INSERT INTO segment (id, queue, number, text) SELECT {columns(4)} FROM json_each(?)", segments)
+        self._insert(_INTO_MESSAGE, messages)
+        self._insert("INSERT INTO segment (id, queue, number, text)", segments)
         self._counts.queued += len(segments)
         if moved:
             self._note_asked_channels(moved)
@@ -213,13 +213,8 @@ class OutgoingTexts(SeveralIds):
             unknowns = segment.unknowns + (outcome.verdict is Verdict.RETRY and outcome.code == CODE_UNKNOWN)
             attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
             written = (outcome.account, outcome.smsc_id, key, outcome.code, now)
-            updates.append((segment.id, state, due_at, attempts, unknowns, *written))
-        self._run(
-            "UPDATE segment SET state = j.value->>1, due_at = j.value->>2, attempts = j.value->>3,"
-            " unknowns = j.value->>4, account = j.value->>5, smsc_id = j.value->>6, smsc_key = j.value->>7,"
-            " code = j.value->>8, sent_at = j.value->>9 FROM json_each(?) AS j WHERE segment.id = j.value->>0",
-            updates,
-        )
+            updates.append((segment.id, int(state), due_at, attempts, unknowns, *written))
+        self._update("segment", _OF_OUTCOME, updates)
         if unanswered:
             self._keep_unanswered(known, unanswered, batch[-1])
         unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}

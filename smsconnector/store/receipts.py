@@ -162,14 +162,13 @@ class Receipts(PresumedEnds, IncomingTexts):
             wanted.append(
                 [(keys.setdefault((account, key), len(keys)), form) for account in family for form, key in forms]
             )
-        rows = self._run(
-            f"SELECT j.key, s.account, s.smsc_id, m.destination, {KNOWN_COLUMNS} FROM json_each(?) AS j"
-            " CROSS JOIN segment AS s ON s.id IN (SELECT id FROM segment"
-            "   WHERE account = j.value->>0 AND smsc_key = j.value->>1 ORDER BY id DESC LIMIT ?2)"
+        rows = self._select(
+            f"j.column1, s.account, s.smsc_id, m.destination, {KNOWN_COLUMNS}",
+            "CROSS JOIN segment AS s ON s.id IN (SELECT id FROM segment"
+            f" WHERE account = j.column2 AND smsc_key = j.column3 ORDER BY id DESC LIMIT {MOST_CANDIDATES})"
             " CROSS JOIN message AS m ON m.id = s.id - s.number + 1",
-            list(keys),
-            MOST_CANDIDATES,
-        ).fetchall()
+            [(place, *key) for key, place in keys.items()],
+        )
         by_place: dict[int, list[tuple[Any, ...]]] = {}
         for row in rows:
             by_place.setdefault(row[0], []).append(row)

@@ -195,6 +195,8 @@ class PlanCase(SynchronousTestCase):
         while place is not None:  # to the end: then the store keeps which routes there are
             *_, place = crowd.one(ops.Requeue(("smpp", "new"), lambda channel, number: "smpp", place, 1000))
         crowd.one(ops.Postpone((1,), NOW))
+        (odd,) = crowd.accept("odd", 1)
+        crowd.one(ops.Record(((Outcome(odd, Verdict.REFUSED, ACCOUNT, None, 1 << 64), 0),), NOW))
         crowd.one(ops.Find("SMqueued5"))
         crowd.one(ops.LoadProgress(SINK))
         crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
