@@ -91,14 +91,16 @@ class Connector(MultiService):
         publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader, dice=self._dice)
         self.publishers = {name: publisher(self.sinks[name], name, one) for name, one in events.selections.items()}
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
-        self.receiver = Receiver(self.writer, self._wake_publishers, self._messages_ended, answers)
+        for one in self.publishers.values():
+            self.writer.listen(one.written)
+        self.receiver = Receiver(self.writer, self._messages_ended, answers)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, self._wake_publishers, process)
+        submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, process)
         self.outlets = {
             name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
             for name, section in configuration.channels.items()
         }
-        by_clock = (reactor, wall_clock, self.writer, self._wake_publishers)
+        by_clock = (reactor, wall_clock, self.writer)
         self.sweeper = Sweeper(
             *by_clock,
             incoming_timeout=configuration.incoming_timeout,
@@ -135,10 +137,6 @@ class Connector(MultiService):
 
     def _damaged(self, error: StoreError) -> None:
         self.admission.failed(error)
-
-    def _wake_publishers(self) -> None:
-        for publisher in self.publishers.values():
-            publisher.wake()
 
     def _messages_ended(self, message_ids: Collection[int]) -> None:
         for outlet in self.outlets.values():

@@ -17,11 +17,12 @@ configured again, it goes on from there, but for what retention has dropped mean
 import json
 from collections.abc import Mapping, Sequence
 
-from smsconnector.messages import ALL_EVENTS, Selection
+from smsconnector.messages import ALL_EVENTS, Event, Selection
 from smsconnector.store import operations as ops
 from smsconnector.store.events import EventRow, is_repeat
 from smsconnector.store.rows import Rows
 
+MOST_KEPT = 500  # events that one batch hands to the publishers; more, and they are read
 SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
 
 
@@ -44,10 +45,12 @@ class Outbox(Rows):
 
     _sinks: dict[str, int]  # the ids of the configured sinks, by name
     _choosy: Sequence[Selection] = ()  # of the sinks that do not want all events
+    _written: list[Event] | None = None  # since ``take_written``; None: more than are kept, or they are not to be kept
 
     def _open_outbox(self, wanted: Mapping[str, Selection]) -> None:
         """Find or make the rows of the configured sinks. A new sink is owed the events that are written from now on."""
         run, names = self._connection.execute, list(wanted)
+        self._written = []
         self._choosy = [one for one in wanted.values() if one != ALL_EVENTS]
         known = [name for (name,) in run("SELECT name FROM sink")]
         for name in names:
@@ -139,9 +142,27 @@ class Outbox(Rows):
                 "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)",
                 [one[:5] for one in events],
             )
+            self._keep_written(events, written, self._last_id)
             self._counts.waiting_events += written * (len(self._sinks) - len(self._choosy))
             for selection in self._choosy:
                 self._counts.waiting_events += self._count_written(before, selection)
+
+    def take_written(self) -> list[Event] | None:
+        """The events that were committed since the last call, in the order of their ids. None: they have to be read."""
+        written, self._written = self._written, []
+        return written
+
+    def _keep_written(self, events: Sequence[EventRow], count: int, last: int) -> None:
+        """``count`` of these were written, and ``last`` is the id of the last one."""
+        if self._written is None or not count:
+            return
+        if count < len(events) or len(self._written) + count > MOST_KEPT:
+            self._written = None
+            return
+        self._written = self._written + [
+            Event(event_id, one.event_id, one.kind, one.jms_type, one.body, created_at=one.created_at)
+            for event_id, one in enumerate(events, last - count + 1)
+        ]
 
     def _new_events(self, events: list[EventRow]) -> set[str]:
         """The event_ids of those that ``_write_events`` will write."""

@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.operations import Operation
 from smsconnector.store.worker import Done
-from smsconnector.store.writer import IWriter
+from smsconnector.store.writer import IPut
 
 RETRY_INTERVAL = 1.0  # seconds
 MakeOperation = Callable[[], Operation]
@@ -61,7 +61,7 @@ class RetryingWriter:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, writer: IWriter) -> None:
+    def __init__(self, clock: IReactorTime, writer: IPut) -> None:
         self._clock, self._writer = clock, writer
         self._unanswered = 0  # operations whose callback has not been called yet
         self._failed: list[tuple[MakeOperation, Done]] = []  # those of them that wait for the next try
@@ -80,12 +80,12 @@ class RetryingWriter:
         """Whether an operation can't be written, ever, because the file is damaged."""
         return self._damaged > 0
 
-    def put(self, make: MakeOperation, done: Done) -> None:
+    def put(self, make: MakeOperation, done: Done, may_wait: bool = False) -> None:
         """Write the operation that ``make`` returns. ``done(result, None)`` is called when it is written, or
         ``done(None, error)`` if the operation itself is at fault. It is called once, but never if the file is damaged,
-        and never after ``close`` for an operation that waits for its next try."""
+        and never after ``close`` for an operation that waits for its next try. ``may_wait``: see ``Worker.put``."""
         self._unanswered += 1
-        self._writer.put(make(), partial(self._answered, make, done))
+        self._writer.put(make(), partial(self._answered, make, done), may_wait)
 
     def settled(self) -> "Deferred[None]":
         """Fires with None when every operation has been answered, but for those that a damaged file can't take. Those

@@ -44,6 +44,7 @@ class Rows:
 
     _connection: sqlite3.Connection
     _counts: StoreCounts
+    _last_id = 0
 
     def _one(self, sql: str, *parameters: Any) -> int:
         """The integer that is the first value of the first row."""
@@ -54,8 +55,14 @@ class Rows:
         return self._connection.execute(sql, (json.dumps(rows), *more))
 
     def _insert(self, into: str, rows: Sequence[Row]) -> int:
-        """``into`` is ``INSERT INTO table (columns)``. How many rows were written."""
-        return sum(self._execute(_with_values(into, len(some), len(some[0])), some).rowcount for some in _pieces(rows))
+        """``into`` is ``INSERT INTO table (columns)``. How many rows were written; the id of the last one is
+        ``_last_id``."""
+        written = 0
+        for some in _pieces(rows):
+            cursor = self._execute(_with_values(into, len(some), len(some[0])), some)
+            written += cursor.rowcount
+            self._last_id = cursor.lastrowid or 0
+        return written
 
     def _update(self, table: str, columns: str, rows: Sequence[Row]) -> None:
         """``columns`` are the names of those that are set, with commas; each row has the id and then their values."""

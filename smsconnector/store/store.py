@@ -151,7 +151,7 @@ class Store(OutgoingTexts, Retention):
         for index, operation in enumerate(batch):
             groups[type(operation)].append(index)
         results: list[Any] = [None] * len(batch)
-        counts = replace(self._counts)
+        counts, written = replace(self._counts), self._written
         try:
             self._roll_back()  # if the roll-back after the last error failed
             self._connection.execute("BEGIN IMMEDIATE")
@@ -163,7 +163,7 @@ class Store(OutgoingTexts, Retention):
                         results[index] = answer
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self._counts = counts
+            self._counts, self._written = counts, written
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError

@@ -1,18 +1,23 @@
 """A thread that does one kind of work on the database, in batches. The writer is one, the reader another.
 
-1. ``put`` appends an item and its callback to a queue. Nothing else happens in the reactor's thread.
+1. ``put`` appends an item and its callback to a queue. Nothing else happens in the reactor's thread. What nobody waits
+   for may wait for other items: the batch of those takes it along. It waits for LONGEST_WAIT_S at most.
 2. The thread takes the items that have come, at most ``most`` at a time, and answers them.
-3. One call into the reactor's thread passes all answers of a batch to their callbacks, in the order of ``put``.
+3. One call into the reactor's thread passes all answers of a batch to their callbacks, in the order of ``put``. What
+   was given to ``afterwards`` meanwhile is called behind the last of them.
 
 A callback is called exactly once, as ``done(result, None)`` or as ``done(None, error)``.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
@@ -20,12 +25,37 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 Item = TypeVar("Item")
 Result = tuple[Any, StoreError | None]
 Done = Callable[[Any, StoreError | None], None]
+LONGEST_WAIT_S = 0.004  # what may wait, waits so long at most; it would be most of a small load's commits
 
 
 class IReactorThreads(Protocol):
-    """The part of Twisted's reactor that a thread may call."""
+    """The parts of Twisted's reactor that a worker needs. A thread may call only the first."""
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any) -> None: ...
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> IDelayedCall: ...
+    def seconds(self) -> float: ...
+
+
+class Soon:
+    """Calls that are made when the answers of a batch have been given, each once however often it was asked for; at
+    once if none are being given."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._calls: dict[Callable[[], None], None] = {}
+
+    def call(self, call: Callable[[], None]) -> None:
+        if self.is_open:
+            self._calls[call] = None
+        else:
+            call()
+
+    def taken(self) -> Iterator[Callable[[], None]]:
+        """The answers have been given: these are to be called now."""
+        self.is_open = False
+        while self._calls:
+            calls, self._calls = self._calls, {}
+            yield from calls
 
 
 class Worker(Generic[Item]):
@@ -44,8 +74,11 @@ class Worker(Generic[Item]):
         most: int,
     ) -> None:
         self._reactor, self._damaged, self._most = reactor, damaged, most
-        self._queue: deque[tuple[Item, Done]] = deque()
-        self._wake = threading.Event()
+        self._queue: deque[tuple[Item, Done, float]] = deque()  # the last is when it was put, of what may wait
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # it blocks without Python code, unlike threading.Event
+        self._is_awake = False  # the thread was woken, and will look at the queue
+        self._timer: IDelayedCall | None = None  # when the thread is woken for what may wait
+        self._soon = Soon()
         self._stopping = False
         self._stopped: Deferred[None] = Deferred()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -54,17 +87,41 @@ class Worker(Generic[Item]):
         """Answer what is queued and close the database. Fires with None, in the reactor's thread, when the thread has
         ended its work. What is put from now on gets StoreUnavailable."""
         self._stopping = True
-        self._wake.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake()
         return self._stopped
 
-    def put(self, item: Item, done: Done) -> None:
-        """Queue an item. Call it in the reactor's thread only."""
+    def put(self, item: Item, done: Done, may_wait: bool = False) -> None:
+        """Queue an item. ``may_wait``: nobody waits for it. Call it in the reactor's thread only."""
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
-        self._queue.append((item, done))
-        if not self._wake.is_set():
-            self._wake.set()
+        self._queue.append((item, done, self._reactor.seconds() if may_wait else 0.0))
+        if not may_wait:
+            if not self._is_awake:
+                self._wake()
+        elif self._timer is None and not self._is_awake:
+            self._timer = self._reactor.callLater(LONGEST_WAIT_S, self._look)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call it when the answers that are being given now have been given; at once if none are."""
+        self._soon.call(call)
+
+    def _wake(self) -> None:
+        self._is_awake = True
+        self._wakes.put(None)
+
+    def _look(self) -> None:
+        """Wake the thread if what may wait has waited long enough."""
+        self._timer = None
+        with suppress(IndexError):  # the thread may take it just now
+            left = self._queue[0][2] + LONGEST_WAIT_S - self._reactor.seconds()
+            if left > 0:
+                self._timer = self._reactor.callLater(left, self._look)
+            elif not self._is_awake:
+                self._wake()
 
     # --- in the thread --------------------------------------------------------------------------------------
 
@@ -78,12 +135,12 @@ class Worker(Generic[Item]):
 
     def _work(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
+            self._wakes.get()
+            self._is_awake = False
             stopping = self._stopping  # read before the queue is emptied: once it is set, nothing is put any more
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most))]
-                answers = self._answer([item for item, _ in batch])
+                answers = self._answer([item for item, _, _ in batch])
                 self._reactor.callFromThread(self._finish, batch, answers)
             if stopping:
                 self._close()
@@ -92,12 +149,18 @@ class Worker(Generic[Item]):
 
     # --- in the reactor's thread ----------------------------------------------------------------------------
 
-    def _finish(self, batch: list[tuple[Item, Done]], answers: list[Result]) -> None:
+    def _finish(self, batch: Sequence[tuple[Item, Done, float]], answers: Sequence[Result]) -> None:
         damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
         if damaged is not None:
             self._damaged(damaged)
-        for (item, done), (result, error) in zip(batch, answers, strict=True):
+        self._soon.is_open = True
+        for (item, done, _), (result, error) in zip(batch, answers, strict=True):
             try:
                 done(result, error)
             except Exception:  # noqa: BLE001 — the edge of the loop: one callback's fault is not the others'
                 self.log.failure("the callback of {kind} failed", kind=type(item).__name__)
+        for call in self._soon.taken():
+            try:
+                call()
+            except Exception:  # noqa: BLE001 — as above
+                self.log.failure("what follows the answers failed")

@@ -4,25 +4,39 @@ It is a ``worker``. It takes the operations that have come since its last commit
 them in one transaction. While one commit waits for the disk, the next batch grows. So the load sets the size of the
 batches.
 
+The events that a batch has written are handed to the listeners, before the callbacks of the batch are called. So they
+need not be read again.
+
 An operation that got an error has written nothing. If an operation is at fault, or meets a damaged page, the operations
 of its batch are applied one by one, so that only that one gets an error.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
+from smsconnector.messages import Event
 from smsconnector.store.operations import Operation
 from smsconnector.store.store import Store
 from smsconnector.store.worker import Done, IReactorThreads, Result, Worker
 
 MAXIMUM_BATCH = 4000  # operations in one transaction
+Written = Sequence[Event] | None  # events, in the order of their ids; None: they were not kept, and have to be read
+HearWritten = Callable[[Written], None]
 
 
-class IWriter(Protocol):
+class IPut(Protocol):
+    """Who takes operations."""
+
+    def put(self, operation: Operation, done: Done, may_wait: bool = False) -> None: ...
+
+
+class IWriter(IPut, Protocol):
     """What the walks need of the writer."""
 
-    def put(self, operation: Operation, done: Done) -> None: ...
+    def afterwards(self, call: Callable[[], None]) -> None: ...
+    def listen(self, listener: HearWritten) -> None: ...
     def allocate(self, count: int) -> int: ...
 
     @property
@@ -37,6 +51,12 @@ class Writer(Worker[Operation]):
 
     def __init__(self, reactor: IReactorThreads, damaged: Callable[[StoreError], None] = lambda error: None) -> None:
         super().__init__(reactor, damaged, name="store", most=MAXIMUM_BATCH)
+        self._written: deque[Written] = deque()  # by the batches whose answers are on their way
+        self._listeners: list[HearWritten] = []
+
+    def listen(self, listener: HearWritten) -> None:
+        """It is called with the events that a batch has written, in the reactor's thread."""
+        self._listeners.append(listener)
 
     def start(self, store: Store) -> None:
         """Start the thread."""
@@ -55,10 +75,26 @@ class Writer(Worker[Operation]):
         return len(self._queue)
 
     def _answer(self, batch: Sequence[Operation]) -> list[Result]:
-        return apply_batch(self._store, batch)
+        answers = apply_batch(self._store, batch)
+        self._written.append(self._store.take_written())
+        return answers
+
+    def _finish(self, batch: Sequence[tuple[Operation, Done, float]], answers: Sequence[Result]) -> None:
+        hand_over(self._written.popleft(), self._listeners)
+        super()._finish(batch, answers)
 
     def _close(self) -> None:
         self._store.close()
+
+
+def hand_over(written: Written, listeners: Sequence[HearWritten]) -> None:
+    """The events of a batch to all who want to know."""
+    if written is None or written:
+        for listener in listeners:
+            try:
+                listener(written)
+            except Exception:  # noqa: BLE001 — the edge of the loop: the others are told, and the callbacks called
+                Writer.log.failure("what was to be done with new events failed")
 
 
 def apply_batch(store: Store, batch: Sequence[Operation]) -> list[Result]:

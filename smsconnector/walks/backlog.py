@@ -99,9 +99,14 @@ class IBacklog(Protocol):
         it is written."""
         ...
 
-    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]]) -> None:
+    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]], may_wait: bool = False) -> None:
         """What became of submits. The answer has the ids of their messages that have ended by it. Tried again until it
-        is written."""
+        is written. ``may_wait``: for some milliseconds, so that it can be written together with something else."""
+        ...
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call it when all answers have been given that are given together with the present one; at once if none is
+        being given. It is called once, however often it was asked for."""
         ...
 
     def settled(self) -> "Deferred[None]":
@@ -212,7 +217,7 @@ class StoreBacklog:
         due_at = self._wall_clock.steady_milliseconds() + int(seconds * 1000)
         self._retrying.put(lambda: ops.Postpone(tuple(ids), due_at), done)
 
-    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]]) -> None:
+    def record(self, decided: Sequence[Decided], done: BacklogDone[list[int]], may_wait: bool = False) -> None:
         self._records += 1
         number = self._records
         self._unwritten.add(number)
@@ -227,7 +232,10 @@ class StoreBacklog:
             clock = self._wall_clock
             return ops.Record(tuple(decided), clock.milliseconds(), self._process, clock.earlier_milliseconds())
 
-        self._retrying.put(make, recorded)
+        self._retrying.put(make, recorded, may_wait)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        self._writer.afterwards(call)
 
     def settled(self) -> "Deferred[None]":
         return self._retrying.settled()

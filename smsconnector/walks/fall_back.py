@@ -14,7 +14,7 @@ A message whose submit had no answer may be on the handset. Under the policy `ho
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from twisted.application.service import Service
@@ -40,8 +40,7 @@ Transfer = tuple[Falling, Message, Submitter]  # a message, what it becomes, and
 
 
 class FallBack(Service):
-    """Looks while it runs. Where no channel falls back, it only ends what an earlier configuration has left. ``told``
-    is called after something was ended, for then there may be new events in the outbox."""
+    """Looks while it runs. Where no channel falls back, it only ends what an earlier configuration has left."""
 
     log = Logger()
 
@@ -50,11 +49,10 @@ class FallBack(Service):
         clock: IReactorTime,
         wall_clock: WallClock,
         writer: IWriter,
-        told: Callable[[], None],
         outlets: Mapping[str, Outlet],
     ) -> None:
         self._clock, self._wall_clock, self._writer = clock, wall_clock, writer
-        self._told, self._outlets = told, outlets
+        self._outlets = outlets
         self._retrying = RetryingWriter(clock, writer)
         self._timer = Repeating(clock, "the look for messages that fall back", self.look)
         self._busy = False
@@ -99,17 +97,13 @@ class FallBack(Service):
         moves = {one.id: self._move_of(one) for one in found.falling}
         left = tuple(one for one, move in moves.items() if move is None)
         if left:
-            self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), self._left)
+            self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), lambda _ended, _error: None)
         self._move([one for one in moves.values() if one is not None], found.has_more)
 
     def _ended(self, look_again: bool = False) -> None:
         self._busy = False
         if look_again and self.running:
             self.look()
-
-    def _left(self, ended: int | None, _error: StoreError | None) -> None:
-        if ended:
-            self._told()
 
     # --- 2: what they become --------------------------------------------------------------------------------
 

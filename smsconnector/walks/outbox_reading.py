@@ -1,6 +1,7 @@
 """How far the outbox was read for a sink, and how far it is settled. No clock and no I/O: queries come out, rows go in.
 
-1. All kinds of events are read together, in the order of their ids, up to ``_read_up_to``.
+1. All kinds of events are read together, in the order of their ids, up to ``_read_up_to``. Where all were read, the
+   next ones need not be read: whoever wrote them tells them (``told``).
 2. A kind of event whose destination answers no more is *set aside*. The others are read on. The kind has its own place
    from then on, and is read from there when it has room again.
 3. When it has come as far as the others, it is read together with them again.
@@ -87,6 +88,22 @@ class OutboxReading:
             for kind in self._places:
                 if query.only in (None, kind):  # it was set aside while the query was under way
                     self._places[kind] = self._read_up_to
+
+    def may_be_told(self, events: Sequence[Event]) -> bool:
+        """Whether these, which are new, need not be read: all before them was, and they are no more than are read at
+        once."""
+        if not (self.is_begun and self.is_through) or len(events) > EVENTS_AT_ONCE:
+            return False
+        return sum(len(event.body) for event in events) <= ops.EVENT_OCTETS
+
+    def told(self, events: Sequence[Event]) -> Sequence[Event]:
+        """These were just written, behind all that ``is_through`` knows of: those of them that were not read."""
+        new = [event for event in events if event.id > self._read_up_to]
+        for event in new:
+            self._unsettled[event.kind][event.id] = None
+        if new:
+            self._read_up_to = new[-1].id
+        return new
 
     def failed(self) -> None:
         """The query has no answer: it has to be asked again."""

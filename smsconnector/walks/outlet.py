@@ -36,7 +36,6 @@ class SubmitterMaker:
     wall_clock: WallClock
     writer: IWriter
     reader: IReader
-    told: Callable[[], None]  # called when there may be new events in the outbox
     process: int  # the number of this process; claims in the database are made in its name
 
     def make(self, route: IRoute, queue: str, policy: RetryPolicy) -> Submitter:
@@ -51,7 +50,7 @@ class SubmitterMaker:
             longest_pause=policy.longest_pause,
             fall_back_after=policy.fall_back_after,
         )
-        return Submitter(self.clock, self.wall_clock, backlog, route, policy=policy, told=self.told)
+        return Submitter(self.clock, self.wall_clock, backlog, route, policy=policy)
 
 
 class FallBackTo(NamedTuple):

@@ -1,6 +1,8 @@
 """The way of an event: outbox -> sink -> confirmed or parked. Each sink has a publisher of its own.
 
-1. Whoever wrote events calls ``wake``. The publisher reads the next ``EVENTS_AT_ONCE`` events of the outbox, in order.
+1. The writer tells of the events that it has written. If the publisher has read all before them, it takes them as they
+   are. If it has not, or if the sink has enough for now, it reads ``EVENTS_AT_ONCE`` events at a time of the outbox, in
+   order.
 2. The sink gets them. It answers for each event, when the broker has. That may take as long as the broker is away.
 3. A confirmed event is marked in the database. If the process is killed after the confirmation and before the mark, the
    event is published again, with the same event id.
@@ -36,17 +38,17 @@ from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutco
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter, Waiters
-from smsconnector.store.writer import IWriter
+from smsconnector.store.writer import IWriter, Written
 from smsconnector.timers import Repeating
 from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading
 from smsconnector.walks.parked_events import KindsOfEvents, pause_after
+from smsconnector.walks.refusals import RefusalsLog
 from smsconnector.wall_clock import WallClock
 
 CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE of each kind may be at the sink
 LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due, and for kinds that get few answers
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again: at first, and at most
 FIRST_DELAY = 1.0  # seconds; as FIRST_RETRY, for an event that the sink wants later
-REFUSALS_LOGGED, LOG_PERIOD = 20, 60.0  # so many refused events are logged one by one in so many seconds
 
 
 class Publisher(Service):
@@ -83,8 +85,7 @@ class Publisher(Service):
         self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
-        self._logged_at: list[float] = []  # s of the clock, for each refused event logged in the last LOG_PERIOD
-        self._not_logged = 0  # refused events that were left out of the log
+        self._refusals = RefusalsLog(self.log, sink_name)
         self._look_timer = Repeating(clock, f"{sink_name}'s look around", self._look_around)
 
     def startService(self) -> None:
@@ -116,6 +117,21 @@ class Publisher(Service):
         self._retrying.close()
 
     # --- 1: from the outbox ---------------------------------------------------------------------------------
+
+    def written(self, events: Written) -> None:
+        """These are new in the outbox; None: there may be new ones."""
+        if events is None or not self._may_take(events):
+            self.wake()
+            return
+        new = self._reading.told(events)
+        if new:
+            self._give(new, self._settle)
+
+    def _may_take(self, events: Sequence[Event]) -> bool:
+        """Whether all that came before them was read, so that they need not be read themselves."""
+        if self._loading or not self.running or self._retrying.damaged or self._selection != ALL_EVENTS:
+            return False
+        return self._reading.may_be_told(events) and not self._full()
 
     def wake(self) -> None:
         """Say that there may be new events in the outbox."""
@@ -184,7 +200,7 @@ class Publisher(Service):
             self._drained.fire()
         self._load()
 
-    def _give(self, events: list[Event], settle: TellOutcome) -> None:
+    def _give(self, events: Sequence[Event], settle: TellOutcome) -> None:
         for event in events:
             self._at_sink[event.kind] += 1
             self._octets[event.kind] += len(event.body)
@@ -227,12 +243,12 @@ class Publisher(Service):
 
     def _confirmed(self, outcome: EventOutcome) -> None:
         ids = tuple(event.id for event in outcome.events)
-        self._retrying.put(partial(self._confirm, ids), partial(self._written, outcome.events))
+        self._retrying.put(partial(self._confirm, ids), partial(self._settled, outcome.events), may_wait=True)
 
     def _confirm(self, ids: tuple[int, ...]) -> ops.Confirm:
         return ops.Confirm(self.sink_name, ids, self._reading.settled_up_to(frozenset(ids)), self._now())
 
-    def _written(self, events: Sequence[Event], _result: None, error: StoreError | None) -> None:
+    def _settled(self, events: Sequence[Event], _result: None, error: StoreError | None) -> None:
         """What became of these is on disk. If it can't be written, ever, they stay unsettled, for the next start."""
         if error is not None:
             self.log.error("what became of {count} events can't be written: {error}", count=len(events), error=error)
@@ -260,7 +276,7 @@ class Publisher(Service):
             if event.attempts:
                 self._kinds[event.kind].refused(self._clock.seconds())
             elif refused:
-                self._say_refused(event, outcome.reason)
+                self._refusals.refused(event, outcome.reason, self._clock.seconds())
             pause = pause_after(FIRST_RETRY if refused else FIRST_DELAY, LONGEST_RETRY, event.attempts, self._dice)
             due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000) if outcome.again else ops.NOT_AGAIN
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
@@ -268,10 +284,11 @@ class Publisher(Service):
         def make() -> ops.ParkEvents:
             return ops.ParkEvents(self.sink_name, tuple(rows), refused, self._reading.settled_up_to(ids), self._now())
 
-        self._retrying.put(make, partial(self._written, outcome.events))
+        self._retrying.put(make, partial(self._settled, outcome.events))
 
     def _look_around(self) -> None:
         self._set_aside()
+        self._refusals.tick(self._clock.seconds())
         self._look_for_parked()
         self._pass_unwanted()
 
@@ -291,10 +308,7 @@ class Publisher(Service):
 
     def _look_for_parked(self) -> None:
         """Publish some of the parked events that are due: their pause is over, or an operator wants them tried now. No
-        more of that kind are read while some are at the sink. Also logs how many refusals were left out of the log."""
-        if self._not_logged and self._clock.seconds() - self._logged_at[-1] >= LOG_PERIOD:
-            self.log.error("{sink} refused {count} more events", sink=self.sink_name, count=self._not_logged)
-            self._not_logged = 0
+        more of that kind are read while some are at the sink."""
         if not self.running or not self.sink.connected or self._retrying.damaged:
             return
         now = self._clock.seconds()
@@ -322,22 +336,6 @@ class Publisher(Service):
             for event in outcome.events:
                 self._kinds[event.kind].taken()
         self._settle(outcome)
-
-    def _say_refused(self, event: Event, reason: str) -> None:
-        """Log a refused event. Of many in a short time only ``REFUSALS_LOGGED`` are logged one by one."""
-        now = self._clock.seconds()
-        self._logged_at = [at for at in self._logged_at if now - at < LOG_PERIOD]
-        if len(self._logged_at) >= REFUSALS_LOGGED:
-            self._not_logged += 1
-            return
-        self._logged_at.append(now)
-        self.log.error(
-            "{sink} refused the event {event_id}: {reason}. It is parked, and tried again now and then;"
-            " the others go on. `smsconnector events --parked` lists it",
-            sink=self.sink_name,
-            event_id=event.event_id,
-            reason=reason,
-        )
 
     def _now(self) -> int:
         return self._wall_clock.milliseconds()

@@ -75,6 +75,11 @@ class ReadySegments:
         return self._left is not None or self._left_due is not None
 
     @property
+    def is_through(self) -> bool:
+        """Whether nothing is known that waits to be sent, here, in lanes or on disk."""
+        return not (self._behind or self or self.is_loading or self._lanes.waiting)
+
+    @property
     def is_crowded(self) -> bool:
         """Whether so much waits in lanes that little room is left for other numbers."""
         return self._lanes.waiting > LANES // 2

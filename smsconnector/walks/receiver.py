@@ -20,7 +20,6 @@ from smsconnector.walks.opt_out_replies import OptOutReplies
 class Receiver:
     """Writes what came from networks and providers.
 
-    :param told: is called after each successful write, for then there may be new events in the outbox.
     :param ended: is called with the ids of the messages that receipts have ended, where a segment may wait to be sent.
     :param replies: answers those who opt out.
     """
@@ -28,11 +27,10 @@ class Receiver:
     def __init__(
         self,
         writer: IWriter,
-        told: Callable[[], None],
         ended: Callable[[Collection[int]], None] = lambda message_ids: None,
         replies: OptOutReplies | None = None,
     ) -> None:
-        self._writer, self._told, self._ended, self._replies = writer, told, ended, replies
+        self._writer, self._ended, self._replies = writer, ended, replies
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: ReceivedDone) -> None:
         """Write the receipts and texts that a channel got in one read."""
@@ -73,8 +71,6 @@ class Receiver:
             elif isinstance(result, ops.Heard):
                 wishes = result.wishes
             if waiting == 0:
-                if first_error is None:
-                    self._told()
                 if wishes and self._replies is not None:
                     self._replies.written(wishes)
                 done(first_error)

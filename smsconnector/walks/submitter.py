@@ -59,7 +59,7 @@ PASSED_OVER = 500  # throttled segments that are passed over in one turn for wan
 
 
 class Submitter(Service):
-    """Moves the segments of one backlog to one channel, whose listener it is. ``told``: events were written."""
+    """Moves the segments of one backlog to one channel, whose listener it is."""
 
     def __init__(
         self,
@@ -68,10 +68,9 @@ class Submitter(Service):
         backlog: IBacklog,
         channel: IRoute,
         policy: RetryPolicy,
-        told: Callable[[], None],
     ) -> None:
         self._clock, self._wall_clock, self.backlog, self._channel = clock, wall_clock, backlog, channel
-        self._policy, self._told, self.queue = policy, told, backlog.queue
+        self._policy, self.queue = policy, backlog.queue
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
@@ -128,9 +127,7 @@ class Submitter(Service):
         """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written. See ``IBacklog``."""
 
         def written(is_ended: int | None, error: StoreError | None) -> None:
-            if is_ended:
-                self._told()
-            elif error is None:
+            if error is None and not is_ended:
                 self.accepted(first_id, message)
             done(error)
 
@@ -138,8 +135,8 @@ class Submitter(Service):
 
     def accepted(self, first_id: int, message: Message) -> None:
         """It is on disk."""
-        if self._ready.accepted(first_id, message) and not self._pump_call and self.running:
-            self._pump_call = self._clock.callLater(0, self.pump)
+        if self._ready.accepted(first_id, message):
+            self.backlog.afterwards(self.pump)
 
     def _load_due(self) -> None:
         if self._strict is not None:
@@ -322,7 +319,9 @@ class Submitter(Service):
                 self._messages_end(ended, decided)
             self.pump()
 
-        self.backlog.record(decided, recorded)
+        self.backlog.record(
+            decided, recorded, may_wait=self._ready.is_through and not (self._pauses.over or self._pauses.paused)
+        )
 
     def late(self, outcome: Outcome) -> None:
         """The network has taken a segment whose outcome it gave as unknown."""
@@ -347,7 +346,6 @@ class Submitter(Service):
         self.messages_ended(several.intersection(ended))
         if self._strict is not None:
             self._strict.give_up([outcome.segment for outcome, _ in decided if outcome.segment.message_id in ended])
-        self._told()
 
     def messages_ended(self, message_ids: Collection[int]) -> None:
         """Messages have ended, here or by a receipt: what is still here of them is not sent."""

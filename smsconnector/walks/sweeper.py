@@ -10,7 +10,7 @@
    steps, so that other operations are written in between.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from twisted.application.service import Service
@@ -38,7 +38,6 @@ class Keep:
 class Sweeper(Service):
     """Sweeps the store while it runs.
 
-    :param told: is called after something was ended, for then there may be new events in the outbox.
     :param incoming_timeout: seconds that the parts of an incoming text wait for the missing ones.
     :param keep: how long what is over is kept.
     :param outlets: the channels whose submitters know what is being submitted, and hear of messages that have ended.
@@ -50,14 +49,13 @@ class Sweeper(Service):
         clock: IReactorTime,
         wall_clock: WallClock,
         writer: IWriter,
-        told: Callable[[], None],
         *,
         incoming_timeout: float = 300.0,
         keep: Keep | None = None,
         process: int = 0,
         outlets: Collection[Outlet] = (),
     ) -> None:
-        self._wall_clock, self._writer, self._told, self._process = wall_clock, writer, told, process
+        self._wall_clock, self._writer, self._process = wall_clock, writer, process
         self._retrying = RetryingWriter(clock, writer)
         self._incoming_timeout, self._keep, self._outlets = incoming_timeout, keep or Keep(), outlets
         self._purging = False
@@ -67,7 +65,7 @@ class Sweeper(Service):
         super().startService()
         self._retrying.put(
             lambda: ops.Settle(self._wall_clock.milliseconds(), self._process),
-            lambda ended, _: self._told() if ended else None,
+            lambda _ended, _error: None,
         )
         self._timer.start(SWEEP_INTERVAL, now=False)
 
@@ -98,10 +96,8 @@ class Sweeper(Service):
         if swept is not None and swept.ended:
             for outlet in self._outlets:
                 outlet.messages_ended(swept.ended)
-        if swept is not None and swept.number:
-            self._told()
-            if self.running:  # one sweep ends a limited number: there may be more
-                self.sweep()
+        if swept is not None and swept.number and self.running:  # one sweep ends a limited number: there may be more
+            self.sweep()
 
     def _purge(self) -> None:
         clock, keep = self._wall_clock, self._keep

@@ -23,8 +23,8 @@ from smsconnector.store.database import open_readonly
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done
-from smsconnector.store.writer import apply_batch
+from smsconnector.store.worker import LONGEST_WAIT_S, Done, Soon
+from smsconnector.store.writer import HearWritten, Written, apply_batch, hand_over
 from tests.simulation.clock import Machine
 from tests.unit.fakes import HOUSEKEEPING, only_reads
 
@@ -82,6 +82,9 @@ class SimulatedWriter:
         self._answered_at = 0.0
         self._next_id = 0
         self.writing = 0  # operations that may write and are not answered yet
+        self._soon = Soon()
+        self._listeners: list[HearWritten] = []
+        self._timer: Any = None  # when what may wait has waited long enough
         self.store: Store
 
     def start(self, store: Store) -> None:
@@ -103,13 +106,27 @@ class SimulatedWriter:
     def depth(self) -> int:
         return len(self._queue)
 
-    def put(self, operation: ops.Operation, done: Done) -> None:
+    def listen(self, listener: HearWritten) -> None:
+        self._listeners.append(listener)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        self._soon.call(call)
+
+    def put(self, operation: ops.Operation, done: Done, may_wait: bool = False) -> None:
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
         self.writing += not isinstance(operation, _IDLE)
         self._queue.append((operation, done))
-        self._wake()
+        if not may_wait:
+            self._wake()
+        elif self._timer is None:
+            self._timer = self._machine.callLater(self._dice.random() * 2 * LONGEST_WAIT_S, self._waited)
+
+    def _waited(self) -> None:
+        self._timer = None
+        if self._queue:
+            self._wake()
 
     # --- as the thread does -----------------------------------------------------------------------------------
 
@@ -135,6 +152,7 @@ class SimulatedWriter:
                 return
             before = wal_of(self.store)
             answers = self._answers(operations)
+            written = self.store.take_written()
             if crash == "torn":
                 self._faults.crash_at = None
                 tear(before, self.store, self._dice, self._faults.crash)
@@ -144,10 +162,11 @@ class SimulatedWriter:
                 return
         else:
             answers = self._answers(operations)
+            written = self.store.take_written()
         if batch:
             at = max(self._answered_at, self._machine.seconds() + self._dice.random() * 0.001)
             self._answered_at = at
-            self._machine.callLater(at - self._machine.seconds(), self._answer, batch, answers)
+            self._machine.callLater(at - self._machine.seconds(), self._answer, batch, answers, written)
         self._busy = False
         if self._queue:
             self._wake()
@@ -166,11 +185,18 @@ class SimulatedWriter:
         self.store.close()
         self._stopped.callback(None)
 
-    def _answer(self, batch: list[tuple[ops.Operation, Done]], answers: list[tuple[Any, StoreError | None]]) -> None:
+    def _answer(
+        self,
+        batch: list[tuple[ops.Operation, Done]],
+        answers: list[tuple[Any, StoreError | None]],
+        written: Written,
+    ) -> None:
+        hand_over(written, self._listeners)
         self.writing -= sum(not isinstance(operation, _IDLE) for operation, _ in batch)
         crash_behind = -1
         if self._faults.crash_at == "callback" and len(batch) > 1:
             crash_behind = self._dice.randrange(1, len(batch))
+        self._soon.is_open = True
         for index, ((operation, done), (result, error)) in enumerate(zip(batch, answers, strict=True)):
             if index == crash_behind:
                 self._faults.crash()
@@ -180,6 +206,8 @@ class SimulatedWriter:
                 done(result, error)
             except Exception:  # noqa: BLE001 — as Writer does
                 self.log.failure("the callback of {operation} failed", operation=type(operation).__name__)
+        for call in self._soon.taken():
+            call()
 
 
 class SimulatedReader:

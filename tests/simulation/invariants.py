@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from smsconnector.channels.provider.channel import ProviderChannel
 from smsconnector.channels.smpp.channel import SMPPChannel
+from smsconnector.channels.smpp.connection import SESSION_TICK
 from smsconnector.lifecycle import (
     CODE_ACCEPTED,
     CODE_EXPIRED,
@@ -243,6 +244,13 @@ class Facts:
             or (left is not None and submit.answered_at >= left)
         )
 
+    def came_too_late(self, submit: Submit) -> bool:
+        """Whether the daemon had surely given up before the response came: it looks at the time now and then only."""
+        left, answered_at = submit.connection.left_at, submit.answered_at
+        assert answered_at is not None
+        is_late = self.heard(submit.sent_at, answered_at) >= RESPONSE_TIMEOUT + 2 * SESSION_TICK
+        return is_late or (left is not None and answered_at >= left)
+
     def ended_with(self, submit: Submit, at: float) -> bool:
         """Whether an answer for good had come by then."""
         return submit.answered_at is not None and submit.answered_at <= at and submit.status not in NOT_TAKEN_FOR_NOW
@@ -295,7 +303,7 @@ class Facts:
         """Whether the daemon counted this one as unknown before it sent the next: it waited for the answer in vain, and
         lived on. What a kill leaves under way is counted by nobody."""
         answered = submit.answered_at is not None and submit.answered_at <= next_one.sent_at
-        if submit.life is not next_one.life or (answered and not self.silent_response(submit)):
+        if submit.life is not next_one.life or (answered and not self.came_too_late(submit)):
             return False
         return self.gave_up(submit, next_one.sent_at)
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from smsconnector.net.http_client import HTTPReply
-from smsconnector.service import Connector
 from smsconnector.sinks.webhook import answers, message, sink
 from smsconnector.sinks.webhook.lanes import Delivery, Lanes
 from smsconnector.store import queries
+from smsconnector.store.writer import HearWritten, Written
 from smsconnector.walks.outbox_reading import OutboxReading
+from smsconnector.walks.publisher import Publisher
+from tests.simulation.disk import SimulatedWriter
 from tests.simulation.plan import WEBHOOK, Answered, Crash, Hook, Outage, Plan, Silence, Text
 from tests.simulation.run import run
 from tests.simulation.test_simulation import SimulationCase
@@ -69,15 +71,20 @@ class BrokenLawCase(SimulationCase):
         self.broken("I7")
 
     def test_held_up_by_the_other(self) -> None:
-        """The webhook's publisher is woken when the broker has taken all."""
+        """The webhook's publisher is told when the broker has taken all."""
 
-        def wake(connector: Connector) -> None:
-            stomp, *others = connector.publishers.values()
-            stomp.wake()
-            for other in others:
-                connector._reactor.callLater(3.0 if stomp._at_sink.total() else 0.0, other.wake)
+        def listen(writer: SimulatedWriter, listener: HearWritten) -> None:
+            publisher: Any = listener.__self__  # type: ignore[attr-defined]  # it is a method
 
-        self.patch(Connector, "_wake_publishers", wake)
+            def late(written: Written) -> None:
+                waits = publisher.sink_name != "stomp" and stomp[0]._at_sink.total()
+                writer._machine.callLater(3.0 if waits else 0.0, listener, written)
+
+            stomp[:] = [publisher] if publisher.sink_name == "stomp" else stomp
+            writer._listeners.append(late)
+
+        stomp: list[Publisher] = []
+        self.patch(SimulatedWriter, "listen", listen)
         self.broken("I7")
 
     def test_passed_though_owed(self) -> None:

@@ -17,8 +17,8 @@ from smsconnector.store.operations import Operation, Query
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done, Result
-from smsconnector.store.writer import apply_batch
+from smsconnector.store.worker import Done, Result, Soon
+from smsconnector.store.writer import HearWritten, apply_batch, hand_over
 from smsconnector.walks.admission import Gate
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
@@ -103,6 +103,8 @@ class DirectWriter:
         self.queue: list[tuple[Operation | Query, Done]] = []
         self.broken = self.full = False
         self.commits = 0
+        self.soon = Soon()
+        self.listeners: list[HearWritten] = []
 
     @property
     def depth(self) -> int:
@@ -112,7 +114,13 @@ class DirectWriter:
         first, self.next_id = self.next_id, self.next_id + count
         return first
 
-    def put(self, operation: Operation | Query, done: Done) -> None:
+    def listen(self, listener: HearWritten) -> None:
+        self.listeners.append(listener)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        self.soon.call(call)
+
+    def put(self, operation: Operation | Query, done: Done, may_wait: bool = False) -> None:
         self.queue.append((operation, done))
         if len(self.queue) == 1:
             self.clock.callLater(0, self.commit)
@@ -126,8 +134,12 @@ class DirectWriter:
         else:
             answers = answers_of(self.store, asked)
             self.commits += 1
+        hand_over(self.store.take_written(), self.listeners)
+        self.soon.is_open = True
         for (_, done), (result, error) in zip(batch, answers, strict=True):
             done(result, error)
+        for call in self.soon.taken():
+            call()
 
 
 class FakeChannel(Service):

@@ -35,10 +35,12 @@ class StartedWriter(DirectWriter):
     """A writer without a thread that gets its store when the connector starts, as the real one."""
 
     def __init__(self, clock: Any) -> None:
-        self.clock = clock
+        self.clock, self.listeners = clock, []
 
     def start(self, store: Store) -> None:
+        listeners = self.listeners
         super().__init__(self.clock, store)
+        self.listeners = listeners
 
     def stop(self) -> "Deferred[None]":
         self.store.close()

@@ -77,11 +77,10 @@ class DoorCase(SynchronousTestCase):
         self.addCleanup(self.writer.store.close)
         self.channel = FakeChannel()
         publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, FakeSink())
-        receiver = Receiver(self.writer, publisher.wake)
+        self.writer.listen(publisher.written)
+        receiver = Receiver(self.writer)
         backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
-        submitter = Submitter(
-            self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy(), told=publisher.wake
-        )
+        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy())
         self.channel.listener = submitter
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)

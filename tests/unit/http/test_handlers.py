@@ -52,9 +52,7 @@ class HandlerCase(SynchronousTestCase):
 
     def submitter(self, queue: str) -> Submitter:
         backlog = StoreBacklog(queue, self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
-        made = Submitter(
-            self.clock, WallClock(self.now), backlog, FakeChannel(), policy=RetryPolicy(), told=lambda: None
-        )
+        made = Submitter(self.clock, WallClock(self.now), backlog, FakeChannel(), policy=RetryPolicy())
         made.startService()
         self.clock.advance(0)
         return made
@@ -166,7 +164,7 @@ class WebhooksCase(HandlerCase):
 
     def setUp(self) -> None:
         super().setUp()
-        receiver = Receiver(self.writer, lambda: None)
+        receiver = Receiver(self.writer)
         self.webhooks = Webhooks(
             wall_clock=WallClock(self.now),
             channels={"smpp", "twilio"},

@@ -84,7 +84,7 @@ class DoorCase(HandlerCase):
             wall_clock=WallClock(self.now),
             channels={"smpp", "prov"},
             default_channel=default_channel,
-            receiver=Receiver(self.writer, lambda: None),
+            receiver=Receiver(self.writer),
             gate=self.gate,
             access=Access([KEY]),
             hooks={"prov": replace(found, public_url=PUBLIC)},

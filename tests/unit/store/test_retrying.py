@@ -35,7 +35,7 @@ class RetryingCase(SynchronousTestCase):
     def allocate(self, count: int) -> int:
         return count
 
-    def put(self, _operation: Operation, done: Done) -> None:
+    def put(self, _operation: Operation, done: Done, may_wait: bool = False) -> None:
         self.tries += 1
         if self.holds:
             self.held.append(done)

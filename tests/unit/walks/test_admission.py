@@ -19,7 +19,7 @@ class FakeWriter:
         self.asked: list[Any] = []
         self.probes: list[int | None] = []
 
-    def put(self, operation: ops.Operation, done: Any) -> None:
+    def put(self, operation: ops.Operation, done: Any, may_wait: bool = False) -> None:
         assert isinstance(operation, ops.Measure)
         self.asked.append(done)
         self.probes.append(operation.probe)
@@ -31,7 +31,8 @@ class FakeWriter:
 class AdmissionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.writer = Clock(), FakeWriter()
-        self.admission = Admission(self.clock, self.writer, Limits(backlog=100, free=1 << 20, depth=10))
+        writer: Any = self.writer
+        self.admission = Admission(self.clock, writer, Limits(backlog=100, free=1 << 20, depth=10))
         self.admission.startService()
         self.addCleanup(self.admission.stopService)
 

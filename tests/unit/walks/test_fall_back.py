@@ -15,6 +15,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import LOOK_AGAIN
 from smsconnector.store.falling import Falling, Found
 from smsconnector.store.store import Store
+from smsconnector.store.writer import Written
 from smsconnector.walks import fall_back as falling
 from smsconnector.walks import withdrawal
 from smsconnector.walks.backlog import StoreBacklog
@@ -48,11 +49,12 @@ class FallBackCase(SynchronousTestCase):
     def start(self) -> None:
         rules = EndRules(fall_backs={"smpp": FallBackRule(frozenset({"11", CODE_UNKNOWN}), self.resend)})
         self.writer = DirectWriter(self.clock, Store(self.path, rules=rules if self.is_configured else None))
+        self.writer.listen(self.tell)
         self.wall_clock, self.told, self.lives = WallClock(self.now), 0, self.lives + 1
         self.smpp, self.smpp_channel = self.outlet("smpp", FallBackTo("cloud", AFTER))
         self.cloud, self.cloud_channel = self.outlet("cloud", FallBackTo())
         outlets = {"smpp": self.smpp, "cloud": self.cloud}
-        self.fall_back = FallBack(self.clock, self.wall_clock, self.writer, self.tell, outlets)
+        self.fall_back = FallBack(self.clock, self.wall_clock, self.writer, outlets)
         self.fall_back.startService()
         run_what_is_due(self.clock)
 
@@ -71,7 +73,7 @@ class FallBackCase(SynchronousTestCase):
             process=self.lives,
             fall_back_after=after,
         )
-        submitter = Submitter(self.clock, self.wall_clock, backlog, channel, policy, self.tell)
+        submitter = Submitter(self.clock, self.wall_clock, backlog, channel, policy)
         channel.listener = submitter
         submitter.startService()
         return Outlet(channel, {"": submitter}, 3600.0, fall_back if self.is_configured else FallBackTo()), channel
@@ -79,7 +81,7 @@ class FallBackCase(SynchronousTestCase):
     def now(self) -> float:
         return EPOCH + self.clock.seconds()
 
-    def tell(self) -> None:
+    def tell(self, _events: Written) -> None:
         self.told += 1
 
     def accept(self, *sids: str, **more: Any) -> None:
@@ -224,9 +226,7 @@ class WalkCase(FallBackCase):
         self.window = self.smpp_channel.window = 0
         self.writer.full = True
         self.fall_back.stopService()
-        self.fall_back = FallBack(
-            self.clock, self.wall_clock, self.writer, self.tell, {"smpp": self.smpp, "cloud": self.cloud}
-        )
+        self.fall_back = FallBack(self.clock, self.wall_clock, self.writer, {"smpp": self.smpp, "cloud": self.cloud})
         self.fall_back.startService()
         self.advance(AFTER * 2)
         self.writer.full = False

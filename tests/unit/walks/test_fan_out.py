@@ -18,6 +18,8 @@ WANTED = {"jms": ALL_EVENTS, "crm": ALL_EVENTS, "reports": Selection((DELIVERY_R
 class FanOutCase(SynchronousTestCase):
     """``start`` says which sinks there are; ``answer`` has one of them take what it was given."""
 
+    listens = True
+
     def setUp(self) -> None:
         self.clock, self.path, self.count = Clock(), self.mktemp(), 0
         self.start(WANTED)
@@ -34,6 +36,8 @@ class FanOutCase(SynchronousTestCase):
             for name, sink in self.sinks.items()
         ]
         for publisher in self.publishers:
+            if self.listens:
+                self.writer.listen(publisher.written)
             publisher.startService()
         run_what_is_due(self.clock)
 
@@ -55,7 +59,7 @@ class FanOutCase(SynchronousTestCase):
         run_what_is_due(self.clock)
 
     def wake(self, *_result: object) -> None:
-        for publisher in self.publishers:
+        for publisher in () if self.listens else self.publishers:
             publisher.wake()
 
     def advance(self, seconds: float) -> None:
@@ -129,3 +133,9 @@ class FanOutCase(SynchronousTestCase):
         self.assertEqual((self.answer("new"), self.answer("jms")), ([2], [2]))
         self.restart(WANTED | {"new": ALL_EVENTS})
         self.assertEqual((self.answer("new"), self.answer("crm")), ([], [1, 2]))
+
+
+class ReadFanOutCase(FanOutCase):
+    """The same where the events are read."""
+
+    listens = False

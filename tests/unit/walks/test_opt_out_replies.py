@@ -23,7 +23,7 @@ class RepliesCase(WalkCase):
         rules = self.writer.store._opt_out = {"smpp": OptOutRules(words_of(["en"], {}))}
         outlets = {"smpp": Outlet(self.channel, {"": self.submitter}, 3600.0)}
         replies = OptOutReplies(self.wall_clock, rules, TEXTS, lambda: outlets)
-        self.receiver = Receiver(self.writer, self.publisher.wake, replies=replies)
+        self.receiver = Receiver(self.writer, replies=replies)
 
     def text(self, text: str, source: str = NUMBER, **more: Any) -> IncomingSegment:
         return IncomingSegment("smpp", ACCOUNT, source, "8228", text, int(self.now() * 1000), **more)

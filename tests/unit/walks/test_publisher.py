@@ -22,7 +22,8 @@ from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks import outbox_reading, publisher
 from smsconnector.walks.parked_events import MOST
-from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LOG_PERIOD, LONGEST_RETRY, REFUSALS_LOGGED, Publisher
+from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, Publisher
+from smsconnector.walks.refusals import LOG_PERIOD, REFUSALS_LOGGED
 from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask, run_what_is_due
@@ -45,9 +46,10 @@ class Dice(Random):
 
 
 class PublisherStage(SynchronousTestCase):
-    """A store in a file, one sink; ``tell`` and ``report`` write events, ``sink`` answers."""
+    """A store in a file, one sink; ``tell`` and ``report`` write events, ``sink`` answers. ``listens``: the publisher
+    is told of them; if not, it has to read them."""
 
-    selection = ALL_EVENTS
+    selection, listens = ALL_EVENTS, True
 
     def setUp(self) -> None:
         self.clock, self.path = Clock(), self.mktemp()
@@ -65,6 +67,8 @@ class PublisherStage(SynchronousTestCase):
         self.publisher = Publisher(
             self.clock, wall_clock, self.writer, self.writer, self.sink, SINK, self.selection, self.dice
         )
+        if self.listens:
+            self.writer.listen(self.publisher.written)
         self.publisher.startService()
         self.settle()
 
@@ -84,10 +88,14 @@ class PublisherStage(SynchronousTestCase):
             self.clock.advance(0.5)
             self.settle()
 
+    def wrote(self, *_answer: object) -> None:
+        if not self.listens:
+            self.publisher.wake()
+
     def tell(self, *texts: str) -> None:
         now = int(self.now() * 1000)
         parts = tuple(IncomingSegment("smpp", "a", "1", "2", text, now, sid=text) for text in texts)
-        self.writer.put(ops.Incoming(parts), lambda *_: self.publisher.wake())
+        self.writer.put(ops.Incoming(parts), self.wrote)
         self.settle()
 
     def answer(self, refused: set[str], verdict: EventVerdict = EventVerdict.REFUSED) -> None:
@@ -118,9 +126,7 @@ class PublisherStage(SynchronousTestCase):
         now = int(self.now() * 1000)
         for sid in sids:
             receipt = Receipt("twilio", sid, Finality.DELIVERED, "0", "delivered", now)
-            self.writer.put(
-                ops.Receive((receipt,), report_unknown=True, channel="smpp"), lambda *_: self.publisher.wake()
-            )
+            self.writer.put(ops.Receive((receipt,), report_unknown=True, channel="smpp"), self.wrote)
         self.settle()
 
 
@@ -231,7 +237,7 @@ class ParkingCase(PublisherStage):
         self.tell("a")
         report = Receipt("twilio", "x1", Finality.DELIVERED, "0", "delivered", int(self.now() * 1000))
         unknown = ops.Receive((report,), report_unknown=True, channel="smpp")
-        self.writer.put(unknown, lambda *_: self.publisher.wake())
+        self.writer.put(unknown, self.wrote)
         self.settle()
         self.answer({"a", "x1"})
         self.advance(FIRST_RETRY + 5)
@@ -247,7 +253,7 @@ class ParkingCase(PublisherStage):
         put: Any = self.writer.put
         late: list[Any] = []
 
-        def put_late(what: Any, done: Any) -> None:
+        def put_late(what: Any, done: Any, may_wait: bool = False) -> None:
             if isinstance(what, ops.LoadParkedEvents):
                 late.append((what, done))
             else:
@@ -499,6 +505,12 @@ class ParkingCase(PublisherStage):
         while self.confirm_kind(INCOMING_MESSAGE):
             pass
         self.successResultOf(drained)
+
+
+class ReadCase(ParkingCase):
+    """The same where the events are read."""
+
+    listens = False
 
 
 class AllSelectedCase(ParkingCase):

@@ -218,7 +218,7 @@ class ToldMeanwhileCase(WalkCase):
 
     def start(self, broken: bool = False) -> None:
         super().start(broken)
-        self.receiver = Receiver(self.writer, self.publisher.wake, self.submitter.messages_ended)
+        self.receiver = Receiver(self.writer, self.submitter.messages_ended)
 
     def tell(self, sid: str) -> None:
         """A callback that names our MessageSID."""

@@ -54,7 +54,8 @@ class WalkCase(SynchronousTestCase):
         self.sink, self.channel = FakeSink(), FakeChannel(self.window)
         self.publisher = Publisher(self.clock, self.wall_clock, self.writer, self.writer, self.sink)
         self.life += 1
-        self.receiver = Receiver(self.writer, self.publisher.wake)
+        self.writer.listen(self.publisher.written)
+        self.receiver = Receiver(self.writer)
         policy = RetryPolicy(
             attempts=self.attempts,
             initial=2,
@@ -72,15 +73,12 @@ class WalkCase(SynchronousTestCase):
             process=self.life,
             longest_pause=self.longest_pause,
         )
-        self.submitter = Submitter(
-            self.clock, self.wall_clock, self.backlog, self.channel, policy=policy, told=self.publisher.wake
-        )
+        self.submitter = Submitter(self.clock, self.wall_clock, self.backlog, self.channel, policy=policy)
         self.channel.listener = self.submitter
         self.sweeper = Sweeper(
             self.clock,
             self.wall_clock,
             self.writer,
-            self.publisher.wake,
             process=self.life,
             outlets=[Outlet(self.channel, {"": self.submitter}, 3600.0)],
         )

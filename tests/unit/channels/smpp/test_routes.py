@@ -83,9 +83,7 @@ class RoutesCase(SynchronousTestCase):
         backlog = StoreBacklog(
             f"smpp/{prefix}", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now)
         )
-        self.submitters[prefix] = Submitter(
-            self.clock, WallClock(self.now), backlog, route, policy=self.policy, told=lambda: None
-        )
+        self.submitters[prefix] = Submitter(self.clock, WallClock(self.now), backlog, route, policy=self.policy)
         return self.submitters[prefix]
 
     def now(self) -> float:
