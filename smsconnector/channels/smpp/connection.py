@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from smsconnector.net.hearing import FULL_READ, Hearing
 from smsconnector.net.tls import explain_failure
+from smsconnector.net.writing import write_at_once
 from smsconnector.smpp import session as smpp
 from smsconnector.timers import Repeating
 
@@ -92,7 +93,7 @@ class SMPPProtocol(net.Protocol):
         self._submits_at = None
         data = self.session.data_to_send()
         if data:
-            self.transport.write(data)
+            write_at_once(self.transport, data)
 
     # --- what is read, and what is not ----------------------------------------------------------------------
 

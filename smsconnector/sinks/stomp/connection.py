@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from smsconnector.net.hearing import Hearing
 from smsconnector.net.tls import TLS, explain_failure
+from smsconnector.net.writing import write_at_once
 from smsconnector.sinks.stomp.failover import Broker
 from smsconnector.sinks.stomp.frames import BatchPart, FrameRenderer, is_expressible
 from smsconnector.sinks.stomp.peers import (
@@ -357,7 +358,7 @@ class StompConnection(net.Protocol):
 
     def _write(self, data: bytes) -> None:
         self._last_sent = self.reactor.seconds()
-        self.transport.write(data)
+        write_at_once(self.transport, data)
 
 
 def shown(reason: Failure) -> str:
