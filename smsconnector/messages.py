@@ -1,7 +1,7 @@
 """The records that the packages exchange: messages, segments, outcomes, receipts and events.
 
-They are frozen dataclasses. Times are integers in milliseconds since the Unix epoch. Texts are ``str``. Addresses are
-``str`` as the SMSC sees them: digits without ``+``, or an alphanumeric sender.
+They never change: see ``record``. Times are integers in milliseconds since the Unix epoch. Texts are ``str``. Addresses
+are ``str`` as the SMSC sees them: digits without ``+``, or an alphanumeric sender.
 
 ``Segment.id`` counts up in each database. The id of a message is the id of its first segment. So ``message_id`` is
 ``segment.id - (segment.number - 1)``, and the order of ids is the order of acceptance.
@@ -10,12 +10,22 @@ They are frozen dataclasses. Times are integers in milliseconds since the Unix e
 import enum
 import os
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def record(made: type[T]) -> type[T]:
+    """The dataclass of a record that is made for each text. The type checker takes it for a frozen one. It is not
+    frozen when it runs, because a frozen one takes three times as long to make."""
+    return dataclass(slots=True, unsafe_hash=True)(made)
+
 
 LONGEST_WAIT = 3_600.0  # seconds; what a provider or a consumer asks for beyond that is a mistake
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """A text to a handset (MT), as it was accepted, already split into segments."""
 
@@ -30,7 +40,7 @@ class Message:
     is_limited: bool = False  # the request set the lifetime, so the network is told it as the validity period
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Segment:
     """What a channel submits with one submit_sm, or with one request to an HTTP provider."""
 
@@ -68,7 +78,7 @@ class Verdict(enum.IntEnum):
     DONE = 5  # the SMSC took it, and no receipt was asked for: this is the end
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """The result of submitting ``segment`` on ``account`` (the SMSC account whose ids are comparable)."""
 
@@ -81,7 +91,7 @@ class Outcome:
     may_come_late: bool = False  # UNKNOWN: the connection is still there, so a late response may still tell
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutcomeOfParts(Outcome):
     """An ACCEPTED by an HTTP provider that has made parts of the segment, and gave each an id. ``other_ids``: those
     after ``smsc_id``. ``one_report``: a report of any of them is about all of the segment. A class of its own, so that
@@ -91,7 +101,7 @@ class OutcomeOfParts(Outcome):
     one_report: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutcomeFound(Outcome):
     """The network was asked whether it had taken the segment, and has one like it, under ``smsc_id``. If another
     segment has that id, it is that one."""
@@ -106,7 +116,7 @@ class Finality(enum.IntEnum):
     UNCLEAR = 3  # perhaps an end, which is no delivery: the word is UNKNOWN, or one that nobody knows
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IncomingSegment:
     """A text from a handset (MO), or one part of it. ``count`` 1 means that it is whole."""
 
@@ -124,7 +134,7 @@ class IncomingSegment:
     written_in: str | None = None  # of a part: the alphabet of its octets, which text holds as hexadecimal digits
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """A delivery receipt (SMPP) or status notification (HTTP provider), read but not yet matched."""
 
@@ -139,7 +149,7 @@ class Receipt:
     incoming: IncomingSegment | None = None  # if esm_class does not mark it as a receipt: the text that it may be
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReceiptOfPart(Receipt):
     """A notification that names our own id of the segment too. ``smsc_id`` may be one of several that the provider has
     given it."""
@@ -162,7 +172,7 @@ class Selection(NamedTuple):
 ALL_EVENTS = Selection()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """One entry of the outbox. ``kind`` is DELIVERY_REPORT or INCOMING_MESSAGE. ``body`` is JSON in ASCII, without NUL.
     ``event_id`` is the same each time that the event is sent. ``attempts``: how often its sink has refused it, or

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smsconnector.errors import FramingError, PDUError
+from smsconnector.messages import record
 from smsconnector.smpp import congestion, outbind
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import (
@@ -106,7 +107,7 @@ class BindRefused:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """The response to a submit. A refusal has no ``message_id``."""
 
@@ -122,7 +123,7 @@ class Congestion:
     percent: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unanswered:
     """No response within ``response_timeout``: the window slot is free, the outcome is unknown."""
 
@@ -137,7 +138,7 @@ class Late:
     message_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delivered:
     """A deliver_sm or data_sm from the SMSC: to be answered with ``respond``."""
 

@@ -30,10 +30,10 @@ says which form a bind can use for them; it is the same one for all segments of 
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from smsconnector.errors import TextError
+from smsconnector.messages import record
 from smsconnector.sms import alphabet as alphabets
 from smsconnector.sms import choice, udh
 from smsconnector.sms.alphabet import USER_DATA_OCTETS
@@ -46,7 +46,7 @@ _CONCATENATION_OCTETS = {"single": 0, "udh8": 5, "udh16": 6, "sar": 0}  # of the
 _UNIT_BITS = {"gsm7": 7, "gsm7-packed": 7, "ascii": 7, "latin1": 8, "ucs2": 16}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """A text that was cut: ``segments`` joined are the text, after transliteration if that was asked for."""
 

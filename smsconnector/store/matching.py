@@ -41,15 +41,14 @@ A receipt without a match is not lost: the store parks it. Nothing of this needs
 """
 
 from collections import Counter
-from dataclasses import dataclass
 
 from smsconnector.lifecycle import SegmentState
-from smsconnector.messages import Receipt
+from smsconnector.messages import Receipt, record
 from smsconnector.smpp.message_ids import RAW, id_key, is_hexadecimal
 from smsconnector.sms.addresses import same_number
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """A segment that a receipt may belong to."""
 

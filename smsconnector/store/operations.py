@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection
+from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection, record
 from smsconnector.sms.opt_out import Wish
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 
@@ -36,7 +36,7 @@ class Accepted(enum.IntEnum):
     NOTHING = 2  # nothing was written: the message from which it goes on has ended, or was taken after all
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accept:
     """Write a message and its segments for the submitter of ``queue``. The ids of the segments are ``first_id`` and
     those that follow it. If the number has opted out, the message is ended in the same commit, unless it is to go
@@ -75,7 +75,7 @@ class Postpone:
     due_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """Write what became of submits. A segment with the verdict UNKNOWN is not sent again: it stays claimed, so that a
     late response can still tell, and ends after a grace. Result: the ids of the messages of these segments that became
@@ -87,7 +87,7 @@ class Record:
     earlier_now: int | None = None  # ``WallClock.earlier_milliseconds``, by which the age of receipts is judged
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receive:
     """Match receipts and write what they say, or park them. With ``report_unknown`` a receipt that fits no message is
     not parked: it is reported under the id it names, as of ``channel``. Result: a ``Received``."""
@@ -97,7 +97,7 @@ class Receive:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Received:
     """What became of the receipts of a ``Receive``. Receipts that only tell of progress are in none of the numbers."""
 
@@ -123,7 +123,7 @@ class Heard(NamedTuple):
     wishes: tuple[HeardWish, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Incoming:
     """Write incoming texts, or parts of texts. Whole texts become events. ``answers``, by the place of a text: what is
     accepted with it if it is a word that is new. Result: ``Heard``."""
@@ -132,7 +132,7 @@ class Incoming:
     answers: tuple[tuple[int, Accept], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Confirm:
     """The sink has taken responsibility for these events. Result: None."""
 

@@ -25,7 +25,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 Item = TypeVar("Item")
 Result = tuple[Any, StoreError | None]
 Done = Callable[[Any, StoreError | None], None]
-LONGEST_WAIT_S = 0.004  # what may wait, waits so long at most; it would be most of a small load's commits
+LONGEST_WAIT_S = 0.010  # what may wait, waits so long at most: at 100 texts a second most find company meanwhile
 
 
 class IReactorThreads(Protocol):
