@@ -17,7 +17,7 @@ from tests.simulation.gateway import Call
 from tests.simulation.gateway_laws import Sent
 from tests.simulation.plan import Crash, Disk, Freeze, SetClock, Stop, TornFile
 from tests.simulation.smsc import Submit
-from tests.simulation.world import FALL_CODES, FALLS_AFTER
+from tests.simulation.world import FALL_CODES, FALLS_AFTER, LIMITED
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Facts, Stored
@@ -62,7 +62,9 @@ def _move(sent: Sent, tag: Tag, before: "Stored", to: str) -> Iterator[Broken]:
         slack += 3600.0  # a stamp says little
     earlier = [one.final_at for one in facts.moved[tag] if one.final_at < at]
     began = max([before.accepted_at, *earlier])
-    if at < began + FALLS_AFTER - 0.1 and not failed and not facts.world.plan.of(SetClock):
+    limited = not facts.setups.isdisjoint(LIMITED)  # then the last attempt may have found no connection
+    used_up = limited and before.channel != "smpp" and sent.was_unreachable(before.channel, at)
+    if at < began + FALLS_AFTER - 0.1 and not (failed or used_up or facts.world.plan.of(SetClock)):
         yield "I9", f"text {tag} moves from {before.channel} at {at:.3f}, and came there at {began:.3f}"
     if any(one.sent_at > at + slack for tries in parts for one in tries):
         yield "I9", f"text {tag} is sent by {before.channel} after it has moved at {at:.3f}"
