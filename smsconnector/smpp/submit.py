@@ -109,6 +109,8 @@ class SubmitRenderer:
         self._last_resort = self._coding("ucs2")
         self._plans: dict[str, Form] = {}
         self._sources: dict[str, bytes] = {}
+        self._last_addresses: tuple[str | None, str] | None = None
+        self._rendered = b""  # of these
         self._validity_is_left = settings.validity == "auto"
         self._validity_is_asked = settings.validity != "none"
         self._longest = settings.validity if isinstance(settings.validity, int) else _CENTURY
@@ -131,8 +133,7 @@ class SubmitRenderer:
             user_data = b""
         return b"".join(
             (
-                self._source(segment.source or self._settings.source),
-                self.address(segment.destination, self._settings.dest_ton, self._settings.dest_npi),
+                self._addresses(segment),
                 self._with_header if has_header else self._plain,
                 self._left(segment, now)
                 if now is not None and (self._validity_is_left or (segment.is_limited and self._validity_is_asked))
@@ -143,6 +144,17 @@ class SubmitRenderer:
                 tlvs,
             )
         )
+
+    def _addresses(self, segment: Segment) -> bytes:
+        """service_type and both addresses. The parts of a long message follow each other: rendered once for all."""
+        both = (segment.source, segment.destination)
+        if both != self._last_addresses:
+            settings = self._settings
+            self._rendered = self._source(segment.source or settings.source) + self.address(
+                segment.destination, settings.dest_ton, settings.dest_npi
+            )
+            self._last_addresses = both
+        return self._rendered
 
     def address(self, address: str, ton: int | None = None, npi: int | None = None) -> bytes:
         """TON, NPI and the address (4.4.1): alphanumeric 5/0, international digits 1/1, short codes as set, unless

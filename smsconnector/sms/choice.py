@@ -18,12 +18,13 @@ from smsconnector.sms.septets import DEFAULT_TABLES, tables
 from smsconnector.sms.shift_tables import LANGUAGES, LOCKING, SINGLE
 from smsconnector.sms.transliteration import transliterate
 
+MOST_NAMED, BLOCK = 20, 80  # characters that forced UCS-2; characters of a text that are looked at for them together
 SEPTET_ALPHABETS = frozenset({"gsm7", "gsm7-packed"})
 
 
 class Choice(NamedTuple):
     """``text`` is what was asked for unless characters had to be replaced; those are ``transliterated``, each once.
-    ``forced_by`` are the characters that forced UCS-2."""
+    ``forced_by`` are the characters that forced UCS-2, the first MOST_NAMED at least."""
 
     alphabet: str
     text: str
@@ -45,7 +46,7 @@ def choose(
     characters = DEFAULT_TABLES.characters if by_septets else _common(frozenset(default_alphabets))
     if characters.issuperset(text):
         return Choice("gsm7", text)
-    foreign = _foreign(text, characters)
+    foreign = _first_foreign(text, characters)
     candidates = tuple(_candidates(tuple(national_languages))) if by_septets else ()
     exact = [(count(text, name), name) for name, repertoire in candidates if repertoire.issuperset(text)]
     if exact:
@@ -62,8 +63,19 @@ def choose(
     return Choice("ucs2", text, foreign)
 
 
-def _foreign(text: str, characters: frozenset[str]) -> str:
-    return "".join(character for character in dict.fromkeys(text) if character not in characters)
+def _first_foreign(text: str, characters: frozenset[str]) -> str:
+    """MOST_NAMED of them, or a few more: to find all in a long text would take longer than to cut it."""
+    foreign = ""
+    for start in range(0, len(text), BLOCK):
+        foreign += _foreign(text[start : start + BLOCK], characters, foreign)
+        if len(foreign) >= MOST_NAMED:
+            break
+    return foreign
+
+
+def _foreign(text: str, characters: frozenset[str], known: str = "") -> str:
+    """Each once, in the order in which they come first, without those that are known."""
+    return "".join(sorted((set(text) - characters).difference(known), key=text.index))
 
 
 @lru_cache(maxsize=64)

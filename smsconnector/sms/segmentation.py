@@ -184,7 +184,9 @@ def _unpacked(alphabet: str) -> str:
 
 
 def _cut(text: str, alphabet: str, units: int) -> Iterator[str]:
-    """The segments of ``text``, each of at most ``units``."""
+    """The segments of ``text``, each of at most ``units``. ``bmp`` is UCS-2 without surrogate pairs."""
+    if alphabet == "ucs2" and _units(text, alphabet) == len(text):
+        alphabet = "bmp"
     start = 0
     while start < len(text):
         end = _end_of_cluster(text, alphabet, units, start, _fitting(text, alphabet, units, start))
@@ -244,6 +246,7 @@ def _inside_cluster(text: str, start: int, position: int) -> bool:
     return before == _ZERO_WIDTH_JOINER or _extends(after)
 
 
+@lru_cache(maxsize=4096)
 def _extends(character: str) -> bool:
     """Whether ``character`` belongs to the cluster of the character before it."""
     if unicodedata.category(character) in _MARKS:

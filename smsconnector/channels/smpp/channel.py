@@ -43,11 +43,21 @@ class Route:
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""
+        if len(self.binds) == 1:
+            return self._send_all(self.binds[0], segments)
         used: set[Bind] = set()
         left = [segment for segment in segments if not self._send(segment, used)]
         for bind in used:
             bind.flush()
         return left
+
+    def _send_all(self, bind: Bind, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """There is one bind: whatever its number, a segment goes there."""
+        room = max(0, bind.room)
+        for one in segments[:room]:
+            bind.submit(one, self)
+        bind.flush()
+        return segments[room:]
 
     def _send(self, segment: Segment, used: set[Bind]) -> bool:
         bind = self._choose(segment.destination)
