@@ -1,6 +1,7 @@
 """Messages on their way out: accept, claim, give back and record them, and move them to other queues."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Outcome, OutcomeFound, Verdict
@@ -195,7 +196,8 @@ class OutgoingTexts(SeveralIds):
         updates = []
         accepted: list[AcceptedSegment] = []
         unanswered: list[int] = []
-        now = batch[-1].now
+        newest = max(batch, key=attrgetter("now"))  # some have waited for others
+        now = newest.now
         for outcome, due_at in pairs:
             segment = outcome.segment
             if outcome.verdict is Verdict.UNKNOWN:
@@ -216,9 +218,9 @@ class OutgoingTexts(SeveralIds):
             updates.append((segment.id, int(state), due_at, attempts, unknowns, *written))
         self._update("segment", _OF_OUTCOME, updates)
         if unanswered:
-            self._keep_unanswered(known, unanswered, batch[-1])
+            self._keep_unanswered(known, unanswered, newest)
         unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}
-        earlier = now if batch[-1].earlier_now is None else batch[-1].earlier_now
+        earlier = now if newest.earlier_now is None else newest.earlier_now
         if self._of_several:
             codes |= self._note_ids(known, (outcome for outcome, _ in pairs), accepted, now, earlier)
         if self._counts.parked_receipts and accepted:

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from smsconnector.errors import StoreError
 from smsconnector.store.database import open_readonly
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Query
 from smsconnector.store.queries import Queries
-from smsconnector.store.worker import Done, IReactorThreads, Result, Worker
+from smsconnector.store.worker import IReactorThreads, Result, Worker
 
 MOST_QUERIES = 100  # queries that are answered before their callbacks are called
 

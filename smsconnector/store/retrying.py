@@ -26,8 +26,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Operation
-from smsconnector.store.worker import Done
 from smsconnector.store.writer import IPut
 
 RETRY_INTERVAL = 1.0  # seconds

@@ -1,7 +1,7 @@
 """A thread that does one kind of work on the database, in batches. The writer is one, the reader another.
 
-1. ``put`` appends an item and its callback to a queue. Nothing else happens in the reactor's thread. What nobody waits
-   for may wait for other items: the batch of those takes it along. It waits for LONGEST_WAIT_S at most.
+1. ``put`` appends an item and its callback to the inbox. Nothing else happens in the reactor's thread. What nobody
+   waits for may wait a little for company (``inbox``).
 2. The thread takes the items that have come, at most ``most`` at a time, and answers them.
 3. One call into the reactor's thread passes all answers of a batch to their callbacks, in the order of ``put``. What
    was given to ``afterwards`` meanwhile is called behind the last of them.
@@ -10,22 +10,18 @@ A callback is called exactly once, as ``done(result, None)`` or as ``done(None, 
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
+from smsconnector.store.inbox import LONGEST_WAIT_S, Done, Entry, Inbox, Item
 
-Item = TypeVar("Item")
 Result = tuple[Any, StoreError | None]
-Done = Callable[[Any, StoreError | None], None]
-LONGEST_WAIT_S = 0.010  # what may wait, waits so long at most: at 100 texts a second most find company meanwhile
 
 
 class IReactorThreads(Protocol):
@@ -72,9 +68,10 @@ class Worker(Generic[Item]):
         *,
         name: str,
         most: int,
+        takes_along: Callable[[Item], bool] = lambda item: True,
     ) -> None:
         self._reactor, self._damaged, self._most = reactor, damaged, most
-        self._queue: deque[tuple[Item, Done, float]] = deque()  # the last is when it was put, of what may wait
+        self._inbox = Inbox(takes_along)
         self._wakes: SimpleQueue[None] = SimpleQueue()  # it blocks without Python code, unlike threading.Event
         self._is_awake = False  # the thread was woken, and will look at the queue
         self._timer: IDelayedCall | None = None  # when the thread is woken for what may wait
@@ -98,11 +95,10 @@ class Worker(Generic[Item]):
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
-        self._queue.append((item, done, self._reactor.seconds() if may_wait else 0.0))
-        if not may_wait:
+        if self._inbox.put(item, done, self._reactor.seconds() if may_wait else 0.0, may_wait):
             if not self._is_awake:
                 self._wake()
-        elif self._timer is None and not self._is_awake:
+        elif self._timer is None:
             self._timer = self._reactor.callLater(LONGEST_WAIT_S, self._look)
 
     def afterwards(self, call: Callable[[], None]) -> None:
@@ -116,12 +112,11 @@ class Worker(Generic[Item]):
     def _look(self) -> None:
         """Wake the thread if what may wait has waited long enough."""
         self._timer = None
-        with suppress(IndexError):  # the thread may take it just now
-            left = self._queue[0][2] + LONGEST_WAIT_S - self._reactor.seconds()
-            if left > 0:
-                self._timer = self._reactor.callLater(left, self._look)
-            elif not self._is_awake:
-                self._wake()
+        due_in = self._inbox.due_in(self._reactor.seconds())
+        if due_in is not None and due_in > 0:
+            self._timer = self._reactor.callLater(due_in, self._look)
+        elif due_in is not None and not self._is_awake:
+            self._wake()
 
     # --- in the thread --------------------------------------------------------------------------------------
 
@@ -138,9 +133,8 @@ class Worker(Generic[Item]):
             self._wakes.get()
             self._is_awake = False
             stopping = self._stopping  # read before the queue is emptied: once it is set, nothing is put any more
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most))]
-                answers = self._answer([item for item, _, _ in batch])
+            while batch := self._inbox.take(self._most, self._reactor.seconds(), everything=stopping):
+                answers = self._answer([item for item, _ in batch])
                 self._reactor.callFromThread(self._finish, batch, answers)
             if stopping:
                 self._close()
@@ -149,12 +143,12 @@ class Worker(Generic[Item]):
 
     # --- in the reactor's thread ----------------------------------------------------------------------------
 
-    def _finish(self, batch: Sequence[tuple[Item, Done, float]], answers: Sequence[Result]) -> None:
+    def _finish(self, batch: Sequence[Entry[Item]], answers: Sequence[Result]) -> None:
         damaged = next((error for _, error in answers if isinstance(error, StoreDamaged)), None)
         if damaged is not None:
             self._damaged(damaged)
         self._soon.is_open = True
-        for (item, done, _), (result, error) in zip(batch, answers, strict=True):
+        for (item, done), (result, error) in zip(batch, answers, strict=True):
             try:
                 done(result, error)
             except Exception:  # noqa: BLE001 — the edge of the loop: one callback's fault is not the others'

@@ -17,9 +17,10 @@ from typing import Protocol
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.messages import Event
-from smsconnector.store.operations import Operation
+from smsconnector.store.inbox import Done, Entry
+from smsconnector.store.operations import Accept, Operation
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done, IReactorThreads, Result, Worker
+from smsconnector.store.worker import IReactorThreads, Result, Worker
 
 MAXIMUM_BATCH = 4000  # operations in one transaction
 Written = Sequence[Event] | None  # events, in the order of their ids; None: they were not kept, and have to be read
@@ -50,7 +51,7 @@ class Writer(Worker[Operation]):
     _next_id: int
 
     def __init__(self, reactor: IReactorThreads, damaged: Callable[[StoreError], None] = lambda error: None) -> None:
-        super().__init__(reactor, damaged, name="store", most=MAXIMUM_BATCH)
+        super().__init__(reactor, damaged, name="store", most=MAXIMUM_BATCH, takes_along=takes_along)
         self._written: deque[Written] = deque()  # by the batches whose answers are on their way
         self._listeners: list[HearWritten] = []
 
@@ -72,19 +73,25 @@ class Writer(Worker[Operation]):
     @property
     def depth(self) -> int:
         """How many operations wait for their batch."""
-        return len(self._queue)
+        return len(self._inbox)
 
     def _answer(self, batch: Sequence[Operation]) -> list[Result]:
         answers = apply_batch(self._store, batch)
         self._written.append(self._store.take_written())
         return answers
 
-    def _finish(self, batch: Sequence[tuple[Operation, Done, float]], answers: Sequence[Result]) -> None:
+    def _finish(self, batch: Sequence[Entry[Operation]], answers: Sequence[Result]) -> None:
         hand_over(self._written.popleft(), self._listeners)
         super()._finish(batch, answers)
 
     def _close(self) -> None:
         self._store.close()
+
+
+def takes_along(operation: Operation) -> bool:
+    """Whether what may wait is written with it. A new text has nothing to do with what has become of others; all else
+    might be about the same segments."""
+    return type(operation) is not Accept
 
 
 def hand_over(written: Written, listeners: Sequence[HearWritten]) -> None:

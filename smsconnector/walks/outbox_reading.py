@@ -18,6 +18,11 @@ from smsconnector.store import operations as ops
 EVENTS_AT_ONCE = 500  # events read from the database by one query
 
 
+def are_many(events: Sequence[Event]) -> bool:
+    """More than are read at once."""
+    return len(events) > EVENTS_AT_ONCE or sum(len(event.body) for event in events) > ops.EVENT_OCTETS
+
+
 class OutboxReading:
     """What was read for the sink, which the database knows as ``sink``."""
 
@@ -88,13 +93,6 @@ class OutboxReading:
             for kind in self._places:
                 if query.only in (None, kind):  # it was set aside while the query was under way
                     self._places[kind] = self._read_up_to
-
-    def may_be_told(self, events: Sequence[Event]) -> bool:
-        """Whether these, which are new, need not be read: all before them was, and they are no more than are read at
-        once."""
-        if not (self.is_begun and self.is_through) or len(events) > EVENTS_AT_ONCE:
-            return False
-        return sum(len(event.body) for event in events) <= ops.EVENT_OCTETS
 
     def told(self, events: Sequence[Event]) -> Sequence[Event]:
         """These were just written, behind all that ``is_through`` knows of: those of them that were not read."""

@@ -40,7 +40,8 @@ from smsconnector.store.reader import IReader
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter, Waiters
 from smsconnector.store.writer import IWriter, Written
 from smsconnector.timers import Repeating
-from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading
+from smsconnector.walks.gathering import Gathering
+from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading, are_many
 from smsconnector.walks.parked_events import KindsOfEvents, pause_after
 from smsconnector.walks.refusals import RefusalsLog
 from smsconnector.wall_clock import WallClock
@@ -80,6 +81,7 @@ class Publisher(Service):
         self._answers: Counter[str] = Counter()  # by kind: events that the sink has answered for since the last look
         self._was_full: set[str] = set()  # the kinds of which the sink had enough at the last look
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
+        self._gathering = Gathering(clock, self._give_new)
         self._drained = Waiters()
         # By kind: the ids of parked events that are at the sink again.
         self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}
@@ -97,6 +99,7 @@ class Publisher(Service):
         super().stopService()
         self._look_timer.stop()
         self._pass_unwanted()
+        self._gathering.stop()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -105,6 +108,7 @@ class Publisher(Service):
         """Fires with None when the sink has answered for every event of the outbox that was not parked before. The
         answers may not be on disk yet: ``settled`` waits for that. The caller bounds how long it waits."""
         drained = self._drained.add()
+        self._gathering.give()
         self.wake()
         return drained
 
@@ -123,15 +127,13 @@ class Publisher(Service):
         if events is None or not self._may_take(events):
             self.wake()
             return
-        new = self._reading.told(events)
-        if new:
-            self._give(new, self._settle)
+        self._gathering.add(self._reading.told(events))
 
     def _may_take(self, events: Sequence[Event]) -> bool:
         """Whether all that came before them was read, so that they need not be read themselves."""
         if self._loading or not self.running or self._retrying.damaged or self._selection != ALL_EVENTS:
             return False
-        return self._reading.may_be_told(events) and not self._full()
+        return self._reading.is_begun and self._reading.is_through and not are_many(events) and not self._full()
 
     def wake(self) -> None:
         """Say that there may be new events in the outbox."""
@@ -194,11 +196,16 @@ class Publisher(Service):
         self._give_loaded(found.events)
 
     def _give_loaded(self, events: list[Event]) -> None:
+        self._gathering.give()  # they come before
         if events:
             self._give(events, self._settle)
         elif self._drained and not self._at_sink.total() and self._reading.is_through:
             self._drained.fire()
         self._load()
+
+    def _give_new(self, events: Sequence[Event]) -> None:
+        if not self._retrying.damaged:
+            self._give(events, self._settle)
 
     def _give(self, events: Sequence[Event], settle: TellOutcome) -> None:
         for event in events:

@@ -13,8 +13,9 @@ submitter moves the segments from one to the next.
 4. A segment that the network throttled keeps its lane and is sent again after a pause (``throttled``, ``pauses``).
    Where very many are throttled, those with a long pause go back to the disk.
 5. Every other segment comes back from the channel as an outcome, exactly once. The outcomes of one turn are written
-   together. Until they are, they take their place in the window, so that a kill can repeat no more than a window of
-   submits. While they cannot be written nothing more is submitted, for an outcome is a fact that only memory holds.
+   together; if nothing waits to be sent, they may wait for others, as long as these take no more than half of the
+   window. Until they are written, they take their place in the window, so that a kill can repeat no more than a window
+   of submits. While they cannot be written nothing more is submitted, for an outcome is a fact that only memory holds.
 6. A message that has to be tried again leaves its lane and may be overtaken. With ``strict_order`` its lane is kept
    until its fate is known (``strict_order``).
 7. A segment without a response in time may turn out to have been taken after all (``late``). It is not sent again
@@ -319,9 +320,8 @@ class Submitter(Service):
                 self._messages_end(ended, decided)
             self.pump()
 
-        self.backlog.record(
-            decided, recorded, may_wait=self._ready.is_through and not (self._pauses.over or self._pauses.paused)
-        )
+        nobody_waits = self._ready.is_through and not (self._pauses.over or self._pauses.paused)
+        self.backlog.record(decided, recorded, may_wait=nobody_waits and self._room() > self._recording)
 
     def late(self, outcome: Outcome) -> None:
         """The network has taken a segment whose outcome it gave as unknown."""

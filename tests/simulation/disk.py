@@ -20,11 +20,12 @@ from twisted.logger import Logger
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
 from smsconnector.store.database import open_readonly
+from smsconnector.store.inbox import LONGEST_WAIT_S, Done, Inbox
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.worker import LONGEST_WAIT_S, Done, Soon
-from smsconnector.store.writer import HearWritten, Written, apply_batch, hand_over
+from smsconnector.store.worker import Soon
+from smsconnector.store.writer import HearWritten, Written, apply_batch, hand_over, takes_along
 from tests.simulation.clock import Machine
 from tests.unit.fakes import HOUSEKEEPING, only_reads
 
@@ -76,7 +77,7 @@ class SimulatedWriter:
 
     def __init__(self, machine: Machine, faults: Faults, dice: Random, slowness: float) -> None:
         self._machine, self._faults, self._dice, self._slowness = machine, faults, dice, slowness
-        self._queue: list[tuple[ops.Operation, Done]] = []
+        self._inbox = Inbox(takes_along)
         self._busy = self._stopping = False
         self._stopped: Deferred[None] = Deferred()
         self._answered_at = 0.0
@@ -84,7 +85,6 @@ class SimulatedWriter:
         self.writing = 0  # operations that may write and are not answered yet
         self._soon = Soon()
         self._listeners: list[HearWritten] = []
-        self._timer: Any = None  # when what may wait has waited long enough
         self.store: Store
 
     def start(self, store: Store) -> None:
@@ -104,7 +104,7 @@ class SimulatedWriter:
 
     @property
     def depth(self) -> int:
-        return len(self._queue)
+        return len(self._inbox)
 
     def listen(self, listener: HearWritten) -> None:
         self._listeners.append(listener)
@@ -117,16 +117,10 @@ class SimulatedWriter:
             done(None, StoreUnavailable("the connector is stopping"))
             return
         self.writing += not isinstance(operation, _IDLE)
-        self._queue.append((operation, done))
-        if not may_wait:
+        if self._inbox.put(operation, done, self._machine.seconds(), may_wait):
             self._wake()
-        elif self._timer is None:
-            self._timer = self._machine.callLater(self._dice.random() * 2 * LONGEST_WAIT_S, self._waited)
-
-    def _waited(self) -> None:
-        self._timer = None
-        if self._queue:
-            self._wake()
+        else:
+            self._machine.callLater(LONGEST_WAIT_S, self._wake)
 
     # --- as the thread does -----------------------------------------------------------------------------------
 
@@ -136,8 +130,10 @@ class SimulatedWriter:
             self._machine.callLater(self._dice.random() * 0.001, self._take)
 
     def _take(self) -> None:
-        batch, self._queue = self._queue, []
-        if all(isinstance(operation, ops.Measure) for operation, _ in batch):
+        batch = self._inbox.take(len(self._inbox), self._machine.seconds(), everything=self._stopping)
+        if not batch:
+            self._go_on()
+        elif all(isinstance(operation, ops.Measure) for operation, _ in batch):
             self._apply(batch)
         else:
             self._machine.callLater(self._dice.random() * self._slowness, self._apply, batch)
@@ -167,11 +163,14 @@ class SimulatedWriter:
             at = max(self._answered_at, self._machine.seconds() + self._dice.random() * 0.001)
             self._answered_at = at
             self._machine.callLater(at - self._machine.seconds(), self._answer, batch, answers, written)
-        self._busy = False
-        if self._queue:
+        self._go_on()
+        if len(self._inbox):
             self._wake()
-        elif self._stopping:
-            self._busy = True
+
+    def _go_on(self) -> None:
+        """Nothing is being written."""
+        self._busy = self._stopping and not len(self._inbox)
+        if self._busy:
             self._machine.callLater(0.001, self._close)
 
     def _answers(self, operations: list[ops.Operation]) -> Any:

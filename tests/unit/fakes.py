@@ -13,11 +13,12 @@ from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.store import operations as ops
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Operation, Query
 from smsconnector.store.queries import Queries
 from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done, Result, Soon
+from smsconnector.store.worker import Result, Soon
 from smsconnector.store.writer import HearWritten, apply_batch, hand_over
 from smsconnector.walks.admission import Gate
 

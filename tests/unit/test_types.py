@@ -15,9 +15,9 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.messages import DELIVERY_REPORT
 from smsconnector.service import Connector
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Query
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter
 from tests.unit.toy import TOY_CHANNEL, TOY_SINK, ToyChannel, ToyChannelSection, ToySink

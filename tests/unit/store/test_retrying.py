@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Operation
 from smsconnector.store.retrying import RETRY_INTERVAL, RetryingWriter
-from smsconnector.store.worker import Done
 from smsconnector.store.writer import apply_batch
 from tests.recorded_log import RecordedLog
 

@@ -6,10 +6,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.store import operations as ops
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Query
 from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter, run_what_is_due

@@ -8,6 +8,7 @@ from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.parked import parked_events
 from smsconnector.store.store import Store
+from smsconnector.walks import gathering
 from smsconnector.walks.publisher import FIRST_RETRY, Publisher
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, DirectWriter, FakeSink, ask, run_what_is_due
@@ -21,6 +22,7 @@ class FanOutCase(SynchronousTestCase):
     listens = True
 
     def setUp(self) -> None:
+        self.patch(gathering, "GATHERED_FOR_S", 0.0)
         self.clock, self.path, self.count = Clock(), self.mktemp(), 0
         self.start(WANTED)
 

@@ -8,10 +8,11 @@ from twisted.internet.task import Clock
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import Finality, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
+from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Query
 from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
-from smsconnector.store.worker import Done, Result
+from smsconnector.store.worker import Result
 from smsconnector.walks import ready, throttled
 from tests.unit.fakes import DirectWriter, answers_of, message
 from tests.unit.walks.test_walks import ACCOUNT, WalkCase

@@ -20,7 +20,7 @@ from smsconnector.messages import (
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
-from smsconnector.walks import outbox_reading, publisher
+from smsconnector.walks import gathering, outbox_reading, publisher
 from smsconnector.walks.parked_events import MOST
 from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, Publisher
 from smsconnector.walks.refusals import LOG_PERIOD, REFUSALS_LOGGED
@@ -52,6 +52,7 @@ class PublisherStage(SynchronousTestCase):
     selection, listens = ALL_EVENTS, True
 
     def setUp(self) -> None:
+        self.patch(gathering, "GATHERED_FOR_S", 0.0)
         self.clock, self.path = Clock(), self.mktemp()
         self.dice = Dice(1.0)
         self.log = RecordedLog(self)

@@ -15,8 +15,8 @@ from smsconnector.messages import Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
 from smsconnector.store.store import Store
+from smsconnector.walks import gathering, ready, strict_order, throttled
 from smsconnector.walks import publisher as publishing
-from smsconnector.walks import ready, strict_order, throttled
 from smsconnector.walks import submitter as submitting
 from smsconnector.walks.backlog import FOR_EVER, StoreBacklog
 from smsconnector.walks.lanes import Lanes
@@ -43,6 +43,7 @@ class WalkCase(SynchronousTestCase):
     life = 0
 
     def setUp(self) -> None:
+        self.patch(gathering, "GATHERED_FOR_S", 0.0)
         self.clock = Clock()
         self.path = self.mktemp()
         self.start()
