@@ -19,7 +19,8 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from smsconnector.http.api import API
 from smsconnector.http.auth import Access
-from smsconnector.http.site import Routes, make_site
+from smsconnector.http.routes import Routes
+from smsconnector.http.server import make_site
 from smsconnector.sms.segmentation import segment
 from smsconnector.walks.outlet import Outlet
 from smsconnector.wall_clock import WallClock

@@ -17,6 +17,9 @@ Plain functions of octets and headers, which know no server:
 The server, made of Twisted's and Klein's parts:
 
 ``door``         the ports that it listens on
-``site``         bodies have a limit; a request finds its route
+``server``       its parts, put together
+``site``         bodies have a limit
+``bodies``       how many octets the bodies of all requests may have together
+``routes``       a request finds its route
 ``connections``  how many connections there may be, and how long one may take over a request
 """

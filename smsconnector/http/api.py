@@ -1,6 +1,6 @@
 """The table of routes, and the edge where an error becomes an answer.
 
-1. A server reads a request and finds its route in ``API.routes``: ``site.Routes`` does so by Klein.
+1. A server reads a request and finds its route in ``API.routes``: ``routes.Routes`` does so by Klein.
 2. ``API.serve`` checks who asks (``auth``) and calls the route's handler, a plain function of octets and headers.
 3. What goes wrong is JSON. 400 and its kin say which field and what to do, 503 says that nothing was done, 500
    says that it is our fault and in the log.

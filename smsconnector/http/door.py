@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 
 from smsconnector.http.api import API
 from smsconnector.http.connections import allow_files
-from smsconnector.http.site import Routes, make_site, with_backlog
+from smsconnector.http.routes import Routes
+from smsconnector.http.server import make_site, with_backlog
 from smsconnector.net.server_tls import listen
 
 

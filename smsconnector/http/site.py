@@ -8,38 +8,29 @@
 3. ``BoundedRequest`` keeps at most ``maximum_body`` octets of a body. The rest of a longer body is read and dropped, up
    to ``DRAIN`` octets, because a client that is still writing does not read the 413. If the client announces more than
    that, or asks before it sends (``Expect: 100-continue``), the connection gets its answer at once and is closed. All
-   bodies together may have ``BODIES_OCTETS``; a request beyond that gets 503, and its connection is closed. Providers
+   bodies together may have ``Bodies.most``; a request beyond that gets 503, and its connection is closed. Providers
    may post long lists: such a body may have ``maximum_webhook_body``. What all of them have beyond ``maximum_body``
-   together may have ``LONG_BODIES_OCTETS``, so that lists can't take the room of texts.
+   together may have ``Bodies.most_beyond``, so that lists can't take the room of texts.
 4. ``Routes`` finds the route, and ``API.serve`` has the request handled.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
-from klein import Klein
-from klein.resource import KleinResource
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
-from twisted.web.server import NOT_DONE_YET, Request, Site
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from twisted.web.server import Request, Site
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
 from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRoute, RequestHeaders
-from smsconnector.http.api import API
-from smsconnector.http.connections import Connection, Connections
+from smsconnector.http.bodies import Bodies
+from smsconnector.http.connections import Connection
 
-BODIES_OCTETS = 67_108_864  # octets of the bodies of all requests that have no answer yet
-LONG_BODIES_OCTETS = 33_554_432  # of these, what goes beyond the usual limit of one body
 DRAIN = 1_048_576  # octets beyond the limit of a body that are read and dropped
-BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
 
 def too_large(maximum: int) -> InvalidRequest:
@@ -50,14 +41,6 @@ def too_many_bodies() -> InvalidRequest:
     return InvalidRequest(
         "overloaded", "The bodies of the requests under way are too long together: try again later.", status=503
     )
-
-
-class Bodies:
-    """The octets of the bodies of all requests that have no answer yet. ``beyond``: of these, what goes beyond
-    ``maximum_body``."""
-
-    octets = 0
-    beyond = 0
 
 
 class BoundedChannel(HTTPChannel):
@@ -237,19 +220,16 @@ class BoundedRequest(Request):
                 self._refuse_at_once()
             return
         bodies, beyond = self.bodies, max(0, min(len(data), self._received - self.maximum_body))
-        if bodies.octets + len(data) > BODIES_OCTETS or bodies.beyond + beyond > LONG_BODIES_OCTETS:
+        if not bodies.take(len(data), beyond):
             cast(BoundedChannel, self.channel).refuse(too_many_bodies())
             return
-        bodies.octets += len(data)
-        bodies.beyond += beyond
         self._counted += len(data)
         self._counted_beyond += beyond
         super().handleContentChunk(data)
 
     def forget(self) -> None:
         """It has its answer, or nobody waits for one."""
-        self.bodies.octets -= self._counted
-        self.bodies.beyond -= self._counted_beyond
+        self.bodies.give_back(self._counted, self._counted_beyond)
         self._counted = self._counted_beyond = 0
 
     def process(self) -> None:
@@ -310,74 +290,6 @@ class BoundedRequest(Request):
         cast(BoundedChannel, self.channel).refuse(too_large(self.limit))
 
 
-class Routes(KleinResource):
-    """The table of ``api``, as Klein's routes. A path without a variable is found here by its octets, because the
-    matching of werkzeug, which Klein uses, costs more than the handler of ``/send``. All others are Klein's."""
-
-    def __init__(self, api: API) -> None:
-        self._api, app = api, Klein()
-        self.takes_lists = api.takes_lists
-        routes: dict[str, HTTPRoute] = {}  # by the name that Klein knows them by
-        for route in api.routes:
-            for path in route.paths(api.base_path):
-                name = f"{route.method} {path}"
-                routes[name] = route
-                app.route(path, endpoint=name, methods=[route.method], strict_slashes=False)(self._endpoint(route))
-        app.handle_errors(HTTPException)(self._nothing_there)
-        app.handle_errors(Exception)(self._our_fault)
-        super().__init__(app)
-        self._plain = {
-            (method.encode(), rule.rule.encode()): routes[rule.endpoint]
-            for rule in app.url_map.iter_rules()
-            if not rule.arguments
-            for method in rule.methods or ()
-        }
-
-    def render(self, request: Any) -> Any:
-        route = self._plain.get((request.method, request.path))
-        if route is None:
-            return super().render(request)
-        self._api.serve(route, request.record(route), request.answer)
-        return NOT_DONE_YET
-
-    def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
-        """What Klein calls: it serves ``route`` and gives a Deferred of the answer's body."""
-
-        def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
-            body: Deferred[bytes] = Deferred()
-            self._api.serve(
-                route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))
-            )
-            return body
-
-        return endpoint
-
-    def _nothing_there(self, request: Any, failure: Failure) -> bytes:
-        """No route has this path, or none with this method."""
-        error = failure.value
-        if isinstance(error, MethodNotAllowed):
-            allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
-            refused = InvalidRequest(
-                "method_not_allowed",
-                f"Use the method {allowed} here.",
-                status=405,
-                headers=((b"Allow", allowed.encode()),),
-            )
-        else:
-            code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
-            refused = InvalidRequest(
-                "not_found",
-                f"There is nothing here: see {self._api.base_path}/send.",
-                status=code if 400 <= code < 500 else 404,
-            )
-        head: bytes = request.set_head(replies.refusal(refused))
-        return head
-
-    def _our_fault(self, request: Any, failure: Failure) -> bytes:
-        head: bytes = request.set_head(self._api.our_fault(failure, request.path))
-        return head
-
-
 class QuietSite(Site):
     """Twisted's, without an access log, which costs more than the handlers do. Bodies have a limit, so they are kept
     in memory."""
@@ -389,41 +301,3 @@ class QuietSite(Site):
 
     def log(self, request: Any) -> None:
         pass
-
-
-def with_backlog(endpoint: str) -> str:
-    """The endpoint string with a backlog for a burst of connections, unless it has one. Twisted's own is 50: one more
-    that comes at once has to wait a second, until the client sends its SYN again."""
-    kind, *arguments = re.split(r"(?<!\\):", endpoint)
-    own = any("=" not in argument or argument.startswith("backlog=") for argument in arguments[1:])
-    return endpoint if own or kind == "systemd" else f"{endpoint}:backlog={BACKLOG}"
-
-
-def make_site(
-    resource: Routes,
-    clock: IReactorTime,
-    maximum_body: int,
-    idle_timeout: float,
-    request_timeout: float = 30.0,
-    maximum_connections: int = 10_000,
-    maximum_webhook_body: int = 1_048_576,
-) -> Connections:
-    """The server's factory. ``maximum_body`` and ``maximum_webhook_body`` in octets. ``idle_timeout`` (s): how long a
-    connection may be silent; ``request_timeout`` (s): how long a request may take to arrive."""
-
-    class ConfiguredRequest(BoundedRequest):
-        pass
-
-    ConfiguredRequest.maximum_body = ConfiguredRequest.limit = maximum_body
-    ConfiguredRequest.maximum_webhook_body = maximum_webhook_body
-    ConfiguredRequest.takes_lists = staticmethod(resource.takes_lists)
-    ConfiguredRequest.bodies = Bodies()
-    site = QuietSite(
-        resource,
-        requestFactory=ConfiguredRequest,
-        timeout=idle_timeout,
-        reactor=clock,
-        parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
-    )
-    site.displayTracebacks = False
-    return Connections(site, clock, maximum_connections, request_timeout)

@@ -16,10 +16,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from smsconnector.errors import InvalidRequest
-from smsconnector.http import connections, site
+from smsconnector.http import connections
+from smsconnector.http.bodies import Bodies
 from smsconnector.http.forms import parse_notification, parse_receive
 from smsconnector.http.requests import parse_send
-from smsconnector.http.site import Routes, make_site, with_backlog
+from smsconnector.http.routes import Routes
+from smsconnector.http.server import make_site, with_backlog
 from tests.recorded_log import RecordedLog
 from tests.unit.http.test_api import Answer, DoorCase
 
@@ -199,7 +201,7 @@ class BodiesCase(AbuseCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(site, "BODIES_OCTETS", 150_000)
+        self.patch(Bodies, "most", 150_000)
 
     def begin(self, octets: int = 60_000) -> tuple[Any, Transport]:
         """A client that sends so many octets of a body, and then waits."""

@@ -15,7 +15,8 @@ from smsconnector.hooks.hook import Hooks
 from smsconnector.http.api import API, NO_HOOKS
 from smsconnector.http.auth import Access
 from smsconnector.http.requests import parse_send
-from smsconnector.http.site import Routes, make_site
+from smsconnector.http.routes import Routes
+from smsconnector.http.server import make_site
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops

@@ -11,8 +11,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from smsconnector.hook_sections import NotificationSection, hooks_of
-from smsconnector.http import site
-from smsconnector.http.site import make_site
+from smsconnector.http.bodies import Bodies
+from smsconnector.http.server import make_site
 from tests.unit.http.test_abuse import GOOD, HEAD, AbuseCase, answers
 
 LIST = {"records": "results", "id": "messageId", "status": "status.groupName", "recipient": "to"}
@@ -96,7 +96,7 @@ class SumCase(ProviderCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(site, "LONG_BODIES_OCTETS", 2 * LONG)
+        self.patch(Bodies, "most_beyond", 2 * LONG)
 
     def begin(self, octets: int = LONG) -> tuple[Any, Any]:
         protocol, transport = self.connect()

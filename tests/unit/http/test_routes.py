@@ -13,7 +13,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.api import API
 from smsconnector.http.auth import CHALLENGE, Access
-from smsconnector.http.site import Routes
+from smsconnector.http.routes import Routes
 from smsconnector.sms.segmentation import Split
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import by_name

@@ -1,0 +1,88 @@
+"""The table of ``API`` as routes of twisted.web: which route a request is for.
+
+A path without a variable is found by its octets, all others by Klein.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from smsconnector.errors import InvalidRequest
+from smsconnector.http import replies
+from smsconnector.http.answers import HTTPRoute
+from smsconnector.http.api import API
+from smsconnector.http.site import BoundedRequest
+
+
+class Routes(KleinResource):
+    """The table of ``api``, as Klein's routes. A path without a variable is found here by its octets, because the
+    matching of werkzeug, which Klein uses, costs more than the handler of ``/send``. All others are Klein's."""
+
+    def __init__(self, api: API) -> None:
+        self._api, app = api, Klein()
+        self.takes_lists = api.takes_lists
+        routes: dict[str, HTTPRoute] = {}  # by the name that Klein knows them by
+        for route in api.routes:
+            for path in route.paths(api.base_path):
+                name = f"{route.method} {path}"
+                routes[name] = route
+                app.route(path, endpoint=name, methods=[route.method], strict_slashes=False)(self._endpoint(route))
+        app.handle_errors(HTTPException)(self._nothing_there)
+        app.handle_errors(Exception)(self._our_fault)
+        super().__init__(app)
+        self._plain = {
+            (method.encode(), rule.rule.encode()): routes[rule.endpoint]
+            for rule in app.url_map.iter_rules()
+            if not rule.arguments
+            for method in rule.methods or ()
+        }
+
+    def render(self, request: Any) -> Any:
+        route = self._plain.get((request.method, request.path))
+        if route is None:
+            return super().render(request)
+        self._api.serve(route, request.record(route), request.answer)
+        return NOT_DONE_YET
+
+    def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
+        """What Klein calls: it serves ``route`` and gives a Deferred of the answer's body."""
+
+        def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
+            body: Deferred[bytes] = Deferred()
+            self._api.serve(
+                route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))
+            )
+            return body
+
+        return endpoint
+
+    def _nothing_there(self, request: Any, failure: Failure) -> bytes:
+        """No route has this path, or none with this method."""
+        error = failure.value
+        if isinstance(error, MethodNotAllowed):
+            allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+            refused = InvalidRequest(
+                "method_not_allowed",
+                f"Use the method {allowed} here.",
+                status=405,
+                headers=((b"Allow", allowed.encode()),),
+            )
+        else:
+            code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
+            refused = InvalidRequest(
+                "not_found",
+                f"There is nothing here: see {self._api.base_path}/send.",
+                status=code if 400 <= code < 500 else 404,
+            )
+        head: bytes = request.set_head(replies.refusal(refused))
+        return head
+
+    def _our_fault(self, request: Any, failure: Failure) -> bytes:
+        head: bytes = request.set_head(self._api.our_fault(failure, request.path))
+        return head

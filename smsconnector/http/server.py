@@ -1,0 +1,50 @@
+"""The server, put together: what listens at an endpoint, and how it is told what that may cost."""
+
+import re
+
+from twisted.internet.interfaces import IReactorTime
+
+from smsconnector.http.bodies import Bodies
+from smsconnector.http.connections import Connections
+from smsconnector.http.routes import Routes
+from smsconnector.http.site import BoundedRequest, QuietSite
+
+BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
+
+
+def with_backlog(endpoint: str) -> str:
+    """The endpoint string with a backlog for a burst of connections, unless it has one. Twisted's own is 50: one more
+    that comes at once has to wait a second, until the client sends its SYN again."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    own = any("=" not in argument or argument.startswith("backlog=") for argument in arguments[1:])
+    return endpoint if own or kind == "systemd" else f"{endpoint}:backlog={BACKLOG}"
+
+
+def make_site(
+    resource: Routes,
+    clock: IReactorTime,
+    maximum_body: int,
+    idle_timeout: float,
+    request_timeout: float = 30.0,
+    maximum_connections: int = 10_000,
+    maximum_webhook_body: int = 1_048_576,
+) -> Connections:
+    """The server's factory. ``maximum_body`` and ``maximum_webhook_body`` in octets. ``idle_timeout`` (s): how long a
+    connection may be silent; ``request_timeout`` (s): how long a request may take to arrive."""
+
+    class ConfiguredRequest(BoundedRequest):
+        pass
+
+    ConfiguredRequest.maximum_body = ConfiguredRequest.limit = maximum_body
+    ConfiguredRequest.maximum_webhook_body = maximum_webhook_body
+    ConfiguredRequest.takes_lists = staticmethod(resource.takes_lists)
+    ConfiguredRequest.bodies = Bodies()
+    site = QuietSite(
+        resource,
+        requestFactory=ConfiguredRequest,
+        timeout=idle_timeout,
+        reactor=clock,
+        parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
+    )
+    site.displayTracebacks = False
+    return Connections(site, clock, maximum_connections, request_timeout)
