@@ -9,7 +9,7 @@ an answer costs both.
 """
 
 import resource
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Protocol
@@ -27,9 +27,11 @@ SPARE_FILES = 200  # open files for everything else: database, log, binds, broke
 @implementer(IHalfCloseableProtocol)
 class Connection(ProtocolWrapper):
     """One connection. ``waiting_since_s`` is the time (``Connections.now``) since when it has been waiting for the
-    client, as ``BoundedChannel`` notes it; None while it does not wait."""
+    client, as ``BoundedChannel`` or ``Lane`` notes it; None while it does not wait. ``silent_since_s`` is the time
+    since when a lane has heard nothing; None while the client waits for us. (``BoundedChannel`` has its own timer.)"""
 
     waiting_since_s: float | None = None
+    silent_since_s: float | None = None
     factory: "Connections"
 
     def readConnectionLost(self) -> None:
@@ -39,6 +41,14 @@ class Connection(ProtocolWrapper):
 
     def writeConnectionLost(self) -> None:
         """We never close our half alone."""
+
+    def hand_over(self, protocol: Any, octets: bytes, is_last: bool) -> None:
+        """From now on it is this protocol's, beginning with these octets. ``is_last``: no more will come."""
+        self.wrappedProtocol, self.silent_since_s = protocol, None
+        protocol.makeConnection(self)
+        protocol.dataReceived(octets)
+        if is_last:
+            protocol.no_more_comes()
 
     def request_is_whole(self) -> None:
         """All of the request has been received: the time that the answer takes is not the client's."""
@@ -56,16 +66,19 @@ class Refused(Protocol):
 
 @implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
-    """The factory that wraps the site: ``maximum`` connections at once, 0 for no limit; ``request_timeout`` (s)."""
+    """The factory that wraps the site, or the lanes: ``maximum`` connections at once, 0 for no limit;
+    ``request_timeout`` and ``idle_timeout`` (s), the latter for lanes."""
 
     log = Logger()
     protocol = Connection
     noisy = False
 
-    def __init__(self, factory: Any, clock: IReactorTime, maximum: int, request_timeout: float) -> None:
+    def __init__(
+        self, factory: Any, clock: IReactorTime, maximum: int, request_timeout: float, idle_timeout: float = 60.0
+    ) -> None:
         super().__init__(factory)
         self.clock = clock
-        self._maximum, self._request_timeout_s = maximum, request_timeout
+        self._maximum, self._request_timeout_s, self._idle_timeout_s = maximum, request_timeout, idle_timeout
         self._refused = 0
         self._looking = Repeating(clock, "the look for slow clients", self._look)
         self._hearing = Hearing(clock.seconds(), 2 * LOOK_INTERVAL_S)
@@ -104,7 +117,8 @@ class Connections(WrappingFactory):
         return super().buildProtocol(addr)
 
     def _look(self) -> None:
-        """Cut off who takes too long, and say in the log how many connections were refused since the last look."""
+        """Cut off who takes too long, close what is silent, and say in the log how many connections were refused since
+        the last look."""
         self._heard = self._hearing.tick(self.clock.seconds())
         slow = [
             one
@@ -113,6 +127,13 @@ class Connections(WrappingFactory):
         ]
         for connection in slow:
             connection.abortConnection()
+        silent = [
+            one
+            for one in self.protocols
+            if one.silent_since_s is not None and self.heard_for(one.silent_since_s) >= self._idle_timeout_s
+        ]
+        for connection in silent:
+            cast(Any, connection.wrappedProtocol).loseConnection()
         if self._refused:
             self.log.warn(
                 "{refused} connections were refused: {maximum} are open, the limit of http.maximum_connections",

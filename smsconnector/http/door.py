@@ -15,7 +15,7 @@ from smsconnector.net.server_tls import listen
 
 class DoorSettings(Protocol):
     """What the configuration says of the door: endpoints as Twisted describes them, sizes in octets, times in seconds;
-    ``maximum_connections`` 0 for no limit;
+    ``maximum_connections`` 0 for no limit; ``fast_lane`` False: twisted.web reads every request;
     ``warnings`` are sentences for the operator."""
 
     endpoints: list[str]
@@ -24,6 +24,7 @@ class DoorSettings(Protocol):
     idle_timeout: float
     request_timeout: float
     maximum_connections: int
+    fast_lane: bool
 
     @property
     def warnings(self) -> list[str]: ...
@@ -45,6 +46,7 @@ class Door:
             request_timeout=settings.request_timeout,
             maximum_connections=settings.maximum_connections,
             maximum_webhook_body=settings.maximum_webhook_body,
+            fast_lane=settings.fast_lane,
         )
 
     def open(self) -> str:

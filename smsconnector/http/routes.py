@@ -3,7 +3,8 @@
 A path without a variable is found by its octets, all others by Klein.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from klein import Klein
@@ -15,9 +16,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
-from smsconnector.http.answers import HTTPRoute
+from smsconnector.http.answers import NO_ARGUMENTS, HTTPRoute
 from smsconnector.http.api import API
 from smsconnector.http.site import BoundedRequest
+
+_PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9._-]+)+")  # each octet stands for itself
 
 
 class Routes(KleinResource):
@@ -25,7 +28,7 @@ class Routes(KleinResource):
     matching of werkzeug, which Klein uses, costs more than the handler of ``/send``. All others are Klein's."""
 
     def __init__(self, api: API) -> None:
-        self._api, app = api, Klein()
+        self.api, app = api, Klein()
         self.takes_lists = api.takes_lists
         routes: dict[str, HTTPRoute] = {}  # by the name that Klein knows them by
         for route in api.routes:
@@ -42,12 +45,27 @@ class Routes(KleinResource):
             if not rule.arguments
             for method in rule.methods or ()
         }
+        self._routes, self._mapper = routes, app.url_map.bind("")
+
+    def find(self, method: bytes, path: bytes) -> tuple[HTTPRoute, Mapping[str, str]] | None:
+        """The route that ``render`` serves a request by, and what stands in its path for the variables; None if there
+        is none, or if the path has other octets than letters, digits and a few signs."""
+        route = self._plain.get((method, path))
+        if route is not None:
+            return route, NO_ARGUMENTS
+        if not _PLAIN_PATH.fullmatch(path):
+            return None
+        try:
+            endpoint, arguments = self._mapper.match(path.decode("ascii"), method.decode("ascii"))
+        except HTTPException:
+            return None
+        return self._routes[endpoint], arguments
 
     def render(self, request: Any) -> Any:
         route = self._plain.get((request.method, request.path))
         if route is None:
             return super().render(request)
-        self._api.serve(route, request.record(route), request.answer)
+        self.api.serve(route, request.record(route), request.answer)
         return NOT_DONE_YET
 
     def _endpoint(self, route: HTTPRoute) -> Callable[..., "Deferred[bytes]"]:
@@ -55,7 +73,7 @@ class Routes(KleinResource):
 
         def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
             body: Deferred[bytes] = Deferred()
-            self._api.serve(
+            self.api.serve(
                 route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))
             )
             return body
@@ -77,12 +95,12 @@ class Routes(KleinResource):
             code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
             refused = InvalidRequest(
                 "not_found",
-                f"There is nothing here: see {self._api.base_path}/send.",
+                f"There is nothing here: see {self.api.base_path}/send.",
                 status=code if 400 <= code < 500 else 404,
             )
         head: bytes = request.set_head(replies.refusal(refused))
         return head
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
-        head: bytes = request.set_head(self._api.our_fault(failure, request.path))
+        head: bytes = request.set_head(self.api.our_fault(failure, request.path))
         return head

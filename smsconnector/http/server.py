@@ -1,11 +1,14 @@
 """The server, put together: what listens at an endpoint, and how it is told what that may cost."""
 
 import re
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connections
+from smsconnector.http.heads import Heads
+from smsconnector.http.lane import LONGEST_BODY, LaneFactory
 from smsconnector.http.routes import Routes
 from smsconnector.http.site import BoundedRequest, QuietSite
 
@@ -28,9 +31,11 @@ def make_site(
     request_timeout: float = 30.0,
     maximum_connections: int = 10_000,
     maximum_webhook_body: int = 1_048_576,
+    fast_lane: bool = True,
 ) -> Connections:
     """The server's factory. ``maximum_body`` and ``maximum_webhook_body`` in octets. ``idle_timeout`` (s): how long a
-    connection may be silent; ``request_timeout`` (s): how long a request may take to arrive."""
+    connection may be silent; ``request_timeout`` (s): how long a request may take to arrive. Without ``fast_lane``
+    everything goes through twisted.web."""
 
     class ConfiguredRequest(BoundedRequest):
         pass
@@ -38,7 +43,7 @@ def make_site(
     ConfiguredRequest.maximum_body = ConfiguredRequest.limit = maximum_body
     ConfiguredRequest.maximum_webhook_body = maximum_webhook_body
     ConfiguredRequest.takes_lists = staticmethod(resource.takes_lists)
-    ConfiguredRequest.bodies = Bodies()
+    ConfiguredRequest.bodies = bodies = Bodies()
     site = QuietSite(
         resource,
         requestFactory=ConfiguredRequest,
@@ -47,4 +52,8 @@ def make_site(
         parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
     )
     site.displayTracebacks = False
-    return Connections(site, clock, maximum_connections, request_timeout)
+    factory: Any = site
+    if fast_lane:
+        heads = Heads(resource.find, min(maximum_body, LONGEST_BODY))
+        factory = LaneFactory(site, heads, resource.api.serve, bodies, clock)
+    return Connections(factory, clock, maximum_connections, request_timeout, idle_timeout)

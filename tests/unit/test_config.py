@@ -330,6 +330,7 @@ events: {uri: "http://x", sink: file}
             ('http: {endpoints: ["tcp:99999:interface=127.0.0.1"]}', "http.endpoints"),
             ('http: {endpoints: ["tcp:8080", "tcp:8080"]}', "http.endpoints"),
             ("http: {base_path: msg-client/}", "http.base_path"),
+            ("http: {fast_lane: fast}", "http.fast_lane"),
             ("store: {retention: 30d}", "store.retention"),
             ("store: {path: /nowhere/sms.db}", "store.path"),
             ("store: {path: /}", "store.path"),

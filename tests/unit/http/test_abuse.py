@@ -5,7 +5,7 @@ import resource
 import time
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionLost
@@ -21,9 +21,9 @@ from smsconnector.http.bodies import Bodies
 from smsconnector.http.forms import parse_notification, parse_receive
 from smsconnector.http.requests import parse_send
 from smsconnector.http.routes import Routes
-from smsconnector.http.server import make_site, with_backlog
+from smsconnector.http.server import with_backlog
 from tests.recorded_log import RecordedLog
-from tests.unit.http.test_api import Answer, DoorCase
+from tests.unit.http.ways import Answer, DoorCase, both_ways
 
 HEAD = b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
@@ -52,6 +52,10 @@ class Transport(StringTransport):
         if self.producer is not None:
             self.producer.resumeProducing()
         return octets
+
+    def unregisterProducer(self) -> None:
+        """As Twisted's own: whether there is one or not."""
+        self.producer = None
 
     def loseConnection(self) -> None:
         self.disconnecting = True
@@ -92,6 +96,7 @@ def answers(octets: bytes) -> list[Answer]:
     return [Answer(one) for one in found if not one.startswith(b"HTTP/1.1 100")]
 
 
+@both_ways
 class TimeCase(AbuseCase):
     def test_dripping(self) -> None:
         """An octet now and then keeps no connection: the whole request has to be there in time."""
@@ -196,6 +201,7 @@ class TimeCase(AbuseCase):
             self.assertTrue(transport.aborted, octets)
 
 
+@both_ways
 class BodiesCase(AbuseCase):
     """The bodies of all requests together."""
 
@@ -246,10 +252,11 @@ class BodiesCase(AbuseCase):
         self.assertEqual(self.status(self.begin()[1]), [503])
 
 
+@both_ways
 class ManyCase(AbuseCase):
     def test_limit(self) -> None:
         """Beyond the limit a connection is closed at once; when one has gone there is room again."""
-        self.site = make_site(self.site.wrappedFactory.resource, self.clock, 65_536, 60.0, 30.0, 3)
+        self.site = self.make_site(maximum_connections=3)
         open_ones = [self.connect() for _ in range(3)]
         self.assertTrue(self.connect()[1].aborted)
         open_ones[0][0].connectionLost(None)
@@ -258,7 +265,7 @@ class ManyCase(AbuseCase):
 
     def test_limit_under_tls(self) -> None:
         """Where Twisted wraps each protocol, and stumbles over none."""
-        self.site = make_site(self.site.wrappedFactory.resource, self.clock, 65_536, 60.0, 30.0, 1)
+        self.site = self.make_site(maximum_connections=1)
         self.connect()
         protocol, transport = (
             TLSMemoryBIOFactory(CertificateOptions(), False, self.site).buildProtocol(None),
@@ -270,7 +277,7 @@ class ManyCase(AbuseCase):
 
     def test_no_limit(self) -> None:
         """0 is none."""
-        self.site = make_site(self.site.wrappedFactory.resource, self.clock, 65_536, 60.0, 30.0, 0)
+        self.site = self.make_site(maximum_connections=0)
         self.assertFalse(any(self.connect()[1].aborted for _ in range(50)))
 
     def test_never_reads(self) -> None:
@@ -355,6 +362,7 @@ class ManyCase(AbuseCase):
                 serverFromString(MemoryReactor(), with_backlog(endpoint))
 
 
+@both_ways
 class OctetsCase(AbuseCase):
     def check(self, answer: Answer, status: int, octets: bytes) -> None:
         """What is refused is refused in JSON, with a sentence."""
@@ -494,10 +502,8 @@ class OctetsCase(AbuseCase):
             )
             for kind, body in (("application/json", GOOD.decode()), (FORM, "Body=x&From=1&To=2&SmsSid=7"), (FORM, ""))
         ]
-        resource = self.site.wrappedFactory.resource
-        self.assertIsInstance(resource, Routes)
         short = [self.seen(request) for request in requests]
-        self.patch(resource, "_plain", {})
+        self.patch(self.resource, "_plain", {})
         self.assertEqual([self.seen(request) for request in requests], short)
         self.assertEqual({one[0] for one in short}, {200, 400, 404, 405})
 
@@ -555,7 +561,7 @@ class OctetsCase(AbuseCase):
         self.assertRaises(InvalidRequest, parse_send, body)
         self.assertLess(time.process_time() - started, 5.0)  # seconds; comparing each with each takes minutes
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(
         st.lists(
             st.binary(max_size=50)
@@ -600,7 +606,7 @@ class OctetsCase(AbuseCase):
                     self.assertEqual(answer.header("Content-Type"), "application/json")
         self.assertEqual(self.failures_said, [])
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(st.binary(max_size=100) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
     def test_any_body(self, octets: bytes) -> None:
         """The parsers give a record or say what is wrong."""

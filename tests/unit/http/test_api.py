@@ -2,140 +2,14 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.http_headers import Headers
-
-from smsconnector.hooks.hook import Hooks
-from smsconnector.http.api import API, NO_HOOKS
-from smsconnector.http.auth import Access
 from smsconnector.http.requests import parse_send
-from smsconnector.http.routes import Routes
-from smsconnector.http.server import make_site
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
-from smsconnector.sms.segmentation import segment
-from smsconnector.store import operations as ops
-from smsconnector.store.store import Store
-from smsconnector.walks.backlog import StoreBacklog
-from smsconnector.walks.outlet import Outlet
-from smsconnector.walks.publisher import Publisher
-from smsconnector.walks.receiver import Receiver
-from smsconnector.walks.retry_policy import RetryPolicy
-from smsconnector.walks.submitter import Submitter
-from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, FakeSink, ask
-
-FORM = "application/x-www-form-urlencoded"
+from tests.unit.http.ways import FORM, Answer, DoorCase, both_ways
 
 
-class Answer:
-    """A response, taken apart."""
-
-    def __init__(self, octets: bytes) -> None:
-        head, _, self.body = octets.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
-        self.status = int(first.split(" ")[1])
-        self.headers = Headers()
-        for line in lines:
-            name, _, value = line.partition(":")
-            self.headers.addRawHeader(name, value.strip())
-        if self.header("Transfer-Encoding") == "chunked":
-            self.body = _joined(self.body)
-
-    def header(self, name: str) -> str | None:
-        values = self.headers.getRawHeaders(name)
-        return values[0] if values else None
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def error(self) -> Any:
-        return self.json["error"]
-
-
-def _joined(chunks: bytes) -> bytes:
-    body = b""
-    while chunks:
-        size, _, chunks = chunks.partition(b"\r\n")
-        body, chunks = body + chunks[: int(size, 16)], chunks[int(size, 16) + 2 :]
-    return body
-
-
-class DoorCase(SynchronousTestCase):
-    keys: tuple[str, ...] = ()
-    hooks: Mapping[str, Hooks] = NO_HOOKS
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.writer = DirectWriter(self.clock, Store(":memory:"))
-        self.addCleanup(self.writer.store.close)
-        self.channel = FakeChannel()
-        publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, FakeSink())
-        self.writer.listen(publisher.written)
-        receiver = Receiver(self.writer)
-        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
-        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy())
-        self.channel.listener = submitter
-        submitter.startService()
-        self.channel.cut = partial(segment, maximum_segments=4)
-        outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600)}
-        self.gate = FakeGate()
-        api = API(
-            wall_clock=WallClock(self.now),
-            outlets=outlets,
-            default_channel="smpp",
-            webhook_channel="smpp",
-            receiver=receiver,
-            reader=self.writer,
-            access=Access(self.keys),
-            base_path="/msg-client",
-            gate=self.gate,
-            health=lambda: {"binds": {"a": "bound"}},
-            hooks=self.hooks,
-        )
-        self.site = make_site(Routes(api), self.clock, 65_536, 60.0)
-
-    def now(self) -> float:
-        return EPOCH + self.clock.seconds()
-
-    def exchange(self, octets: bytes, settle: bool = True) -> StringTransport:
-        protocol = self.site.buildProtocol(None)
-        transport = StringTransport()
-        self.patch(transport, "abortConnection", transport.loseConnection)
-        protocol.makeConnection(transport)
-        protocol.dataReceived(octets)
-        if settle:
-            self.settle()
-        return transport
-
-    def settle(self) -> None:
-        for _ in range(10):
-            self.clock.advance(0)
-
-    def request(self, method: str, path: str, body: bytes | str = b"", **headers: str) -> Answer:
-        body = body.encode() if isinstance(body, str) else body
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        return Answer(self.exchange("\r\n".join(lines).encode() + b"\r\n\r\n" + body).value())
-
-    def send(self, path: str = "/msg-client/send", **data: Any) -> Answer:
-        return self.request("POST", path, json.dumps(data), Content_Type="application/json")
-
-    def form(self, path: str, body: bytes | str, content_type: str = FORM) -> Answer:
-        return self.request("POST", path, body, Content_Type=content_type)
-
-    def events(self) -> list[Any]:
-        (events,) = ask(self.writer.store, [ops.LoadEvents(SINK, 0, 100)])
-        return list(events)
-
-
+@both_ways
 class SendCase(DoorCase):
     def test_accepted(self) -> None:
         """200 with an empty body; the MessageSID and where to ask for it are headers."""
@@ -269,6 +143,7 @@ class SendCase(DoorCase):
             self.assertEqual((request.to, request.source), ("923001234567", "923001234567"), written)
 
 
+@both_ways
 class BodyCase(DoorCase):
     def test_too_long(self) -> None:
         """Over 64 KiB: 413, whether the length was announced or not; at 64 KiB it is still looked at."""
@@ -294,6 +169,7 @@ class BodyCase(DoorCase):
         self.assertTrue(transport.disconnecting)
 
 
+@both_ways
 class PathCase(DoorCase):
     def test_wrong_path(self) -> None:
         """404, in JSON."""
@@ -328,6 +204,7 @@ class PathCase(DoorCase):
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
 
+@both_ways
 class ReceiveCase(DoorCase):
     FIELDS = "From=%2B923001234567&To=8228&SmsSid=SM9"
 
@@ -391,6 +268,7 @@ class ReceiveCase(DoorCase):
         self.assertEqual(self.form("/msg-client/pigeon/receive", f"Body=x&{self.FIELDS}").status, 404)
 
 
+@both_ways
 class NotificationCase(DoorCase):
     def test_statuses(self) -> None:
         """Ends are reported once under the provider's id; progress is answered and reported never."""
@@ -429,6 +307,7 @@ class NotificationCase(DoorCase):
             self.assertEqual((answer.status, answer.error["field"]), (400, field))
 
 
+@both_ways
 class EmptyKeyCase(DoorCase):
     keys = ("", "good")
 
@@ -439,6 +318,7 @@ class EmptyKeyCase(DoorCase):
         self.assertEqual(self.request("POST", "/msg-client/send", body, Authorization="Bearer ").status, 401)
 
 
+@both_ways
 class KeysCase(DoorCase):
     keys = ("first-key", "second-key")
 

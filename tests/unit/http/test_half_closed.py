@@ -12,11 +12,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from tests.unit.http.test_abuse import GOOD, HEAD, NOTHING, SEND, AbuseCase, Transport, answers
+from tests.unit.http.ways import both_ways
 
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
 EXPECT = HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(GOOD)
 
 
+@both_ways
 class HalfClosedCase(AbuseCase):
     def half_close(self, protocol: Any, transport: StringTransport) -> None:
         """What Twisted does when the client has closed its writing half: a protocol that does not know of halves loses

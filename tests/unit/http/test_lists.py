@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 
 from smsconnector.hook_sections import NotificationSection, hooks_of
 from smsconnector.http.bodies import Bodies
-from smsconnector.http.server import make_site
 from tests.unit.http.test_abuse import GOOD, HEAD, AbuseCase, answers
+from tests.unit.http.ways import both_ways
 
 LIST = {"records": "results", "id": "messageId", "status": "status.groupName", "recipient": "to"}
 PATH = "/msg-client/smpp/delivery-notification"
@@ -32,6 +32,7 @@ class ProviderCase(AbuseCase):
         return json.dumps({"results": [one | {"messageId": f"m{at}"} for at in range(count)]}).encode()
 
 
+@both_ways
 class ListCase(ProviderCase):
     def test_a_list(self) -> None:
         """470 kB, with its length announced or in chunks: all of it is on disk."""
@@ -85,12 +86,12 @@ class ListCase(ProviderCase):
     def test_a_setting(self) -> None:
         """Both limits can be set; the greater one holds for lists."""
         for usual, lists, wanted in ((1_024, 300_000, 300_000), (500_000, 1_024, 500_000)):
-            resource = self.site.wrappedFactory.resource
-            self.site = make_site(resource, self.clock, usual, 60.0, maximum_webhook_body=lists)
+            self.site = self.make_site(usual, maximum_webhook_body=lists)
             self.assertEqual(self.request("POST", PATH, self.results(1, wanted - 1_000)).status, 200)
             self.assertEqual(self.request("POST", PATH, self.results(1, wanted)).status, 413)
 
 
+@both_ways
 class SumCase(ProviderCase):
     """Long lists together have a share of the memory that all bodies may have, and ``/send`` has the rest."""
 
@@ -128,5 +129,4 @@ class SumCase(ProviderCase):
             self.assertEqual(self.status(protocols[1][1]), [503])
             protocols[1][0].connectionLost(Failure(ConnectionLost()))
             self.assertEqual(self.request("POST", PATH, self.results(1, LONG)).status, 200)
-        bodies = self.site.wrappedFactory.requestFactory.bodies
-        self.assertEqual((bodies.octets, bodies.beyond), (0, 0))
+        self.assertEqual((self.bodies.octets, self.bodies.beyond), (0, 0))
