@@ -187,18 +187,17 @@ class Lane(Protocol):
     def _flush(self) -> None:
         """Write the answers that are there, up to the first that is not."""
         under_way = self._under_way
-        octets, closes, count = [], False, 0
+        ready = []
         for reply in under_way:
             if not reply.octets:
                 break
-            octets.append(reply.octets)
-            closes = reply.closes
-            count += 1
-        if not count:
+            ready.append(reply)
+        if not ready:
             return
-        del under_way[:count]
-        self._write(b"".join(octets) if count > 1 else octets[0])
-        if closes:
+        del under_way[: len(ready)]
+        last = ready[-1]
+        self._write(last.octets if len(ready) == 1 else b"".join([reply.octets for reply in ready]))
+        if last.closes:
             self.loseConnection()
 
     def _write(self, octets: bytes) -> None:

@@ -9,15 +9,13 @@ from twisted.web.server import version
 
 from smsconnector.http.answers import Answer
 
-_CONTENT_TYPE = b"Content-Type: "
 
-
-def _prefix(name: bytes) -> bytes:
-    """The name of a field as twisted.web spells it, with colon and space."""
+def _spelled(name: bytes) -> bytes:
+    """The name of a field as twisted.web spells it."""
     headers = Headers()
     headers.setRawHeaders(name, [b""])
     ((spelled, _),) = headers.getAllRawHeaders()
-    return spelled + b": "
+    return spelled
 
 
 class Renderer:
@@ -26,7 +24,9 @@ class Renderer:
     def __init__(self) -> None:
         self._second = 0
         self._begins: dict[tuple[int, bool], bytes] = {}  # of this second, by status and whether it closes
-        self._prefixes: dict[bytes, bytes] = {}  # by the names that our handlers give, which are few
+        # By the names that our handlers give, in their order, which are few: the fields with room for their values, and
+        # whether Content-Type is one of them.
+        self._templates: dict[tuple[bytes, ...], tuple[bytes, bool]] = {}
 
     def octets(self, answer: Answer, closes: bool) -> bytes:
         """The whole answer. ``closes``: the connection will be closed behind it."""
@@ -36,19 +36,20 @@ class Renderer:
             self._second = second
             self._begins.clear()
         begin = self._begins.get((status, closes)) or self._begin(status, closes)
-        prefixes = self._prefixes
-        fields = {prefixes.get(name) or self._know(name): value for name, value in headers}
+        names, values = zip(*headers, strict=True) if headers else ((), ())
+        template, has_type = self._templates.get(names) or self._know(names)
+        if names and not template:  # one is there twice: the last value counts
+            once = {_spelled(name): value for name, value in headers}
+            return self.octets(Answer(status, tuple(once.items()), body), closes)
+        lines = template % values
+        if lines.count(b"\n") + lines.count(b"\r") != 2 * len(names):  # one in a value
+            lines = template % tuple([b" ".join(value.splitlines()) for value in values])
         if not body:
-            end = b"Content-Length: 0\r\n\r\n"
-        elif _CONTENT_TYPE in fields or status in NO_BODY_CODES:
-            end = b"Content-Length: %d\r\n\r\n" % len(body)
-        else:
-            end = b"Content-Length: %d\r\nContent-Type: text/html\r\n\r\n" % len(body)
-        lines = b"".join([b"%s%s\r\n" % field for field in fields.items()])
-        if lines.count(b"\n") + lines.count(b"\r") != 2 * len(fields):
-            clean = [(prefix, b" ".join(value.splitlines())) for prefix, value in fields.items()]
-            lines = b"".join([b"%s%s\r\n" % field for field in clean])
-        return begin + lines + end + (b"" if status in NO_BODY_CODES else body)
+            return b"%b%bContent-Length: 0\r\n\r\n" % (begin, lines)
+        if status in NO_BODY_CODES:
+            return b"%b%bContent-Length: %d\r\n\r\n" % (begin, lines, len(body))
+        kind = b"" if has_type else b"Content-Type: text/html\r\n"
+        return b"%b%bContent-Length: %d\r\n%b\r\n%b" % (begin, lines, len(body), kind, body)
 
     def _begin(self, status: int, closes: bool) -> bytes:
         connection = b"Connection: close\r\n" if closes else b""
@@ -63,6 +64,10 @@ class Renderer:
         self._begins[status, closes] = begin
         return begin
 
-    def _know(self, name: bytes) -> bytes:
-        prefix = self._prefixes[name] = _prefix(name)
-        return prefix
+    def _know(self, names: tuple[bytes, ...]) -> tuple[bytes, bool]:
+        """An empty template if a name is there twice."""
+        spelled = [_spelled(name) for name in names]
+        is_plain = len(set(spelled)) == len(spelled)
+        template = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in spelled]) if is_plain else b""
+        found = self._templates[names] = template, b"Content-Type" in spelled
+        return found

@@ -6,8 +6,7 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 import json
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.http.charsets import decode
@@ -17,8 +16,7 @@ Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(NamedTuple):
     """The body of ``/send``; addresses are normalised."""
 
     to: str

@@ -47,6 +47,8 @@ def masked(address: str) -> str:
 def normal_number(text: str) -> str:
     """A number as the SMSC wants it: 3 to 20 digits. Plus, spaces, dashes, dots, slashes, brackets and what is not
     seen are taken off, and the international prefix 00. Raises AddressError."""
+    if _NUMBER.fullmatch(text):  # as nearly all are written: there is nothing to take off
+        return _digits(text, text, "invalid_number")
     number = text.translate(_DECORATION).strip()
     if not _NUMBER.fullmatch(number):
         raise AddressError(

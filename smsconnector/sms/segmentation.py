@@ -39,6 +39,7 @@ from smsconnector.sms import choice, udh
 from smsconnector.sms.alphabet import USER_DATA_OCTETS
 from smsconnector.sms.septets import ESCAPE
 
+SHORT = 80  # characters of GSM 03.38 that always fit into one segment: each is a septet, or two
 MAXIMUM_SEGMENTS = 255  # the count is one octet (GSM 03.40 section 9.2.3.24.1)
 
 FORMS = ("udh8", "udh16", "sar", "payload")
@@ -56,6 +57,7 @@ class Split:
     transliterated: str = ""  # the distinct characters that were replaced by what is near
 
 
+@lru_cache(maxsize=1024)
 def capacity(alphabet: str, form: str) -> int:
     """How many units of ``alphabet`` a segment holds: one of several (``udh8``, ``udh16``, ``sar``) or a ``single``."""
     base, shift_elements = _shifts(alphabet)
@@ -110,6 +112,8 @@ def segment(
             transliterate,
         )
         alphabet, text, forced_by, transliterated = chosen
+        if alphabet == "gsm7" and len(text) <= SHORT:
+            return Split(alphabet, (text,), forced_by, transliterated)
     if _units(text, alphabet) <= capacity(alphabet, "single"):
         return Split(alphabet, (text,), forced_by, transliterated)
     segments = tuple(_cut(text, alphabet, capacity(alphabet, cut_for)))

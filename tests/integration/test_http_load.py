@@ -26,7 +26,9 @@ NOTHING = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 AT_ONCE = 2.0  # seconds: far less than any time-out here, far more than an answer takes on a busy machine
 
 
-class HTTPLoadCase(TestCase):
+class RealDoorCase(TestCase):
+    """A connector with a door for TCP and one for TLS; nothing is behind it, so texts wait on disk."""
+
     timeout = 120
 
     @inlineCallbacks
@@ -85,6 +87,8 @@ class HTTPLoadCase(TestCase):
                 return time.monotonic() - started
         raise AssertionError(f"still there after {within} s")
 
+
+class HTTPLoadCase(RealDoorCase):
     @inlineCallbacks
     def test_alpn(self) -> Any:
         """A TLS client that offers HTTP/2 too, as curl and browsers do, gets HTTP/1.1."""

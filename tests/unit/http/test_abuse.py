@@ -129,6 +129,19 @@ class TimeCase(AbuseCase):
             self.clock.advance(1.0)
         self.assertTrue(transport.aborted)
 
+    def test_each_has_its_time(self) -> None:
+        """A request that begins where a slow one ends, in one read, has all of the time for itself."""
+        refused = SEND.replace(GOOD, b"{" + b" " * (len(GOOD) - 1))
+        protocol, transport = self.connect()
+        protocol.dataReceived(refused[:-1])
+        self.clock.pump([1.0] * 20)
+        protocol.dataReceived(refused[-1:] + SEND[:-1])
+        self.assertIn(b"HTTP/1.1 400", transport.value())
+        self.clock.pump([1.0] * 28)
+        self.assertFalse(transport.aborted)
+        self.clock.pump([1.0] * 4)
+        self.assertTrue(transport.aborted)
+
     def test_slow_store(self) -> None:
         """How long the answer takes is not the client's fault, nor that of what it has sent behind it."""
         self.settle()

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
+from smsconnector.http.answers import GiveAnswer, HTTPRequest, HTTPRoute
+from smsconnector.http.connections import Connections
 from smsconnector.http.lane import LONGEST_BODY, Lane
 from smsconnector.messages import Outcome, Verdict
 from tests.unit.http.test_abuse import FORM, GOOD, HEAD, NOTHING, SEND, AbuseCase
@@ -129,9 +131,20 @@ def masked(octets: bytes) -> bytes:
 
 
 class Door(AbuseCase):
-    """One of the two, with a store of its own."""
+    """One of the two, with a store of its own. ``served``: what its handlers were given."""
 
     def runTest(self) -> None: ...
+
+    def make_site(self, *args: Any, **limits: Any) -> Connections:
+        self.served: list[Any] = []
+        serve = self.resource.api.serve
+
+        def recorded(route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
+            self.served.append((route.path, request._replace(fault=None), str(request.fault)))
+            serve(route, request, answer)
+
+        self.resource.api.serve = recorded  # type: ignore[method-assign]
+        return super().make_site(*args, **limits)
 
     def takes(
         self,
@@ -143,8 +156,8 @@ class Door(AbuseCase):
         wait: bool = False,
     ) -> Any:
         """What comes of these octets on one connection: the answers, whether it is closed then, and, with ``wait``,
-        when time has passed, and what the store has. ``cuts``: where one read ends and the next begins; with ``settle``
-        the door has its turns between them."""
+        when time has passed; what the store has, and what the handlers were given. ``cuts``: where one read ends and
+        the next begins; with ``settle`` the door has its turns between them."""
         protocol, transport = self.connect()
         ends = sorted({min(cut, len(octets)) for cut in cuts} | {len(octets)})
         for begin, end in zip([0, *ends], ends, strict=False):
@@ -166,7 +179,8 @@ class Door(AbuseCase):
         self.channel.answer(*[Outcome(one, Verdict.ACCEPTED, "a", "1") for one in self.channel.under_way])
         self.settle()
         assert (self.bodies.octets, self.bodies.beyond) == (0, 0), octets
-        return [*found, self.writer.store.last_segment_id(), len(self.events())]
+        served, self.served[:] = [*self.served], []
+        return [*found, self.writer.store.last_segment_id(), len(self.events()), served]
 
 
 class BothCase(AbuseCase):

@@ -1,10 +1,43 @@
 """Numbers and senders: the one rule for the door, the configuration, the doctor and the matching of receipts."""
 
+import re
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import AddressError
 from smsconnector.sms import addresses
 from smsconnector.sms.addresses import normal_number, normal_sender, same_number
+
+
+class ShortCutCase(SynchronousTestCase):
+    @settings(max_examples=300)
+    @given(st.text(alphabet="+0123456789 -().\u200e\u0661\u00a0a\n", max_size=24) | st.from_regex(addresses._NUMBER))
+    def test_plain_digits(self, text: str) -> None:
+        """A number that is written as the SMSC has it needs nothing taken off: it comes out as the long way has it."""
+
+        def read() -> str:
+            try:
+                return normal_number(text)
+            except AddressError as error:
+                return error.code
+
+        found = read()
+        with patch.object(addresses, "_NUMBER", SecondTime(addresses._NUMBER)):
+            self.assertEqual(read(), found)
+
+
+class SecondTime:
+    """A pattern that matches nothing the first time that it is asked: the short cut is not taken."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern, self._asked = pattern, False
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        asked, self._asked = self._asked, True
+        return self._pattern.fullmatch(text) if asked else None
 
 
 class NumberCase(SynchronousTestCase):

@@ -3,13 +3,14 @@
 import itertools
 import random
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import TextError
-from smsconnector.sms import alphabet, udh, user_data
+from smsconnector.sms import alphabet, segmentation, udh, user_data
 from smsconnector.sms.segmentation import Split, capacity, rendered_form, segment, unmarked, wire
 from smsconnector.sms.septets import tables
 
@@ -179,6 +180,39 @@ class OptionTests(SynchronousTestCase):
         self.assertLessEqual(len(split.segments), len(plain.segments))
         if not near:
             self.assertEqual("".join(split.segments), text)
+
+
+class ShortTests(SynchronousTestCase):
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.text(alphabet="@£_\n Aaz0Δ^{}\\[~]|€\f’é\ud83dşü😀", max_size=100),
+        st.sampled_from(({"gsm7"}, {"gsm7", "latin1"}, {"ascii"})),
+        st.sampled_from(((), ("tr",), ("es", "pt"))),
+        st.booleans(),
+        st.sampled_from(("udh8", "udh16", "sar", "payload")),
+    )
+    def test_short_cut(self, text: str, alphabets: Any, languages: Any, transliterate: bool, form: str) -> None:
+        """A short text that GSM 03.38 has is not counted; what comes of it is what counting brings."""
+
+        def cut() -> Any:
+            try:
+                return segment(
+                    text,
+                    form=form,
+                    default_alphabets=alphabets,
+                    national_languages=languages,
+                    transliterate=transliterate,
+                )
+            except TextError as error:
+                return error.code
+
+        found = cut()
+        with patch.object(segmentation, "SHORT", -1):
+            self.assertEqual(cut(), found)
+
+    def test_the_longest(self) -> None:
+        """Even if each of its characters is two septets."""
+        self.assertLessEqual(2 * segmentation.SHORT, capacity("gsm7", "single"))
 
 
 class MaximumTests(SynchronousTestCase):
