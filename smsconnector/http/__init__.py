@@ -14,12 +14,21 @@ Plain functions of octets and headers, which know no server:
 ``replies``      JSON bodies and headers of answers, and the one form of every error
 ``auth``         API keys
 
-The server, made of Twisted's and Klein's parts:
+The server. Requests in their plain form take the fast lane:
+
+``heads``        which heads are plain, and what they say
+``lane``         plain requests of one connection: begun, answered in order, written
+``rendering``    answers as octets
+
+All others are read by Twisted's and Klein's parts:
 
 ``door``         the ports that it listens on
-``server``       its parts, put together
 ``site``         bodies have a limit
+``routes``       a request finds its route, in both
+
+Around both:
+
+``server``       the parts put together
 ``bodies``       how many octets the bodies of all requests may have together
-``routes``       a request finds its route
 ``connections``  how many connections there may be, and how long one may take over a request
 """

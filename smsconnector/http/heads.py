@@ -35,8 +35,11 @@ END = b"\r\n\r\n"
 _FIELD = rb"[A-Za-z][A-Za-z0-9_-]*:[\t -~\x80-\xff]*\r\n"
 _PLAIN = re.compile(rb"(?:POST|GET) (/[!-~]*) HTTP/1\.1\r\n(?:%s)*\r\n" % _FIELD)
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
-_ONCE = (b"host", b"content-length", b"connection")
-_UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"te", b"trailer", b"proxy-connection")
+_CONNECTIONS = (b"keep-alive", b"close")
+_NO_LENGTH, _NO_CONNECTION = (b"0",), (b"keep-alive",)  # what a head without these fields means
+_UNUSUAL = frozenset(
+    (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"te", b"trailer", b"proxy-connection")
+)
 
 FindRoute = Callable[[bytes, bytes], tuple[HTTPRoute, Mapping[str, str]] | None]  # by method and path
 
@@ -75,21 +78,18 @@ class _Fields:
         fields.method = parser.get_method()
         return fields
 
-    def only(self, name: bytes) -> bytes:
-        """The value of a field that is there once, or not at all."""
-        return self.found.get(name, (b"",))[0]
-
     def are_usual(self, is_whole: bool) -> bool:
         """Whether what frames the request and steers the connection is in its plain form; see the head of this module.
         ``is_whole`` False: there may be more fields."""
         found = self.found
-        if self.count > MOST_FIELDS or any(name in found for name in _UNUSUAL):
-            return False
-        if any(len(found.get(name, ())) > 1 for name in _ONCE) or (is_whole and b"host" not in found):
-            return False
-        return bool(
-            _LENGTH.fullmatch(found.get(b"content-length", (b"0",))[0])
-            and found.get(b"connection", (b"close",))[0].lower() in (b"keep-alive", b"close")
+        hosts = found.get(b"host", () if is_whole else _NO_LENGTH)
+        lengths, connections = found.get(b"content-length", _NO_LENGTH), found.get(b"connection", _NO_CONNECTION)
+        return (
+            self.count <= MOST_FIELDS
+            and _UNUSUAL.isdisjoint(found)
+            and len(hosts) == len(lengths) == len(connections) == 1
+            and connections[0].lower() in _CONNECTIONS
+            and _LENGTH.fullmatch(lengths[0]) is not None
         )
 
     def on_url(self, octets: bytes) -> None:
@@ -97,7 +97,11 @@ class _Fields:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.count += 1
-        self.found.setdefault(name.lower(), []).append(value.strip(b" \t"))
+        name, value, found = name.lower(), value.strip(b" \t"), self.found
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
 
 
 class Heads:
@@ -133,10 +137,11 @@ class Heads:
         fields = _Fields.of(octets)
         if fields is None or fields.target != match[1] or not fields.are_usual(is_whole):
             return None
-        path = fields.target.partition(b"?")[0]
-        route = self._find(fields.method, path)
-        length = int(fields.only(b"content-length") or 0)
+        method, target, found = fields.method, fields.target, fields.found
+        path = target.partition(b"?")[0]
+        route = self._find(method, path)
+        length = int(found.get(b"content-length", _NO_LENGTH)[0])
         if route is None or length > self._longest_body:
             return None
-        closes = fields.only(b"connection").lower() == b"close"
-        return Head(route[0], fields.method, path, fields.target, fields.found, route[1], length, closes)
+        closes = found.get(b"connection", _NO_CONNECTION)[0].lower() == b"close"
+        return Head(route[0], method, path, target, found, route[1], length, closes)

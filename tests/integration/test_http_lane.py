@@ -4,6 +4,7 @@ and all at once, clients that are slow to write or to read, and those that close
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -122,6 +123,25 @@ class LaneCase(RealDoorCase):
             self.check_health()
 
         yield deferToThread(post)
+
+    @inlineCallbacks
+    def test_unix(self) -> Any:
+        """A socket of the file system serves as TCP does, both ways, and nothing of it is in the log."""
+        with tempfile.TemporaryDirectory() as folder:
+            for fast_lane in (True, False):
+                path = f"{folder}/{fast_lane}"
+                yield self.set_up(fast_lane=fast_lane, endpoints=[f"unix:{path}"])
+
+                def post(path: str = path) -> None:
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.connect(path)
+                        client.sendall(SEND * 20 + UNUSUAL["chunks"] + SEND)
+                        client.shutdown(socket.SHUT_WR)
+                        self.assertEqual(statuses(read_all(client)), [200] * 22)
+                    for bad in ("Traceback", "Unhandled", "Error", "error"):
+                        self.assertNotIn(bad, self.connector.said())
+
+                yield deferToThread(post)
 
     @inlineCallbacks
     def test_never_reads(self) -> Any:

@@ -43,12 +43,11 @@ class RealDoorCase(TestCase):
             f"tcp:{tcp}:interface=127.0.0.1",
             f"ssl:{self.tls_port}:interface=127.0.0.1:privateKey={pem}:certKey={pem}",
         ]
-        self.connector = Connector(
-            [free_port()], f"tcp://127.0.0.1:{free_port()}", http={"endpoints": endpoints} | http
-        )
+        http = {"endpoints": endpoints} | http
+        self.connector = Connector([free_port()], f"tcp://127.0.0.1:{free_port()}", http=http)
         self.addCleanup(self.connector.close)
         yield self.connector.start()
-        yield until(lambda: self.connector.said().count("HTTP on") == len(endpoints), 10)
+        yield until(lambda: self.connector.said().count("HTTP on") == len(http["endpoints"]), 10)
         self.ways: tuple[Callable[[], socket.socket], ...] = (
             lambda: socket.create_connection(("127.0.0.1", tcp), timeout=10),
             lambda: self.tls.wrap_socket(
