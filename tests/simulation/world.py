@@ -502,6 +502,7 @@ class World:
             (webhook_sink, "PATIENCE", 15.0),
             (webhook_sink, "TRIES", WEBHOOK_TRIES),
             (messages, "_sid_counter", 0),
+            (messages, "_random_digits", []),
             (messages, "os", _Octets(self._dice("sids"))),
             (Rule, "_compile_builder", _no_builder),
             *(_SMALL if self.plan.small else ()),

@@ -365,7 +365,8 @@ class RendererCase(AbuseCase):
                 (),
                 ((b"X-Message-SID", b"1"),),
                 ((b"content-type", b"text/plain"), (b"WWW-Authenticate", b"Bearer"), (b"etag", b"x")),
-                ((b"X", b"a\r\nb\nc\rd"), (b"x", b"2"), (b"Y", b"")),
+                ((b"X", b"a\r\nb\nc\rd\n"), (b"Y", b""), (b"Z", b"50%")),
+                ((b"X", b"1"), (b"Y", b"\r"), (b"x", b"2")),
             ):
                 for body in (b"", b"abc"):
                     for closes in (False, True):
