@@ -5,14 +5,15 @@ answer never came is not: the application can't know.
 """
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from tests.simulation.clock import Time
 from tests.simulation.network import Network
-from tests.simulation.plan import Plan, Text
-from tests.simulation.post import Post, is_open
+from tests.simulation.plan import PIPELINED, Plan, Text
+from tests.simulation.post import Answers, Post, connect, is_open, octets_of
 
 AGAIN, TRIES = 0.7, 40  # seconds
 PATIENCE = 60.0  # seconds that an answer may take before the daemon is said to hang
@@ -54,6 +55,7 @@ class Application:
     def __init__(self, time: Time, network: Network, plan: Plan, dice: Random, find: Any) -> None:
         self.time, self.network, self.dice, self._find = time, network, dice, find
         self.requests: list[Request] = []
+        self._pipeline: Pipeline | None = None  # the last that was made
         self.pending = len(plan.of(Text))
         for text in plan.of(Text):
             time.callLater(text.at, self._post, text, 0, 0)
@@ -68,7 +70,12 @@ class Application:
             return
         request = Request(text, number, self.time.rightNow, machine, number_of(text.to), body_of(text, number))
         self.requests.append(request)
-        SendPost(self, request)
+        if text.hangup != PIPELINED or number:
+            SendPost(self, request)
+            return
+        if self._pipeline is None or not self._pipeline.takes(machine):
+            self._pipeline = Pipeline(self, machine)
+        self._pipeline.send(request)
 
     def ended(self, request: Request, status: int | None, headers: dict[str, str]) -> None:
         """An answer, or none: once more if that is safe."""
@@ -82,21 +89,57 @@ class Application:
             self.pending -= 1
 
 
+def json_of(request: Request) -> bytes:
+    asked = {"To": "+" + request.destination, "Body": request.body}
+    validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
+    channel = {"channel": request.text.channel} if request.text.channel != "smpp" else {}
+    return json.dumps(asked | validity | channel).encode()
+
+
+class Pipeline:
+    """One connection for the requests of several texts, which do not wait for each other's answers. It is closed when
+    nothing is waited for."""
+
+    def __init__(self, application: Application, machine: Any) -> None:
+        self._application, self._machine = application, machine
+        self._waiting: deque[Request] = deque()
+        self._answers = Answers(self._answered)
+        self._is_over = False
+        self._transport = connect(application.network, machine, self).peer
+
+    def takes(self, machine: Any) -> bool:
+        return not self._is_over and machine is self._machine
+
+    def send(self, request: Request) -> None:
+        self._waiting.append(request)
+        self._transport.write(octets_of("/msg-client/send", "application/json", json_of(request)))
+
+    def dataReceived(self, data: bytes) -> None:
+        self._answers.feed(data)
+        if not self._waiting and not self._is_over:
+            self._is_over = True
+            self._transport.loseConnection()
+
+    def _answered(self, status: int, headers: dict[str, str]) -> None:
+        self._application.ended(self._waiting.popleft(), status, headers)
+
+    def connectionLost(self, _reason: Any) -> None:
+        self._is_over = True
+        while self._waiting:
+            self._application.ended(self._waiting.popleft(), None, {})
+
+
 class SendPost(Post):
     """The request of one text, which may hang up."""
 
     def __init__(self, application: Application, request: Request) -> None:
         self._application, self._request = application, request
-        asked = {"To": "+" + request.destination, "Body": request.body}
-        validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
-        channel = {"channel": request.text.channel} if request.text.channel != "smpp" else {}
-        body = json.dumps(asked | validity | channel).encode()
         super().__init__(
             application.network,
             request.life,
             "/msg-client/send",
             "application/json",
-            body,
+            json_of(request),
             lambda status, headers: application.ended(request, status, headers),
         )
 

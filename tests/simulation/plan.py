@@ -110,6 +110,7 @@ LOOKED_UP = ("error", "dropped", "taken, dropped", "taken, error", "taken, page"
 TROUBLES = ("account", "throttled", "error", "page", "silent", "temporary")  # what comes of all requests for a while
 EVER_CREATED = ("temporary", "error", "silent", "dropped", "taken, silent")  # what may happen to each try of a text
 HANGUPS = ("", "after request", "in request", "slow request", "half closed")
+PIPELINED = "pipelined"
 SHARE_OF_GATEWAYS = 0.2  # of the plans
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
@@ -117,7 +118,9 @@ CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
 @dataclass(frozen=True)
 class Text:
-    """The application posts a text of ``segments`` segments to its number ``to``, for that ``channel``."""
+    """The application posts a text of ``segments`` segments to its number ``to``, for that ``channel``. ``hangup``: how
+    it behaves on its connection, one of ``HANGUPS``, or ``PIPELINED``: it posts on one connection with others, and
+    waits for no answer before the next."""
 
     at: float
     number: int
@@ -595,6 +598,8 @@ def _plan_of(seed: int) -> Plan:
         steps, respelled, redundant = _without_doubt(steps), False, False
     if texts and dice.random() < 0.08:
         steps.append(OptOut(_time(dice, span), dice.choice(texts).to, dice.randrange(2)))
+    if dice.random() < 0.15:
+        steps = [_pipelined(one) if isinstance(one, Text) and not one.hangup else one for one in steps]
     return Plan(seed, setup, tuple(steps), splits, slowness, forms, later, small, redundant, server, joins, respelled)
 
 
@@ -620,6 +625,11 @@ def _texts(dice: Random, span: float) -> list[Text]:
         validity = dice.choice((8, 12)) if dice.random() < 0.2 else 0
         found.append(Text(_time(dice, span), number, dice.randrange(numbers), segments, hangup, validity))
     return sorted(found, key=lambda one: one.at)
+
+
+def _pipelined(text: Text) -> Text:
+    """At the same moment as others."""
+    return replace(text, hangup=PIPELINED, at=round(int(text.at * 4) / 4, 3))
 
 
 def _fate(dice: Random, _span: float, texts: list[Text]) -> Step:

@@ -11,6 +11,7 @@ from smsconnector.channels.smpp.bind import Bind
 from smsconnector.hooks import reading
 from smsconnector.hooks.template_signatures import TemplateSignature
 from smsconnector.http.answers import Answer
+from smsconnector.http.lane import Lane
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.lifecycle import EndRules, SegmentState
 from smsconnector.net.hearing import Hearing
@@ -31,6 +32,7 @@ from smsconnector.walks.sweeper import Sweeper
 from smsconnector.wall_clock import WallClock
 from tests.simulation import plan as plans
 from tests.simulation.plan import (
+    PIPELINED,
     Crash,
     Disk,
     Fate,
@@ -224,6 +226,46 @@ class ReplayedCase(SimulationCase):
                 slowness=0.002,
             )
         )
+
+    def test_pipelined(self) -> None:
+        """Texts that come at once on one connection are each answered with their own MessageSID, whatever dies."""
+        texts = [Text(0.5, number, number % 3, hangup=PIPELINED) for number in range(9)]
+        for more in ((), (Crash(0.55, "after", 0.1),), (Crash(0.55, "callback", 0.1),), (Disk(0.3, "commit", 2.0),)):
+            self.holds(*texts, *more, setup="resend", splits=0.6)
+
+    def test_an_answer_to_another_is_found(self) -> None:
+        """A door that answers requests of one connection in another order tells a text's MessageSID to another."""
+
+        def make(flush: Any) -> Any:
+            def reversed_flush(lane: Lane) -> None:
+                ready = [reply.octets for reply in lane._under_way]
+                if all(ready):
+                    for reply, octets in zip(lane._under_way, reversed(ready), strict=True):
+                        reply.octets = octets
+                flush(lane)
+
+            return reversed_flush
+
+        self.wrapped(Lane, "_flush", make)
+        texts = [Text(0.5, number, number, hangup=PIPELINED) for number in range(6)]
+        found = {law for seed in range(12) for law in run(Plan(seed, "resend", tuple(texts))).laws}
+        self.flushLoggedErrors()
+        self.assertIn("I1", found)
+
+    def test_through_the_fast_lane(self) -> None:
+        """The door of the simulation is that of the daemon as it is configured by default."""
+        begun: list[Any] = []
+
+        def make(begin: Any) -> Any:
+            def counted(lane: Lane, *args: Any) -> None:
+                begun.append(args)
+                begin(lane, *args)
+
+            return counted
+
+        self.wrapped(Lane, "_begin", make)
+        self.holds(Text(0.1, 0), Text(0.2, 1))
+        self.assertEqual(len(begun), 2 * 12)
 
     def test_outcomes_outlive_a_stop(self) -> None:
         """What the disk could not take a moment ago is written at a stop, not forgotten: it would be sent again."""
