@@ -5,10 +5,8 @@
 2. Each request gets a ``Reply``, which the handler calls with its answer. Requests that come at once are begun in one
    turn of the reactor, ``MOST_AT_ONCE`` at most, so that their texts share a commit. A request that reads (GET) is
    begun when all before it have their answers, and nothing is begun beside it.
-3. The answers of one turn are written together, in the order of the requests. On plain TCP they go straight to the
-   socket: Twisted's ``write`` would ask the kernel to say when there is room, and send in the next turn, at the cost of
-   three more system calls. What the kernel does not take goes through the transport, and nothing is read until the
-   client has taken it. TLS goes through the transport always.
+3. The answers of one turn are written together, in the order of the requests, and at once (``net.writing``). While the
+   client does not read them, nothing is read from it.
 4. Whatever is not plain is handed over to twisted.web (``site``), with its octets from the first one of its request on,
    when all before it are answered. The connection stays there. So does every refusal of what is not HTTP.
 
@@ -21,9 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.tcp import Connection as TCPConnection
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
@@ -32,6 +29,7 @@ from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
 from smsconnector.http.heads import END, Head, Heads
 from smsconnector.http.rendering import Renderer
+from smsconnector.net.writing import write_at_once
 
 MOST_AT_ONCE = 32  # requests of one connection under way
 LONGEST_BODY = 16_384  # octets; a request with more is twisted.web's
@@ -74,16 +72,11 @@ class Lane(Protocol):
         self._is_stuck = False  # the client does not read its answers
         self._is_last = False  # the client has closed its writing half
         self._is_over = False  # closed, lost or handed over
-        self._unsent = b""  # answers that wait for a client who does not read
-        self._socket: Any = None  # of plain TCP; None where answers go through the transport
 
     def connectionMade(self) -> None:
-        tcp = self.transport.transport
-        if isinstance(tcp, TCPConnection) and not tcp.TLS:
-            tcp.setTcpNoDelay(True)
-            self._socket = tcp.getHandle()
-        else:
-            self.transport.registerProducer(self, True)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
         self._settle()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
@@ -196,41 +189,19 @@ class Lane(Protocol):
             return
         del under_way[: len(ready)]
         last = ready[-1]
-        self._write(last.octets if len(ready) == 1 else b"".join([reply.octets for reply in ready]))
+        octets = last.octets if len(ready) == 1 else b"".join([reply.octets for reply in ready])
+        write_at_once(self.transport.transport, octets)
         if last.closes:
             self.loseConnection()
 
-    def _write(self, octets: bytes) -> None:
-        if self._socket is None:
-            self.transport.write(octets)
-            return
-        if self._is_stuck:
-            self._unsent += octets
-            return
-        try:
-            sent = self._socket.send(octets)
-        except OSError:  # its buffer is full, or the connection is gone, which the transport will find out
-            sent = 0
-        if sent < len(octets):
-            self._unsent = octets[sent:]
-            self._is_stuck = True
-            self.transport.registerProducer(self, False)  # calls ``resumeProducing``, and again when all is sent
-
     def pauseProducing(self) -> None:
-        """From a transport that is not plain TCP: too much waits in it."""
+        """The client does not read: too much waits to be written."""
         self._is_stuck = True
         self._settle()
 
     def resumeProducing(self) -> None:
-        """There is room for more."""
-        if self._unsent:
-            octets, self._unsent = self._unsent, b""
-            self.transport.write(octets)
-            self._settle()
-            return
+        """It has read."""
         self._is_stuck = False
-        if self._socket is not None:
-            self.transport.unregisterProducer()
         self._waits = bool(self._buffer)
         self.turn()
 
@@ -288,10 +259,8 @@ class Lane(Protocol):
         """Close when all that is written has been sent."""
         if self._is_over:
             return
-        connection, unsent = self.transport, self._unsent
+        connection = self.transport
         self._end()
-        if unsent:
-            connection.write(unsent)
         connection.unregisterProducer()
         connection.loseConnection()
         if connection.waiting_since_s is None:
@@ -299,7 +268,7 @@ class Lane(Protocol):
 
     def _end(self) -> None:
         self._is_over = True
-        self._buffer = self._unsent = b""
+        self._buffer = b""
         self._under_way = []
         self.shared.bodies.give_back(self._held)
         self._held = 0
@@ -309,8 +278,7 @@ class Lane(Protocol):
         """To twisted.web, from the first octet of this request on."""
         octets, connection = self._buffer, self.transport
         self._end()
-        if self._socket is None:
-            connection.unregisterProducer()
+        connection.unregisterProducer()
         if self._is_paused:
             connection.resumeProducing()
         connection.hand_over(self.shared.site.buildProtocol(self._address), octets, self._is_last)

@@ -6,17 +6,19 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 import json
 import re
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.http.charsets import decode
+from smsconnector.messages import record
 from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
 
 
-class SendRequest(NamedTuple):
+@record
+class SendRequest:
     """The body of ``/send``; addresses are normalised."""
 
     to: str

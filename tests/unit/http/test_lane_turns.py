@@ -249,7 +249,9 @@ class SocketCase(AbuseCase):
         self.assertEqual(self.reactor.getWriters(), [])
 
     def test_no_room(self) -> None:
-        """What the kernel does not take goes when there is room, in order and once. Meanwhile nothing is read."""
+        """What the kernel does not take goes when there is room, in order and once. While there is much, nothing is
+        read."""
+        self.patch(self.tcp, "bufferSize", 500)  # octets
         for room in (0, 1, 100, 300):
             self.socket.room, self.socket.sent = room, b""
             self.send(SEND * 5 + HEALTH)
@@ -285,6 +287,7 @@ class SocketCase(AbuseCase):
     def test_never_reads(self) -> None:
         """A client that never reads is cut off in time."""
         self.socket.room = 0
+        self.patch(self.tcp, "bufferSize", 100)  # octets
         self.send(SEND)
         self.clock.pump([1.0] * 29)
         self.assertFalse(self.tcp._aborting)
