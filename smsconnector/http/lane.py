@@ -33,6 +33,7 @@ from smsconnector.net.writing import write_at_once
 
 MOST_AT_ONCE = 32  # requests of one connection under way
 LONGEST_BODY = 16_384  # octets; a request with more is twisted.web's
+MOST_PIECES = 16  # reads in which a head may come: each time all of it is looked at
 EAGER = 16_384  # octets that are read ahead while requests are under way
 
 Serve = Callable[[HTTPRoute, HTTPRequest, GiveAnswer], None]
@@ -61,6 +62,7 @@ class Lane(Protocol):
     def __init__(self, shared: LaneFactory, address: Any) -> None:
         self.shared, self._address = shared, address
         self._buffer = b""  # what has come and belongs to no request that was begun
+        self._pieces = 0  # in how many reads the head at the beginning of the buffer has come so far
         self._needed = 0  # octets of the request at the beginning of the buffer; 0 while its head is not whole
         self._held = 0  # octets of the buffer that are counted in ``bodies``
         self._under_way: list[Reply] = []  # in the order of the requests
@@ -116,7 +118,8 @@ class Lane(Protocol):
         while start < len(data):
             body_at = data.find(END, start) + 4
             if body_at < 4:
-                is_plain = heads.may_become_plain(data[start:] if start else data)
+                self._pieces += 1
+                is_plain = self._pieces <= MOST_PIECES and heads.may_become_plain(data[start:] if start else data)
                 self._waits = not is_plain
                 break
             head = heads.read(data[start:body_at])
@@ -133,7 +136,7 @@ class Lane(Protocol):
             if not bodies.take(head.length):
                 is_plain, self._waits = False, True
                 break
-            start = end
+            start, self._pieces = end, 0
             self._begin(head, data[body_at:end])
             if head.closes:
                 start = len(data)  # nobody waits for an answer to what came behind

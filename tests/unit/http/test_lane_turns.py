@@ -3,6 +3,7 @@ get to the socket; and its parts, the heads and the answers as octets."""
 
 import time
 from errno import EAGAIN, EPIPE
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
@@ -13,13 +14,16 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.config import HTTP
 from smsconnector.http import heads
 from smsconnector.http.answers import Answer
 from smsconnector.http.bodies import Bodies
+from smsconnector.http.door import Door
 from smsconnector.http.heads import Heads
-from smsconnector.http.lane import EAGER, MOST_AT_ONCE, Lane
+from smsconnector.http.lane import EAGER, MOST_AT_ONCE, MOST_PIECES, Lane, LaneFactory
 from smsconnector.http.rendering import Renderer
-from tests.unit.http.test_abuse import GOOD, NOTHING, SEND, AbuseCase, answers
+from smsconnector.http.site import QuietSite
+from tests.unit.http.test_abuse import GOOD, HEAD, NOTHING, SEND, AbuseCase, answers
 from tests.unit.http.test_lane import HEALTH, PLAIN, masked
 
 
@@ -133,6 +137,23 @@ class OrderCase(AbuseCase):
         self.held.answer(4, 3)
         self.settle()
         self.assertEqual(numbers_of(self.transport), [0, 1, 2, 3, 4])
+
+    def test_many_pieces(self) -> None:
+        """A head that drips in costs no look at all of it for each octet: it is handed over. So many pieces are fine,
+        and each head has as many; a body may come in any number."""
+        for _ in range(3):
+            cuts = [*range(MOST_PIECES), *range(len(HEAD) + 30, len(SEND) + 1)]
+            for begin, end in pairwise(cuts):
+                self.protocol.dataReceived(SEND[begin:end])
+        self.assertEqual(len(self.held.replies), 3)
+        self.held.answer(0, 1, 2)
+        for octet in SEND[: MOST_PIECES + 1]:
+            self.assertIsInstance(self.protocol.wrappedProtocol, Lane)
+            self.protocol.dataReceived(bytes((octet,)))
+        self.assertNotIsInstance(self.protocol.wrappedProtocol, Lane)
+        self.protocol.dataReceived(SEND[MOST_PIECES + 1 :])
+        self.settle()
+        self.assertEqual([one.status for one in answers(self.transport.value())], [200] * 4)
 
     def test_handed_over_behind_others(self) -> None:
         """What is not plain waits until those before it are answered; what is behind it goes there too."""
@@ -321,6 +342,18 @@ class SocketCase(AbuseCase):
         self.assertEqual(self.statuses, [200, 200])
         self.tcp.doWrite()
         self.assertEqual(self.statuses, [200, 200, 404, 200])
+
+
+class SettingCase(AbuseCase):
+    def test_setting(self) -> None:
+        """``http.fast_lane`` switches it off; without a word it is on."""
+        for given, wanted in (({}, LaneFactory), ({"fast_lane": True}, LaneFactory), ({"fast_lane": False}, QuietSite)):
+            settings = HTTP.model_validate(given)
+            reactor: Any = MemoryReactorClock()
+            door = Door(reactor, self.resource.api, settings)
+            self.assertEqual(door.open(), "")
+            ((_, factory, *_rest),) = reactor.tcpServers
+            self.assertIs(type(factory.wrappedFactory), wanted)
 
 
 class HeadsCase(SynchronousTestCase):
