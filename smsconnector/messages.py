@@ -188,9 +188,7 @@ class Event:
 
 
 _sid_counter = int.from_bytes(os.urandom(3), "big")
-_RANDOM_AT_ONCE = (
-    256  # MessageSIDs for which random digits are fetched together: a system call takes as long as the rest
-)
+_RANDOM_AT_ONCE = 256  # MessageSIDs whose random digits are fetched together, for each fetch is a system call
 _random_digits: list[str] = []
 
 

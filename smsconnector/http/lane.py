@@ -87,7 +87,7 @@ class Lane(Protocol):
     # --- reading --------------------------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        if self._is_over:
+        if self._is_over or (self._under_way and self._under_way[-1].closes):
             return
         self._buffer = self._buffer + data if self._buffer else data
         if len(self._buffer) >= self._needed:

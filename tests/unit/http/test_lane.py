@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -257,6 +258,13 @@ class DifferenceCase(BothCase):
         self.check(b"".join(some) * 20 + NOTHING + b"".join(some) * 20)
         self.check((SEND + PLAIN["refused"]) * 100)
 
+    def test_behind_close(self) -> None:
+        """What comes behind the last request, before that is answered or after, is read by nobody."""
+        octets = PLAIN["close"]
+        for behind in (SEND, NOTHING, SEND[:9], UNUSUAL["chunks"], UNUSUAL["nonsense"]):
+            for settle in (True, False):
+                self.check(octets + behind, behind, cuts=[len(octets)], settle=settle)
+
     def test_keys(self) -> None:
         """With keys configured: none, a wrong one, and the right one in each of its forms."""
         self.keys = ("first-key", "second-key")
@@ -336,10 +344,12 @@ class DifferenceCase(BothCase):
         REQUEST | st.sampled_from((*PLAIN.values(),)) | st.sampled_from((b"\r\n", b"\0", b"GET", SEND, SEND[:-3])),
         min_size=1,
         max_size=5,
-    ).map(b"".join)
+    )
 
     @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(OCTETS, st.lists(st.integers(0, 1_500), max_size=6), st.booleans(), st.booleans())
-    def test_any(self, octets: bytes, cuts: list[int], settle: bool, half_closed: bool) -> None:
-        """Heads that are nearly right, bodies of other lengths, cut anywhere, one behind the other."""
-        self.check(octets, cuts=cuts, settle=settle, half_closed=half_closed, wait=True)
+    @given(OCTETS, st.lists(st.integers(0, 1_500), max_size=6), st.booleans(), st.booleans(), st.booleans())
+    def test_any(self, requests: list[bytes], cuts: list[int], apart: bool, settle: bool, half_closed: bool) -> None:
+        """Heads that are nearly right, bodies of other lengths, cut anywhere, one behind the other, each in a read of
+        its own (``apart``) or not."""
+        ends = accumulate(map(len, requests)) if apart else ()
+        self.check(b"".join(requests), cuts=[*cuts, *ends], settle=settle, half_closed=half_closed, wait=True)

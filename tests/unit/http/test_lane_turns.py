@@ -179,6 +179,20 @@ class OrderCase(AbuseCase):
         self.protocol.dataReceived(SEND)
         self.assertEqual(len(self.held.replies), 2)
 
+    def test_nothing_behind_close(self) -> None:
+        """Nor is what comes later, while the last one is under way: nobody waits for an answer to it, so no text of it
+        may be accepted."""
+        for octets in (SEND, NOTHING, SEND[:9], HEALTH):
+            self.protocol, self.transport = self.connect()
+            self.protocol.dataReceived(PLAIN["close"])
+            begun = len(self.held.replies)
+            self.protocol.dataReceived(octets)
+            self.settle()
+            self.assertEqual(len(self.held.replies), begun)
+            self.held.answer(begun - 1)
+            self.settle()
+            self.assertEqual((numbers_of(self.transport), self.transport.disconnecting), ([begun - 1], True))
+
     def test_gone(self) -> None:
         """The answers to a client that has gone go nowhere, and leave no octet counted."""
         self.protocol.dataReceived(SEND * 3 + SEND[:-1])
