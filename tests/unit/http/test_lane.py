@@ -155,11 +155,16 @@ class Door(AbuseCase):
         settle: bool = True,
         half_closed: bool = False,
         wait: bool = False,
+        slow_store: bool = False,
     ) -> Any:
         """What comes of these octets on one connection: the answers, whether it is closed then, and, with ``wait``,
         when time has passed; what the store has, and what the handlers were given. ``cuts``: where one read ends and
-        the next begins; with ``settle`` the door has its turns between them."""
+        the next begins; with ``settle`` the door has its turns between them. With ``slow_store`` nothing is committed
+        until 40 s after all has come."""
         protocol, transport = self.connect()
+        commit = self.writer.commit
+        if slow_store:
+            self.writer.commit = lambda: None  # type: ignore[method-assign]
         ends = sorted({min(cut, len(octets)) for cut in cuts} | {len(octets)})
         for begin, end in zip([0, *ends], ends, strict=False):
             if end > begin and not transport.disconnecting:
@@ -168,6 +173,10 @@ class Door(AbuseCase):
                     self.settle()
         if half_closed and not transport.disconnecting:
             protocol.readConnectionLost()
+        if slow_store:
+            self.clock.pump([1.0] * 40)
+            self.writer.commit = commit  # type: ignore[method-assign]
+            commit()
         for _ in range(3 + octets.count(b"HTTP/1.1")):
             self.settle()
         found: list[Any] = [masked(transport.value()), transport.disconnecting, transport.aborted]
@@ -262,8 +271,23 @@ class DifferenceCase(BothCase):
         """What comes behind the last request, before that is answered or after, is read by nobody."""
         octets = PLAIN["close"]
         for behind in (SEND, NOTHING, SEND[:9], UNUSUAL["chunks"], UNUSUAL["nonsense"]):
-            for settle in (True, False):
-                self.check(octets + behind, behind, cuts=[len(octets)], settle=settle)
+            for slow_store in (True, False):
+                for settle in (True, False):
+                    self.check(octets + behind, behind, cuts=[len(octets)], settle=settle, slow_store=slow_store)
+
+    def test_slow_store(self) -> None:
+        """While texts wait for their commit more may come: whatever it is, it is answered as it would be alone."""
+        some = [SEND, HEALTH, RECEIVE, PLAIN["close"], PLAIN["refused"], PLAIN["no message"], NOTHING]
+        some += [UNUSUAL["nonsense"], UNUSUAL["chunks"], SEND[:40], SEND[:-3], b"\r\n", b"X" * 9_000]
+        for first in (SEND, RECEIVE, SEND * 3):
+            for second in some:
+                for third in (b"", SEND, second):
+                    octets = first + second + third
+                    ends = [len(first), len(first + second)]
+                    for half_closed in (True, False):
+                        for cuts in (ends, []):
+                            how = {"half_closed": half_closed, "cuts": cuts}
+                            self.check(octets, (second[:40], how), wait=True, slow_store=True, **how)
 
     def test_keys(self) -> None:
         """With keys configured: none, a wrong one, and the right one in each of its forms."""
