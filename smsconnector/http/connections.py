@@ -20,6 +20,7 @@ from zope.interface import implementer
 from smsconnector.net.hearing import Hearing
 from smsconnector.timers import Repeating
 
+MOST_HANDED_OVER = 4  # times that a connection is handed over by its lane; the last time it stays
 LOOK_INTERVAL_S = 1.0  # between looks for connections that take too long
 SPARE_FILES = 200  # open files for everything else: database, log, binds, broker
 
@@ -33,6 +34,8 @@ class Connection(ProtocolWrapper):
     waiting_since_s: float | None = None
     silent_since_s: float | None = None
     factory: "Connections"
+    _lane: Any = None  # what has handed it over, and how often that was
+    _handed_over = 0
 
     def readConnectionLost(self) -> None:
         """The client will send no more. Over TLS this is not called: there Twisted closes both halves at once."""
@@ -44,11 +47,23 @@ class Connection(ProtocolWrapper):
 
     def hand_over(self, protocol: Any, octets: bytes, is_last: bool) -> None:
         """From now on it is this protocol's, beginning with these octets. ``is_last``: no more will come."""
+        self._lane, self._handed_over = self.wrappedProtocol, self._handed_over + 1
         self.wrappedProtocol, self.silent_since_s = protocol, None
         protocol.makeConnection(self)
         protocol.dataReceived(octets)
         if is_last:
             protocol.no_more_comes()
+
+    @property
+    def may_be_given_back(self) -> bool:
+        """Whether a lane has handed it over. A client that is unusual again and again stays where it is."""
+        return self._lane is not None and self._handed_over < MOST_HANDED_OVER
+
+    def give_back(self) -> None:
+        """The lane has it again."""
+        lane = self.wrappedProtocol = self._lane.again()
+        self._lane = None
+        lane.makeConnection(self)
 
     def request_is_whole(self) -> None:
         """All of the request has been received: the time that the answer takes is not the client's."""

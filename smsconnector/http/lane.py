@@ -8,7 +8,8 @@
 3. The answers of one turn are written together, in the order of the requests, and at once (``net.writing``). While the
    client does not read them, nothing is read from it.
 4. Whatever is not plain is handed over to twisted.web (``site``), with its octets from the first one of its request on,
-   when all before it are answered. The connection stays there. So does every refusal of what is not HTTP.
+   when all before it are answered. So is every refusal of what is not HTTP. When the client has its answers and nothing
+   else has come, a new lane has the connection again; not if that has happened a few times already.
 
 Limits and times are those of twisted.web's side; ``connections`` counts the times. A request that is not begun for want
 of room for its body is handed over, and refused there.
@@ -74,6 +75,10 @@ class Lane(Protocol):
         self._is_stuck = False  # the client does not read its answers
         self._is_last = False  # the client has closed its writing half
         self._is_over = False  # closed, lost or handed over
+
+    def again(self) -> Lane:
+        """A new lane for the same connection, which was handed over."""
+        return Lane(self.shared, self._address)
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):

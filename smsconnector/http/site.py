@@ -48,6 +48,7 @@ class BoundedChannel(HTTPChannel):
 
     transport: Connection  # type: ignore[assignment]
     is_last = False  # the client has closed its writing half: nothing comes behind what is in memory
+    _has_answered = False  # a request of this connection
 
     @property
     def closing(self) -> bool:
@@ -60,6 +61,7 @@ class BoundedChannel(HTTPChannel):
         if not self.closing:
             super().dataReceived(data)
             self._set_clock()
+            self._give_back()
 
     def headerReceived(self, line: bytes) -> bool:
         try:
@@ -108,6 +110,20 @@ class BoundedChannel(HTTPChannel):
             self.callLater(0, self._go_on)
         self._close_if_last()
         self._set_clock()
+        self._has_answered = True
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """The client has its answers, and nothing else has come: if there is a fast lane, what comes next may be plain.
+        A client of Java asks for another protocol with the first request of a connection, and with no other."""
+        if not self._has_answered or self._busyReceiving or self.closing or not self.transport.may_be_given_back:
+            return
+        is_busy = self.requests or self._buffer or self._dataBuffer or self.paused or self._waitingForTransport
+        # Twisted passes over one empty line before a request, and has no public name for whether it has done so.
+        if not (is_busy or self.is_last) and self.persistent and self._HTTPChannel__first_line == 1:  # type: ignore[attr-defined]
+            self.setTimeout(None)
+            self.transport.unregisterProducer()
+            self.transport.give_back()
 
     def pauseProducing(self) -> None:
         """The client does not read its answers: read nothing more from it. Twisted alone would go on with the requests
@@ -129,6 +145,7 @@ class BoundedChannel(HTTPChannel):
         self._set_clock()
         if not (self.paused or self._handlingRequest or self.closing):
             self._networkProducer.resumeProducing()
+            self._give_back()
 
     def no_more_comes(self) -> None:
         """The client has closed its writing half. Twisted says so again whenever reading is taken up again."""

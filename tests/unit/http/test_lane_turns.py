@@ -18,13 +18,14 @@ from smsconnector.config import HTTP
 from smsconnector.http import heads
 from smsconnector.http.answers import Answer
 from smsconnector.http.bodies import Bodies
+from smsconnector.http.connections import MOST_HANDED_OVER
 from smsconnector.http.door import Door
 from smsconnector.http.heads import Heads
 from smsconnector.http.lane import EAGER, MOST_AT_ONCE, MOST_PIECES, Lane, LaneFactory
 from smsconnector.http.rendering import Renderer
 from smsconnector.http.site import QuietSite
 from tests.unit.http.test_abuse import GOOD, HEAD, NOTHING, SEND, AbuseCase, answers
-from tests.unit.http.test_lane import HEALTH, PLAIN, masked
+from tests.unit.http.test_lane import HEALTH, PLAIN, masked, post
 
 
 class Held:
@@ -164,6 +165,54 @@ class OrderCase(AbuseCase):
         self.held.answer(0)
         self.settle()
         self.assertEqual([one.status for one in answers(self.transport.value())], [200, 200, 404, 200])
+        self.assertEqual(len(self.held.replies), 2)
+
+    def test_given_back(self) -> None:
+        """When all is answered the lane has the connection again. JDK's HttpClient asks for h2c with the first request
+        of each connection (``Upgrade: h2c``), and with no other. A client that is unusual again and again stays."""
+        java = post("/send", GOOD, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEA")
+        for times in range(1, MOST_HANDED_OVER + 2):
+            self.protocol.dataReceived(java)
+            self.settle()
+            self.assertEqual(isinstance(self.protocol.wrappedProtocol, Lane), times < MOST_HANDED_OVER)
+            self.assertEqual(len(answers(self.transport.value())), times)
+        begun = len(self.held.replies)
+        self.protocol, self.transport = self.connect()
+        self.protocol.dataReceived(java)
+        self.settle()
+        self.protocol.dataReceived(SEND)
+        self.assertEqual(len(self.held.replies), begun + 1)
+        self.held.answer(begun)
+        self.assertEqual(len(answers(self.transport.value())), 2)
+        self.clock.pump([1.0] * 58)
+        self.assertFalse(self.transport.disconnecting)
+        self.clock.pump([1.0] * 4)
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_not_given_back(self) -> None:
+        """Nobody takes a connection away that has something to do: half a request, a client that does not read or has
+        closed its half, and one that was never in a lane."""
+        chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+        for octets in (NOTHING + NOTHING[:9], NOTHING + SEND[:-1], NOTHING + b"\r\n", chunked):
+            self.protocol, self.transport = self.connect()
+            self.protocol.dataReceived(octets)
+            self.settle()
+            self.assertFalse(isinstance(self.protocol.wrappedProtocol, Lane), octets)
+        self.protocol, self.transport = self.connect()
+        self.protocol.dataReceived(NOTHING * 900)
+        self.settle()
+        self.assertNotIsInstance(self.protocol.wrappedProtocol, Lane)
+        octets = b""
+        for _ in range(30):
+            octets += self.transport.read()
+            self.settle()
+        self.assertEqual(len(answers(octets)), 900)
+        self.assertIsInstance(self.protocol.wrappedProtocol, Lane)
+        self.fast_lane = False
+        self.site = self.make_site()
+        self.protocol, self.transport = self.connect()
+        self.protocol.dataReceived(NOTHING)
+        self.settle()
         self.assertNotIsInstance(self.protocol.wrappedProtocol, Lane)
 
     def test_close(self) -> None:
