@@ -10,7 +10,7 @@ from smsconnector.http.connections import Connections
 from smsconnector.http.heads import Heads
 from smsconnector.http.lane import LONGEST_BODY, LaneFactory
 from smsconnector.http.routes import Routes
-from smsconnector.http.site import BoundedRequest, QuietSite
+from smsconnector.http.site import BodyLimits, BoundedRequest, QuietSite
 
 BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
@@ -37,23 +37,17 @@ def make_site(
     connection may be silent; ``request_timeout`` (s): how long a request may take to arrive. Without ``fast_lane``
     everything goes through twisted.web."""
 
-    class ConfiguredRequest(BoundedRequest):
-        pass
-
-    ConfiguredRequest.maximum_body = ConfiguredRequest.limit = maximum_body
-    ConfiguredRequest.maximum_webhook_body = maximum_webhook_body
-    ConfiguredRequest.takes_lists = staticmethod(resource.takes_lists)
-    ConfiguredRequest.bodies = bodies = Bodies()
     site = QuietSite(
         resource,
-        requestFactory=ConfiguredRequest,
+        requestFactory=BoundedRequest,
         timeout=idle_timeout,
         reactor=clock,
         parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
     )
     site.displayTracebacks = False
+    site.limits = BodyLimits(maximum_body, maximum_webhook_body, resource.takes_lists, Bodies())
     factory: Any = site
     if fast_lane:
         heads = Heads(resource.find, min(maximum_body, LONGEST_BODY))
-        factory = LaneFactory(site, heads, resource.api.serve, bodies, clock)
+        factory = LaneFactory(site, heads, resource.api.serve, site.limits.bodies, clock)
     return Connections(factory, clock, maximum_connections, request_timeout, idle_timeout)

@@ -16,7 +16,7 @@
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from twisted.protocols.basic import LineReceiver
@@ -200,26 +200,36 @@ class BoundedChannel(HTTPChannel):
         super().connectionLost(reason)
 
 
+class BodyLimits(NamedTuple):
+    """What one body may have in octets; ``takes_lists`` says of a request's target whether its body may be as long as
+    ``maximum_webhook_body``. And what all of them have together."""
+
+    maximum_body: int
+    maximum_webhook_body: int
+    takes_lists: Callable[[bytes], bool]
+    bodies: Bodies
+
+
 class BoundedRequest(Request):
     """``headers``: by their names in lower case; Twisted's own are slow to look at. ``too_long``: the body was longer
-    than ``limit``, and ``content`` is empty. ``gone``: the connection has ended. ``takes_lists`` says of a request's
-    target whether its body may be long."""
+    than ``limit``, and ``content`` is empty. ``gone``: the connection has ended."""
 
     headers: RequestHeaders
-    maximum_body = limit = 65_536  # octets
-    maximum_webhook_body = 1_048_576
-    takes_lists: Callable[[bytes], bool]
     too_long = False
     gone = False
-    bodies = Bodies()
     _received = 0
     _counted = 0  # octets of it in ``bodies``
     _counted_beyond = 0
 
+    def __init__(self, channel: Any, *more: Any) -> None:
+        super().__init__(channel, *more)
+        self._limits: BodyLimits = channel.site.limits
+        self.limit = self._limits.maximum_body
+
     def gotLength(self, length: int | None) -> None:
-        if length is None or length > self.maximum_body:
-            may_be_long = self.takes_lists(cast(BoundedChannel, self.channel)._path)
-            self.limit = max(self.maximum_webhook_body, self.maximum_body) if may_be_long else self.maximum_body
+        limits = self._limits
+        if (length is None or length > self.limit) and limits.takes_lists(cast(BoundedChannel, self.channel)._path):
+            self.limit = max(limits.maximum_webhook_body, limits.maximum_body)
         if length is not None and length > self.limit:
             self.too_long = True
             if length > self.limit + DRAIN or self.requestHeaders.hasHeader(b"expect"):
@@ -236,8 +246,8 @@ class BoundedRequest(Request):
             if self._received > self.limit + DRAIN:
                 self._refuse_at_once()
             return
-        bodies, beyond = self.bodies, max(0, min(len(data), self._received - self.maximum_body))
-        if not bodies.take(len(data), beyond):
+        beyond = max(0, min(len(data), self._received - self._limits.maximum_body))
+        if not self._limits.bodies.take(len(data), beyond):
             cast(BoundedChannel, self.channel).refuse(too_many_bodies())
             return
         self._counted += len(data)
@@ -246,7 +256,7 @@ class BoundedRequest(Request):
 
     def forget(self) -> None:
         """It has its answer, or nobody waits for one."""
-        self.bodies.give_back(self._counted, self._counted_beyond)
+        self._limits.bodies.give_back(self._counted, self._counted_beyond)
         self._counted = self._counted_beyond = 0
 
     def process(self) -> None:
@@ -312,6 +322,7 @@ class QuietSite(Site):
     in memory."""
 
     protocol = BoundedChannel  # type: ignore[assignment]  # Twisted's own may become HTTP/2
+    limits: BodyLimits
 
     def getContentFile(self, length: int | None) -> BytesIO:
         return BytesIO()

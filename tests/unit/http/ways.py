@@ -113,7 +113,7 @@ class DoorCase(SynchronousTestCase):
     def bodies(self) -> Bodies:
         """The octets of all bodies."""
         factory: Any = self.site.wrappedFactory
-        found: Bodies = getattr(factory, "site", factory).requestFactory.bodies
+        found: Bodies = getattr(factory, "site", factory).limits.bodies
         return found
 
     def now(self) -> float:
