@@ -50,6 +50,7 @@ FLOORS = (
         {
             "sections": "what sections of the configuration are made of",
             "hook_sections": "what a channel says of its webhooks",
+            "http_section": "the section of the HTTP API",
         },
     ),
     Floor(
@@ -86,8 +87,8 @@ FLOORS = (
     ),
 )
 # Rooms of one floor, of which the first may import the second: a segment is a submit_sm; what all sections are made of,
-# those of webhooks are too; the script runs the commands.
-SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("__main__", "cli")}
+# those of webhooks and of the HTTP API are too; the script runs the commands.
+SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 

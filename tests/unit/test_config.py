@@ -9,9 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
 from smsconnector.channels.types import CHANNEL_TYPES
-from smsconnector.config import HTTP, Configuration, StoreSection, load, load_store, parse
+from smsconnector.config import Configuration, StoreSection, load, load_store, parse
 from smsconnector.demo import Ports, _configuration
 from smsconnector.errors import ConfigurationError
+from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import CODE_UNKNOWN, FallBackRule
 from smsconnector.messages import Finality
 from smsconnector.sections import FallBackSection, TLSSection

@@ -14,7 +14,6 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import HTTP
 from smsconnector.http import heads
 from smsconnector.http.answers import Answer
 from smsconnector.http.bodies import Bodies
@@ -24,6 +23,7 @@ from smsconnector.http.heads import Heads
 from smsconnector.http.lane import EAGER, MOST_AT_ONCE, MOST_PIECES, Lane, LaneFactory
 from smsconnector.http.rendering import Renderer
 from smsconnector.http.site import QuietSite
+from smsconnector.http_section import HTTP
 from tests.unit.http.test_abuse import GOOD, HEAD, NOTHING, SEND, AbuseCase, answers
 from tests.unit.http.test_lane import HEALTH, PLAIN, masked, post
 
