@@ -8,4 +8,5 @@
 ``http_connections``  when a connection to an HTTP server counts as made
 ``tls``               how a certificate is verified
 ``server_tls``        a port with a certificate of ours, which may be renewed
+``shared_port``       a port at which several processes of this machine listen
 """

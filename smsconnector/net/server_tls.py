@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from smsconnector.net.shared_port import Sharing
 from smsconnector.net.tls import openssl_reasons
 
 _PLACES = ("port", "privateKey", "certKey", "sslmethod", "interface", "backlog", "extraCertChain", "dhParameters")
@@ -26,10 +27,12 @@ _END = re.compile(rb"-----END [A-Z0-9 ]+-----")
 FileStates = tuple[tuple[int, ...], ...]
 
 
-def listen(reactor: Any, endpoint: str, factory: Any) -> "Deferred[Any]":
-    """Listen at an endpoint that is written as Twisted's server strings are. The Deferred has the port. Raises what
-    Twisted does if the string, or a file that it names, is no good."""
-    watched: Any = _ListensRenewed(reactor, endpoint) if endpoint.startswith("ssl:") else reactor
+def listen(reactor: Any, endpoint: str, factory: Any, *, shared: bool = False) -> "Deferred[Any]":
+    """Listen at an endpoint that is written as Twisted's server strings are. The Deferred has the port. ``shared``:
+    other processes may listen there too. Raises what Twisted does if the string, or a file that it names, is no
+    good."""
+    listens: Any = Sharing(reactor) if shared else reactor
+    watched: Any = _ListensRenewed(listens, endpoint) if endpoint.startswith("ssl:") else listens
     listening: Deferred[Any] = serverFromString(watched, endpoint).listen(factory)
     return listening
 
