@@ -14,8 +14,9 @@ from typing import TextIO
 from smsconnector import __version__
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import load, load_sink_names, load_store, written_channels
+from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
+from smsconnector.instances import clashes
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
 from smsconnector.store.offline.parked import not_parked, parked_events, retry_parked
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-config", help="check a configuration file: every error at once")
-    check.add_argument("file", metavar="FILE")
+    check.add_argument("files", metavar="FILE", nargs="+", help="several: of processes of one machine, together")
     check.set_defaults(run=check_config)
     demo = commands.add_parser("demo", help="connector, SMSC simulator and broker, and three texts to see them walk")
     demo.add_argument("--once", action="store_true", help="end when the three texts have their reports")
@@ -276,23 +277,34 @@ def run_rescue(options: argparse.Namespace) -> int:
 
 
 def check_config(options: argparse.Namespace) -> int:
-    """Check a configuration file, and print a line for each problem."""
+    """Check configuration files, and print a line for each problem; of several files also what they can't have in
+    common."""
+    found = {name: _checked(name) for name in dict.fromkeys(options.files)}
+    good = {name: configuration for name, configuration in found.items() if configuration is not None}
+    together = clashes(good)
+    for place, sentence in together:
+        print(f"{place}: {sentence}", file=sys.stderr)
+    return 1 if together or len(good) < len(found) else 0
+
+
+def _checked(name: str) -> Configuration | None:
+    """The configuration in this file, after a line that says that it is good; None after a line for each problem."""
     try:
-        configuration = load(options.file)
-        slow = slow_patterns(written_channels(options.file))
+        configuration = load(name)
+        slow = slow_patterns(written_channels(name))
         if slow:
             raise ConfigurationError(slow)
     except ConfigurationError as error:
-        print(f"{options.file}: {len(error.problems)} to mend", file=sys.stderr)
+        print(f"{name}: {len(error.problems)} to mend", file=sys.stderr)
         for path, text in error.problems:
             print(f"  {path}: {text}" if path else f"  {text}", file=sys.stderr)
-        return 1
+        return None
     smpp = [section for section in configuration.channels.values() if isinstance(section, SMPPChannelSection)]
     binds = sum(len(section.binds) for section in smpp)
     for warning in configuration.warnings:
-        print(f"{options.file}: warning: {warning}", file=sys.stderr)
-    print(f"{options.file}: good ({len(configuration.channels)} channels, {binds} binds)")
-    return 0
+        print(f"{name}: warning: {warning}", file=sys.stderr)
+    print(f"{name}: good ({len(configuration.channels)} channels, {binds} binds)")
+    return configuration
 
 
 def run_demo(options: argparse.Namespace) -> int:

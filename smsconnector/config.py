@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, PlainValidator, ValidationError, field_validator
 
+from smsconnector import instances
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.errors import ConfigurationError
 from smsconnector.hooks.hook import Hooks
@@ -203,6 +204,8 @@ class Configuration(Section):
     def problems(self, path: str = "") -> list[Problem]:
         """The problems that the sections find with named files, and with each other."""
         found = self.store.problems("store")
+        if self.http.shared_endpoints:
+            found += instances.unkept_promises(self.channels)
         for name, channel in self.channels.items():
             found += channel.problems(f"channels.{name}")
         try:

@@ -1,8 +1,13 @@
-"""The section ``http`` of the configuration: the HTTP API, and the endpoints at which it listens."""
+"""The section ``http`` of the configuration: the HTTP API, and the endpoints at which it listens.
+
+Several processes of one machine may share a port: then it is one of ``shared_endpoints``, and ``endpoints`` has one of
+each process alone. What they can't promise together, and what only all their files tell, is in ``instances``.
+"""
 
 import re
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from twisted.internet.endpoints import serverFromString
 
 from smsconnector.sections import BASE_PATH_PATTERN, PUBLIC_URL_PATTERN, Name, Origin, Seconds, Section
@@ -15,6 +20,7 @@ class HTTP(Section):
     """The section ``http``: the HTTP API. Times are seconds."""
 
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
+    shared_endpoints: list[str] = []  # at which other processes of this machine listen too
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
     allowed_origins: list[Origin] = []  # of pages in browsers; those of other servers are refused
@@ -35,16 +41,18 @@ class HTTP(Section):
             raise ValueError("an empty key would open the door to everybody: is the variable that it comes from set?")
         return keys
 
-    @field_validator("endpoints")
+    @field_validator("endpoints", "shared_endpoints")
     @classmethod
-    def _are_endpoints(cls, endpoints: list[str]) -> list[str]:
+    def _are_endpoints(cls, endpoints: list[str], about: ValidationInfo) -> list[str]:
         for endpoint in endpoints:
             kind = endpoint.split(":", 1)[0]
+            if about.field_name == "shared_endpoints" and kind in ("unix", "systemd"):
+                raise ValueError(f"{endpoint!r} can't be shared by this key: write tcp:PORT, tcp6:PORT or ssl:PORT")
             try:
                 if kind not in ("tcp", "tcp6", "ssl", "unix", "systemd"):
                     raise ValueError(f"{kind} is none of them")
-                port = _PORT.match(endpoint)
-                if port and not 0 < int(port[1]) < 65_536:
+                port = port_of(endpoint)
+                if port is not None and not 0 < port < 65_536:
                     raise ValueError("a port is 1 to 65535")
                 if kind != "systemd":  # its sockets are there only when systemd starts us
                     serverFromString(None, endpoint)
@@ -57,14 +65,43 @@ class HTTP(Section):
             raise ValueError("one of them is there twice")
         return endpoints
 
+    @model_validator(mode="after")
+    def _has_one_of_its_own(self) -> "HTTP":
+        if not self.shared_endpoints:
+            return self
+        if "endpoints" not in self.model_fields_set:
+            raise ValueError(
+                "shared_endpoints needs endpoints beside it, of this process alone: there its health is asked for, and"
+                ' its providers call. Write endpoints: ["tcp:8081:interface=127.0.0.1"], each process its own port'
+            )
+        shared = {port_of(endpoint) for endpoint in self.shared_endpoints}
+        for port in shared.intersection(map(port_of, self.endpoints)):
+            raise ValueError(f"port {port} is in both endpoints and shared_endpoints: give endpoints another one")
+        return self
+
     @property
     def warnings(self) -> list[str]:
         """A sentence for each endpoint at which others can send texts without a key: it is not of this machine alone,
-        nor a socket that somebody else has made."""
+        nor a socket that somebody else has made. And one if providers may call what several processes share."""
+        found = []
+        url = urlsplit(self.public_url or "http:")
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        if self.public_url is not None and port in map(port_of, self.shared_endpoints):
+            found.append(
+                f"http.public_url leads to port {port}, and other processes share a port of that number: what a"
+                " provider tells of a text may reach one that does not know it. Let it lead to one of http.endpoints"
+            )
         if self.api_keys:
-            return []
-        return [
-            f"http.endpoints: {one} lets everybody in reach send texts: set http.api_keys, or interface=127.0.0.1"
-            for one in self.endpoints
+            return found
+        return found + [
+            f"http.{key}: {one} lets everybody in reach send texts: set http.api_keys, or interface=127.0.0.1"
+            for key, endpoints in (("endpoints", self.endpoints), ("shared_endpoints", self.shared_endpoints))
+            for one in endpoints
             if not one.startswith(("unix:", "systemd:")) and not _LOOPBACK.search(one)
         ]
+
+
+def port_of(endpoint: str) -> int | None:
+    """Of an endpoint string; None if it has none."""
+    found = _PORT.match(endpoint)
+    return int(found[1]) if found else None

@@ -346,6 +346,10 @@ class ChannelSection(Section):
         were sent when the account had another name."""
         return {}
 
+    def told_over(self) -> dict[str, str]:
+        """As ``system_ids``, of the accounts over which the network tells of texts, or brings them."""
+        return {}
+
 
 def fall_back_problems(channels: Mapping[Any, Any]) -> list[Problem]:
     """Each channel falls back to another that there is, and never by way of others to itself. ``channels`` are the

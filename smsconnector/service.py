@@ -156,7 +156,7 @@ class Connector(MultiService):
         for part in (*walks, *self.sinks.values(), *(one.channel for one in self.outlets.values()), self._notifier):
             part.startService()
         if why_not := self._door.open():
-            self._give_up(f"http.endpoints: can't listen: {why_not}")
+            self._give_up(why_not)
         self._notifier.notify("READY=1")
 
     def _give_up(self, sentence: str) -> NoReturn:

@@ -51,6 +51,7 @@ FLOORS = (
             "sections": "what sections of the configuration are made of",
             "hook_sections": "what a channel says of its webhooks",
             "http_section": "the section of the HTTP API",
+            "instances": "several processes that share a port",
         },
     ),
     Floor(
@@ -87,8 +88,9 @@ FLOORS = (
     ),
 )
 # Rooms of one floor, of which the first may import the second: a segment is a submit_sm; what all sections are made of,
-# those of webhooks and of the HTTP API are too; the script runs the commands.
+# those of webhooks and of the HTTP API are too, and several of these are compared; the script runs the commands.
 SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
+SIBLINGS |= {("instances", "http_section"), ("instances", "sections")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 

@@ -1,8 +1,10 @@
 """The ports that the HTTP door listens on, from when it opens until it closes."""
 
+import errno
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -14,11 +16,13 @@ from smsconnector.net.server_tls import listen
 
 
 class DoorSettings(Protocol):
-    """What the configuration says of the door: endpoints as Twisted describes them, sizes in octets, times in seconds;
-    ``maximum_connections`` 0 for no limit; ``fast_lane`` False: twisted.web reads every request;
+    """What the configuration says of the door: endpoints as Twisted describes them, of which ``shared_endpoints`` are
+    those of other processes too; sizes in octets, times in seconds; ``maximum_connections`` 0 for no limit;
+    ``fast_lane`` False: twisted.web reads every request;
     ``warnings`` are sentences for the operator."""
 
     endpoints: list[str]
+    shared_endpoints: list[str]
     maximum_body: int
     maximum_webhook_body: int
     idle_timeout: float
@@ -51,21 +55,36 @@ class Door:
 
     def open(self) -> str:
         """Listen at all endpoints; why that is not possible, or "". Every kind of endpoint that Twisted has says at
-        once whether it can be listened on."""
+        once whether it can be listened on. Those that are shared come last: who comes by them is served at once."""
         warning = allow_files(self._settings.maximum_connections)
         if warning:
             self.log.warn("{sentence}", sentence=warning)
         for warning in self._settings.warnings:
             self.log.warn("{sentence}", sentence=warning)
+        return self._listen(self._settings.endpoints) or self._listen(self._settings.shared_endpoints, shared=True)
+
+    def _listen(self, endpoints: list[str], *, shared: bool = False) -> str:
         failures: list[Failure] = []
-        for description in self._settings.endpoints:
-            listening = listen(self._reactor, with_backlog(description), self._site)
+        for description in endpoints:
+            listening = listen(self._reactor, with_backlog(description), self._site, shared=shared)
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:
-                return failures[0].getErrorMessage()
+                return _why_not(failures[0], shared)
             self.log.info("HTTP on {description}", description=description)
         return ""
 
     def close(self) -> "Deferred[Any]":
         """Listen no more; connections that stand are not closed."""
         return DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+
+
+def _why_not(failure: Failure, shared: bool) -> str:
+    """In a sentence that names the key."""
+    error: Any = failure.value
+    sentence = f"http.{'shared_' if shared else ''}endpoints: can't listen: {failure.getErrorMessage()}"
+    if shared and isinstance(error, CannotListenError) and error.socketError.errno == errno.EADDRINUSE:
+        sentence += (
+            f" Another process has port {error.port}, and does not share it: each has to name it in"
+            " http.shared_endpoints, and to run as the same user. `ss -ltnp` shows which process it is."
+        )
+    return sentence

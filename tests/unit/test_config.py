@@ -381,6 +381,44 @@ events: {uri: "http://x", sink: file}
             self.assertEqual([endpoint in one and "http.api_keys" in one for one in http.warnings], [True] * warned)
             self.assertEqual(HTTP(endpoints=[endpoint], api_keys=[SecretStr("k")]).warnings, [])
 
+    def test_shared_endpoints(self) -> None:
+        """A port that several processes share stands beside one of this process alone."""
+        own = 'endpoints: ["tcp:8081:interface=127.0.0.1"]'
+        shared = 'shared_endpoints: ["tcp:8080"]'
+        http = parse(f"{GOOD}http: {{{own}, {shared}}}").http
+        self.assertEqual((http.shared_endpoints, parse(GOOD).http.shared_endpoints), (["tcp:8080"], []))
+        self.assertIn("http.shared_endpoints: tcp:8080 lets everybody in reach send texts", http.warnings[0])
+        for rest, path, words in (
+            (shared, "http", "needs endpoints beside it"),
+            (f'{own}, shared_endpoints: ["tcp:8081"]', "http", "port 8081 is in both"),
+            (f'{own}, shared_endpoints: ["tcp:8080", "tcp:8080"]', "http.shared_endpoints", "twice"),
+            (f'{own}, shared_endpoints: ["unix:/run/x.sock"]', "http.shared_endpoints", "can't be shared"),
+            (f'{own}, shared_endpoints: ["systemd:domain=INET:index=0"]', "http.shared_endpoints", "can't be shared"),
+            (f'{own}, shared_endpoints: ["tcp:0"]', "http.shared_endpoints", "1 to 65535"),
+            (f'{own}, shared_endpoints: ["tcp:x"]', "http.shared_endpoints", "no server endpoint"),
+            (f"{own}, shared_endpoints: 8080", "http.shared_endpoints", "a list is wanted"),
+        ):
+            self.assertIn(words, self.problems(f"{GOOD}http: {{{rest}}}")[path], rest)
+        for url, warned in (
+            ("http://sms.example:8080", True),
+            ("http://sms.example:8081", False),
+            ("https://x/a", False),
+        ):
+            warnings = parse(f'{GOOD}http: {{{own}, {shared}, api_keys: [k], public_url: "{url}"}}').http.warnings
+            self.assertEqual(["http.public_url leads to port 8080" in one for one in warnings], [True] * warned)
+
+    def test_what_several_processes_can_not_keep(self) -> None:
+        """A text may be sent by another process than the one that knows who has opted out, or what came before it."""
+        http = 'http: {endpoints: ["tcp:8081:interface=127.0.0.1"], shared_endpoints: ["tcp:8080:interface=127.0.0.1"]}'
+        for key, words in (
+            ("opt_out: {languages: [en]}", "who has written STOP to another process"),
+            ("strict_order: true", "overtaken by one that another process sends"),
+        ):
+            text = GOOD.replace("type: smpp", f"type: smpp\n    {key}")
+            parse(text)
+            place = f"channels.smpp.{key.partition(':')[0]}"
+            self.assertIn(words, self.problems(f"{text}{http}")[place])
+
     def test_no_wording_of_pydantics(self) -> None:
         """What is wanted is said in the words of the file; an empty section is none."""
         for rest in (

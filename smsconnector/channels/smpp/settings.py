@@ -273,6 +273,12 @@ class SMPPChannelSection(ChannelSection):
         """Those of all binds, by account."""
         return {account_of(bind): bind.system_id for bind in self.binds}
 
+    def told_over(self) -> dict[str, str]:
+        """Not over binds that only transmit, and ask for no receipts."""
+        silent = ("transmitter", "none")
+        told = [bind for bind in self.binds if (bind.mode, bind.registered_delivery) != silent]
+        return {account_of(bind): bind.system_id for bind in told}
+
 
 def tlv_tag(text: str) -> int:
     """``0x1400`` as a number."""
