@@ -5,15 +5,20 @@ each process alone. What they can't promise together, and what only all their fi
 """
 
 import re
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from twisted.internet.endpoints import serverFromString
 
-from smsconnector.sections import BASE_PATH_PATTERN, PUBLIC_URL_PATTERN, Name, Origin, Seconds, Section
+from smsconnector.sections import BASE_PATH_PATTERN, ORIGIN_PATTERN, PUBLIC_URL_PATTERN, Name, Origin, Seconds, Section
 
 _LOOPBACK = re.compile(r":(?:interface=)?(?:127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
 _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
+
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+SiblingURL = Annotated[str, Field(pattern=ORIGIN_PATTERN)]
 
 
 class HTTP(Section):
@@ -21,6 +26,7 @@ class HTTP(Section):
 
     endpoints: list[str] = Field(default=["tcp:8080:interface=127.0.0.1"], min_length=1)
     shared_endpoints: list[str] = []  # at which other processes of this machine listen too
+    siblings: list[SiblingURL] = []  # where those answer alone, by their endpoints
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
     allowed_origins: list[Origin] = []  # of pages in browsers; those of other servers are refused
@@ -82,14 +88,20 @@ class HTTP(Section):
     @property
     def warnings(self) -> list[str]:
         """A sentence for each endpoint at which others can send texts without a key: it is not of this machine alone,
-        nor a socket that somebody else has made. And one if providers may call what several processes share."""
+        nor a socket that somebody else has made. And one each if providers may
+        call what several processes share, and if these know nothing of each other."""
         found = []
         url = urlsplit(self.public_url or "http:")
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        port = url.port or DEFAULT_PORTS[url.scheme]
         if self.public_url is not None and port in map(port_of, self.shared_endpoints):
             found.append(
                 f"http.public_url leads to port {port}, and other processes share a port of that number: what a"
                 " provider tells of a text may reach one that does not know it. Let it lead to one of http.endpoints"
+            )
+        if self.shared_endpoints and not self.siblings:
+            found.append(
+                "http.siblings is not set: a GET for a message that another process has accepted is answered 404. Name"
+                " where the others answer by their http.endpoints"
             )
         if self.api_keys:
             return found

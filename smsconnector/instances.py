@@ -13,8 +13,9 @@ import os
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from smsconnector.http_section import HTTP, port_of
+from smsconnector.http_section import DEFAULT_PORTS, HTTP, port_of
 from smsconnector.sections import ChannelSection, Problem
 
 
@@ -79,6 +80,13 @@ def _between(one: Settings, other: Settings) -> Iterable[str]:
     for port in sorted(_places(one.http.shared_endpoints) & _places(other.http.shared_endpoints)):
         if _of(one, port) != _of(other, port):
             yield f"http.shared_endpoints: write {port} in the same words in both, or one of them gets all connections"
+    if _places(one.http.shared_endpoints) & _places(other.http.shared_endpoints):
+        for here, there in ((one, other), (other, one)):
+            if here.http.siblings and not _ports_of(here.http.siblings) & _places(there.http.endpoints):
+                yield (
+                    f"http.siblings of the process at {', '.join(here.http.endpoints)} names none of the other's"
+                    f" http.endpoints: {', '.join(there.http.endpoints)}"
+                )
     yield from _accounts(one, other)
     url = one.http.public_url
     if url is not None and url == other.http.public_url:
@@ -113,6 +121,10 @@ def _places(endpoints: Iterable[str]) -> set[str]:
     """Ports, as "port 8080", and the paths of sockets. Those of systemd are none: it has seen to them."""
     named = ((endpoint, port_of(endpoint)) for endpoint in endpoints if not endpoint.startswith("systemd:"))
     return {endpoint if port is None else f"port {port}" for endpoint, port in named}
+
+
+def _ports_of(urls: Iterable[str]) -> set[str]:
+    return {f"port {url.port or DEFAULT_PORTS[url.scheme]}" for url in map(urlsplit, urls)}
 
 
 def _of(configuration: Settings, place: str) -> set[str]:

@@ -23,6 +23,7 @@ from smsconnector.health import Health
 from smsconnector.http.api import API
 from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
+from smsconnector.http.siblings import make_siblings
 from smsconnector.process import prepare
 from smsconnector.sections import ChannelSection
 from smsconnector.sinks.types import make_sinks
@@ -132,6 +133,7 @@ class Connector(MultiService):
             gate=self.admission,
             health=health.report,
             hooks=self._configuration.hooks,
+            elsewhere=make_siblings(self._reactor, http.siblings, http.base_path),
         )
         return Door(self._reactor, api, http)
 

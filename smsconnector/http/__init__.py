@@ -8,6 +8,7 @@ Plain functions of octets and headers, which know no server:
 ``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
 ``hook_counts``  how often webhooks were refused or could not be read
 ``lookups``      the handlers of the message resource and the health
+``siblings``     messages of other processes that share the port
 ``requests``     the JSON that applications post, checked
 ``forms``        the forms that providers post, checked
 ``charsets``     the alphabet of a body

@@ -20,7 +20,7 @@ from smsconnector.hooks.hook import Hooks
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access
-from smsconnector.http.lookups import Lookups
+from smsconnector.http.lookups import Elsewhere, Lookups, nowhere_else
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.store.reader import IReader
@@ -36,7 +36,8 @@ NO_HOOKS: Mapping[str, Hooks] = {}
 class API:
     """``routes`` is the table. ``outlets`` are the channels by their names; ``webhook_channel`` is that of webhooks
     whose path names none. ``health`` gives what the health says
-    beside whether texts are accepted. ``hooks`` says how the providers of channels call us."""
+    beside whether texts are accepted. ``hooks`` says how the providers of channels call us. ``elsewhere``
+    answers for messages that are not in this store."""
 
     log = Logger()
 
@@ -54,6 +55,7 @@ class API:
         gate: Gate | None = None,
         health: Callable[[], dict[str, Any]] = dict,
         hooks: Mapping[str, Hooks] = NO_HOOKS,
+        elsewhere: Elsewhere = nowhere_else,
     ) -> None:
         self._access, self.base_path = access, base_path
         gate = gate or Gate()
@@ -73,7 +75,8 @@ class API:
             access=access,
             hooks=hooks,
         )
-        lookups = Lookups(reader=reader, gate=gate, details=lambda: health() | webhooks.counts())
+        details = lambda: health() | webhooks.counts()  # noqa: E731
+        lookups = Lookups(reader=reader, gate=gate, details=details, elsewhere=elsewhere)
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
             *webhooks.routes(),

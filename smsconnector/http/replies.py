@@ -47,6 +47,9 @@ EMPTY_200 = Answer()
 STORE_FAILED = refusal(
     InvalidRequest("unavailable", "Nothing was accepted: the store can't write now. Try again.", status=503)
 )
+SIBLING_FAILED = refusal(
+    InvalidRequest("unavailable", "Another process, which may have this message, can't be asked now.", status=503)
+)
 LOOKUP_FAILED = refusal(InvalidRequest("unavailable", "The message can't be read now. Try again.", status=503))
 
 

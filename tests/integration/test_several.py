@@ -99,10 +99,13 @@ class SeveralCase(TestCase):
         self.port = free_port()
         self.shared = list(shared) or [f"tcp:{self.port}:interface=127.0.0.1"]
         self.networks = [Network(receipt_delay=0.05), Network(receipt_delay=0.05)]
-        for one in self.networks:
-            one.listen()
-            self.addCleanup(one.cut)
-        self.instances = [self.instance(one, self.shared) for one in self.networks]
+        own = [free_port(), free_port()]
+        self.instances = []
+        for network, port, other in zip(self.networks, own, reversed(own), strict=True):
+            network.listen()
+            self.addCleanup(network.cut)
+            http = {"endpoints": [f"tcp:{port}:interface=127.0.0.1"], "siblings": [f"http://127.0.0.1:{other}"]}
+            self.instances.append(self.instance(network, self.shared, **http))
         for one in self.instances:
             yield self.start(one)
 
@@ -138,6 +141,38 @@ class SeveralCase(TestCase):
         for one in self.instances:
             self.assertIn(len(self.stored(one)), range(2 * CONNECTIONS // 3, 4 * CONNECTIONS // 3))
         yield until(lambda: all(self.delivered(one) == set(self.stored(one)) for one in self.instances), 20)
+
+    @inlineCallbacks
+    def test_asked_for(self) -> Any:
+        """A GET finds a message whichever process it reaches. 404 is said of what nobody has, and 503 of what a process
+        may have that is down."""
+        yield self.set_up()
+
+        def status(path: str) -> int:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                body = json.loads(answer.read())
+                if answer.status == 200:
+                    self.assertEqual(body["MessageSID"], path.rpartition("/")[2])
+                return answer.status
+
+        def send() -> list[str]:
+            sids = []
+            for number in range(40):
+                with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+                    sids.append(f"/msg-client/messages/{post(connection, number)}")
+            return sids
+
+        paths = yield deferToThread(send)
+        missing = "/msg-client/messages/SM" + "0" * 32
+        found = yield deferToThread(lambda: ({status(path) for path in paths}, {status(missing) for _ in range(20)}))
+        self.assertEqual(found, ({200}, {404}))
+        gone, left = self.instances
+        of_left = [f"/msg-client/messages/{sid}" for sid in self.stored(left)]
+        gone.kill()
+        found = yield deferToThread(lambda: ({status(path) for path in of_left}, status(missing), status(paths[0])))
+        self.assertEqual(found, ({200}, 503, 200 if paths[0] in of_left else 503))
 
     @inlineCallbacks
     def test_tls_and_ipv6(self) -> Any:

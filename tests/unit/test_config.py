@@ -387,7 +387,8 @@ events: {uri: "http://x", sink: file}
         shared = 'shared_endpoints: ["tcp:8080"]'
         http = parse(f"{GOOD}http: {{{own}, {shared}}}").http
         self.assertEqual((http.shared_endpoints, parse(GOOD).http.shared_endpoints), (["tcp:8080"], []))
-        self.assertIn("http.shared_endpoints: tcp:8080 lets everybody in reach send texts", http.warnings[0])
+        self.assertIn("a GET for a message that another process has accepted is answered 404", http.warnings[0])
+        self.assertIn("http.shared_endpoints: tcp:8080 lets everybody in reach send texts", http.warnings[1])
         for rest, path, words in (
             (shared, "http", "needs endpoints beside it"),
             (f'{own}, shared_endpoints: ["tcp:8081"]', "http", "port 8081 is in both"),
@@ -396,6 +397,8 @@ events: {uri: "http://x", sink: file}
             (f'{own}, shared_endpoints: ["systemd:domain=INET:index=0"]', "http.shared_endpoints", "can't be shared"),
             (f'{own}, shared_endpoints: ["tcp:0"]', "http.shared_endpoints", "1 to 65535"),
             (f'{own}, shared_endpoints: ["tcp:x"]', "http.shared_endpoints", "no server endpoint"),
+            (f'{own}, {shared}, siblings: ["127.0.0.1:8082"]', "http.siblings[0]", "a scheme, a host, and a port"),
+            (f'{own}, {shared}, siblings: ["http://127.0.0.1:8082/x"]', "http.siblings[0]", "without a path"),
             (f"{own}, shared_endpoints: 8080", "http.shared_endpoints", "a list is wanted"),
         ):
             self.assertIn(words, self.problems(f"{GOOD}http: {{{rest}}}")[path], rest)
@@ -404,7 +407,9 @@ events: {uri: "http://x", sink: file}
             ("http://sms.example:8081", False),
             ("https://x/a", False),
         ):
-            warnings = parse(f'{GOOD}http: {{{own}, {shared}, api_keys: [k], public_url: "{url}"}}').http.warnings
+            warnings = parse(
+                f'{GOOD}http: {{{own}, {shared}, api_keys: [k], siblings: ["http://x"], public_url: "{url}"}}'
+            ).http.warnings
             self.assertEqual(["http.public_url leads to port 8080" in one for one in warnings], [True] * warned)
 
     def test_what_several_processes_can_not_keep(self) -> None:

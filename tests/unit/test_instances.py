@@ -9,6 +9,7 @@ FILE = """
 http:
   endpoints: ["tcp:808{n}:interface=127.0.0.1"]
   shared_endpoints: ["tcp:8080:interface=127.0.0.1"]
+  siblings: [{siblings}]
   public_url: "https://sms.example/{n}"
 store: {{path: /tmp/{n}.db}}
 channels:
@@ -20,7 +21,8 @@ channels:
 
 
 def instance(number: int, *changes: tuple[str, str]) -> Configuration:
-    text = FILE.format(n=number)
+    siblings = ", ".join(f'"http://127.0.0.1:808{n}"' for n in (1, 2, 3) if n != number)
+    text = FILE.format(n=number, siblings=siblings)
     for before, after in changes:
         assert before in text, before
         text = text.replace(before, after)
@@ -49,6 +51,11 @@ class ClashesCase(SynchronousTestCase):
             ("8080:interface=127.0.0.1", "8081:interface=127.0.0.1", "port 8081 is in http.endpoints of one and in"),
             ("8080:interface=127.0.0.1", "8080", "write port 8080 in the same words"),
             ("me2", "me1", "both bind as me1@127.0.0.1:2775: the SMSC gives receipts"),
+            (
+                "127.0.0.1:8081",
+                "127.0.0.1:8091",
+                "http.siblings of the process at tcp:8082:interface=127.0.0.1 names none",
+            ),
             ("https://sms.example/2", "https://sms.example/1", "http.public_url is https://sms.example/1 in both"),
         ):
             self.assertIn(words, self.between((before, after)), after)
