@@ -82,9 +82,11 @@ class Refused(Protocol):
 @implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
     """The factory that wraps the site, or the lanes: ``maximum`` connections at once, 0 for no limit;
-    ``request_timeout`` and ``idle_timeout`` (s), the latter for lanes."""
+    ``request_timeout`` and ``idle_timeout`` (s), the latter for lanes. ``is_leaving``: each connection is closed behind
+    its next answer, which says so: the process stops, and the client may reach another one."""
 
     log = Logger()
+    is_leaving = False
     protocol = Connection
     noisy = False
 

@@ -74,7 +74,8 @@ class Door:
         return ""
 
     def close(self) -> "Deferred[Any]":
-        """Listen no more; connections that stand are not closed."""
+        """Listen no more. Connections that stand are closed behind their next answer."""
+        self._site.is_leaving = True
         return DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
 
 

@@ -117,7 +117,7 @@ class Lane(Protocol):
     def _begin_requests(self) -> bool:
         """False: what comes next is not plain."""
         data, start, under_way = self._buffer, 0, self._under_way
-        heads, bodies = self.shared.heads, self.shared.bodies
+        heads, bodies, is_leaving = self.shared.heads, self.shared.bodies, self.transport.factory.is_leaving
         head: Head | None = None
         is_plain, self._waits, self._needed = True, False, 0
         while start < len(data):
@@ -142,16 +142,17 @@ class Lane(Protocol):
                 is_plain, self._waits = False, True
                 break
             start, self._pieces = end, 0
-            self._begin(head, data[body_at:end])
-            if head.closes:
+            closes = is_leaving or head.closes
+            self._begin(head, data[body_at:end], closes)
+            if closes:
                 start = len(data)  # nobody waits for an answer to what came behind
         if start:
             self._buffer = data[start:]
             self.transport.waiting_since_s = None  # what is left began to come just now
         return is_plain
 
-    def _begin(self, head: Head, body: bytes) -> None:
-        reply = Reply(self, head.closes, head.length)
+    def _begin(self, head: Head, body: bytes, closes: bool) -> None:
+        reply = Reply(self, closes, head.length)
         self._under_way.append(reply)
         self._is_alone = head.method == b"GET"
         route = head.route

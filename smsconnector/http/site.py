@@ -80,6 +80,13 @@ class BoundedChannel(HTTPChannel):
         else:
             super().allHeadersReceived()
 
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Whether more may come behind this request. When the process stops, its answer says that nothing may."""
+        if self.transport.factory.is_leaving:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
     def lineLengthExceeded(self, line: bytes) -> None:
         self._respondToBadRequestAndDisconnect()
 

@@ -223,6 +223,23 @@ class SeveralCase(TestCase):
         yield until(lambda: all(self.delivered(one) == set(self.stored(one)) for one in self.instances), 30)
 
     @inlineCallbacks
+    def test_kept_connections(self) -> Any:
+        """Clients that keep their connections are told to make new ones before the process ends: none of their requests
+        is refused or left without an answer."""
+        yield self.set_up()
+        clients = Clients(self.port, kept=True)
+        clients.start()
+        self.addCleanup(clients.end)
+        for turn in range(4):
+            one = self.instances[turn % 2]
+            yield deferToThread(time.sleep, 1.0)
+            yield deferToThread(one.terminate)
+            yield self.start(one)
+        yield deferToThread(clients.end)
+        self.assertEqual(dict(clients.ends), {"accepted": len(clients.accepted)})
+        self.assertEqual(sorted(self.all_stored()), sorted(clients.accepted))
+
+    @inlineCallbacks
     def test_killed(self) -> Any:
         """kill -9: the other goes on. The one that was killed delivers what it had accepted when it is back; what a
         client saw accepted is in one of the databases, whatever happened to the connections."""
