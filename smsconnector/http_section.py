@@ -5,6 +5,7 @@ each process alone. What they can't promise together, and what only all their fi
 """
 
 import re
+from collections import Counter
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -81,6 +82,10 @@ class HTTP(Section):
                 ' its providers call. Write endpoints: ["tcp:8081:interface=127.0.0.1"], each process its own port'
             )
         shared = {port_of(endpoint) for endpoint in self.shared_endpoints}
+        places = Counter(map(_place, self.shared_endpoints))
+        for place, count in places.items():
+            if count > 1:  # the kernel would share it between the two, TLS with plain TCP for instance
+                raise ValueError(f"port {place[0]} is twice in shared_endpoints, at the same address: leave one out")
         for port in shared.intersection(map(port_of, self.endpoints)):
             raise ValueError(f"port {port} is in both endpoints and shared_endpoints: give endpoints another one")
         return self
@@ -117,3 +122,11 @@ def port_of(endpoint: str) -> int | None:
     """Of an endpoint string; None if it has none."""
     found = _PORT.match(endpoint)
     return int(found[1]) if found else None
+
+
+def _place(endpoint: str) -> tuple[int | None, str]:
+    """Port and address of an endpoint string of TCP or TLS."""
+    kind, _, *rest = re.split(r"(?<!\\):", endpoint)
+    named = [one.removeprefix("interface=") for one in rest if one.startswith("interface=")]
+    by_place = [one for one in rest[:1] if "=" not in one and kind != "ssl"]
+    return port_of(endpoint), (*named, *by_place, "::" if kind == "tcp6" else "")[0]

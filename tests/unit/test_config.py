@@ -393,6 +393,14 @@ events: {uri: "http://x", sink: file}
             (shared, "http", "needs endpoints beside it"),
             (f'{own}, shared_endpoints: ["tcp:8081"]', "http", "port 8081 is in both"),
             (f'{own}, shared_endpoints: ["tcp:8080", "tcp:8080"]', "http.shared_endpoints", "twice"),
+            *(
+                (f'{own}, shared_endpoints: ["tcp:8080{one}", "tcp:8080{other}"]', "http", "port 8080 is twice in")
+                for one, other in (
+                    ("", ":backlog=9"),
+                    (":interface=127.0.0.1", ":127.0.0.1"),
+                    (":interface=127.0.0.1", ":backlog=9:interface=127.0.0.1"),
+                )
+            ),
             (f'{own}, shared_endpoints: ["unix:/run/x.sock"]', "http.shared_endpoints", "can't be shared"),
             (f'{own}, shared_endpoints: ["systemd:domain=INET:index=0"]', "http.shared_endpoints", "can't be shared"),
             (f'{own}, shared_endpoints: ["tcp:0"]', "http.shared_endpoints", "1 to 65535"),
