@@ -68,6 +68,24 @@ class CommandsCase(TestCase):
         self.assertNotIn("Traceback", bad.stderr)
         self.assertNotIn("hunter2", bad.stderr)
 
+    def test_check_config_of_several(self) -> None:
+        """Files of processes that run together: each is checked, and then what they have in common."""
+        one, other = (self.folder / name for name in ("one.yaml", "other.yaml"))
+        one.write_text(GOOD % 8081)
+        other.write_text((GOOD % 8082).replace("system_id: me", "system_id: you"))
+        good = self.run_command("smsconnector", "check-config", one.name, other.name)
+        self.assertEqual((good.returncode, good.stderr, good.stdout.count("good (")), (0, "", 2))
+        other.write_text(GOOD % 8081)
+        bad = self.run_command("smsconnector", "check-config", one.name, other.name)
+        self.assertEqual((bad.returncode, bad.stdout.count("good (")), (1, 2))
+        self.assertIn("one.yaml, other.yaml: port 8081 is in http.endpoints of both", bad.stderr)
+        self.assertIn("both bind as me@127.0.0.1:1", bad.stderr)
+        other.write_text("colour: red")
+        broken = self.run_command("smsconnector", "check-config", one.name, other.name, one.name)
+        self.assertEqual((broken.returncode, broken.stdout.count("good (")), (1, 1))
+        self.assertIn("colour", broken.stderr)
+        self.assertNotIn("hunter2", bad.stderr + broken.stderr)
+
     def test_bad_configuration_stops_twistd(self) -> None:
         """twistd ends with 1 and the same lines, without a traceback."""
         ended = self.run_command("twistd", "-n", "--pidfile=", "smsconnector", "--config", self.write("channels: {}"))
