@@ -7,6 +7,7 @@
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
 # make endure-kannel                        5,000 texts through a real Kannel, and their receipts
 # make endure-provider                      the whole way of an HTTP provider, killed 50 times under each policy
+# make bench PEERS=kannel ROUNDS=3 TEXTS=20000 ROWS="W1 W2"    what a message costs, beside floors and other gateways
 # make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
 PYTHON ?= python3
@@ -23,9 +24,19 @@ TESTS ?= tests
 SEEDS ?= 1000
 FROM ?= 0
 JOBS ?= 2
-ROUNDS ?= 200
+endure: ROUNDS ?= 200
 
-.PHONY: endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+PEER := build/native/peer
+# make bench: other gateways to measure beside ours (kannel); rows, all if empty; a checkout to compare with
+PEERS ?=
+ROWS ?=
+TEXTS ?= 20000
+bench: ROUNDS ?= 3
+AGAINST ?=
+# peer: its own broker, which costs nothing; or activemq, a real one
+BROKER ?= peer
+
+.PHONY: bench endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -82,6 +93,14 @@ endure-kannel: $(VENV)/installed parts
 endure-provider: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.provider_kills --rounds 50 --policy resend
 	@$(BIN)/python -m tests.endurance.provider_kills --rounds 50 --policy hold
+
+bench: $(VENV)/installed $(PEER)
+	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --texts $(TEXTS) --broker $(BROKER) \
+	    $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) $(if $(AGAINST),--against $(AGAINST))
+
+$(PEER): $(wildcard benchmarks/native/*)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -Wall -Wextra -Wno-missing-field-initializers -o $@ $(filter %.c,$^)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers

@@ -114,6 +114,11 @@ class BrokerProcess:
                 raise RuntimeError(f"the broker did not start:\n{said}")
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """The outage: kill -9 of the whole process group at once, as a power cut would."""
         process, self._process = self._process, None

@@ -24,7 +24,8 @@ smsbox-port = {box}
 smsbox-interface = 127.0.0.1
 box-allow-ip = "127.0.0.1"
 dlr-storage = internal
-log-level = 1
+log-level = {level}
+{core}
 
 group = smsc
 smsc = smpp
@@ -43,7 +44,7 @@ bearerbox-host = 127.0.0.1
 bearerbox-port = {box}
 sendsms-port = {sendsms}
 sendsms-interface = 127.0.0.1
-log-level = 1
+log-level = {level}
 
 group = sendsms-user
 username = tester
@@ -53,7 +54,7 @@ max-messages = 10
 
 group = sms-service
 keyword = default
-text = ""
+{service}
 max-messages = 0
 """
 
@@ -74,17 +75,26 @@ class _Box(BrokerProcess):
 
 class Kannel:
     """Bearerbox and smsbox; ``smsc_port`` is the SMSC's that the bearerbox binds to. ``password`` is that of the user
-    ``tester``."""
+    ``tester``. ``core``: more lines of that group; ``{folder}`` there is one that ends with the Kannel. ``service``:
+    what is done with texts from handsets. ``level`` of the logs: 1 is "info", 2 warnings."""
 
     password = "s3cret & more"
 
-    def __init__(self, smsc_port: int) -> None:
+    def __init__(self, smsc_port: int, core: str = "", service: str = 'text = ""', level: int = 1) -> None:
         self.port = free_port()
         self._bearerbox, self._smsbox = _Box("bearerbox"), _Box("smsbox")
         self._box = free_port()
         self._configuration = self._bearerbox.folder / "kannel.conf"
         self._configuration.write_text(
-            _CONFIGURATION.format(admin=free_port(), box=self._box, smsc=smsc_port, sendsms=self.port)
+            _CONFIGURATION.format(
+                admin=free_port(),
+                box=self._box,
+                smsc=smsc_port,
+                sendsms=self.port,
+                core=core.format(folder=self._bearerbox.folder),
+                service=service,
+                level=level,
+            )
         )
 
     def start(self) -> Self:
@@ -92,6 +102,11 @@ class Kannel:
         self._bearerbox.start(BEARERBOX, self._configuration, self._box)
         self._smsbox.start(SMSBOX, self._configuration, self.port)
         return self
+
+    @property
+    def pids(self) -> list[int]:
+        """Of both processes."""
+        return [self._bearerbox.pid, self._smsbox.pid]
 
     def said(self) -> str:
         """The logs of both."""

@@ -1,0 +1,158 @@
+"""What the least that could do the work would cost on this machine, measured beside the gateways.
+
+- *door*: a bare Twisted protocol that finds the end of each request and answers as ``/send`` does.
+- *socket*: the same in a loop of the standard library's ``selectors``, without Twisted.
+- *store*: one INSERT a message into a bare SQLite database (WAL, synchronous=FULL), so many in each transaction.
+- *disk*: ``fdatasync`` after 4 KiB at the end of a file, as a commit does; milliseconds.
+
+A figure of ours divided by such a floor can be compared between machines. ``python -m benchmarks.floors door`` and
+``socket`` are servers: they print their port.
+"""
+
+import os
+import re
+import selectors
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.protocol import Factory, Protocol
+
+from benchmarks.gateways import processor_seconds
+from benchmarks.peer import HERE, Peer, Result
+from tests.endurance.figures import percentile
+from tests.integration.activemq import die_with_parent
+
+SID = b"SM0192f0c1a2b37c3d8e4f5a6b7c8d9e0f"
+ANSWER = b"HTTP/1.1 200 OK\r\nX-Message-SID: %b\r\nLocation: /msg-client/messages/%b\r\nContent-Length: 0\r\n\r\n" % (
+    SID,
+    SID,
+)
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE).search
+PAGE = 4096  # octets
+DISK_WRITES = 200
+
+
+def answers(buffer: bytes) -> tuple[bytes, bytes]:
+    """The answers to all whole requests, and what is left of the buffer."""
+    count = 0
+    while (head := buffer.find(b"\r\n\r\n")) >= 0:
+        found = _LENGTH(buffer, 0, head)
+        end = head + 4 + (int(found[1]) if found else 0)
+        if len(buffer) < end:
+            break
+        buffer = buffer[end:]
+        count += 1
+    return ANSWER * count, buffer
+
+
+class Door(Protocol):
+    transport: Any
+    _buffer = b""
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        said, self._buffer = answers(self._buffer + data)
+        if said:
+            self.transport.write(said)
+
+
+def serve_door() -> None:
+    from twisted.internet import reactor as _reactor  # noqa: PLC0415 — only this process has one
+
+    reactor: Any = _reactor
+    port = reactor.listenTCP(0, Factory.forProtocol(Door), backlog=2048, interface="127.0.0.1")
+    print(port.getHost().port, flush=True)
+    reactor.run()
+
+
+def serve_socket() -> None:
+    selector = selectors.DefaultSelector()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    print(listener.getsockname()[1], flush=True)
+    selector.register(listener, selectors.EVENT_READ)
+    buffers: dict[Any, bytes] = {}
+    while True:
+        for key, _ in selector.select():
+            sock: Any = key.fileobj
+            if sock is listener:
+                sock, _ = listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                selector.register(sock, selectors.EVENT_READ)
+                buffers[sock] = b""
+                continue
+            data = sock.recv(65_536)
+            if not data:
+                selector.unregister(sock)
+                sock.close()
+                del buffers[sock]
+                continue
+            said, buffers[sock] = answers(buffers[sock] + data)
+            if said:
+                sock.sendall(said)
+
+
+def server(peer: Peer, kind: str, template: bytes, count: int, **options: float) -> tuple[float, Result]:
+    """Microseconds of processor time a request, and what the client saw."""
+    process = subprocess.Popen(
+        [*die_with_parent(), sys.executable, "-m", "benchmarks.floors", kind],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        options |= {"submits": 0, "reports": 0}
+        peer.load(port, template, max(1, count // 10), **options)
+        begun = processor_seconds([process.pid])
+        result = peer.load(port, template, count, **options)
+        return (processor_seconds([process.pid]) - begun) / count * 1e6, result
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def store(octets: int, batch: int, count: int) -> float:
+    """Microseconds of processor time per message of so many octets."""
+    body = "x" * octets
+    with (
+        tempfile.TemporaryDirectory(prefix="floor-") as folder,
+        closing(sqlite3.connect(Path(folder) / "floor.db", isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, body TEXT NOT NULL)")
+        begun = time.process_time()
+        for first in range(0, count, batch):
+            connection.execute("BEGIN IMMEDIATE")
+            rows = [(number, body) for number in range(first, min(first + batch, count))]
+            connection.executemany("INSERT INTO message VALUES (?, ?)", rows)
+            connection.execute("COMMIT")
+        return (time.process_time() - begun) / count * 1e6
+
+
+def disk() -> tuple[float, float]:
+    """p50 and p99 of ``fdatasync`` in milliseconds."""
+    found = []
+    with tempfile.TemporaryFile(prefix="floor-") as file:
+        for _ in range(DISK_WRITES):
+            os.write(file.fileno(), b"x" * PAGE)
+            begun = time.perf_counter()
+            os.fdatasync(file.fileno())
+            found.append((time.perf_counter() - begun) * 1e3)
+    return percentile(found, 0.5), percentile(found, 0.99)
+
+
+if __name__ == "__main__":
+    {"door": serve_door, "socket": serve_socket}[sys.argv[1]]()
