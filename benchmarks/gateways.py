@@ -24,6 +24,7 @@ from tests.integration.stack import START, Connector
 
 SHORT = f"Your order {NUMBER} is on its way. Reply STOP to end."
 LONG = ("Ваш заказ отправлен, " * 20)[:400]  # UCS-2: 6 segments of at most 67 characters
+HEALTH_EVERY = 1.1  # seconds; /health measures what waits each second
 QUIET = 0.002  # seconds of processor time in 0.1 s, below which a gateway has nothing left to do
 
 
@@ -138,7 +139,9 @@ class Ours:
         """Wait until it has nothing left to do."""
         wait_for(lambda: is_quiet(self.pids), 30, "the connector did not come to rest")
         if self._broker is not None:
+            time.sleep(HEALTH_EVERY)
             wait_for(lambda: not self._waiting(), 60, "the broker did not confirm all")
+            wait_for(lambda: is_quiet(self.pids), 30, "the connector did not come to rest")
 
     def _waiting(self) -> int:
         with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:

@@ -117,9 +117,9 @@ class Peer:
         path.write_bytes(template)
         return self._run("load", count, port=port, template=path, **options)
 
-    def texts(self, count: int, window: int = 100) -> Result:
-        """Texts from handsets."""
-        return self._run("texts", count, window=window)
+    def texts(self, count: int, reports: int = 1, window: int = 100) -> Result:
+        """Texts from handsets. ``reports``: how often each is told to ``peer``."""
+        return self._run("texts", count, reports=reports, window=window)
 
     def alone(self, count: int, window: int = 50) -> Result:
         """The SMSC against a client of its own, receipts at once."""

@@ -100,16 +100,19 @@ def _ticks(pids: list[int]) -> tuple[float, float]:
 
 
 def work(peer: Peer, row: Row, gateway: Gateway, count: int) -> Result:
-    if row.kind == "texts":
-        return peer.texts(count)
-    is_told = row.with_receipt or gateway.tells_always
+    is_told = row.with_receipt or row.kind == "texts" or gateway.tells_always
     if isinstance(gateway, Ours) and gateway.has_real_broker:
         is_told = False  # ``settle`` waits for it
+    if row.kind == "texts":
+        return peer.texts(count, int(is_told))
     template = gateway.template(row.text, row.with_receipt)
     options = {"connections": row.connections, "depth": row.depth, "rate": row.rate}
+    receipts = row.segments if row.with_receipt else 0
     if row.throttled:
         options["enough"] = 0.9
-    return peer.load(gateway.port, template, count, submits=row.segments, reports=int(is_told), **options)
+    return peer.load(
+        gateway.port, template, count, submits=row.segments, receipts=receipts, reports=int(is_told), **options
+    )
 
 
 def checked(result: Result) -> Result:

@@ -3,12 +3,13 @@
  *
  *   status                                    {"binds": sessions bound, "brokers": STOMP sessions}
  *   smsc receipt_delay=S throttled=SHARE deliver_window=N
- *   load port=P template=FILE first=N count=N connections=N depth=N rate=R submits=N reports=N patience=S enough=SHARE
- *   texts first=N count=N window=N patience=S        from handsets, each to be told once
+ *   load port=P template=FILE first=N count=N connections=N depth=N rate=R submits=N receipts=N reports=N patience=S
+ *       enough=SHARE
+ *   texts first=N count=N window=N reports=N patience=S            from handsets
  *   esme first=N count=N window=N                    the SMSC alone, against esme.c
  *   quit
  *
- * `submits` and `reports` are how many of them each message has: the run ends when all are there, or when nothing has
+ * `submits`, `receipts` and `reports` are how many of them each message has: the run ends when all are there, or when nothing has
  * moved for `patience` seconds. With `enough` below 1 it ends when that share of the submits is there, and waits for no
  * reports. `most_seconds` is when nine of ten messages were submitted. The defaults stand in `begin` and `command`. */
 #include "peer.h"
@@ -26,7 +27,7 @@ static size_t line_length;
 static bool ends;
 static struct { int smsc, stomp, hook; } ports;
 static struct {
-    uint64_t begun, last_moved, last_sum, patience, answers, submits, reports;
+    uint64_t begun, last_moved, last_sum, patience, answers, submits, receipts, reports;
     double processor;
 } goal;
 static char *template;
@@ -67,16 +68,21 @@ static void begin(uint64_t submits, uint64_t reports, uint64_t answers) {
     run.is_active = true;
     double enough = option("enough", 1);
     goal.submits = (uint64_t)((double)(submits * run.count) * enough), goal.answers = answers * run.count;
+    goal.receipts = (uint64_t)option("receipts", 0) * run.count;
     goal.reports = enough < 1 ? 0 : reports * run.count;
     goal.patience = (uint64_t)(option("patience", 20) * 1e9);
     goal.begun = goal.last_moved = now(), goal.last_sum = 0;
     goal.processor = processor();
 }
 
+static bool is_done(void) {
+    return run.answers >= goal.answers && run.submits >= goal.submits && run.receipts >= goal.receipts &&
+           run.reports >= goal.reports && run.acknowledged >= (run.is_mo ? run.count : run.receipts);
+}
+
 static void end(const char *error) {
     double seconds = (double)(goal.last_moved - goal.begun) / 1e9;
-    bool is_done = run.answers >= goal.answers && run.submits >= goal.submits && run.reports >= goal.reports;
-    printf("{\"finished\": %s, \"messages\": %llu, \"seconds\": %.4f", is_done && !error ? "true" : "false",
+    printf("{\"finished\": %s, \"messages\": %llu, \"seconds\": %.4f", is_done() && !error ? "true" : "false",
            (unsigned long long)run.count, seconds);
     if (error) printf(", \"error\": \"%s\"", error);
     printf(", \"statuses\": {");
@@ -112,7 +118,7 @@ static void command(void) {
         if (!read_template(&load)) end("the template can't be read");
         else if (!load_start(&load)) end("nobody listens on the port");
     } else if (!strncmp(line, "texts ", 6)) {
-        begin(0, 1, 0);
+        begin(0, (uint64_t)option("reports", 1), 0);
         run.is_mo = true;
         smsc_texts(run.first, run.count, (int)option("window", 100));
     } else if (!strncmp(line, "esme ", 5)) {
@@ -150,9 +156,7 @@ static void stdin_readable(void) {
 static void look(uint64_t at) {
     uint64_t sum = run.answers + run.submits + run.reports + run.acknowledged;
     if (sum != goal.last_sum) goal.last_sum = sum, goal.last_moved = at;
-    bool is_done = run.answers >= goal.answers && run.submits >= goal.submits && run.reports >= goal.reports &&
-                   run.acknowledged >= (run.is_mo ? run.count : run.receipts);
-    if (is_done || at - goal.last_moved > goal.patience) end(NULL);
+    if (is_done() || at - goal.last_moved > goal.patience) end(NULL);
 }
 
 int main(void) {
