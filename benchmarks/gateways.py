@@ -164,7 +164,7 @@ class Kannels:
             peer.smsc,
             core="store-type = file\nstore-location = {folder}/kannel.store",
             service=f'get-url = "{hook}/mo?from=%p&text=%a"',
-            level=2,
+            verbosity=2,
         )
         self.port = self._kannel.port
         self.pids: list[int] = []

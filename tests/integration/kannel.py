@@ -24,7 +24,7 @@ smsbox-port = {box}
 smsbox-interface = 127.0.0.1
 box-allow-ip = "127.0.0.1"
 dlr-storage = internal
-log-level = {level}
+log-level = 1
 {core}
 
 group = smsc
@@ -44,7 +44,7 @@ bearerbox-host = 127.0.0.1
 bearerbox-port = {box}
 sendsms-port = {sendsms}
 sendsms-interface = 127.0.0.1
-log-level = {level}
+log-level = 1
 
 group = sendsms-user
 username = tester
@@ -67,8 +67,8 @@ def available() -> str | None:
 class _Box(BrokerProcess):
     """One of its two processes."""
 
-    def start(self, program: Path, configuration: Path, port: int) -> Self:
-        self._launch([str(program), str(configuration)], cwd=self.folder)
+    def start(self, program: Path, configuration: Path, port: int, verbosity: int) -> Self:
+        self._launch([str(program), "-v", str(verbosity), str(configuration)], cwd=self.folder)
         self._wait_until(lambda: _accepts(port), START_TIMEOUT)
         return self
 
@@ -76,12 +76,13 @@ class _Box(BrokerProcess):
 class Kannel:
     """Bearerbox and smsbox; ``smsc_port`` is the SMSC's that the bearerbox binds to. ``password`` is that of the user
     ``tester``. ``core``: more lines of that group; ``{folder}`` there is one that ends with the Kannel. ``service``:
-    what is done with texts from handsets. ``level`` of the logs: 1 is "info", 2 warnings."""
+    what is done with texts from handsets. ``verbosity``: 0 logs each PDU, as the tests want to see them; 1 is "info", 2
+    warnings."""
 
     password = "s3cret & more"
 
-    def __init__(self, smsc_port: int, core: str = "", service: str = 'text = ""', level: int = 1) -> None:
-        self.port = free_port()
+    def __init__(self, smsc_port: int, core: str = "", service: str = 'text = ""', verbosity: int = 0) -> None:
+        self.port, self._verbosity = free_port(), verbosity
         self._bearerbox, self._smsbox = _Box("bearerbox"), _Box("smsbox")
         self._box = free_port()
         self._configuration = self._bearerbox.folder / "kannel.conf"
@@ -93,14 +94,13 @@ class Kannel:
                 sendsms=self.port,
                 core=core.format(folder=self._bearerbox.folder),
                 service=service,
-                level=level,
             )
         )
 
     def start(self) -> Self:
         """Blocks until it answers."""
-        self._bearerbox.start(BEARERBOX, self._configuration, self._box)
-        self._smsbox.start(SMSBOX, self._configuration, self.port)
+        self._bearerbox.start(BEARERBOX, self._configuration, self._box, self._verbosity)
+        self._smsbox.start(SMSBOX, self._configuration, self.port, self._verbosity)
         return self
 
     @property
@@ -119,7 +119,7 @@ class Kannel:
 
     def again(self) -> None:
         """The smsbox, after ``kill``."""
-        self._smsbox.start(SMSBOX, self._configuration, self.port)
+        self._smsbox.start(SMSBOX, self._configuration, self.port, self._verbosity)
 
     def stop(self) -> None:
         """Nothing stays."""
