@@ -8,6 +8,7 @@
 # make endure-kannel                        5,000 texts through a real Kannel, and their receipts
 # make endure-provider                      the whole way of an HTTP provider, killed 50 times under each policy
 # make bench PEERS=kannel ROUNDS=3 TEXTS=20000 ROWS="W1 W2"    what a message costs, beside floors and other gateways
+# make bench-growth   more messages stored, more connections, more binds; some minutes
 # make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
 PYTHON ?= python3
@@ -33,10 +34,12 @@ ROWS ?=
 TEXTS ?= 20000
 bench: ROUNDS ?= 3
 AGAINST ?=
+# make bench-growth: messages stored, at most
+STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: bench bench-growth endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -97,6 +100,10 @@ endure-provider: $(VENV)/installed parts
 bench: $(VENV)/installed $(PEER)
 	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --texts $(TEXTS) --broker $(BROKER) \
 	    $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) $(if $(AGAINST),--against $(AGAINST))
+
+bench-growth: ROUNDS ?= 1
+bench-growth: $(VENV)/installed $(PEER)
+	@$(BIN)/python -m benchmarks.bench --growth --rounds $(ROUNDS) --texts $(TEXTS) --stored $(STORED)
 
 $(PEER): $(wildcard benchmarks/native/*)
 	@mkdir -p $(@D)

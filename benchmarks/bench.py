@@ -12,59 +12,20 @@ Every measurement is one JSON line, on stdout and in the file ``--output``. A ta
 """
 
 import argparse
-import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from benchmarks import floors
+from benchmarks import floors, growth, short
 from benchmarks.gateways import Gateway, Kannels, Ours, environment
 from benchmarks.peer import HERE, Peer, build
-from benchmarks.rows import ROWS, Measure, Row, floor, measure
+from benchmarks.rows import ROWS, Row, floor, measure
+from benchmarks.table import Log, table
 from tests.integration import activemq, kannel
 
 Starter = Callable[[bool], Gateway]
-LATENCY_OVER_DISK = 0.5  # ms that W5 may take at the median above the disk's own fdatasync
-LATENCY_P99 = 5.0  # ms
-THROTTLED_SHARE = 0.95
-MEMORY = 200  # MiB
-
-
-class Log:
-    """JSON lines, and what they hold by row and peer."""
-
-    def __init__(self, output: TextIO | None) -> None:
-        self._output = output
-        self.measures: dict[tuple[str, str], list[Measure]] = {}
-        self.floors: dict[str, list[dict[str, float]]] = {}
-        self.disks: list[tuple[float, float]] = []
-
-    def line(self, **what: Any) -> None:
-        text = json.dumps(
-            {name: round(value, 2) if isinstance(value, float) else value for name, value in what.items()}
-        )
-        print(text, flush=True)
-        if self._output is not None:
-            print(text, file=self._output, flush=True)
-
-    def measured(self, number: int, row: Row, peer: str, found: Measure) -> None:
-        self.measures.setdefault((row.name, peer), []).append(found)
-        parts = {"us": found.total, "user_us": found.user, "system_us": found.system}
-        self.line(round=number, row=row.name, peer=peer, **parts, rss_mib=found.rss, pace=found.pace, **found.result)
-
-    def median(self, row: str, peer: str, figure: Callable[[Measure], float]) -> float | None:
-        found = self.measures.get((row, peer))
-        return statistics.median(map(figure, found)) if found else None
-
-    def floor(self, row: str) -> float | None:
-        """Microseconds a message."""
-        found = self.floors.get(row)
-        if not found:
-            return None
-        return statistics.median(one["store"] + one.get("door", one["socket"]) for one in found)
 
 
 def starters(peer: Peer, options: argparse.Namespace, broker: activemq.ActiveMQ | None) -> dict[str, Starter]:
@@ -98,109 +59,17 @@ def run(options: argparse.Namespace, output: TextIO | None = None) -> Log:
 
 
 def one_round(log: Log, peer: Peer, row: Row, number: int, who: dict[str, Starter], texts: int) -> None:
-    log.disks.append(floors.disk())
-    log.line(round=number, row=row.name, floor="disk", p50_ms=log.disks[-1][0], p99_ms=log.disks[-1][1])
+    log.disk(number, row, *floors.disk())
     for name, start in who.items():
         if name == "kannel" and row.only_ours:
             continue
-        log.measured(number, row, name, measure(peer, row, start, texts if name != "kannel" else fewer(row, texts)))
-    bare = floor(peer, row, texts)
-    log.floors.setdefault(row.name, []).append(bare)
-    log.line(round=number, row=row.name, floor="bare", **{f"{part}_us": cost for part, cost in bare.items()})
+        log.measured(number, row, name, measure(peer, row, start, fewer(row, texts) if name == "kannel" else texts))
+    log.bare(number, row, floor(peer, row, texts))
 
 
 def fewer(row: Row, texts: int) -> int:
     """Kannel waits a second after each throttled submit: as many texts as it needs ten seconds for."""
     return min(texts, 1000) if row.throttled else texts
-
-
-# --- the table ----------------------------------------------------------------------------------------------
-
-
-def cells(*columns: object) -> str:
-    widths = (9, 42, 9, 9, 6, 6, 5, 10)
-    shown = (f"{one:.2f}" if isinstance(one, float) else "-" if one is None else str(one) for one in columns)
-    return "  ".join(one.ljust(width) for one, width in zip(shown, widths, strict=True)).rstrip()
-
-
-def verdict(value: float | None, bar: float | None, is_least: bool = False) -> str:
-    if value is None or bar is None:
-        return "-"
-    return "ok" if (value >= bar if is_least else value <= bar) else "over" if not is_least else "under"
-
-
-def table(log: Log, rows: Sequence[str], other: str) -> list[str]:
-    """Lines. ``other``: the peer that ours is compared with."""
-    lines = [cells("row", "", "ours", other, "ratio", "bar", "", "ours/floor")]
-    for row in (ROWS[name] for name in rows):
-        lines += of_row(log, row, other)
-    if ("W2", "ours") in log.measures:
-        mine, theirs = (log.median("W2", name, lambda one: one.rss) for name in ("ours", other))
-        lines.append(
-            cells(
-                "memory",
-                "MiB at the peak of W2",
-                mine,
-                theirs,
-                ratio(mine, theirs),
-                MEMORY,
-                verdict(mine, MEMORY),
-                None,
-            )
-        )
-    lines.append(cells("disk", "fdatasync, ms: p50, p99", *disk(log), None, None, "", None))
-    return lines
-
-
-def ratio(one: float | None, other: float | None) -> float | None:
-    return one / other if one is not None and other else None
-
-
-def disk(log: Log) -> tuple[float, float]:
-    p50, p99 = (statistics.median(one[index] for one in log.disks) for index in (0, 1))
-    return p50, p99
-
-
-def of_row(log: Log, row: Row, other: str) -> list[str]:
-    def both(figure: Callable[[Measure], float]) -> tuple[float | None, float | None]:
-        return log.median(row.name, "ours", figure), log.median(row.name, other, figure)
-
-    if row.throttled:
-        shares = [
-            ratio(log.median(row.name, name, lambda one: one.pace), log.median("W1", name, lambda one: one.pace))
-            for name in ("ours", other)
-        ]
-        least = THROTTLED_SHARE
-        return [
-            cells(row.name, "share of W1's pace", *shares, ratio(*shares), least, verdict(shares[0], least, True), None)
-        ]
-    mine, theirs = both(lambda one: one.total)
-    compared = ratio(mine, theirs)
-    bar = row.bar if row.than != "kannel" or other == "kannel" else None
-    if row.than != "kannel":
-        compared = ratio(mine, log.median(row.than, "ours", lambda one: one.total))
-    title = row.title if row.than == "kannel" else f"{row.title} (/{row.than})"
-    lines = [
-        cells(
-            row.name,
-            f"{title}, us",
-            mine,
-            theirs,
-            compared,
-            bar,
-            verdict(compared, bar),
-            ratio(mine, log.floor(row.name)),
-        )
-    ]
-    if row.rate:
-        most = disk(log)[0] + LATENCY_OVER_DISK
-        p50 = both(lambda one: one.result["submit_ms"]["p50"])
-        p99 = both(lambda one: one.result["submit_ms"]["p99"])
-        lines.append(cells("", "to submit_sm, ms: p50", *p50, ratio(*p50), most, verdict(p50[0], most), None))
-        lines.append(
-            cells("", "to submit_sm, ms: p99", *p99, ratio(*p99), LATENCY_P99, verdict(p99[0], LATENCY_P99), None)
-        )
-    return lines
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -211,6 +80,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="3")
     parser.add_argument("--texts", type=int, default=20_000, help="messages of a run, 20000")
     parser.add_argument("--broker", choices=["peer", "activemq"], default="peer", help="who confirms the reports")
+    parser.add_argument("--short", action="store_true", help="ratios to the floors only, for CI: short.py")
+    parser.add_argument("--write", action="store_true", help="with --short: write them down as expected")
+    parser.add_argument("--growth", action="store_true", help="more messages, connections, binds: growth.py")
+    parser.add_argument("--stored", type=int, default=5_000_000, help="with --growth: messages stored, 5000000")
     parser.add_argument("--output", type=Path, help="a file for the JSON lines")
     found = parser.parse_args(given)
     for wanted, missing in (
@@ -225,6 +98,11 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     build()
+    if options.growth:
+        growth.grow(options.texts, options.rounds, options.stored)
+        return
+    if options.short:
+        raise SystemExit(short.write() if options.write else short.short())
     output = (options.output or HERE / "build" / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.jsonl").open("w")
     with output:
         log = run(options, output)

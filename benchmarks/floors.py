@@ -21,12 +21,12 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from twisted.internet.protocol import Factory, Protocol
 
 from benchmarks.gateways import processor_seconds
-from benchmarks.peer import HERE, Peer, Result
+from benchmarks.peer import HERE, Peer
 from tests.endurance.figures import percentile
 from tests.integration.activemq import die_with_parent
 
@@ -101,26 +101,32 @@ def serve_socket() -> None:
                 sock.sendall(said)
 
 
-def server(peer: Peer, kind: str, template: bytes, count: int, **options: float) -> tuple[float, Result]:
-    """Microseconds of processor time a request, and what the client saw."""
-    process = subprocess.Popen(
-        [*die_with_parent(), sys.executable, "-m", "benchmarks.floors", kind],
-        cwd=HERE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        options |= {"submits": 0, "reports": 0}
-        peer.load(port, template, max(1, count // 10), **options)
-        begun = processor_seconds([process.pid])
-        result = peer.load(port, template, count, **options)
-        return (processor_seconds([process.pid]) - begun) / count * 1e6, result
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+class Server:
+    """``door`` or ``socket`` as a process, while the ``with`` block lasts."""
+
+    def __init__(self, kind: str) -> None:
+        self._process = subprocess.Popen(
+            [*die_with_parent(), sys.executable, "-m", "benchmarks.floors", kind],
+            cwd=HERE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def cost(self, peer: Peer, template: bytes, count: int, **options: float) -> float:
+        """Microseconds of processor time a request. ``options`` are those of ``Peer.load``."""
+        begun = processor_seconds([self._process.pid])
+        peer.load(self._port, template, count, submits=0, reports=0, **options)
+        return (processor_seconds([self._process.pid]) - begun) / count * 1e6
 
 
 def store(octets: int, batch: int, count: int) -> float:

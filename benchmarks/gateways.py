@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -113,7 +113,7 @@ class Ours:
         self._peer, self._binds, self._broker = peer, binds, broker
         self.pids: list[int] = []
 
-    def start(self) -> "Ours":
+    def start(self) -> Self:
         """Blocks until it is bound and its broker answers."""
         self._connector.launch()
         assert self._connector.process is not None
@@ -127,6 +127,12 @@ class Ours:
             self.stop()
             raise
         return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def template(self, text: str, with_receipt: bool) -> bytes:
         return send(text)
@@ -146,6 +152,11 @@ class Ours:
     def _waiting(self) -> int:
         with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
             return int(json.load(answer)["store"]["waiting_for_broker"])
+
+    def pause(self) -> None:
+        """End the process in good order; the database stays for the next ``start``."""
+        self._connector.terminate()
+        wait_for(lambda: self._peer.sessions() == (0, 0), START, "the connector's sessions did not end")
 
     def stop(self) -> None:
         self._connector.close()
@@ -169,7 +180,7 @@ class Kannels:
         self.port = self._kannel.port
         self.pids: list[int] = []
 
-    def start(self) -> "Kannels":
+    def start(self) -> Self:
         """Blocks until it is bound."""
         try:
             self._kannel.start()

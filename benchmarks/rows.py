@@ -1,7 +1,7 @@
 """The rows of the table: what is done, how a run of it goes, and the bar that ours has to meet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from benchmarks import floors
@@ -26,6 +26,7 @@ class Row:
     segments: int = 1
     connections: int = 32
     depth: int = 1
+    under_way: int = 0  # requests in all, on the connections in turn; 0: one on each, or ``depth``
     rate: float = 0.0  # requests a second, open loop; 0: closed loop
     seconds: float = 10.0
     share: float = 1.0
@@ -49,7 +50,7 @@ ROWS = {
         Row("pipeline", "as W1, one connection 32 deep", connections=1, depth=32, bar=0.8, than="W1", only_ours=True),
         Row("W5", "500/s, open loop", rate=500, batch=1, bar=1.5),
         Row("W5-100", "100/s, open loop", rate=100, batch=1),
-        Row("throttled", "as W1, 1 % of submits throttled", throttled=0.01),
+        Row("throttled", "W1 with 1 % of submits throttled", throttled=0.01),
     )
 }
 WARM_UP = 1000  # messages, at most
@@ -63,6 +64,7 @@ class Measure(NamedTuple):
     system: float
     rss: float
     result: Result
+    unthrottled: float | None = None  # of a row with throttling: the pace without it, just before
 
     @property
     def pace(self) -> float:
@@ -76,22 +78,29 @@ class Measure(NamedTuple):
 def measure(peer: Peer, row: Row, start: Callable[[bool], Gateway], texts: int) -> Measure:
     """One run on a gateway that starts for it, after a short one that does not count. RuntimeError if a message is
     refused or lost."""
-    count = row.count(texts)
     gateway = start(row.with_receipt)
     try:
-        peer.smsc_is()
-        checked(work(peer, row, gateway, min(WARM_UP, max(100, count // 5))))
-        gateway.settle()
-        peer.smsc_is(throttled=row.throttled)
-        begun, ticks = processor_seconds(gateway.pids), _ticks(gateway.pids)
-        result = checked(work(peer, row, gateway, count))
-        gateway.settle()
-        spent = (processor_seconds(gateway.pids) - begun) / count * 1e6
-        user, system = (after - before for after, before in zip(_ticks(gateway.pids), ticks, strict=True))
-        share = user / (user + system) if user + system else 1.0
-        return Measure(spent, spent * share, spent * (1 - share), peak_memory(gateway.pids), result)
+        return measure_on(peer, row, gateway, row.count(texts))
     finally:
         gateway.stop()
+
+
+def measure_on(peer: Peer, row: Row, gateway: Gateway, count: int) -> Measure:
+    """As ``measure``, on a gateway that runs."""
+    peer.smsc_is()
+    checked(work(peer, row, gateway, min(WARM_UP, max(100, count // 5))))
+    gateway.settle()
+    unthrottled = None
+    if row.throttled:
+        unthrottled = measure_on(peer, replace(row, throttled=0), gateway, count).pace
+    peer.smsc_is(throttled=row.throttled)
+    begun, ticks = processor_seconds(gateway.pids), _ticks(gateway.pids)
+    result = checked(work(peer, row, gateway, count))
+    gateway.settle()
+    spent = (processor_seconds(gateway.pids) - begun) / count * 1e6
+    user, system = (after - before for after, before in zip(_ticks(gateway.pids), ticks, strict=True))
+    share = user / (user + system) if user + system else 1.0
+    return Measure(spent, spent * share, spent * (1 - share), peak_memory(gateway.pids), result, unthrottled)
 
 
 def _ticks(pids: list[int]) -> tuple[float, float]:
@@ -106,7 +115,7 @@ def work(peer: Peer, row: Row, gateway: Gateway, count: int) -> Result:
     if row.kind == "texts":
         return peer.texts(count, int(is_told))
     template = gateway.template(row.text, row.with_receipt)
-    options = {"connections": row.connections, "depth": row.depth, "rate": row.rate}
+    options = pattern(row)
     receipts = row.segments if row.with_receipt else 0
     if row.throttled:
         options["enough"] = 0.9
@@ -123,15 +132,24 @@ def checked(result: Result) -> Result:
     return result
 
 
+def pattern(row: Row) -> dict[str, float]:
+    """How the client sends, as options of ``Peer.load``."""
+    return {"connections": row.connections, "depth": row.depth, "rate": row.rate, "under_way": row.under_way}
+
+
+def bare_store(row: Row, count: int) -> float:
+    """Microseconds a message."""
+    return floors.store(len(row.text) * (1 if row.text.isascii() else 2), row.batch, count)
+
+
 def floor(peer: Peer, row: Row, texts: int) -> dict[str, float]:
-    """What the bare parts cost that this row can't do without, in microseconds a message: ``door``, ``socket``,
-    ``store``; their sum, without the socket, is the row's floor."""
+    """What the bare parts cost that this row can't do without, in microseconds a message: ``store``, ``socket``, and
+    ``door`` where there is one."""
     count, template = min(row.count(texts), 10_000), send(row.text)
-    found = {"store": floors.store(len(row.text) * (1 if row.text.isascii() else 2), row.batch, min(count, 5000))}
-    if row.kind == "load":
-        options = {"connections": row.connections, "depth": row.depth, "rate": row.rate}
-        for kind in ("door", "socket"):
-            found[kind], _ = floors.server(peer, kind, template, count, **options)
-    else:
-        found["socket"], _ = floors.server(peer, "socket", template, count)
+    found = {"store": bare_store(row, min(count, 5000))}
+    for kind in ("door", "socket") if row.kind == "load" else ("socket",):
+        with floors.Server(kind) as server:
+            options = pattern(row)
+            server.cost(peer, template, max(1, count // 10), **options)
+            found[kind] = server.cost(peer, template, count, **options)
     return found

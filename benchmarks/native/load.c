@@ -1,4 +1,5 @@
-/* The client. Closed loop: each connection keeps `depth` requests under way. Open loop: the requests have their times,
+/* The client. Closed loop: each connection keeps `depth` requests under way; or, with `under_way`, so many requests are
+ * under way in all, and each new one goes on the next connection in turn. Open loop: the requests have their times,
  * `rate` a second, whether answers come or not; one that finds every connection busy is sent as soon as one is free,
  * and its latency counts from the time that it was meant for (no coordinated omission). */
 #include "peer.h"
@@ -17,6 +18,7 @@ typedef struct {
 static Load load;
 static Client *clients;
 static int *free_clients, free_count; /* open loop: those with room, a stack, so that few connections are busy */
+static int turn_of; /* with under_way: the connection that is next */
 static uint64_t begun, next; /* `next`: of the requests, from 0 */
 static unsigned char *request;
 
@@ -46,6 +48,13 @@ uint64_t load_next(void) {
     return load.rate > 0 && free_count && next < run.count ? intended(next) : NEVER;
 }
 
+static Client *next_in_turn(void) { /* there is one with room: under_way is less than all of them have */
+    Client *client;
+    do client = &clients[turn_of++ % load.connections];
+    while (client->count == load.depth);
+    return client;
+}
+
 static void answered(Client *client, int status) {
     uint64_t number = client->under_way[client->first];
     client->first = (client->first + 1) % load.depth;
@@ -55,7 +64,7 @@ static void answered(Client *client, int status) {
     note(run.answered, (int64_t)number, now());
     if (load.rate > 0) {
         if (client->count == load.depth - 1) free_clients[free_count++] = (int)(client - clients);
-    } else if (next < run.count) send_next(client, now());
+    } else if (next < run.count) send_next(load.under_way ? next_in_turn() : client, now());
 }
 
 static size_t octets_came(Conn *conn, unsigned char *octets, size_t length) {
@@ -87,7 +96,7 @@ static void gone(Conn *conn) {
     if (load.rate > 0) {
         if (was_busy) free_clients[free_count++] = (int)(client - clients);
     } else
-        while (client->count < load.depth && next < run.count) send_next(client, now());
+        while (!load.under_way && client->count < load.depth && next < run.count) send_next(client, now());
 }
 
 static bool open_client(Client *client) {
@@ -110,7 +119,10 @@ bool load_start(const Load *wished) {
         free_clients[free_count++] = i;
     }
     begun = now();
-    if (load.rate <= 0)
+    turn_of = 0;
+    if (load.rate <= 0 && load.under_way)
+        for (int i = 0; i < load.under_way && next < run.count; i++) send_next(next_in_turn(), now());
+    else if (load.rate <= 0)
         for (int round = 0; round < load.depth; round++)
             for (int i = 0; i < load.connections && next < run.count; i++) send_next(&clients[i], now());
     return true;

@@ -4,7 +4,7 @@
  *   status                                    {"binds": sessions bound, "brokers": STOMP sessions}
  *   smsc receipt_delay=S throttled=SHARE deliver_window=N
  *   load port=P template=FILE first=N count=N connections=N depth=N rate=R submits=N receipts=N reports=N patience=S
- *       enough=SHARE
+ *       enough=SHARE under_way=N
  *   texts first=N count=N window=N reports=N patience=S            from handsets
  *   esme first=N count=N window=N                    the SMSC alone, against esme.c
  *   quit
@@ -113,7 +113,9 @@ static void end(const char *error) {
 static void command(void) {
     if (!strncmp(line, "load ", 5)) {
         Load load = {.port = (int)option("port", 0), .connections = (int)option("connections", 32),
-                     .depth = (int)option("depth", 1), .rate = option("rate", 0)};
+                     .depth = (int)option("depth", 1), .rate = option("rate", 0),
+                     .under_way = (int)option("under_way", 0)};
+        if (load.under_way >= load.connections * load.depth) load.under_way = 0;
         begin((uint64_t)option("submits", 1), (uint64_t)option("reports", 1), 1);
         if (!read_template(&load)) end("the template can't be read");
         else if (!load_start(&load)) end("nobody listens on the port");

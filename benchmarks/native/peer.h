@@ -86,7 +86,8 @@ int hook_start(void);
 
 /* load.c */
 typedef struct {
-    int port, connections, depth; /* depth: requests under way on each connection */
+    int port, connections, depth; /* depth: requests under way on each connection, at most */
+    int under_way;                /* closed loop: requests under way in all; 0: as many as there is room for */
     double rate;                  /* requests a second; 0: closed loop */
     const char *template;         /* the whole request; ######## becomes the message's number */
     size_t template_length;
