@@ -107,7 +107,7 @@ bench-growth: $(VENV)/installed $(PEER)
 
 $(PEER): $(wildcard benchmarks/native/*)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 -Wall -Wextra -Wno-missing-field-initializers -o $@ $(filter %.c,$^)
+	$(CC) -std=c11 -O2 -Wall -Wextra -o $@ $(filter %.c,$^)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis .peers

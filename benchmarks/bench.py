@@ -47,6 +47,7 @@ def run(options: argparse.Namespace, output: TextIO | None = None) -> Log:
     broker = activemq.ActiveMQ(persistent=True).start() if options.broker == "activemq" else None
     try:
         with Peer() as peer:
+            log.line(peer_alone=peer.pace_alone())
             who = starters(peer, options, broker)
             for number in range(options.rounds):
                 names = list(who)[number % len(who) :] + list(who)[: number % len(who)]

@@ -23,7 +23,7 @@ from benchmarks.peer import Peer
 from benchmarks.rows import ROWS, Measure, measure, measure_on
 
 STORED = (0, 100_000, 1_000_000, 5_000_000)
-CONNECTIONS = (1, 32, 1000)
+CONNECTIONS = (32, 1, 1000)
 BINDS = (1, 10, 50)
 FLAT = 1.15
 MEMORY = 200.0  # MiB

@@ -19,6 +19,7 @@ from tests.integration.activemq import die_with_parent
 HERE = Path(__file__).parent.parent
 PROGRAM = HERE / "build" / "native" / "peer"
 NUMBER = "########"  # in a template; becomes the message's number
+ALONE = 50_000  # messages
 PREFIX = "9230"  # of the numbers of handsets
 
 
@@ -121,9 +122,19 @@ class Peer:
         """Texts from handsets. ``reports``: how often each is told to ``peer``."""
         return self._run("texts", count, reports=reports, window=window)
 
-    def alone(self, count: int, window: int = 50) -> Result:
-        """The SMSC against a client of its own, receipts at once."""
-        return self._run("esme", count, window=window)
+    def pace_alone(self) -> dict[str, float]:
+        """A second each of requests and submits that ``peer`` sends itself: both ends are in one process, so each is at
+        least so fast."""
+        wanted = {"submits": 0, "reports": 0}
+        runs = {
+            "requests": self.load(self.hook, request("POST", f"/{NUMBER}", body="x" * 80), ALONE, **wanted),
+            "pipelined_requests": self.load(
+                self.hook, request("POST", f"/{NUMBER}", body="x" * 80), ALONE, **wanted, connections=1, depth=32
+            ),
+        }
+        self.smsc_is(receipt_delay=0)
+        runs["submits_with_receipts"] = self._run("esme", ALONE, window=50)
+        return {name: round(result["messages"] / result["seconds"]) for name, result in runs.items()}
 
     def _run(self, command: str, count: int, **options: object) -> Result:
         first, self._first = self._first, self._first + count
