@@ -28,12 +28,13 @@ JOBS ?= 2
 endure: ROUNDS ?= 200
 
 PEER := build/native/peer
-# make bench: other gateways to measure beside ours (kannel); rows, all if empty; a checkout to compare with
+# make bench: other gateways to measure beside ours (kannel); rows, all if empty; a checkout, or a Python, to compare with
 PEERS ?=
 ROWS ?=
 TEXTS ?= 20000
 bench: ROUNDS ?= 3
 AGAINST ?=
+AGAINST_PYTHON ?=
 # make bench-growth: messages stored, at most
 STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
@@ -99,7 +100,7 @@ endure-provider: $(VENV)/installed parts
 
 bench: $(VENV)/installed $(PEER)
 	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --texts $(TEXTS) --broker $(BROKER) \
-	    $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) $(if $(AGAINST),--against $(AGAINST))
+	    $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) $(if $(AGAINST),--against $(AGAINST)) $(if $(AGAINST_PYTHON),--against-python $(AGAINST_PYTHON))
 
 bench-growth: ROUNDS ?= 1
 bench-growth: $(VENV)/installed $(PEER)

@@ -29,14 +29,19 @@ Starter = Callable[[bool], Gateway]
 
 
 def starters(peer: Peer, options: argparse.Namespace, broker: activemq.ActiveMQ | None) -> dict[str, Starter]:
-    trees = {"ours": HERE} | ({"against": options.against.resolve()} if options.against else {})
-    for tree in trees.values():
-        environment(tree)
+    trees = {"ours": (HERE, Path(sys.executable))}
+    if options.against or options.against_python:
+        trees["against"] = (
+            (options.against or HERE).resolve(),
+            (options.against_python or Path(sys.executable)).absolute(),
+        )
+    for tree, python in trees.values():
+        environment(tree, python)
 
-    def of(tree: Path) -> Starter:
-        return lambda with_receipt: Ours(peer, with_receipt, tree, broker=broker).start()
+    def of(tree: Path, python: Path) -> Starter:
+        return lambda with_receipt: Ours(peer, with_receipt, tree, broker=broker, python=python).start()
 
-    found = {name: of(tree) for name, tree in trees.items()}
+    found = {name: of(*how) for name, how in trees.items()}
     if "kannel" in options.peers:
         found["kannel"] = lambda _: Kannels(peer).start()
     return found
@@ -77,6 +82,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="what a message costs, beside floors and other gateways")
     parser.add_argument("--peers", nargs="*", default=[], choices=["kannel"], help="other gateways to measure")
     parser.add_argument("--against", type=Path, help="another checkout to compare with")
+    parser.add_argument("--against-python", type=Path, help="another Python, of an environment with all we need")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="3")
     parser.add_argument("--texts", type=int, default=20_000, help="messages of a run, 20000")
@@ -107,9 +113,10 @@ def main() -> None:
     output = (options.output or HERE / "build" / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.jsonl").open("w")
     with output:
         log = run(options, output)
-    other = "against" if options.against and not options.peers else "kannel"
+    is_against = bool(options.against or options.against_python)
+    other = "against" if is_against and not options.peers else "kannel"
     print("", *table(log, options.rows, other), sep="\n", flush=True)
-    if options.against and options.peers:
+    if is_against and options.peers:
         print("", *table(log, options.rows, "against"), sep="\n", flush=True)
     print(f"\nthe measurements: {output.name}", file=sys.stderr)
 

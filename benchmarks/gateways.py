@@ -66,10 +66,10 @@ def is_quiet(pids: list[int]) -> bool:
     return processor_seconds(pids) - begun < QUIET
 
 
-def environment(tree: Path, python: str = sys.executable) -> dict[str, str]:
+def environment(tree: Path, python: Path = Path(sys.executable)) -> dict[str, str]:
     """That of a process which runs the code of a checkout. SystemExit if it would run another."""
     found = os.environ | {"PYTHONPATH": str(tree)}
-    command = [python, "-P", "-c", "import smsconnector; print(smsconnector.__file__)"]
+    command = [str(python), "-P", "-c", "import smsconnector; print(smsconnector.__file__)"]
     said = subprocess.run(command, env=found, check=True, capture_output=True, text=True, timeout=START).stdout
     if not Path(said.strip()).is_relative_to(tree):
         raise SystemExit(f"{tree} is no checkout: its process would run {said.strip()}")
@@ -83,12 +83,18 @@ def send(text: str) -> bytes:
 
 
 class Ours:
-    """The connector of a checkout. ``broker``: a real one that it tells instead of ``peer``'s."""
+    """The connector of a checkout, run by ``python``. ``broker``: a real one that it tells instead of ``peer``'s."""
 
     tells_always = True
 
     def __init__(
-        self, peer: Peer, with_receipt: bool, tree: Path = HERE, binds: int = 1, broker: ActiveMQ | None = None
+        self,
+        peer: Peer,
+        with_receipt: bool,
+        tree: Path = HERE,
+        binds: int = 1,
+        broker: ActiveMQ | None = None,
+        python: Path = Path(sys.executable),
     ) -> None:
         wished = "final" if with_receipt else "none"
         uri = broker.uri if broker else f"tcp://127.0.0.1:{peer.stomp}"
@@ -108,7 +114,8 @@ class Ours:
             ],
         }
         self._connector = Connector([], uri, channels={"smpp": channel})
-        self._connector.environment = environment(tree)
+        self._connector.environment = environment(tree, python)
+        self._connector.python = python
         self.port, self.database = self._connector.port, self._connector.folder / "smsconnector.db"
         self._peer, self._binds, self._broker = peer, binds, broker
         self.pids: list[int] = []

@@ -88,6 +88,7 @@ class Connector:
     ``is_reached``: providers on this machine are told how to reach it."""
 
     environment: dict[str, str] | None = None
+    python = Path(sys.executable)  # its twistd is started
 
     def __init__(self, smsc_ports: list[int], events_uri: str, is_reached: bool = False, **sections: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="connector-"))
@@ -132,7 +133,7 @@ class Connector:
     def launch(self) -> None:
         """Start the process."""
         self._log = self.folder / f"log-{time.monotonic_ns()}"
-        twistd = Path(sys.executable).parent / "twistd"
+        twistd = self.python.parent / "twistd"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [

@@ -45,8 +45,8 @@ class TableTests(SynchronousTestCase):
         wait = Latency(count=1, p50=p50, p90=9.0, p99=9.0, max=9.0)
         result = Result(messages=900, seconds=1.0, statuses={}, submit_ms=wait)
         with redirect_stdout(io.StringIO()):
-            for cost in costs:
-                self.log.measured(1, ROWS[row], gateway, Measure(float(cost), float(cost), 0.0, 90.0, result, unthrottled))
+            for cost in map(float, costs):
+                self.log.measured(1, ROWS[row], gateway, Measure(cost, cost, 0.0, 90.0, result, unthrottled))
             self.log.bare(1, ROWS[row], {"door": 8.0, "socket": 1.0, "store": 2.0})
             self.log.disk(1, ROWS[row], 0.5, 2.0)
 
