@@ -1,12 +1,14 @@
 """What the least that could do the work would cost on this machine, measured beside the gateways.
 
 - *door*: a bare Twisted protocol that finds the end of each request and answers as ``/send`` does.
-- *socket*: the same in a loop of the standard library's ``selectors``, without Twisted.
+- *durable*: the same, but each answer waits until a thread has written the request into a bare SQLite database (WAL,
+  synchronous=FULL), with all others that came meanwhile. The least that can keep the first law of the connector.
+- *socket*: as the door, but in a loop of the standard library's ``selectors``, without Twisted.
 - *store*: one INSERT a message into a bare SQLite database (WAL, synchronous=FULL), so many in each transaction.
 - *disk*: ``fdatasync`` after 4 KiB at the end of a file, as a commit does; milliseconds.
 
-A figure of ours divided by such a floor can be compared between machines. ``python -m benchmarks.floors door`` and
-``socket`` are servers: they print their port.
+A figure of ours divided by such a floor can be compared between machines. ``python -m benchmarks.floors`` with
+``door``, ``durable`` or ``socket`` is a server: it prints its port.
 """
 
 import os
@@ -18,9 +20,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Self
 
 from twisted.internet.protocol import Factory, Protocol
@@ -40,17 +44,17 @@ PAGE = 4096  # octets
 DISK_WRITES = 200
 
 
-def answers(buffer: bytes) -> tuple[bytes, bytes]:
-    """The answers to all whole requests, and what is left of the buffer."""
-    count = 0
+def requests(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """The bodies of all whole requests, and what is left of the buffer."""
+    bodies = []
     while (head := buffer.find(b"\r\n\r\n")) >= 0:
         found = _LENGTH(buffer, 0, head)
         end = head + 4 + (int(found[1]) if found else 0)
         if len(buffer) < end:
             break
+        bodies.append(buffer[head + 4 : end])
         buffer = buffer[end:]
-        count += 1
-    return ANSWER * count, buffer
+    return bodies, buffer
 
 
 class Door(Protocol):
@@ -61,18 +65,74 @@ class Door(Protocol):
         self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
-        said, self._buffer = answers(self._buffer + data)
-        if said:
-            self.transport.write(said)
+        found, self._buffer = requests(self._buffer + data)
+        if found:
+            self.transport.write(ANSWER * len(found))
 
 
 def serve_door() -> None:
+    _serve(Factory.forProtocol(Door))
+
+
+def _serve(factory: Any) -> None:
     from twisted.internet import reactor as _reactor  # noqa: PLC0415 — only this process has one
 
     reactor: Any = _reactor
-    port = reactor.listenTCP(0, Factory.forProtocol(Door), backlog=2048, interface="127.0.0.1")
+    port = reactor.listenTCP(0, factory, backlog=2048, interface="127.0.0.1")
     print(port.getHost().port, flush=True)
     reactor.run()
+
+
+class Writer(threading.Thread):
+    """Writes all that came since its last commit in one transaction, and has it answered."""
+
+    def __init__(self, reactor: Any, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._reactor, self._path = reactor, path
+        self._waiting: SimpleQueue[tuple[DurableDoor, bytes]] = SimpleQueue()
+        self.write = self._waiting.put
+
+    def run(self) -> None:
+        with closing(bare_database(self._path)) as connection:
+            number = 0
+            while True:
+                batch = [self._waiting.get()]
+                while not self._waiting.empty():
+                    batch.append(self._waiting.get())
+                rows = [(number + index, body) for index, (_, body) in enumerate(batch)]
+                number += len(rows)
+                insert(connection, rows)
+                self._reactor.callFromThread(self._answer, batch)
+
+    @staticmethod
+    def _answer(batch: list[tuple["DurableDoor", bytes]]) -> None:
+        for door, _ in batch:
+            door.transport.write(ANSWER)
+
+
+class DurableDoor(Protocol):
+    """As ``Door``, but each answer waits for the commit of what came."""
+
+    transport: Any
+    writer: Writer
+    _buffer = b""
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        found, self._buffer = requests(self._buffer + data)
+        for body in found:
+            self.writer.write((self, body))
+
+
+def serve_durable() -> None:
+    from twisted.internet import reactor  # noqa: PLC0415 — only this process has one
+
+    with tempfile.TemporaryDirectory(prefix="floor-") as folder:
+        DurableDoor.writer = Writer(reactor, Path(folder) / "floor.db")
+        DurableDoor.writer.start()
+        _serve(Factory.forProtocol(DurableDoor))
 
 
 def serve_socket() -> None:
@@ -96,13 +156,13 @@ def serve_socket() -> None:
                 sock.close()
                 del buffers[sock]
                 continue
-            said, buffers[sock] = answers(buffers[sock] + data)
-            if said:
-                sock.sendall(said)
+            found, buffers[sock] = requests(buffers[sock] + data)
+            if found:
+                sock.sendall(ANSWER * len(found))
 
 
 class Server:
-    """``door`` or ``socket`` as a process, while the ``with`` block lasts."""
+    """``door``, ``durable`` or ``socket`` as a process, while the ``with`` block lasts."""
 
     def __init__(self, kind: str) -> None:
         self._process = subprocess.Popen(
@@ -129,22 +189,30 @@ class Server:
         return (processor_seconds([self._process.pid]) - begun) / count * 1e6
 
 
+def bare_database(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, body NOT NULL)")
+    return connection
+
+
+def insert(connection: sqlite3.Connection, rows: list[tuple[int, bytes]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO message VALUES (?, ?)", rows)
+    connection.execute("COMMIT")
+
+
 def store(octets: int, batch: int, count: int) -> float:
     """Microseconds of processor time per message of so many octets."""
-    body = "x" * octets
+    body = b"x" * octets
     with (
         tempfile.TemporaryDirectory(prefix="floor-") as folder,
-        closing(sqlite3.connect(Path(folder) / "floor.db", isolation_level=None)) as connection,
+        closing(bare_database(Path(folder) / "floor.db")) as connection,
     ):
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, body TEXT NOT NULL)")
         begun = time.process_time()
         for first in range(0, count, batch):
-            connection.execute("BEGIN IMMEDIATE")
-            rows = [(number, body) for number in range(first, min(first + batch, count))]
-            connection.executemany("INSERT INTO message VALUES (?, ?)", rows)
-            connection.execute("COMMIT")
+            insert(connection, [(number, body) for number in range(first, min(first + batch, count))])
         return (time.process_time() - begun) / count * 1e6
 
 
@@ -161,4 +229,4 @@ def disk() -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    {"door": serve_door, "socket": serve_socket}[sys.argv[1]]()
+    {"door": serve_door, "durable": serve_durable, "socket": serve_socket}[sys.argv[1]]()
