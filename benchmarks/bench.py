@@ -12,6 +12,7 @@ Every measurement is one JSON line, on stdout and in the file ``--output``. A ta
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -104,6 +105,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as with Ctrl-C, every part ends and leaves no folder
     build()
     if options.growth:
         growth.grow(options.texts, options.rounds, options.stored)

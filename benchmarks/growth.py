@@ -58,7 +58,7 @@ def copy_until(database: Path, wanted: int) -> None:
             raise SystemExit(f"{wanted} messages need more room than {database.parent} has")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -1000000")
+        connection.execute("PRAGMA cache_size = -200000")
         for _ in range((wanted - found) // FIRST):
             highest = max(
                 connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0]
