@@ -11,7 +11,7 @@ LATENCY_OVER_DISK = 0.5  # ms that W5 may take at the median above the disk's ow
 LATENCY_P99 = 5.0  # ms
 THROTTLED_SHARE = 0.95  # of the rate without throttling
 MEMORY = 200.0  # MiB
-_WIDTHS = (10, 45, 9, 9, 7, 5, 5, 10)
+_WIDTHS = (10, 45, 9, 9, 7, 5, 5, 10, 20)
 
 
 class Log:
@@ -50,6 +50,11 @@ class Log:
         found = self._measures.get((row, gateway))
         return statistics.median(map(figure, found)) if found else None
 
+    def ratios(self, row: str, gateway: str, other: str) -> list[float]:
+        """Of the processor times, by rounds."""
+        found = (self._measures.get((row, name), []) for name in (gateway, other))
+        return [one.total / two.total for one, two in zip(*found, strict=False)]
+
     def floor(self, row: str) -> float | None:
         """Microseconds a message."""
         found = self._floors.get(row)
@@ -69,7 +74,7 @@ def table(log: Log, rows: Sequence[str], other: str) -> list[str]:
 class _Table:
     def __init__(self, log: Log, rows: Sequence[str], other: str) -> None:
         self._log, self._other = log, other
-        self.lines = [_cells("row", "", "ours", other, "ratio", "bar", "", "ours/floor")]
+        self.lines = [_cells("row", "", "ours", other, "ratio", "bar", "", "ours/floor", "ratio by rounds")]
         for name in rows:
             self._row(ROWS[name])
         if "W2" in rows:
@@ -92,13 +97,15 @@ class _Table:
         ratio: float | None = None,
         floor: float | None = None,
         is_least: bool = False,
+        rounds: Sequence[float] = (),
     ) -> None:
         """``compared`` with the bar, of which it may be at most as much, or at least if ``is_least``."""
         verdict = ""
         if bar is not None and compared is not None:
             verdict = "ok" if (compared >= bar if is_least else compared <= bar) else "under" if is_least else "over"
         shown = _ratio(mine, theirs) if ratio is None else ratio
-        self.lines.append(_cells(name, title, mine, theirs, shown, bar, verdict, floor))
+        by_rounds = " ".join(f"{one:.2f}" for one in rounds)
+        self.lines.append(_cells(name, title, mine, theirs, shown, bar, verdict, floor, by_rounds))
 
     def _row(self, row: Row) -> None:
         if row.throttled:
@@ -110,7 +117,8 @@ class _Table:
         if row.than == "kannel":
             ratio = _ratio(mine, theirs)
             bar = row.bar if self._other == "kannel" else None
-            self._line(row.name, f"{row.title}, us", mine, theirs, bar, ratio, floor=floor)
+            rounds = self._log.ratios(row.name, "ours", self._other)
+            self._line(row.name, f"{row.title}, us", mine, theirs, bar, ratio, floor=floor, rounds=rounds)
         else:
             ratio = _ratio(mine, self._log.median(row.than, "ours", lambda one: one.total))
             title = f"{row.title}, us (/ our {row.than})"

@@ -54,18 +54,19 @@ class TableTests(SynchronousTestCase):
         return [line.split() for line in table(self.log, rows, other)]
 
     def test_bar(self) -> None:
-        """The medians' ratio is what the bar is for; the floor is the door and the store, not the socket."""
+        """The medians' ratio is what the bar is for, beside those of the rounds. The floor is door and store."""
         self.add("W1", "ours", 84, 85, 500)
         self.add("W1", "kannel", 100, 1, 101)
-        self.assertEqual(self.lines("W1")[1][-6:], ["85.00", "100.00", "0.85", "0.85", "ok", "8.50"])
+        self.assertEqual(self.lines("W1")[1][-9:-3], ["85.00", "100.00", "0.85", "0.85", "ok", "8.50"])
+        self.assertEqual(self.lines("W1")[1][-3:], ["0.84", "85.00", "4.95"])
         self.add("W1", "ours", 86, 86, 86)
-        self.assertEqual(self.lines("W1")[1][-3:-1], ["0.85", "over"])
+        self.assertEqual(self.lines("W1")[1][-6:-4], ["0.85", "over"])
 
     def test_another_checkout(self) -> None:
         """The bars are for Kannel, and say nothing of another checkout."""
         self.add("W1", "ours", 200)
         self.add("W1", "against", 100)
-        self.assertEqual(self.lines("W1", other="against")[1][-5:], ["200.00", "100.00", "2.00", "-", "20.00"])
+        self.assertEqual(self.lines("W1", other="against")[1][-6:], ["200.00", "100.00", "2.00", "-", "20.00", "2.00"])
 
     def test_latency(self) -> None:
         """W5 may take the disk's own time and half a millisecond."""
