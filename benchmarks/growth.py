@@ -43,7 +43,8 @@ _COPIES = {
     "segment": ({"id": "m.id + ?1", "smsc_id": _SMSC_ID, "smsc_key": _SMSC_ID}, "segment AS m"),
     "outbox": (
         {"id": "o.id + ?1", "event_id": f"'dr-' || {_SID}", "body": f"replace(o.body, m.sid, {_SID})"},
-        "outbox AS o JOIN message AS m ON m.sid = substr(o.event_id, 4)",
+        # the events of the first messages are among the first events: without that bound it would look at all copies
+        f"outbox AS o JOIN message AS m ON m.sid = substr(o.event_id, 4) AND o.id <= {2 * FIRST}",
     ),
     "confirmation": ({"id": "m.id + ?1 * 64"}, "confirmation AS m"),
 }
