@@ -143,11 +143,11 @@ def bare_store(row: Row, count: int) -> float:
 
 
 def floor(peer: Peer, row: Row, texts: int) -> dict[str, float]:
-    """What the bare parts cost that this row can't do without, in microseconds a message: ``store``, ``socket``, and
-    ``door`` where there is one."""
+    """What the bare parts cost that this row can't do without, in microseconds a message: ``store`` and ``socket``;
+    ``door`` and ``durable`` where there is a door."""
     count, template = min(row.count(texts), 10_000), send(row.text)
     found = {"store": bare_store(row, min(count, 5000))}
-    for kind in ("door", "socket") if row.kind == "load" else ("socket",):
+    for kind in ("door", "durable", "socket") if row.kind == "load" else ("socket",):
         with floors.Server(kind) as server:
             options = pattern(row)
             server.cost(peer, template, max(1, count // 10), **options)
