@@ -250,7 +250,7 @@ class Facts:
         left, answered_at = submit.connection.left_at, submit.answered_at
         assert answered_at is not None
         is_late = self.heard(submit.sent_at, answered_at) >= RESPONSE_TIMEOUT + 2 * SESSION_TICK
-        return is_late or (left is not None and answered_at >= left)
+        return is_late or (left is not None and answered_at > left)  # it may come with an unbind
 
     def ended_with(self, submit: Submit, at: float) -> bool:
         """Whether an answer for good had come by then."""
