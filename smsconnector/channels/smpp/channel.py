@@ -3,9 +3,8 @@
 1. A route serves the numbers with its prefix, by the binds that name it (``to``); numbers that no prefix fits go to
    the binds that name none. The longest prefix counts. Each route has a submitter of its own, so that one whose
    binds are down holds up nobody else.
-2. ``Route.submit`` gives each segment to a bind with room: the lowest priority number first, then the least loaded
-   for its weight. A bind whose SMSC refuses everything for now is passed over while there is another (``refusals``).
-   All segments that are under way to one number share a bind, so that they can't overtake each other.
+2. ``Route.submit`` gives each segment to a bind with room (``choosing``). All segments that are under way to one number
+   share a bind, so that they can't overtake each other.
 3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
 4. What binds hear, receipts and texts, goes to the channel's one receiver.
 """
@@ -17,6 +16,7 @@ from twisted.application.service import MultiService
 
 from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
 from smsconnector.channels.smpp.bind import Bind
+from smsconnector.channels.smpp.choosing import BindChoice
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.wall_clock import WallClock
@@ -27,19 +27,20 @@ class Route:
 
     def __init__(self, prefix: str, listener_of: ListenerOf) -> None:
         self.prefix = prefix
-        self.binds: list[Bind] = []
+        self._choice = BindChoice()
         self.listener = listener_of(prefix, self)
         self._on: dict[str, list[Any]] = {}  # number -> [bind, how many segments are under way on it]
 
-    def capacity(self) -> int:
-        """How many segments it can take right now."""
-        return sum(bind.room for bind in self._usable())
+    @property
+    def binds(self) -> list[Bind]:
+        return self._choice.binds
 
-    def _usable(self) -> list[Bind]:
-        """The binds without those that are down or avoided, unless all are."""
-        if len(self.binds) == 1:
-            return self.binds
-        return [bind for bind in self.binds if bind.bound and not bind.avoided] or self.binds
+    def add(self, bind: Bind) -> None:
+        self._choice.add(bind)
+
+    def capacity(self) -> int:
+        """How many segments it can take right now, as far as that is worth knowing."""
+        return self._choice.capacity()
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""
@@ -77,12 +78,7 @@ class Route:
         entry = self._on.get(destination)
         if entry is not None:
             return entry[0] if entry[0].room > 0 else None
-        if len(self.binds) == 1:
-            return self.binds[0] if self.binds[0].room > 0 else None
-        with_room = [bind for bind in self._usable() if bind.room > 0]
-        if not with_room:
-            return None
-        return min(with_room, key=lambda one: (one.settings.priority, one.outstanding / one.settings.weight))
+        return self._choice.best()
 
     def _answered(self, destination: str) -> None:
         entry = self._on.get(destination)
@@ -140,7 +136,7 @@ class SMPPChannel(MultiService):
         for prefix in dict.fromkeys(bind.settings.to or ("",)):
             if prefix not in self.routes:
                 self.routes[prefix] = Route(prefix, self._listener_of)
-            self.routes[prefix].binds.append(bind)
+            self.routes[prefix].add(bind)
 
     def parts(self) -> list[Part]:
         """Its binds."""

@@ -1,0 +1,64 @@
+"""Which of a route's binds is next: the lowest priority number first, then the least loaded for its weight.
+
+A bind that is down, or whose SMSC refuses everything for now (``refusals``), is passed over while there is another. Of
+very many binds not all are looked at for each segment: some that have room, other ones each time.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from smsconnector.channels.smpp.bind import Bind
+
+COMPARED = 8  # binds of one priority with room, of which the least loaded is taken
+ENOUGH = 64  # segments: whether there is room for more than these is not looked at
+
+
+class BindChoice:
+    """``binds`` in the order of the configuration."""
+
+    def __init__(self) -> None:
+        self.binds: list[Bind] = []
+        self._by_priority: list[list[Bind]] = []
+        self._turn = 0
+
+    def add(self, bind: Bind) -> None:
+        self.binds.append(bind)
+        priorities = sorted({one.settings.priority for one in self.binds})
+        self._by_priority = [[one for one in self.binds if one.settings.priority == each] for each in priorities]
+
+    def capacity(self) -> int:
+        """How many segments they can take right now; ENOUGH or more, if there is room for so many."""
+        total = 0
+        for bind in self._usable() if len(self.binds) > 1 else self.binds:
+            total += max(0, bind.room)
+            if total >= ENOUGH:
+                break
+        return total
+
+    def best(self) -> Bind | None:
+        """The one for the next segment; None if none has room."""
+        found: list[Bind] = []
+        for bind in self._usable():
+            if found and (bind.settings.priority != found[0].settings.priority or len(found) >= COMPARED):
+                break
+            if bind.room > 0:
+                found.append(bind)
+        self._turn += 1
+        return min(found, key=lambda one: one.outstanding / one.settings.weight, default=None)
+
+    def _usable(self) -> Iterator[Bind]:
+        """The binds in the order of their priorities, without those that are down or avoided, unless all are."""
+        none = True
+        for group in self._by_priority:
+            for bind in self._in_turn(group):
+                if bind.bound and not bind.avoided:
+                    none = False
+                    yield bind
+        if none:
+            for group in self._by_priority:
+                yield from self._in_turn(group)
+
+    def _in_turn(self, group: Sequence[Bind]) -> Iterator[Bind]:
+        """All of these; where they are many, each time from another one on."""
+        begin = self._turn % len(group) if len(group) > COMPARED else 0
+        for place in range(begin, begin + len(group)):
+            yield group[place % len(group)]
