@@ -10,9 +10,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -83,7 +83,8 @@ def send(text: str) -> bytes:
 
 
 class Ours:
-    """The connector of a checkout, run by ``python``. ``broker``: a real one that it tells instead of ``peer``'s."""
+    """The connector of a checkout, run by ``python``. ``broker``: a real one that it tells instead of ``peer``'s.
+    ``http``: more of that section. ``sessions``: so many binds ``peer`` has when it is up; 0: its own."""
 
     tells_always = True
 
@@ -95,6 +96,9 @@ class Ours:
         binds: int = 1,
         broker: ActiveMQ | None = None,
         python: Path = Path(sys.executable),
+        *,
+        http: Mapping[str, Any] | None = None,
+        sessions: int = 0,
     ) -> None:
         wished = "final" if with_receipt else "none"
         uri = broker.uri if broker else f"tcp://127.0.0.1:{peer.stomp}"
@@ -113,11 +117,11 @@ class Ours:
                 for number in range(binds)
             ],
         }
-        self._connector = Connector([], uri, channels={"smpp": channel})
+        self._connector = Connector([], uri, channels={"smpp": channel}, http=dict(http or {}))
         self._connector.environment = environment(tree, python)
         self._connector.python = python
         self.port, self.database = self._connector.port, self._connector.folder / "smsconnector.db"
-        self._peer, self._binds, self._broker = peer, binds, broker
+        self._peer, self._sessions, self._broker = peer, sessions or binds, broker
         self.pids: list[int] = []
 
     def start(self) -> Self:
@@ -127,7 +131,7 @@ class Ours:
         self.pids = [self._connector.process.pid]
         try:
             wait_for(self._connector.is_up, START, "the connector did not listen")
-            wait_for(lambda: self._peer.sessions()[0] >= self._binds, START, "the connector did not bind")
+            wait_for(lambda: self._peer.sessions()[0] >= self._sessions, START, "the connector did not bind")
             if self._broker is None:
                 wait_for(lambda: self._peer.sessions()[1] > 0, START, "the connector did not find its broker")
         except BaseException:
