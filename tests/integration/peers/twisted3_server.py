@@ -7,6 +7,7 @@ commands and tells the events.
 import json
 import logging
 import os
+import select
 import sys
 from io import BytesIO
 from typing import Any
@@ -37,7 +38,14 @@ CODECS = {0: "ascii", 1: "ascii", 3: "latin-1", 8: "utf-16-be"}
 
 
 def tell(event: str, **more: Any) -> None:
-    os.write(1, json.dumps({"event": event} | more, default=str).encode() + b"\n")
+    """All of it: the test may read more slowly than this is written, and StandardIO has the pipe not block."""
+    left = json.dumps({"event": event} | more, default=str).encode() + b"\n"
+    while left:
+        select.select([], [1], [])
+        try:
+            left = left[os.write(1, left) :]
+        except BlockingIOError:
+            continue
 
 
 class Protocol(SMPPServerProtocol):  # type: ignore[misc]
