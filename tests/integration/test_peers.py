@@ -125,8 +125,12 @@ class PeerCase(TestCase):
 
     @inlineCallbacks
     def answered(self, count: int) -> Any:
+        """So many submits have an outcome, and the server's word of those that it took has come too: it has another way
+        than its responses."""
         yield self.soon(lambda: len(self.owner.answers) >= count)
         self.assertEqual(len(self.owner.answers), count)
+        taken = self.owner.verdicts().count(Verdict.ACCEPTED)
+        yield self.soon(lambda: len(self.submits()) >= taken)
 
     def submits(self) -> list[dict[str, Any]]:
         return self.peer.pdus("submit_sm")
