@@ -38,8 +38,9 @@ ReceivedDone = Callable[[StoreError | None], None]
 class IRoute(Protocol):
     """What a submitter sends through."""
 
-    def capacity(self) -> int:
-        """How many segments it can take right now."""
+    def capacity(self, taken: int = 0) -> int:
+        """How many segments it can take right now. It need not be counted further than a few dozen beyond ``taken``,
+        which is how many of them somebody has already."""
         ...
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:

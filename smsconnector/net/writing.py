@@ -22,7 +22,9 @@ def write_at_once(transport: Any, data: bytes) -> None:
 
 
 def _may_write(transport: Any) -> bool:
-    """Whether nothing waits to be written before, and the connection is open. Twisted has no public name for that."""
-    is_empty = not (transport._tempDataBuffer or transport.dataBuffer)
-    is_open = transport.connected and not (transport.disconnecting or transport._writeDisconnected)
+    """Whether nothing waits to be written before, and the connection is open. Twisted has no public name for that; if
+    one of these is called otherwise in another release, everything goes the usual way."""
+    is_empty = not (getattr(transport, "_tempDataBuffer", True) or transport.dataBuffer)
+    ends = transport.disconnecting or getattr(transport, "_aborting", True)
+    is_open = transport.connected and not (ends or getattr(transport, "_writeDisconnected", True))
     return is_empty and is_open and not transport.TLS

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
 from smsconnector.messages import Outcome, OutcomeFound, Verdict
@@ -193,7 +194,7 @@ class OutgoingTexts(SeveralIds):
         pairs = self._without_ids_of_others([pair for record in batch for pair in record.outcomes])
         known = self._know([outcome.segment.id for outcome, _ in pairs])
         codes: dict[int, Code] = {}
-        updates = []
+        updates: dict[int, tuple[Any, ...]] = {}  # the last one of each segment counts
         accepted: list[AcceptedSegment] = []
         unanswered: list[int] = []
         newest = max(batch, key=attrgetter("now"))  # some have waited for others
@@ -215,8 +216,8 @@ class OutgoingTexts(SeveralIds):
             unknowns = segment.unknowns + (outcome.verdict is Verdict.RETRY and outcome.code == CODE_UNKNOWN)
             attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
             written = (outcome.account, outcome.smsc_id, key, outcome.code, now)
-            updates.append((segment.id, int(state), due_at, attempts, unknowns, *written))
-        self._update("segment", _OF_OUTCOME, updates)
+            updates[segment.id] = (segment.id, int(state), due_at, attempts, unknowns, *written)
+        self._update("segment", _OF_OUTCOME, list(updates.values()))
         if unanswered:
             self._keep_unanswered(known, unanswered, newest)
         unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}

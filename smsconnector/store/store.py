@@ -4,8 +4,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 
 1. *Select* the rows that it is about, with one statement.
 2. *Decide* in Python, by the table of ``lifecycle``.
-3. *Write* with one statement per table: ``INSERT ... SELECT ... FROM json_each(?)``. A statement per row would take the
-   GIL from the reactor's thread each time.
+3. *Write* with one statement per table, for all rows (``rows``). A statement per row would take the GIL from the
+   reactor's thread each time.
 
 The base classes do this: ``outgoing``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``,
 ``outbox`` and ``retention``.

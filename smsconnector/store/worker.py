@@ -3,8 +3,8 @@
 1. ``put`` appends an item and its callback to the inbox. Nothing else happens in the reactor's thread. What nobody
    waits for may wait a little for company (``inbox``).
 2. The thread takes the items that have come, at most ``most`` at a time, and answers them.
-3. One call into the reactor's thread passes all answers of a batch to their callbacks, in the order of ``put``. What
-   was given to ``afterwards`` meanwhile is called behind the last of them.
+3. One call into the reactor's thread passes all answers of a batch to their callbacks: first those of what has waited,
+   and each sort in the order of ``put``. What was given to ``afterwards`` meanwhile is called behind the last of them.
 
 A callback is called exactly once, as ``done(result, None)`` or as ``done(None, error)``.
 """
@@ -95,10 +95,10 @@ class Worker(Generic[Item]):
         if self._stopping:
             done(None, StoreUnavailable("the connector is stopping"))
             return
-        if self._inbox.put(item, done, self._reactor.seconds() if may_wait else 0.0, may_wait):
-            if not self._is_awake:
-                self._wake()
-        elif self._timer is None:
+        is_due = self._inbox.put(item, done, self._reactor.seconds() if may_wait else 0.0, may_wait)
+        if is_due and not self._is_awake:
+            self._wake()
+        if may_wait and self._timer is None:  # the thread may be taking the others just now, and not this one
             self._timer = self._reactor.callLater(LONGEST_WAIT_S, self._look)
 
     def afterwards(self, call: Callable[[], None]) -> None:

@@ -1,8 +1,8 @@
 """The one thread that owns the store. It writes by group commit.
 
-It is a ``worker``. It takes the operations that have come since its last commit, at most ``MAXIMUM_BATCH``, and applies
-them in one transaction. While one commit waits for the disk, the next batch grows. So the load sets the size of the
-batches.
+It is a ``worker``. It takes the operations that have come since its last commit, at most ``MAXIMUM_BATCH`` and as many
+that have waited, and applies them in one transaction. While one commit waits for the disk, the next batch grows. So the
+load sets the size of the batches.
 
 The events that a batch has written are handed to the listeners, before the callbacks of the batch are called. So they
 need not be read again.

@@ -127,7 +127,9 @@ class Publisher(Service):
         if events is None or not self._may_take(events):
             self.wake()
             return
-        self._gathering.add(self._reading.told(events))
+        new = self._reading.told(events)
+        self._count(new)
+        self._gathering.add(new)
 
     def _may_take(self, events: Sequence[Event]) -> bool:
         """Whether all that came before them was read, so that they need not be read themselves."""
@@ -204,14 +206,20 @@ class Publisher(Service):
         self._load()
 
     def _give_new(self, events: Sequence[Event]) -> None:
-        if not self._retrying.damaged:
-            self._give(events, self._settle)
+        """They are counted already."""
+        if self._retrying.damaged:
+            self._count(events, -1)
+        else:
+            self.sink.publish(events, self._settle)
 
     def _give(self, events: Sequence[Event], settle: TellOutcome) -> None:
-        for event in events:
-            self._at_sink[event.kind] += 1
-            self._octets[event.kind] += len(event.body)
+        self._count(events)
         self.sink.publish(events, settle)
+
+    def _count(self, events: Sequence[Event], sign: int = 1) -> None:
+        for event in events:
+            self._at_sink[event.kind] += sign
+            self._octets[event.kind] += sign * len(event.body)
 
     def _again_later(self) -> None:
         self._reading.failed()
@@ -237,11 +245,9 @@ class Publisher(Service):
     # --- 2 and 3: the sink's answers ------------------------------------------------------------------------
 
     def _settle(self, outcome: EventOutcome) -> None:
+        self._count(outcome.events, -1)
         for event in outcome.events:
-            kind = event.kind
-            self._at_sink[kind] -= 1
-            self._answers[kind] += 1
-            self._octets[kind] -= len(event.body)
+            self._answers[event.kind] += 1
         if outcome.verdict is EventVerdict.CONFIRMED:
             self._confirmed(outcome)
         else:

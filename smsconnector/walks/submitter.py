@@ -13,9 +13,10 @@ submitter moves the segments from one to the next.
 4. A segment that the network throttled keeps its lane and is sent again after a pause (``throttled``, ``pauses``).
    Where very many are throttled, those with a long pause go back to the disk.
 5. Every other segment comes back from the channel as an outcome, exactly once. The outcomes of one turn are written
-   together; if nothing waits to be sent, they may wait for others, as long as these take no more than half of the
-   window. Until they are written, they take their place in the window, so that a kill can repeat no more than a window
-   of submits. While they cannot be written nothing more is submitted, for an outcome is a fact that only memory holds.
+   together; if nothing waits to be sent just then, they may wait for others, as long as these take no more than half of
+   the places that are free. Until they are written, they take their place in the window, so that a kill can repeat no
+   more than a window of submits. While they cannot be written nothing more is submitted, for an outcome is a fact that
+   only memory holds.
 6. A message that has to be tried again leaves its lane and may be overtaken. With ``strict_order`` its lane is kept
    until its fate is known (``strict_order``).
 7. A segment without a response in time may turn out to have been taken after all (``late``). It is not sent again
@@ -184,7 +185,8 @@ class Submitter(Service):
 
     def _room(self) -> int:
         """What the channel can take, less what is or will be claimed, and what it gave back and is not on disk."""
-        return self._channel.capacity() - len(self._claims) - self._recording
+        taken = len(self._claims) + self._recording
+        return self._channel.capacity(taken) - taken
 
     def _send_ready(self, room: int) -> None:
         """Send up to ``room`` of those that are due or in line."""

@@ -158,7 +158,7 @@ class FakeChannel(Service):
     def parts(self) -> list[Part]:
         return [Part("smpp/a", "bound")]
 
-    def capacity(self) -> int:
+    def capacity(self, taken: int = 0) -> int:
         return self.window - len(self.under_way)
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:

@@ -46,7 +46,7 @@ class ToyChannel(Service):
     def parts(self) -> list[Part]:
         return [Part(f"{self.name}/{self._section.line}", "open" if self.running else "closed")]
 
-    def capacity(self) -> int:
+    def capacity(self, taken: int = 0) -> int:
         return 10 if self.running else 0
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:

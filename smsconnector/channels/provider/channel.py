@@ -131,7 +131,7 @@ class ProviderChannel(Service):
 
     # --- the route ------------------------------------------------------------------------------------------
 
-    def capacity(self) -> int:
+    def capacity(self, taken: int = 0) -> int:
         """How many segments it can take right now."""
         if not self.running:
             return 0
@@ -191,7 +191,7 @@ class ProviderChannel(Service):
 
     def _told_by_reply(self, result: Result, segment: Segment) -> None:
         if result.kind is Kind.TAKEN:
-            self._suspects.taken(segment.id)
+            self._suspects.taken(segment.id, result.is_found)
         elif result.kind is Kind.ACCOUNT and self._suspects.is_guilty(segment.id):
             self.log.warn(
                 "{channel}: a text is refused. For the second time it brought {reason} (code {code}), and others were"

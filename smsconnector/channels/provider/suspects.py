@@ -20,9 +20,10 @@ class Suspects:
         self._passed: set[int] = set()  # those that have let others go first, in this trouble
         self._told: OrderedDict[int, int] = OrderedDict()  # by id of the segment: how many were taken before it
 
-    def taken(self, segment_id: int) -> None:
-        """The provider has taken this one."""
-        self._taken += 1
+    def taken(self, segment_id: int, is_found: bool = False) -> None:
+        """The provider has taken this one. ``is_found``: some time ago, as a look-up shows; that says nothing of the
+        account today."""
+        self._taken += not is_found
         if self._told:
             self._told.pop(segment_id, None)
 

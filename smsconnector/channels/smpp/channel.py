@@ -38,9 +38,8 @@ class Route:
     def add(self, bind: Bind) -> None:
         self._choice.add(bind)
 
-    def capacity(self) -> int:
-        """How many segments it can take right now, as far as that is worth knowing."""
-        return self._choice.capacity()
+    def capacity(self, taken: int = 0) -> int:
+        return self._choice.capacity(taken)
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""

@@ -1,14 +1,14 @@
 """Which of a route's binds is next: the lowest priority number first, then the least loaded for its weight.
 
 A bind that is down, or whose SMSC refuses everything for now (``refusals``), is passed over while there is another. Of
-very many binds not all are looked at for each segment: some that have room, other ones each time.
+very many binds with one weight not all are looked at for each segment: some that have room, other ones each time.
 """
 
 from collections.abc import Iterator, Sequence
 
 from smsconnector.channels.smpp.bind import Bind
 
-COMPARED = 8  # binds of one priority with room, of which the least loaded is taken
+COMPARED = 8  # binds of one priority and one weight with room, of which the least loaded is taken
 ENOUGH = 64  # segments: whether there is room for more than these is not looked at
 
 
@@ -18,19 +18,22 @@ class BindChoice:
     def __init__(self) -> None:
         self.binds: list[Bind] = []
         self._by_priority: list[list[Bind]] = []
+        self._uneven: set[int] = set()  # the priorities of binds with several weights
         self._turn = 0
 
     def add(self, bind: Bind) -> None:
         self.binds.append(bind)
         priorities = sorted({one.settings.priority for one in self.binds})
         self._by_priority = [[one for one in self.binds if one.settings.priority == each] for each in priorities]
+        weights = [{one.settings.weight for one in group} for group in self._by_priority]
+        self._uneven = {priority for priority, some in zip(priorities, weights, strict=True) if len(some) > 1}
 
-    def capacity(self) -> int:
-        """How many segments they can take right now; ENOUGH or more, if there is room for so many."""
+    def capacity(self, taken: int = 0) -> int:
+        """How many segments they can take right now; ENOUGH beyond ``taken`` or more, if there is room for so many."""
         total = 0
         for bind in self._usable() if len(self.binds) > 1 else self.binds:
             total += max(0, bind.room)
-            if total >= ENOUGH:
+            if total >= ENOUGH + taken:
                 break
         return total
 
@@ -38,12 +41,15 @@ class BindChoice:
         """The one for the next segment; None if none has room."""
         found: list[Bind] = []
         for bind in self._usable():
-            if found and (bind.settings.priority != found[0].settings.priority or len(found) >= COMPARED):
+            if found and (bind.settings.priority != found[0].settings.priority or self._are_enough(found)):
                 break
             if bind.room > 0:
                 found.append(bind)
         self._turn += 1
         return min(found, key=lambda one: one.outstanding / one.settings.weight, default=None)
+
+    def _are_enough(self, found: Sequence[Bind]) -> bool:
+        return len(found) >= COMPARED and found[0].settings.priority not in self._uneven
 
     def _usable(self) -> Iterator[Bind]:
         """The binds in the order of their priorities, without those that are down or avoided, unless all are."""
