@@ -10,6 +10,7 @@ A callback is called exactly once, as ``done(result, None)`` or as ``done(None, 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol
@@ -22,6 +23,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.store.inbox import LONGEST_WAIT_S, Done, Entry, Inbox, Item
 
 Result = tuple[Any, StoreError | None]
+PAUSE_S = 0.001  # behind a batch after which more is about to come
 
 
 class IReactorThreads(Protocol):
@@ -128,6 +130,10 @@ class Worker(Generic[Item]):
         """Close the database."""
         raise NotImplementedError
 
+    def _pauses_behind(self, batch: Sequence[Item]) -> bool:
+        """Whether to wait PAUSE_S before the next batch, so that it has more."""
+        return False
+
     def _work(self) -> None:
         while True:
             self._wakes.get()
@@ -136,6 +142,8 @@ class Worker(Generic[Item]):
             while batch := self._inbox.take(self._most, self._reactor.seconds(), everything=stopping):
                 answers = self._answer([item for item, _ in batch])
                 self._reactor.callFromThread(self._finish, batch, answers)
+                if self._pauses_behind([item for item, _ in batch]) and not stopping:
+                    time.sleep(PAUSE_S)
             if stopping:
                 self._close()
                 self._reactor.callFromThread(self._stopped.callback, None)

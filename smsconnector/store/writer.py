@@ -23,6 +23,7 @@ from smsconnector.store.store import Store
 from smsconnector.store.worker import IReactorThreads, Result, Worker
 
 MAXIMUM_BATCH = 4000  # operations in one transaction
+MANY = 8  # texts accepted in one transaction
 Written = Sequence[Event] | None  # events, in the order of their ids; None: they were not kept, and have to be read
 HearWritten = Callable[[Written], None]
 
@@ -86,6 +87,10 @@ class Writer(Worker[Operation]):
 
     def _close(self) -> None:
         self._store.close()
+
+    def _pauses_behind(self, batch: Sequence[Operation]) -> bool:
+        """Clients that post many at once have to hear that these were accepted before they post the next ones."""
+        return sum(type(one) is Accept for one in batch) >= MANY
 
 
 def takes_along(operation: Operation) -> bool:
