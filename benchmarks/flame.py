@@ -14,11 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-WAITING = (
-    "Condition.wait (threading.py",
-    "Worker._work (smsconnector/store/worker.py",
-    "Connection.wait",
-)
+WAITING = ("Condition.wait (threading.py", "Worker._work (smsconnector/store/worker.py")
 WIDTH, ROW, LEAST = 1200, 17, 0.004  # pixels; pixels; of all samples
 COLOURS = {"smsconnector/store": "#e8b04b", "smsconnector": "#e07b53", "twisted": "#7aa6c2", "": "#b5b5b5"}
 

@@ -67,7 +67,11 @@ class Door(Protocol):
     def dataReceived(self, data: bytes) -> None:
         found, self._buffer = requests(self._buffer + data)
         if found:
-            self.transport.write(ANSWER * len(found))
+            self.answer(found)
+
+    def answer(self, bodies: list[bytes]) -> None:
+        """The requests with these bodies."""
+        self.transport.write(ANSWER * len(bodies))
 
 
 def serve_door() -> None:
@@ -110,19 +114,13 @@ class Writer(threading.Thread):
             door.transport.write(ANSWER)
 
 
-class DurableDoor(Protocol):
+class DurableDoor(Door):
     """As ``Door``, but each answer waits for the commit of what came."""
 
-    transport: Any
     writer: Writer
-    _buffer = b""
 
-    def connectionMade(self) -> None:
-        self.transport.setTcpNoDelay(True)
-
-    def dataReceived(self, data: bytes) -> None:
-        found, self._buffer = requests(self._buffer + data)
-        for body in found:
+    def answer(self, bodies: list[bytes]) -> None:
+        for body in bodies:
             self.writer.write((self, body))
 
 

@@ -75,8 +75,7 @@ class API:
             access=access,
             hooks=hooks,
         )
-        details = lambda: health() | webhooks.counts()  # noqa: E731
-        lookups = Lookups(reader=reader, gate=gate, details=details, elsewhere=elsewhere)
+        lookups = Lookups(reader=reader, gate=gate, details=lambda: health() | webhooks.counts(), elsewhere=elsewhere)
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
             *webhooks.routes(),

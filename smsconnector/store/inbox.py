@@ -19,6 +19,10 @@ LONGEST_WAIT_S = 0.02
 MOST_WAITING = 64  # items
 
 
+def ignore(_answer: Any, _error: StoreError | None) -> None:
+    """A ``Done`` of what nobody has to hear of."""
+
+
 class Inbox(Generic[Item]):
     """``takes_along``: whether an item that may not wait takes along those that may. Times are seconds."""
 

@@ -140,9 +140,9 @@ class Worker(Generic[Item]):
             self._is_awake = False
             stopping = self._stopping  # read before the queue is emptied: once it is set, nothing is put any more
             while batch := self._inbox.take(self._most, self._reactor.seconds(), everything=stopping):
-                answers = self._answer([item for item, _ in batch])
-                self._reactor.callFromThread(self._finish, batch, answers)
-                if self._pauses_behind([item for item, _ in batch]) and not stopping:
+                items = [item for item, _ in batch]
+                self._reactor.callFromThread(self._finish, batch, self._answer(items))
+                if self._pauses_behind(items) and not stopping:
                     time.sleep(PAUSE_S)
             if stopping:
                 self._close()

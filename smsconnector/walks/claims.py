@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from smsconnector.errors import StoreDamaged, StoreError
 from smsconnector.messages import Segment
+from smsconnector.store.inbox import ignore
 from smsconnector.walks.backlog import IBacklog
 
 
@@ -58,7 +59,7 @@ class Claims:
 
     def release(self, segments: Sequence[Segment]) -> None:
         if segments:
-            self._backlog.unclaim([one.id for one in segments], lambda _result, _error: None)
+            self._backlog.unclaim([one.id for one in segments], ignore)
 
     # --- while they wait ------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from smsconnector.errors import StoreError, TextError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling, Found
+from smsconnector.store.inbox import ignore
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
@@ -61,7 +62,7 @@ class FallBack(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._retrying.put(self._await, lambda _result, _error: None)
+        self._retrying.put(self._await, ignore)
         self._timer.start(LOOK_INTERVAL, now=False)
 
     def stopService(self) -> None:
@@ -97,7 +98,7 @@ class FallBack(Service):
         moves = {one.id: self._move_of(one) for one in found.falling}
         left = tuple(one for one, move in moves.items() if move is None)
         if left:
-            self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), lambda _ended, _error: None)
+            self._writer.put(EndFalling(left, self._wall_clock.milliseconds()), ignore)
         self._move([one for one in moves.values() if one is not None], found.has_more)
 
     def _ended(self, look_again: bool = False) -> None:

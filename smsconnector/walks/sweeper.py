@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
+from smsconnector.store.inbox import ignore
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.timers import Repeating
@@ -65,7 +66,7 @@ class Sweeper(Service):
         super().startService()
         self._retrying.put(
             lambda: ops.Settle(self._wall_clock.milliseconds(), self._process),
-            lambda _ended, _error: None,
+            ignore,
         )
         self._timer.start(SWEEP_INTERVAL, now=False)
 

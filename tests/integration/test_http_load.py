@@ -86,6 +86,17 @@ class RealDoorCase(TestCase):
                 return time.monotonic() - started
         raise AssertionError(f"still there after {within} s")
 
+    def check_never_reads(self, octets: bytes) -> None:
+        """Who sends these again and again, with a request_timeout of 1 s, and reads nothing, is read from no more than
+        fits, and is ended."""
+        self.check_health()
+        for connect in self.ways:
+            before = self.memory()
+            with connect() as client:
+                self.assertTrue(0.9 < self.ends(client, lambda: client.send(octets), 40) < 30)
+            self.assertLess(self.memory() - before, 8_192)  # KiB
+            self.check_health()
+
 
 class HTTPLoadCase(RealDoorCase):
     @inlineCallbacks
@@ -220,17 +231,7 @@ class HTTPLoadCase(RealDoorCase):
     def test_never_reads(self) -> Any:
         """Of a client that sends and never reads no more is read than fits, and it is ended."""
         yield self.set_up(request_timeout=1, idle_timeout=2)
-
-        def flood() -> None:
-            self.check_health()
-            for connect in self.ways:
-                before = self.memory()
-                with connect() as client:
-                    self.assertTrue(0.9 < self.ends(client, lambda: client.send(NOTHING * 500), 40) < 30)
-                self.assertLess(self.memory() - before, 8_192)  # KiB
-                self.check_health()
-
-        yield deferToThread(flood)
+        yield deferToThread(self.check_never_reads, NOTHING * 500)
 
     @inlineCallbacks
     def test_never_goes(self) -> Any:

@@ -64,14 +64,16 @@ class WritingCase(TestCase):
     def test_order_and_completeness(self) -> Any:
         """The peer does not read at first, so that the socket takes only a part; some is written the usual way."""
         expected = b""
-        for number in range(3_000):
+        waiting = 0
+        for number in range(4_000):
             piece = b"%06d" % number + PIECE
             expected += piece
-            if number % 7 == 3:
+            if waiting % 7 == 3:
                 self.writer.transport.write(piece)
             else:
                 write_at_once(self.writer.transport, piece)
-        self.assertNotEqual(self.writer.transport._tempDataBuffer or self.writer.transport.dataBuffer, b"")
+            waiting += bool(self.writer.transport._tempDataBuffer)  # first the socket has to be full
+        self.assertGreater(waiting, 100, "the socket took all of it")
         self.reader.transport.resumeProducing()
         self.writer.transport.loseConnection()
         write_at_once(self.writer.transport, b"the last")
@@ -91,6 +93,15 @@ class WritingCase(TestCase):
             yield turn
         write_at_once(self.writer.transport, PIECE)
         yield self.ended
+
+    @inlineCallbacks
+    def test_aborted(self) -> Any:
+        """What is written in the turn that aborts the connection does not go out, as by the usual way."""
+        self.reader.transport.resumeProducing()
+        self.writer.transport.abortConnection()
+        write_at_once(self.writer.transport, b"after")
+        found = yield self.ended
+        self.assertEqual(found, b"")
 
     def test_another_transport(self) -> None:
         """One that is no TCP connection is written to the usual way."""

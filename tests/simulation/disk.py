@@ -140,29 +140,23 @@ class SimulatedWriter:
 
     def _apply(self, batch: list[tuple[ops.Operation, Done]]) -> None:
         operations = [operation for operation, _ in batch]
-        crash = self._faults.crash_at
         writes = not all(isinstance(operation, ops.Measure) for operation in operations)
-        if crash is not None and writes:
-            if crash == "before":
-                self._faults.crash()
-                return
-            before = wal_of(self.store)
-            answers = self._answers(operations)
-            written = self.store.take_written()
-            if crash == "torn":
-                self._faults.crash_at = None
-                tear(before, self.store, self._dice, self._faults.crash)
-                return
-            if crash == "after":
-                self._faults.crash()
-                return
-        else:
-            answers = self._answers(operations)
-            written = self.store.take_written()
-        if batch:
-            at = max(self._answered_at, self._machine.seconds() + self._dice.random() * 0.001)
-            self._answered_at = at
-            self._machine.callLater(at - self._machine.seconds(), self._answer, batch, answers, written)
+        crash = self._faults.crash_at if writes else None
+        if crash == "before":
+            self._faults.crash()
+            return
+        before = wal_of(self.store) if crash == "torn" else (b"", b"")
+        answers, written = self._answers(operations), self.store.take_written()
+        if crash == "torn":
+            self._faults.crash_at = None
+            tear(before, self.store, self._dice, self._faults.crash)
+            return
+        if crash == "after":
+            self._faults.crash()
+            return
+        self._answered_at = max(self._answered_at, self._machine.seconds() + self._dice.random() * 0.001)
+        later = self._answered_at - self._machine.seconds()
+        self._machine.callLater(later, self._answer, batch, answers, written)
         self._go_on()
         if len(self._inbox):
             self._wake()

@@ -243,3 +243,32 @@ class IdsCase(SinkCase):
         self.assertEqual(divmod(key, 64), (first.id, 63))
         self.assertEqual(self.owed("s60"), [second])
         self.assertEqual(ask(self.store, [ops.LoadEvents("s0", 0, 9)])[0], [first, second])
+
+
+class WrittenCase(SinkCase):
+    """The events that a commit hands over are those on disk, with their ids; or it says that they have to be read."""
+
+    def write(self, *sids: str) -> list[Event] | None:
+        self.store.take_written()
+        self.one(ops.Incoming(tuple(IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW, sid=one) for one in sids)))
+        return self.store.take_written()
+
+    def test_new_ones(self) -> None:
+        self.write("a")
+        self.assertEqual(self.write("b", "c"), self.owed(SINK)[1:])
+        self.assertEqual(self.store.take_written(), [])
+
+    def test_repeats_among_them(self) -> None:
+        """Which ids the others have is not known then."""
+        self.write("a")
+        self.assertIsNone(self.write("b", "a", "c"))
+        self.assertEqual(self.write("a"), [])
+        self.assertEqual(self.write("d"), self.owed(SINK)[3:])
+
+    def test_rolled_back(self) -> None:
+        """Nothing is told of a batch that was not written."""
+        segment = IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW, sid="a")
+        wrong = ops.Confirm("nobody", (1,), 0, NOW)
+        self.store.take_written()
+        self.assertRaises(KeyError, self.store.apply, [ops.Incoming((segment,)), wrong])
+        self.assertEqual((self.store.take_written(), self.owed(SINK)), ([], []))

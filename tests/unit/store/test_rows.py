@@ -36,8 +36,10 @@ class RowsCase(SynchronousTestCase):
 
     def test_only_the_named_rows_change(self) -> None:
         self.rows._insert("INSERT INTO t (id, a, b)", [(at, 0, 0) for at in range(10)])
-        self.rows._update("t", "a", [(at, 1) for at in range(2, 2 + FEW)])
-        self.assertEqual([row[0] for row in self.all() if row[1]], list(range(2, 2 + FEW)))
+        for count in (1, FEW - 1, FEW, FEW + 1):
+            self.rows._connection.execute("UPDATE t SET a = 0")
+            self.rows._update("t", "a", [(at, 1) for at in range(2, 2 + count)])
+            self.assertEqual([row[0] for row in self.all() if row[1]], list(range(2, 2 + count)))
 
     def test_what_is_ignored_does_not_count(self) -> None:
         self.rows._insert("INSERT INTO t (id, a, b)", [(40, 0, 0)])
@@ -46,5 +48,7 @@ class RowsCase(SynchronousTestCase):
 
     def test_what_sqlite_has_no_form_for(self) -> None:
         """An integer of more than 64 bits, as a provider may give for a code; half a surrogate pair; a NUL."""
-        self.rows._insert("INSERT INTO t (id, a, b)", [(1, 1 << 63, "x\ud800y"), (2, -(10**400), "a\0b")])
-        self.assertEqual(self.all(), [(1, float(1 << 63), "x?y"), (2, str(-(10**400)), "a\0b")])
+        for row in ((1, 1 << 63, "x"), (2, -(10**400), "a\0b"), (3, 0, "x\ud800y")):
+            self.rows._insert("INSERT INTO t (id, a, b)", [row])
+        found = [(1, float(1 << 63), "x"), (2, str(-(10**400)), "a\0b"), (3, 0, "x?y")]
+        self.assertEqual(self.all(), found)

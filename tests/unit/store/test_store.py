@@ -12,7 +12,14 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import StoreDamaged, StoreUnusable
-from smsconnector.lifecycle import CODE_EXPIRED, CODE_NO_FAILURE, CODE_NO_RECEIPT, CODE_UNKNOWN, DEFAULT_WAIT_MS
+from smsconnector.lifecycle import (
+    CODE_EXPIRED,
+    CODE_NO_FAILURE,
+    CODE_NO_RECEIPT,
+    CODE_UNKNOWN,
+    DEFAULT_WAIT_MS,
+    SegmentState,
+)
 from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Receipt, ReceiptOfPart, Segment, Verdict
 from smsconnector.store import incoming
 from smsconnector.store import operations as ops
@@ -677,6 +684,28 @@ class LongTextCase(StoreCase):
 
 
 class OutboxCase(StoreCase):
+    def test_time_of_the_newest(self) -> None:
+        """Of outcomes that are written together some have waited: what ends by them ends when the newest came."""
+        records = []
+        for sid, now in (("SM1", NOW + 5), ("SM2", NOW + 9), ("SM3", NOW + 7)):
+            (segment,) = self.accept(sid)
+            records.append(ops.Record(((Outcome(segment, Verdict.REFUSED, ACCOUNT, None, 11), 0),), now))
+        ask(self.store, records)
+        self.assertEqual({self.one(ops.Find(sid)).final_at for sid in ("SM1", "SM2", "SM3")}, {NOW + 9})
+
+    def test_twice_in_one_batch(self) -> None:
+        """A late response, and the next attempt's outcome behind it: the last step of the table counts."""
+        (segment,) = self.accept("SM1")
+        others = [self.accept(f"SM{number}")[-1] for number in range(2, 6)]
+        outcomes = [
+            Outcome(segment, Verdict.RETRY, ACCOUNT, None, 8),
+            Outcome(segment, Verdict.ACCEPTED, ACCOUNT, "id-1"),
+            *(Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"o{one.id}") for one in others),
+        ]
+        ask(self.store, [ops.Record(((one, NOW),), NOW) for one in outcomes])
+        (found,) = self.one(ops.Find("SM1")).segments
+        self.assertEqual((found.state, found.smsc_id, self.store.counts()["queued"]), (SegmentState.SENT, "id-1", 0))
+
     def test_published(self) -> None:
         """A published event is not loaded again; the others are, in order."""
         for sid in ("SM1", "SM2", "SM3"):

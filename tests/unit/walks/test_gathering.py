@@ -54,4 +54,5 @@ class GatheringCase(SynchronousTestCase):
         self.gathering.add(events(2))
         self.gathering.stop()
         self.clock.advance(1)
+        self.gathering.give()
         self.assertEqual((self.given, self.clock.getDelayedCalls()), ([[1]], []))

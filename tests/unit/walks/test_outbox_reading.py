@@ -31,6 +31,16 @@ class OutboxReadingCase(SynchronousTestCase):
         self.reading.settled([event(1)])
         self.assertEqual(self.reading.settled_up_to({2}), 2)
 
+    def test_told(self) -> None:
+        """What is told is not read; and of what was read before it was told only the rest is new."""
+        self.reading.loaded(self.ask(), [event(1), event(2)])
+        self.assertEqual(self.reading.told([event(1), event(2)]), [])
+        self.assertEqual(self.reading.told([event(2), event(3), event(4)]), [event(3), event(4)])
+        self.assertIsNone(self.reading.next_query(()))
+        self.assertEqual((self.reading.settled_up_to({1, 2}), self.reading.settled_up_to({1, 2, 3, 4})), (2, 4))
+        self.reading.more = True
+        self.assertEqual(self.ask().after, 4)
+
     def test_full(self) -> None:
         """Where any kind is full, nothing is read, until it is set aside; then the other is."""
         self.assertIsNone(self.reading.next_query([INCOMING_MESSAGE]))

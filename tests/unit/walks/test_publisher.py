@@ -1,5 +1,6 @@
 """The publisher: what a sink refuses or wants later is parked alone, tried again, and holds up nothing."""
 
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -26,7 +27,7 @@ from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY
 from smsconnector.walks.refusals import LOG_PERIOD, REFUSALS_LOGGED
 from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
-from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, ask, run_what_is_due
+from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, answers_of, ask, run_what_is_due
 
 
 def name_of(event: Event) -> str:
@@ -506,6 +507,49 @@ class ParkingCase(PublisherStage):
         while self.confirm_kind(INCOMING_MESSAGE):
             pass
         self.successResultOf(drained)
+
+
+class ToldCase(PublisherStage):
+    """Events that the writer hands over, beside those that are read."""
+
+    def test_while_they_are_read(self) -> None:
+        """The answer to a query that is under way comes before them, for it has what was written before."""
+        self.tell("a")
+        late: list[Any] = []
+        put: Any = self.writer.put
+
+        def put_late(what: Any, done: Any, may_wait: bool = False) -> None:
+            if isinstance(what, ops.LoadEvents):
+                late.append(partial(done, *answers_of(self.writer.store, [what])[0]))
+            else:
+                put(what, done, may_wait)
+
+        self.patch(self.writer, "put", put_late)
+        listener = self.writer.listeners.pop()
+        self.tell("b")  # nobody tells the publisher
+        self.publisher.wake()
+        self.writer.listeners.append(listener)
+        self.tell("c")
+        self.assertEqual(self.at_sink(), [["a"]])
+        while late:
+            late.pop(0)()
+        self.settle()
+        self.assertEqual([one for some in self.at_sink() for one in some], ["a", "b", "c"])
+
+    def test_not_read_again(self) -> None:
+        """A publisher that has read all takes them as they are: no query is made for them."""
+        queries: list[Any] = []
+        put: Any = self.writer.put
+
+        def counted(what: Any, done: Any, may_wait: bool = False) -> None:
+            queries.extend([what] if isinstance(what, ops.LoadEvents) else [])
+            put(what, done, may_wait)
+
+        self.patch(self.writer, "put", counted)
+        for text in "abc":
+            self.tell(text)
+        self.answer(set())
+        self.assertEqual((self.ids(self.sink.published), queries), (["a", "b", "c"], []))
 
 
 class ReadCase(ParkingCase):

@@ -160,6 +160,41 @@ class SubmitterCase(WalkCase):
         self.settle()
         self.assertEqual(len(self.channel.submitted), 1)
 
+    def waits(self) -> list[bool]:
+        """Whether each outcome that is put from now on may wait for others."""
+        found: list[bool] = []
+        put: Any = self.writer.put
+
+        def counted(what: Any, done: Any, may_wait: bool = False) -> None:
+            found.extend([may_wait] if isinstance(what, ops.Record) else [])
+            put(what, done, may_wait)
+
+        self.patch(self.writer, "put", counted)
+        return found
+
+    def test_outcome_may_wait(self) -> None:
+        """If nothing waits to be sent. If something does, the outcome has its place in the window."""
+        waits = self.waits()
+        self.accept("SM1")
+        self.settle()
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual(waits, [True])
+        self.accept(*(f"SM{number}" for number in range(2, 3 + self.window)))
+        self.settle()
+        self.accepted_by_smsc(self.channel.under_way[0])
+        self.assertEqual(waits, [True, False])
+
+    def test_outcomes_leave_half_of_the_room(self) -> None:
+        """More of them than half of the places that are free do not wait, or who comes next would have none."""
+        waits, self.channel.window = self.waits(), 5
+        self.accept("SM1", "SM2", "SM3")
+        self.settle()
+        first, second, third = self.channel.under_way
+        for one in (first, second, third):
+            self.channel.answer(Outcome(one, Verdict.ACCEPTED, ACCOUNT, f"{one.id}"))
+        self.assertEqual(waits, [True, False, False])
+        self.settle()
+
     def test_store_fails(self) -> None:
         """What could not be written is refused, and not submitted."""
         self.writer.broken = True
