@@ -161,7 +161,7 @@ class Submitter(Service):
         may_send = self.running and (self._strict is None or self._strict.is_known)
         if not may_send or self.backlog.failing or self.held:
             return
-        room = self._room()
+        room = self._room() if self._ready or self._pauses.over else 0
         if room > 0 and self._pauses.over:
             self._throttled_first = not self._throttled_first
             self._send_throttled((room + self._throttled_first) // 2 if self._ready else room)
