@@ -45,6 +45,7 @@ class Route:
         """Send these, in order; gives back those that find no room on the bind of their number."""
         if len(self.binds) == 1:
             return self._send_all(self.binds[0], segments)
+        self._choice.begin()
         used: set[Bind] = set()
         left = [segment for segment in segments if not self._send(segment, used)]
         for bind in used:
@@ -75,9 +76,13 @@ class Route:
     def _choose(self, destination: str) -> Bind | None:
         """The bind that has the number's other segments under way, else the best one with room."""
         entry = self._on.get(destination)
-        if entry is not None:
-            return entry[0] if entry[0].room > 0 else None
-        return self._choice.best()
+        if entry is None:
+            return self._choice.best()
+        bind: Bind = entry[0]
+        if bind.room <= 0:
+            return None
+        self._choice.took(bind)
+        return bind
 
     def _answered(self, destination: str) -> None:
         entry = self._on.get(destination)

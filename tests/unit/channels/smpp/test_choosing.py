@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels.smpp.choosing import COMPARED, ENOUGH, BindChoice
+from smsconnector.channels.smpp.choosing import COMPARED, ENOUGH, RUN, BindChoice
 
 
 def choice(
@@ -40,6 +40,38 @@ class ChoosingCase(SynchronousTestCase):
             made, binds = choice(count, room=1000, weights={0: count - 1.0})
             send(made, 400)
             self.assertApproximates(binds[0].outstanding, 200, 12, f"{count} binds")
+
+    def test_runs(self) -> None:
+        """Of what is sent together an idle bind gets several, so that one write and one read serve them all; no more
+        than it has room for, and one that weighs a quarter gets a quarter."""
+        made, binds = choice(4, room=1000, weights={2: 0.25})
+        binds[1].room = 3
+        made.begin()
+        send(made, RUN + 3 + RUN // 4 + RUN)
+        self.assertEqual([one.outstanding for one in binds], [RUN, 3, RUN // 4, RUN])
+
+    def test_run_ends(self) -> None:
+        """With what is sent together, and with what the bind got beside it."""
+        made, binds = choice(3)
+        made.begin()
+        send(made, 1)
+        made.begin()
+        send(made, 1)
+        self.assertEqual([one.outstanding for one in binds], [1, 1, 0])
+        binds[1].room -= RUN - 1
+        for _ in range(RUN - 1):
+            made.took(binds[1])
+        send(made, 1)
+        self.assertEqual([one.outstanding for one in binds], [1, 1, 1])
+
+    def test_no_runs_where_none_is_idle(self) -> None:
+        """SMSCs that are slower than the load get one each in turn."""
+        made, binds = choice(3)
+        for one in binds:
+            one.outstanding = 5
+        made.begin()
+        send(made, 6)
+        self.assertEqual([one.outstanding for one in binds], [7, 7, 7])
 
     def test_all_room_is_used(self) -> None:
         made, binds = choice(20, room=3)
