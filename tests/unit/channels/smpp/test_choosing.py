@@ -31,8 +31,8 @@ def send(made: BindChoice, count: int) -> None:
 class ChoosingCase(SynchronousTestCase):
     def test_shared_by_many(self) -> None:
         made, binds = choice(5 * COMPARED)
-        send(made, 5 * COMPARED * 10)
-        self.assertEqual(Counter(one.outstanding for one in binds), {10: 5 * COMPARED})
+        send(made, 5 * COMPARED * RUN)
+        self.assertEqual(Counter(one.outstanding for one in binds), {RUN: 5 * COMPARED})
 
     def test_weights(self) -> None:
         """One that has the weight of all others together gets half, however many these are."""
