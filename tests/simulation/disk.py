@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from smsconnector.errors import StoreError, StoreUnavailable
@@ -81,6 +82,7 @@ class SimulatedWriter:
         self._busy = self._stopping = False
         self._stopped: Deferred[None] = Deferred()
         self._answered_at = 0.0
+        self._looks: list[IDelayedCall] = []  # at what may wait
         self._next_id = 0
         self.writing = 0  # operations that may write and are not answered yet
         self._soon = Soon()
@@ -95,6 +97,9 @@ class SimulatedWriter:
 
     def stop(self) -> "Deferred[None]":
         self._stopping = True
+        for look in self._looks:
+            if look.active():
+                look.cancel()
         self._wake()
         return self._stopped
 
@@ -120,7 +125,8 @@ class SimulatedWriter:
         if self._inbox.put(operation, done, self._machine.seconds(), may_wait):
             self._wake()
         else:
-            self._machine.callLater(LONGEST_WAIT_S, self._wake)
+            self._looks = [look for look in self._looks if look.active()]
+            self._looks.append(self._machine.callLater(LONGEST_WAIT_S, self._wake))
 
     # --- as the thread does -----------------------------------------------------------------------------------
 
