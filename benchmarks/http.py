@@ -134,6 +134,7 @@ def main(profile: bool) -> None:
         webhook_channel="smpp",
         receiver=nothing,
         reader=nothing,
+        writer=nothing,
         access=Access(()),
         base_path="/msg-client",
     )

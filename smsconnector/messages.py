@@ -38,6 +38,8 @@ class Message:
     accepted_at: int  # ms
     expires_at: int  # ms; after this a message without final outcome is reported FAILED
     is_limited: bool = False  # the request set the lifetime, so the network is told it as the validity period
+    reference: str | None = None  # what the application calls it
+    accepted_by: str | None = None  # the name of the key with which it came
 
 
 @record
@@ -89,6 +91,14 @@ class Outcome:
     code: int | str | None = None  # command_status or the provider's word, for the report
     retry_in: float | None = None  # seconds, with RETRY: when to try again, if the policy says so
     may_come_late: bool = False  # UNKNOWN: the connection is still there, so a late response may still tell
+    bind: str | None = None  # the name of the bind that has submitted it
+    sequence: int | None = None  # the sequence_number of the submit
+    answered_in: int | None = None  # ms from the submit to its response
+
+    def decided(self, verdict: Verdict, code: int | str | None) -> "Outcome":
+        """The same submit with another verdict, by whoever decides what follows from it."""
+        how = (self.bind, self.sequence, self.answered_in)
+        return Outcome(self.segment, verdict, self.account, None, code, None, False, *how)
 
 
 @record

@@ -128,6 +128,7 @@ class Connector(MultiService):
             webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
             reader=self.reader,
+            writer=self.writer,
             access=Access([key.get_secret_value() for key in http.api_keys], http.allowed_origins),
             base_path=http.base_path,
             gate=self.admission,
@@ -173,7 +174,7 @@ class Connector(MultiService):
 
     @inlineCallbacks
     def _stop_in_order(self) -> Any:
-        """No step is waited for longer than what is left of the whole's time."""
+        """No step is waited for longer than what is left of the whole's time, nor a sink that is away."""
         timeout = self._configuration.stop_timeout
         self.log.info("stopping: for what SMSC and broker owe it waits {timeout:g} s at most", timeout=timeout)
         wait = Deadline(self._reactor, timeout).bound
@@ -184,8 +185,7 @@ class Connector(MultiService):
         yield wait(*(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
         for walk in (self.sweeper, self.fall_back, self.admission):
             walk.stopService()
-        reachable = [name for name, sink in self.sinks.items() if sink.connected]  # else nobody could confirm
-        yield wait(*(self.publishers[name].drain() for name in reachable))
+        yield wait(*(self.publishers[name].drain() for name, sink in self.sinks.items() if sink.connected))
         for publisher in self.publishers.values():
             publisher.stopService()
         yield wait(*(maybeDeferred(sink.stopService) for sink in self.sinks.values()))

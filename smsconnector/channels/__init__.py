@@ -38,6 +38,11 @@ ReceivedDone = Callable[[StoreError | None], None]
 class IRoute(Protocol):
     """What a submitter sends through."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether something of it is connected to the network."""
+        ...
+
     def capacity(self, taken: int = 0) -> int:
         """How many segments it can take right now. It need not be counted further than a few dozen beyond ``taken``,
         which is how many of them somebody has already."""

@@ -7,7 +7,10 @@ Plain functions of octets and headers, which know no server:
 ``send``         the handler of ``/send``
 ``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
 ``hook_counts``  how often webhooks were refused or could not be read
-``lookups``      the handlers of the message resource and the health
+``messages``     the handlers of messages: one, its timeline, those that fit, the end of one
+``resources``    the message and its timeline as JSON
+``queries``      the query of those that fit
+``health``       the handler of the health
 ``siblings``     messages of other processes that share the port
 ``requests``     the JSON that applications post, checked
 ``forms``        the forms that providers post, checked

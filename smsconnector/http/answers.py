@@ -12,6 +12,7 @@ from smsconnector.errors import InvalidRequest
 Headers = tuple[tuple[bytes, bytes], ...]  # (name, value) pairs, in the order in which they are sent
 RequestHeaders = Mapping[bytes, Sequence[bytes]]  # by the name in lower case: its values, as they came
 Scope = Literal["send", "webhook", "read", "health"]
+SCOPES_WITH_TARGET = ("webhook", "read")  # of requests whose target and peer a handler may want
 NO_ARGUMENTS: Mapping[str, str] = {}
 
 
@@ -24,7 +25,7 @@ class HTTPRequest(NamedTuple):
     body: bytes
     arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
     fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
-    target: bytes = b""  # of a webhook: path and query, exactly as they came
+    target: bytes = b""  # of a webhook, or of what is read: path and query, exactly as they came
     peer: str = ""  # of a webhook: the address of the direct peer; "" if it has none
 
     @property

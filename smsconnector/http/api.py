@@ -20,11 +20,14 @@ from smsconnector.hooks.hook import Hooks
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access
-from smsconnector.http.lookups import Elsewhere, Lookups, nowhere_else
+from smsconnector.http.health import HealthDoor
+from smsconnector.http.messages import Elsewhere, Messages, nowhere_else
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.store.reader import IReader
+from smsconnector.store.writer import IWriter
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.cancelling import Cancelling
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
@@ -50,6 +53,7 @@ class API:
         webhook_channel: str,
         receiver: Receiver,
         reader: IReader,
+        writer: IWriter,
         access: Access,
         base_path: str,
         gate: Gate | None = None,
@@ -75,11 +79,16 @@ class API:
             access=access,
             hooks=hooks,
         )
-        lookups = Lookups(reader=reader, gate=gate, details=lambda: health() | webhooks.counts(), elsewhere=elsewhere)
+        lookups = HealthDoor(gate=gate, details=lambda: health() | webhooks.counts())
+        cancelling = Cancelling(wall_clock, writer, reader, outlets)
+        messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere)
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
             *webhooks.routes(),
-            HTTPRoute("GET", "/messages/<sid>", lookups.message, "read"),
+            HTTPRoute("GET", "/messages", messages.search, "read"),
+            HTTPRoute("GET", "/messages/<sid>", messages.one, "read"),
+            HTTPRoute("GET", "/messages/<sid>/timeline", messages.timeline, "read"),
+            HTTPRoute("DELETE", "/messages/<sid>", messages.cancel, "send"),
             HTTPRoute("GET", "/health", lookups.health, "health", at_root=True),
         )
 

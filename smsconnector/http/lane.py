@@ -25,7 +25,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
+from smsconnector.http.answers import SCOPES_WITH_TARGET, Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
 from smsconnector.http.heads import END, Head, Heads
@@ -157,7 +157,7 @@ class Lane(Protocol):
         self._is_alone = head.method == b"GET"
         route = head.route
         target, peer = b"", ""
-        if route.scope == "webhook":
+        if route.scope in SCOPES_WITH_TARGET:
             target, peer = head.target, getattr(self.transport.getPeer(), "host", None) or ""
         request = HTTPRequest(head.method, head.path, head.headers, body, head.arguments, None, target, peer)
         self.shared.serve(route, request, reply)

@@ -1,20 +1,14 @@
 """Bodies and headers of answers: JSON, and one form for every error."""
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http.answers import Answer, Headers
-from smsconnector.lifecycle import MessageState, SegmentState
-from smsconnector.messages import Message
-from smsconnector.sms.segmentation import Split, unmarked
-from smsconnector.store.operations import FoundMessage
+from smsconnector.sms.segmentation import Split
 
 RETRY_AFTER_S = 5
 JSON = (b"Content-Type", b"application/json")
-_FINAL = (MessageState.DELIVERED, MessageState.FAILED)
 
 
 def json_answer(data: Any, status: int = 200, headers: Headers = ()) -> Answer:
@@ -50,6 +44,9 @@ STORE_FAILED = refusal(
 SIBLING_FAILED = refusal(
     InvalidRequest("unavailable", "Another process, which may have this message, can't be asked now.", status=503)
 )
+CANCEL_FAILED = refusal(
+    InvalidRequest("unavailable", "Nothing was changed: the store can't write now. Try again.", status=503)
+)
 LOOKUP_FAILED = refusal(InvalidRequest("unavailable", "The message can't be read now. Try again.", status=503))
 
 
@@ -64,55 +61,3 @@ def text_headers(split: Split) -> Headers:
 def _code_points(characters: str) -> bytes:
     """The first twenty, as ``U+2019 U+00EA``."""
     return " ".join(f"U+{ord(character):04X}" for character in characters[:20]).encode("ascii")
-
-
-def representation(message: Message) -> dict[str, Any]:
-    """A message that has just been accepted."""
-    return _resource(message, message.segments, status="QUEUED")
-
-
-def found(row: FoundMessage) -> dict[str, Any]:
-    """A message as the store found it."""
-    texts = [segment.text for segment in row.segments]
-    code = row.code if row.state in _FINAL else None
-    return _resource(row, texts, status=_status(row), code=code, final_at=row.final_at)
-
-
-def _resource(
-    message: Message | FoundMessage,
-    texts: Sequence[str],
-    *,
-    status: str,
-    code: int | str | None = None,
-    final_at: int | None = None,
-) -> dict[str, Any]:
-    """The message resource. ``texts`` are those of its segments; ``final_at`` is in ms."""
-    return {
-        "MessageSID": message.sid,
-        "channel": message.channel,
-        "From": message.source,
-        "To": message.destination,
-        "Body": "".join(texts),
-        "Alphabet": unmarked(message.alphabet)[0],
-        "Segments": len(texts),
-        "DeliveryStatus": status,
-        "ProviderStatusCode": code,
-        "AcceptedAt": timestamp(message.accepted_at),
-        "ExpiresAt": timestamp(message.expires_at),
-        "FinalAt": timestamp(final_at),
-    }
-
-
-def _status(row: FoundMessage) -> str:
-    """DELIVERED or FAILED when final; before that SENT when the network has taken all of it, else QUEUED."""
-    if row.state in _FINAL:
-        return MessageState(row.state).name
-    is_sent = row.state == MessageState.ACTIVE and all(one.state >= SegmentState.SENT for one in row.segments)
-    return "SENT" if is_sent else "QUEUED"
-
-
-def timestamp(milliseconds: int | None) -> str | None:
-    """ISO 8601 in UTC."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

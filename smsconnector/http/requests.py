@@ -15,6 +15,7 @@ from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
+LONGEST_REFERENCE = 255  # characters
 
 
 @record
@@ -26,6 +27,7 @@ class SendRequest:
     source: str | None
     channel: str | None
     validity_s: int | None = None
+    reference: str | None = None
 
 
 class Fields(dict[str, Any]):
@@ -55,9 +57,10 @@ def fields_of(pairs: list[tuple[str, Any]]) -> Fields:
 
 
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
-    """JSON with To, Body and, optional, From, channel and ValidityPeriod. Fields we don't know are left alone."""
+    """JSON with To, Body and, optional, From, channel, ValidityPeriod and Reference. Fields we don't know are left
+    alone."""
     data = _json_object(octets, content_type)
-    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod")
+    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
     to = _string(data, "To")
     body = _string(data, "Body")
     if not body:
@@ -70,7 +73,20 @@ def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
         _address(normal_sender, _optional(data, "From"), "From"),
         _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
+        _reference(data) if "Reference" in data else None,
     )
+
+
+def _reference(data: Fields) -> str | None:
+    """Reference, by which the application knows the message: printable, so that it can stand in a header."""
+    reference = _optional(data, "Reference")
+    if reference is not None and not (0 < len(reference) <= LONGEST_REFERENCE and reference.isprintable()):
+        raise InvalidRequest(
+            "invalid_reference",
+            f"Reference is not 1 to {LONGEST_REFERENCE} printable characters: shorten it, or leave it out.",
+            "Reference",
+        )
+    return reference
 
 
 def _validity(value: Any) -> int | None:

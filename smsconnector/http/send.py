@@ -9,7 +9,7 @@
 from collections.abc import Mapping
 
 from smsconnector.errors import InvalidRequest, StoreError, TextError
-from smsconnector.http import replies
+from smsconnector.http import replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
 from smsconnector.http.requests import SendRequest, parse_send, text_refused
 from smsconnector.messages import Message, new_sid
@@ -83,6 +83,7 @@ class Send:
             accepted_at=now_ms,
             expires_at=steady_ms + int(lifetime_s * 1000),
             is_limited=send.validity_s is not None,
+            reference=send.reference,
         )
         return message, submitter, split
 
@@ -94,5 +95,5 @@ class Send:
         if not with_body:
             return Answer(200, headers)
         return replies.json_answer(
-            replies.representation(message), headers=(*headers, (b"Preference-Applied", REPRESENTATION))
+            resources.representation(message), headers=(*headers, (b"Preference-Applied", REPRESENTATION))
         )

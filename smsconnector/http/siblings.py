@@ -1,4 +1,4 @@
-"""The other processes that share a port with this one. A GET for a message may reach any of them.
+"""The other processes that share a port with this one. A request for a message may reach any of them.
 
 1. A message that is not in the store here is asked for at all siblings at once, with the client's own key. The mark
    ``Via: 1.1 smsconnector`` (RFC 9110 section 7.6.3) keeps them from asking on.
@@ -15,11 +15,12 @@ from twisted.python.failure import Failure
 
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest
-from smsconnector.http.lookups import Elsewhere, nowhere_else
+from smsconnector.http.messages import Elsewhere, nowhere_else
 from smsconnector.net.http_client import HTTPCall, HTTPClient, HTTPReply
 
 _MARK = "smsconnector"
 _KEYS = (b"authorization", b"x-api-key")
+_FOUND = (200, 409)  # the answers of one that has the message
 REPLY_TIMEOUT_S = 5.0
 
 
@@ -50,17 +51,18 @@ class Siblings:
         search = _Search(len(self._urls), not_here, answer)
         kept = [(name.decode(), value.decode("latin-1")) for name in _KEYS for value in request.headers.get(name, ())]
         for url, place in self._urls.items():
-            call = HTTPCall("GET", place + quote(request.arguments["sid"], safe=""), (("Via", f"1.1 {_MARK}"), *kept))
+            what = quote(request.arguments["sid"], safe="") + _below(request.path)
+            call = HTTPCall(request.method.decode(), place + what, (("Via", f"1.1 {_MARK}"), *kept))
             self._ask(call).addCallbacks(self._replied, self._failed, (url, search), errbackArgs=(url, search))
 
     def _replied(self, reply: HTTPReply, url: str, search: "_Search") -> None:
-        if reply.status not in (200, 404):
+        if reply.status not in (*_FOUND, 404):
             self._could_not_say(url, search, f"it answers {reply.status}")
             return
         if url in self._silent:
             self._silent.discard(url)
             self.log.info("the process at {url} answers again for its messages", url=url)
-        search.said(reply.body if reply.status == 200 else None)
+        search.said(Answer(reply.status, (replies.JSON,), reply.body) if reply.status in _FOUND else None)
 
     def _failed(self, failure: Failure, url: str, search: "_Search") -> None:
         self._could_not_say(url, search, failure.getErrorMessage())
@@ -73,6 +75,11 @@ class Siblings:
         search.said(None)
 
 
+def _below(path: bytes) -> str:
+    """What follows the MessageSID in the path of a request."""
+    return "/timeline" if path.endswith(b"/timeline") else ""
+
+
 class _Search:
     """For one message, at so many siblings."""
 
@@ -82,13 +89,13 @@ class _Search:
         self._left, self._not_here, self._answer = count, not_here, answer
         self._is_found = False
 
-    def said(self, body: bytes | None) -> None:
-        """One has answered: with the message, or None."""
+    def said(self, found: Answer | None) -> None:
+        """One has answered: for the message, or None."""
         self._left -= 1
         if self._is_found:
             return
-        if body is not None:
+        if found is not None:
             self._is_found = True
-            self._answer(Answer(200, (replies.JSON,), body))
+            self._answer(found)
         elif not self._left:
             self._answer(self._not_here if self.is_sure else replies.SIBLING_FAILED)

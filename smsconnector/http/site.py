@@ -26,7 +26,7 @@ from twisted.web.server import Request, Site
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
-from smsconnector.http.answers import NO_ARGUMENTS, Answer, HTTPRequest, HTTPRoute, RequestHeaders
+from smsconnector.http.answers import NO_ARGUMENTS, SCOPES_WITH_TARGET, Answer, HTTPRequest, HTTPRoute, RequestHeaders
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
 
@@ -294,7 +294,7 @@ class BoundedRequest(Request):
             arguments=arguments,
             fault=too_large(self.limit) if self.too_long else None,
         )
-        if route.scope != "webhook":
+        if route.scope not in SCOPES_WITH_TARGET:
             return record
         _, mark, query = self.uri.partition(b"?")
         return record._replace(target=self.path + mark + query, peer=getattr(self.client, "host", None) or "")

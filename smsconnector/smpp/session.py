@@ -18,7 +18,8 @@ counts as missing that has come and was not read (``net.hearing`` is such a cloc
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from smsconnector.errors import FramingError, PDUError
@@ -109,11 +110,13 @@ class BindRefused:
 
 @record
 class Answered:
-    """The response to a submit. A refusal has no ``message_id``."""
+    """The response to a submit, which came ``waited`` seconds after it. A refusal has no ``message_id``."""
 
     token: Any
     status: int
     message_id: str
+    sequence: int = field(default=0, compare=False)
+    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class Unanswered:
     """No response within ``response_timeout``: the window slot is free, the outcome is unknown."""
 
     token: Any
+    sequence: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Late:
 
     token: Any
     message_id: str
+    sequence: int = field(default=0, compare=False)
 
 
 @record
@@ -333,7 +338,7 @@ class Session:
         if entry is None:
             if sequence in self._overdue:
                 token = self._overdue.pop(sequence)
-                events += [Late(token, message_id)] if status == Status.ESME_ROK else []
+                events += [Late(token, message_id, sequence)] if status == Status.ESME_ROK else []
             elif self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
@@ -342,7 +347,7 @@ class Session:
             return
         if status == Status.ESME_ROK:
             self._enquiries.refused = 0
-        events.append(Answered(entry[0], status, message_id))
+        events.append(Answered(entry[0], status, message_id, sequence, now - entry[1]))
         if self.state is State.UNBINDING and not self._window:
             events += self._drained(now)
 
@@ -411,16 +416,12 @@ class Session:
     def _expired(self, now: float) -> list[SessionEvent]:
         """Free the slots of submits whose response is overdue; the dict is in the order of sending."""
         limit = now - self.settings.response_timeout
-        overdue = []
-        for sequence, (_, sent_at) in self._window.items():
-            if sent_at > limit:
-                break
-            overdue.append(sequence)
+        overdue = [sequence for sequence, _ in takewhile(lambda one: one[1][1] <= limit, self._window.items())]
         tokens = {sequence: self._window.pop(sequence)[0] for sequence in overdue}
         self._overdue |= tokens
         while len(self._overdue) > OVERDUE:
             del self._overdue[next(iter(self._overdue))]
-        return [Unanswered(token) for token in tokens.values()]
+        return [Unanswered(token, sequence) for sequence, token in tokens.items()]
 
     def _drained(self, now: float) -> list[SessionEvent]:
         """In UNBINDING: send unbind, or its response, when neither side owes an answer or the time for it is over."""

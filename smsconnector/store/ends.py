@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import (
+    CODE_CANCELLED,
     CODE_EXPIRED,
     CODE_NO_FAILURE,
     CODE_NO_RECEIPT,
@@ -33,6 +34,7 @@ from smsconnector.store.fall_backs import FallBacks
 from smsconnector.store.falling import EndFalling
 from smsconnector.store.opt_outs import OptOuts
 from smsconnector.store.outbox import Outbox
+from smsconnector.store.segment_events import SegmentEvents
 
 Code = int | str | None
 STATES = {int(state): state for state in SegmentState}  # faster than the call of an Enum
@@ -111,7 +113,7 @@ def may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
     return known.messages[message_id].segments > 1 or message_id in to_submit
 
 
-class Ends(Outbox, OptOuts, FallBacks):
+class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
     """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
 
     _rules: EndRules
@@ -188,6 +190,22 @@ class Ends(Outbox, OptOuts, FallBacks):
         failed = [(one.message_id, one.channel, one.code) for one in ended if one.state is MessageState.FAILED]
         withdrawn = self._withdraw(failed, is_presumed, unsent)
         return [one for one in ended if one.message_id not in withdrawn]
+
+    def _cancel(self, batch: list[ops.Cancel]) -> list[bool]:
+        """A segment whose last submit had no response may be on the handset. A withdrawn message waits for another
+        channel: its segments were given up."""
+        rows = self._run(
+            "SELECT m.id, m.sid, m.channel FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id HAVING"
+            f" ((m.state = {MessageState.ACTIVE:d} AND max(s.state) = {SegmentState.QUEUED:d})"
+            f"   OR (m.state = {MessageState.WITHDRAWN:d} AND coalesce(m.code, '') <> '{CODE_UNKNOWN}'))"
+            f" AND max(s.unknowns) = 0 AND max(coalesce(s.code, '') = '{CODE_UNKNOWN}') = 0",
+            [one.message_id for one in batch],
+        ).fetchall()
+        now, ids = batch[-1].now, {message_id for message_id, *_ in rows}
+        self._end_messages([EndedMessage(one, MessageState.FAILED, CODE_CANCELLED, now, *rest) for one, *rest in rows])
+        self._forget(list(ids))
+        return [one.message_id in ids for one in batch]
 
     def _end_falling(self, batch: list[EndFalling]) -> list[int]:
         ids = [message_id for end in batch for message_id in end.ids]

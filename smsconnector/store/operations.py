@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection, record
 from smsconnector.sms.opt_out import Wish
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
+from smsconnector.store.finding import FindTimeline, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,16 @@ class Record:
     now: int
     process: int = 0  # the number of the process that has submitted them
     earlier_now: int | None = None  # ``WallClock.earlier_milliseconds``, by which the age of receipts is judged
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a message of which the network has not got, and will not get, anything: FAILED with the code CANCELLED. Who
+    asks has seen to it that no segment of it is under way. Result: whether it was ended; if not, it was sent, perhaps
+    sent, or has ended before."""
+
+    message_id: int
+    now: int
 
 
 @record
@@ -270,6 +281,7 @@ Operation = (
     | Postpone
     | Record
     | Receive
+    | Cancel
     | Incoming
     | Confirm
     | ParkEvents
@@ -290,6 +302,7 @@ ORDER: tuple[type[Any], ...] = (
     Postpone,
     Record,
     Receive,
+    Cancel,
     Incoming,
     Confirm,
     ParkEvents,
@@ -410,41 +423,22 @@ class SinkProgress(NamedTuple):
     furthest: int  # no event with a greater id is confirmed or parked
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Find:
-    """Result: the message with this sid as a ``FoundMessage``, or None."""
+    """Result: the message with this sid as a ``finding.FoundMessage``, or None."""
 
     sid: str
 
 
-class FoundSegment(NamedTuple):
-    """A segment as it is on disk."""
-
-    number: int  # from 1
-    text: str  # "" if retention has dropped it
-    state: int  # one of lifecycle.SegmentState
-    attempts: int  # that are to be repeated
-    account: str | None  # over which it was submitted last
-    smsc_id: str | None  # as the SMSC wrote it
-    code: int | str | None
-    sent_at: int | None  # ms; when the outcome of its last submit was written
-
-
-class FoundMessage(NamedTuple):
-    """A message as it is on disk. ``state`` is one of ``lifecycle.MessageState``."""
-
-    id: int
-    sid: str
-    channel: str
-    source: str | None
-    destination: str
-    alphabet: str
-    accepted_at: int
-    expires_at: int
-    state: int
-    code: int | str | None
-    final_at: int | None
-    segments: tuple[FoundSegment, ...]
-
-
-Query = LoadSegments | LoadDue | LoadRetries | LoadEvents | LoadSelected | LoadParkedEvents | LoadProgress | Find
+Query = (
+    LoadSegments
+    | LoadDue
+    | LoadRetries
+    | LoadEvents
+    | LoadSelected
+    | LoadParkedEvents
+    | LoadProgress
+    | Find
+    | FindTimeline
+    | Search
+)

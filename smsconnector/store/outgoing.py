@@ -13,21 +13,33 @@ from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.falling import Move
 from smsconnector.store.queries import FOR_EVER, queued_behind
 from smsconnector.store.receipts import AcceptedSegment
+from smsconnector.store.segment_events import Kind, SegmentEvent
 from smsconnector.store.several_ids import SeveralIds
 
 DUE_AT_ONCE = 1  # ms; of what was tried before: 0 is for what was never tried
 AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
 _INTO_MESSAGE = (
     "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
-    " is_limited)"
+    " is_limited, reference, accepted_by)"
 )
-_OF_OUTCOME = "state, due_at, attempts, unknowns, account, smsc_id, smsc_key, code, sent_at"
+_OF_OUTCOME = (
+    "state, due_at, attempts, unknowns, account, smsc_id, smsc_key, code, sent_at, bind, sequence, answered_in"
+)
 _AFTER_SUBMIT = {
     Verdict.ACCEPTED: SegmentState.SENT,
     Verdict.RETRY: SegmentState.QUEUED,
     Verdict.REFUSED: SegmentState.FAILED,
     Verdict.DONE: SegmentState.DELIVERED,
 }
+_NOT_THE_LAST = (Verdict.RETRY, Verdict.UNKNOWN)
+
+
+def _event_of(outcome: Outcome, now: int) -> SegmentEvent:
+    """A submit that is not the last word on its segment."""
+    is_silent = outcome.verdict is Verdict.UNKNOWN or outcome.code == CODE_UNKNOWN
+    kind = Kind.SILENCE if is_silent else Kind.SUBMIT
+    how = (outcome.bind, outcome.sequence, outcome.answered_in)
+    return SegmentEvent(outcome.segment.id, now, kind, *how, outcome.code)
 
 
 class OutgoingTexts(SeveralIds):
@@ -57,6 +69,8 @@ class OutgoingTexts(SeveralIds):
                     message.accepted_at,
                     message.expires_at,
                     int(message.is_limited),
+                    message.reference,
+                    message.accepted_by,
                 )
             )
             for number, text in enumerate(message.segments, 1):
@@ -197,10 +211,13 @@ class OutgoingTexts(SeveralIds):
         updates: dict[int, tuple[Any, ...]] = {}  # the last one of each segment counts
         accepted: list[AcceptedSegment] = []
         unanswered: list[int] = []
+        happened: list[SegmentEvent] = []
         newest = max(batch, key=attrgetter("now"))  # some have waited for others
         now = newest.now
         for outcome, due_at in pairs:
             segment = outcome.segment
+            if outcome.verdict in _NOT_THE_LAST:
+                happened.append(_event_of(outcome, now))
             if outcome.verdict is Verdict.UNKNOWN:
                 unanswered.append(segment.id)
                 continue
@@ -215,9 +232,11 @@ class OutgoingTexts(SeveralIds):
                 codes[segment.id] = outcome.code
             unknowns = segment.unknowns + (outcome.verdict is Verdict.RETRY and outcome.code == CODE_UNKNOWN)
             attempts = segment.attempts + (outcome.verdict is Verdict.RETRY)
-            written = (outcome.account, outcome.smsc_id, key, outcome.code, now)
+            how = (outcome.bind, outcome.sequence, outcome.answered_in)
+            written = (outcome.account, outcome.smsc_id, key, outcome.code, now, *how)
             updates[segment.id] = (segment.id, int(state), due_at, attempts, unknowns, *written)
         self._update("segment", _OF_OUTCOME, list(updates.values()))
+        self._note_segment_events(happened)
         if unanswered:
             self._keep_unanswered(known, unanswered, newest)
         unsent = {known.message_of[segment_id] for segment_id, code in codes.items() if code == CODE_EXPIRED}

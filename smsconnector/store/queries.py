@@ -10,7 +10,9 @@ from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import ALL_EVENTS, Event, Segment, Selection
 from smsconnector.store import operations as ops
+from smsconnector.store.finding import FindTimeline, Search
 from smsconnector.store.outbox import SINKS, parameters_of, selected
+from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
 
 _LAST = ops.NOT_AGAIN - 1
@@ -61,6 +63,7 @@ class Queries:
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection, self._path = connection, path
+        searches = Searches(connection)
         self._handlers: dict[type, Callable[[Any], Any]] = {
             ops.LoadSegments: self._load_segments,
             ops.LoadDue: self._load_due,
@@ -69,7 +72,9 @@ class Queries:
             ops.LoadSelected: self._load_selected,
             ops.LoadParkedEvents: self._load_parked_events,
             ops.LoadProgress: self._load_progress,
-            ops.Find: self._find,
+            ops.Find: searches.find,
+            FindTimeline: searches.timeline,
+            Search: searches.search,
         }
 
     def answer(self, query: ops.Query) -> Any:
@@ -178,18 +183,3 @@ class Queries:
         return ops.SinkProgress(settled_up_to, max(settled_up_to, *furthest))
 
     # --- messages -------------------------------------------------------------------------------------------
-
-    def _find(self, find: ops.Find) -> ops.FoundMessage | None:
-        row = self._connection.execute(
-            "SELECT id, sid, channel, source, destination, alphabet, accepted_at, expires_at, state, code, final_at,"
-            " segments FROM message WHERE sid = ?",
-            (find.sid,),
-        ).fetchone()
-        if row is None:
-            return None
-        segments = self._connection.execute(
-            "SELECT number, text, state, attempts, account, smsc_id, code, sent_at FROM segment"
-            " WHERE id BETWEEN ? AND ? ORDER BY id",
-            (row[0], row[0] + row[-1] - 1),
-        )
-        return ops.FoundMessage._make((*row[:-1], tuple(ops.FoundSegment(*segment) for segment in segments)))

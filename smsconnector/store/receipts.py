@@ -10,7 +10,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import SegmentState
@@ -24,6 +24,7 @@ from smsconnector.store.incoming import IncomingTexts
 from smsconnector.store.matching import MOST_CANDIDATES, Candidate, Matcher, OwnCandidate, form_of, is_final, is_long
 from smsconnector.store.presumed import PresumedEnds
 from smsconnector.store.rows import columns
+from smsconnector.store.segment_events import Kind, SegmentEvent
 
 AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
 PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; SMSCs use ids again later
@@ -88,14 +89,14 @@ class Receipts(PresumedEnds, IncomingTexts):
             for receipt in receive.receipts
             if receipt.finality is not Finality.PROGRESS
         ]
-        self._read_as_texts([one for receive in batch for one in receive.receipts])
+        self._hear_of_progress([one for receive in batch for one in receive.receipts])
         candidates, known = self._candidates([receipt for _, receipt in flat])
         matched, waiting, repeated = Counter[int](), Counter[int](), Counter[int]()
-        codes: dict[int, Code] = {}
-        unclear: dict[int, Code] = {}
+        codes, unclear = dict[int, Code](), dict[int, Code]()
         delivered: dict[int, tuple[str, Code]] = {}
         parked: list[Receipt] = []
         unknown: list[tuple[str, Receipt]] = []
+        told, others = dict[int, Receipt](), list[tuple[int, Receipt]]()  # by the segments that they end, or not
         to_submit: set[int] = set()  # the messages of segments that were still to be submitted, perhaps once more
         now = 0
         for position, (index, receipt) in enumerate(flat):
@@ -109,16 +110,18 @@ class Receipts(PresumedEnds, IncomingTexts):
                 waiting[index] += 1
             elif receipt.finality is Finality.UNCLEAR and not is_final(found.state):
                 unclear[found.segment_id] = receipt.code
+                others.append((found.segment_id, receipt))
                 matched[index] += 1
-            elif self._take_steps(known, found, receipt, codes):
+            elif self._take_steps(known, found, receipt, codes, told):
                 matched[index] += 1
                 if receipt.finality is Finality.DELIVERED:
                     delivered[found.segment_id] = found.account, receipt.code
                 if found.state in TO_SUBMIT:
                     to_submit.add(known.message_of[found.segment_id])
             else:
+                others.append((found.segment_id, receipt))
                 repeated[index] += 1
-        self._write_ends(known, codes)
+        self._write_told_ends(known, codes, {one: (told[one].status, told[one].received_at) for one in codes}, others)
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
         self._hear_of_parts(known, delivered, now)
@@ -130,25 +133,53 @@ class Receipts(PresumedEnds, IncomingTexts):
             for index in range(len(batch))
         ]
 
-    def _take_steps(self, known: Known, found: Candidate, receipt: Receipt, codes: dict[int, Code]) -> bool:
+    def _write_told_ends(
+        self,
+        known: Known,
+        codes: dict[int, Code],
+        told: Mapping[int, tuple[str, int]],
+        others: Sequence[tuple[int, Receipt]] = (),
+    ) -> None:
+        """As ``_write_ends``, and by which words of a receipt, which came when (ms). ``others`` have ended nothing."""
+        rows = [(one, int(known.states[one]), code, *told[one]) for one, code in codes.items()]
+        self._update("segment", "state, code, told, told_at", rows)
+        self._note_receipts(others)
+
+    def _note_receipts(self, receipts: Sequence[tuple[int, Receipt]]) -> None:
+        """These have ended nothing; each with its segment. What says the same as another one is noted once."""
+        events = {
+            (segment_id, one.status, one.code): SegmentEvent(
+                segment_id, one.received_at, Kind.RECEIPT, code=one.code, words=one.status
+            )
+            for segment_id, one in receipts
+        }
+        self._note_segment_events(list(events.values()))
+
+    def _take_steps(
+        self, known: Known, found: Candidate, receipt: Receipt, codes: dict[int, Code], told: dict[int, Receipt]
+    ) -> bool:
         """Take the steps that the receipt tells, and note its code for them; whether there was one."""
         wanted = AFTER_RECEIPT.get(receipt.finality)
         taken = False
         for segment_id in range(found.segment_id, found.segment_id + found.segments):
             if wanted is not None and known.step(segment_id, wanted):
-                codes[segment_id], taken = receipt.code, True
+                codes[segment_id], told[segment_id], taken = receipt.code, receipt, True
         return taken
 
-    def _read_as_texts(self, receipts: list[Receipt]) -> None:
-        """Write as texts from handsets what looks like a receipt that tells of progress, is not marked as a receipt in
-        esm_class, and fits no message."""
-        doubtful = [one for one in receipts if one.finality is Finality.PROGRESS and one.incoming is not None]
-        candidates = self._candidates(doubtful)[0] if doubtful else []
-        texts = [
-            one.incoming
-            for one, found in zip(doubtful, candidates, strict=True)
-            if one.incoming is not None and self._matcher.pick(one, found) is None
-        ]
+    def _hear_of_progress(self, receipts: list[Receipt]) -> None:
+        """Note the receipts that tell of progress. Write as texts from handsets those that fit no message, and are not
+        marked as receipts in esm_class."""
+        telling = [one for one in receipts if one.finality is Finality.PROGRESS]
+        candidates = self._candidates(telling)[0] if telling else []
+        texts: list[IncomingSegment] = []
+        others: list[tuple[int, Receipt]] = []
+        for one, some in zip(telling, candidates, strict=True):
+            found = self._matcher.pick(one, some)
+            if found is not None:
+                others.append((found.segment_id, one))
+            elif one.incoming is not None:
+                texts.append(one.incoming)
+        self._note_receipts(others)
         if texts:
             self._incoming([ops.Incoming(tuple(texts))])
 
@@ -263,7 +294,7 @@ class Receipts(PresumedEnds, IncomingTexts):
         ]
         return self._run(
             "SELECT j.value->>0, j.value->>4, p.id, p.finality, p.code, p.received_at, s.smsc_id, p.smsc_id, p.account,"
-            " j.value->>5"
+            " j.value->>5, p.status"
             " FROM json_each(?) AS j CROSS JOIN parked_receipt AS p ON p.id IN (SELECT id FROM parked_receipt"
             "   WHERE account = j.value->>1 AND smsc_key = j.value->>2 ORDER BY id DESC LIMIT ?4)"
             " CROSS JOIN segment AS s ON s.id = j.value->>0 CROSS JOIN message AS m ON m.id = s.id - s.number + 1"
@@ -289,10 +320,10 @@ class Receipts(PresumedEnds, IncomingTexts):
         delivered: dict[int, tuple[str, Code]] = {}
         taken: set[int] = set()
         exact: set[int] = set()  # segments with a parked receipt that has their id, exactly
+        told: dict[int, tuple[str, int]] = {}
         latest = 0
-        for segment_id, own, parked_id, finality, code, received_at, smsc_id, parked, account, form in self._parked_for(
-            accepted, now
-        ):
+        for row in self._parked_for(accepted, now):
+            segment_id, own, parked_id, finality, code, received_at, smsc_id, parked, account, form, status = row
             if smsc_id == parked:
                 exact.add(segment_id)
             elif segment_id in exact or not self._matcher.may_be(account, form_of(form, smsc_id, parked), smsc_id):
@@ -303,11 +334,11 @@ class Receipts(PresumedEnds, IncomingTexts):
             if finality == Finality.UNCLEAR:
                 unclear[segment_id] = code
             elif known.step(segment_id, AFTER_RECEIPT[Finality(finality)]):
-                codes[segment_id] = code
+                codes[segment_id], told[segment_id] = code, (status, received_at)
                 latest = max(latest, received_at)
                 if finality == Finality.DELIVERED:
                     delivered[segment_id] = own, code
-        self._write_ends(known, codes)
+        self._write_told_ends(known, codes, told)
         self._keep_unclear(known, unclear, now)
         self._hear_of_parts(known, delivered, now)
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", list(taken))

@@ -13,6 +13,7 @@ from smsconnector.lifecycle import MessageState
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS, Outbox
+from smsconnector.store.segment_events import SegmentEvents
 
 LATE = 60_000  # ms by which a time may lie behind that of a sweep: a sweep may have waited for its commit
 # Stamps by which something is dropped or given up: the table, the column, and what else its index begins with.
@@ -29,7 +30,7 @@ _OF_MESSAGES = (
 )
 
 
-class Retention(Outbox):
+class Retention(Outbox, SegmentEvents):
     """Drops texts, messages, and events."""
 
     _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
@@ -70,6 +71,7 @@ class Retention(Outbox):
                     " CROSS JOIN provider_id AS i ON i.segment BETWEEN m.id AND m.id + m.segments - 1)",
                     ids,
                 )
+            self._drop_segment_events(ids)
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
             for table in ("message", "fall_back_due"):
                 self._run(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", ids)

@@ -151,16 +151,19 @@ class SeveralIds(Receipts):
         telling, found = self._texts_of([receipt for _, receipt in flat])
         matched, repeated = Counter[int](), Counter[int]()
         done: set[int] = set()  # receipts, by their id()
+        others: list[tuple[int, Receipt]] = []
         for (index, receipt), segment_id in zip(flat, found, strict=True):
             if segment_id is not None:
                 key, code = id_key(receipt.smsc_id), receipt.code
                 is_news = telling.hear(segment_id, key, receipt.account, receipt.finality, code)
                 (matched if is_news else repeated)[index] += 1
+                others.append((segment_id, receipt))
                 done.add(id(receipt))
         if not done:
             return super()._receive(batch)
         now = flat[-1][1].received_at
         self._write_telling(telling, now)
+        self._note_receipts(others)
         concluded = self._conclude(telling.known, telling.codes, now)
         ids = (one.message_id for one in concluded)
         ended = tuple(one for one in ids if may_wait(telling.known, one, telling.to_submit))

@@ -102,6 +102,7 @@ class Store(OutgoingTexts, Retention):
             ops.Postpone: self._postpone,
             ops.Record: self._record,
             ops.Receive: self._receive,
+            ops.Cancel: self._cancel,
             ops.Incoming: self._incoming,
             ops.Confirm: self._confirm,
             ops.ParkEvents: self._park_events,

@@ -23,6 +23,7 @@ from smsconnector.store.writer import IWriter
 from smsconnector.walks.backlog import StoreBacklog
 from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.submitter import CROWDED_DELAY, Submitter
+from smsconnector.walks.whereabouts import Place
 from smsconnector.wall_clock import WallClock
 
 MakeSubmitter = Callable[[IRoute, str, RetryPolicy], Submitter]  # the route, the name of its queue, when to try again
@@ -85,6 +86,11 @@ class Outlet:
     def cut(self, text: str) -> Split:
         """Cut a text into segments. Raises TextError."""
         return self.channel.cut(text)
+
+    def places(self, destination: str, segment_ids: Collection[int]) -> dict[int, Place]:
+        """Where the segments to that number are, by their ids; see ``whereabouts``."""
+        submitter = self.submitter(destination)
+        return submitter.whereabouts.of(segment_ids) if submitter is not None else {}
 
     def start_submitters(self) -> None:
         for submitter in self.submitters.values():

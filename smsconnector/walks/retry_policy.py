@@ -58,18 +58,18 @@ class RetryPolicy:
         over = is_unknown and not (self.resend and segment.unknowns < self.resends)
         over = over or (self.attempts is not None and segment.attempts + 1 >= self.attempts)
         if over and outcome.may_come_late:
-            return Outcome(segment, Verdict.UNKNOWN, outcome.account, code=code), 0
+            return outcome.decided(Verdict.UNKNOWN, code), 0
         if over and code is None:
             code = CODE_UNKNOWN if segment.unknowns else CODE_EXPIRED
         if over:
-            return Outcome(segment, Verdict.REFUSED, outcome.account, code=code), 0
+            return outcome.decided(Verdict.REFUSED, code), 0
         if outcome.retry_in is None:
             delay = self.delay(segment.attempts)
         else:
             first = max(outcome.retry_in, self.initial / 2)  # "at once" would be so for ever: 0 can't be doubled
             delay = _doubled(first, segment.attempts, max(self.maximum, first))
         delay = min(delay, self.longest_pause)  # else the backlog takes it for written before the clock was set back
-        return Outcome(segment, Verdict.RETRY, outcome.account, code=counted), now_ms + int(delay * 1000)
+        return outcome.decided(Verdict.RETRY, counted), now_ms + int(delay * 1000)
 
 
 def _doubled(seconds: float, times: int, most: float) -> float:

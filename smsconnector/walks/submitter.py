@@ -48,6 +48,7 @@ from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
+from smsconnector.walks.whereabouts import Whereabouts
 from smsconnector.walks.withdrawal import Withdrawals
 from smsconnector.wall_clock import WallClock
 
@@ -89,6 +90,7 @@ class Submitter(Service):
         self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
         parts = (self._ready, self._lanes, self._pauses, self._obsolete, self._strict)
         self.held = Withdrawals(*parts, self._submitted, backlog, self.pump)
+        self.whereabouts = Whereabouts(channel, self._pauses, self._submitted)
         self._recording = self._recording_late = 0  # outcomes of segments, and late responses, that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
         self._pump_call: IDelayedCall | None = None
@@ -304,7 +306,7 @@ class Submitter(Service):
         """Turn what the policy decides into a verdict that is written, and when to try again (ms)."""
         if outcome.segment.id in self._obsolete.taken:
             no_step = Verdict.RETRY  # for a segment that is on disk as taken
-            return Outcome(outcome.segment, no_step, outcome.account, code=outcome.code), self._now_ms()
+            return outcome.decided(no_step, outcome.code), self._now_ms()
         if outcome.verdict in (Verdict.RETRY, Verdict.UNKNOWN):
             return self._policy.decide(outcome, self._now_ms())
         return outcome, 0

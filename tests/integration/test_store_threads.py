@@ -9,7 +9,6 @@ from twisted.trial.unittest import TestCase
 
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.store import operations as ops
-from smsconnector.store.queries import Queries
 from smsconnector.store.reader import Reader
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Writer
@@ -51,13 +50,14 @@ class ThreadsCase(TestCase):
         """A query that takes its time holds up the queries behind it, and no commit."""
         go_on = threading.Event()
         self.addCleanup(go_on.set)
-        find = Queries._find
+        handlers = self.reader._queries._handlers
+        find = handlers[ops.Find]
 
-        def slow(queries: Queries, asked: ops.Find) -> Any:
+        def slow(asked: ops.Find) -> Any:
             go_on.wait()
-            return find(queries, asked)
+            return find(asked)
 
-        self.reader._queries._handlers[ops.Find] = lambda asked: slow(self.reader._queries, asked)
+        handlers[ops.Find] = slow
         found = self.ask(self.reader, ops.Find("SM1"))
         for number in range(1, 50):
             yield self.ask(self.writer, ops.Accept(message(f"SM{number}"), number, "smpp"))

@@ -147,6 +147,7 @@ class FakeChannel(Service):
     """A channel with a window, which is its own only route; the test says what becomes of each submit."""
 
     name: str = "smpp"
+    is_up = True
 
     def __init__(self, window: int = 50) -> None:
         self.window = window

@@ -43,6 +43,10 @@ class ToyChannel(Service):
     def cut(self, text: str) -> Split:
         return segment(text, maximum_segments=self._section.size)
 
+    @property
+    def is_up(self) -> bool:
+        return bool(self.running)
+
     def parts(self) -> list[Part]:
         return [Part(f"{self.name}/{self._section.line}", "open" if self.running else "closed")]
 

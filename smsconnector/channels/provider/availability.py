@@ -12,8 +12,10 @@
 No clock is read here: ``now``, in seconds of a clock that only rises, is an argument.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from smsconnector.channels import Part
 from smsconnector.messages import LONGEST_WAIT
 from smsconnector.net.link import BackOff
 from smsconnector.smpp.pace import MOST, TokenBucket
@@ -43,6 +45,20 @@ class Availability:
         self._asked = 0  # requests; each has its number
         self._before = 0  # the number of the last one that was made before the trouble
         self.trouble: Trouble | None = None
+
+    def part(self, name: str, now: float, now_ms: int) -> Part:
+        """For health: "up", or "down", "throttled" or "stopped", with why and since when. ``now`` is of the clock,
+        ``now_ms`` the time of day."""
+        trouble = self.trouble
+        if trouble is None:
+            return Part(name, "up")
+        since = datetime.fromtimestamp(now_ms / 1000 - (now - trouble.since), UTC)
+        return Part(name, trouble.state, f"{trouble.why} (since {since:%Y-%m-%dT%H:%M:%SZ})")
+
+    @property
+    def is_up(self) -> bool:
+        """Not "down" and not "stopped"; who is throttled sends."""
+        return self.trouble is None or self.trouble.state == "throttled"
 
     def room(self, now: float, under_way: int) -> int:
         """How many more requests may be made."""

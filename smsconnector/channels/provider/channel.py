@@ -15,7 +15,6 @@ The segments that are under way are the channel's; each comes back to the listen
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -121,15 +120,14 @@ class ProviderChannel(Service):
     # --- health ---------------------------------------------------------------------------------------------
 
     def parts(self) -> list[Part]:
-        """The channel is one part: "up", or "down", "throttled" or "stopped", with why and since when."""
-        trouble = self._availability.trouble
-        if trouble is None:
-            return [Part(self.name, "up")]
-        lasted = int((self._clock.seconds() - trouble.since) * 1000)
-        since = datetime.fromtimestamp((self._wall_clock.milliseconds() - lasted) / 1000, UTC)
-        return [Part(self.name, trouble.state, f"{trouble.why} (since {since:%Y-%m-%dT%H:%M:%SZ})")]
+        """The channel is one part."""
+        return [self._availability.part(self.name, self._clock.seconds(), self._wall_clock.milliseconds())]
 
     # --- the route ------------------------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        return self._availability.is_up
 
     def capacity(self, taken: int = 0) -> int:
         """How many segments it can take right now."""

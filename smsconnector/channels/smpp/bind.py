@@ -278,10 +278,10 @@ class Bind(Service):
         elif isinstance(event, smpp.Unanswered):
             self._tally.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
             owner, outcome = self._unknown(event.token)
-            outcomes.append((owner, replace(outcome, may_come_late=True)))
+            outcomes.append((owner, replace(outcome, may_come_late=True, sequence=event.sequence)))
         elif isinstance(event, smpp.Late):
             segment, owner = event.token
-            owner.late(self._taken(segment, event.message_id))
+            owner.late(self._taken(segment, event.message_id, event.sequence))
         elif isinstance(event, smpp.Congestion):
             self._pace.congested(self.clock.seconds(), event.percent)
         elif isinstance(event, smpp.Closed):
@@ -296,8 +296,8 @@ class Bind(Service):
         """``retry_in`` (s) is for a first attempt only: a segment that loses one connection after the other has to wait
         as long as the policy says."""
         segment, owner = token
-        retry_in = None if segment.attempts else retry_in
-        return owner, Outcome(segment, Verdict.UNKNOWN, self.settings.account, retry_in=retry_in)
+        settings, retry_in = self.settings, None if segment.attempts else retry_in
+        return owner, Outcome(segment, Verdict.UNKNOWN, settings.account, retry_in=retry_in, bind=settings.name)
 
     def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: OwnedOutcomes) -> None:
         segment, owner = event.token
@@ -306,7 +306,7 @@ class Bind(Service):
         if event.status == Status.ESME_ROK:
             self._pace.taken(segment.throttles)
             self._refusals.in_a_row = 0
-            outcomes.append((owner, self._taken(segment, event.message_id)))
+            outcomes.append((owner, self._taken(segment, event.message_id, event.sequence, int(event.waited * 1000))))
             return
         rule = self.settings.policy.rule(event.status)
         what = f"submit_sm answered with {describe_status(event.status)}"
@@ -328,11 +328,13 @@ class Bind(Service):
         else:
             self._refused_for_now(now)
             verdict = Verdict.RETRY
-        outcomes.append((owner, Outcome(segment, verdict, account, code=event.status, retry_in=rule.delay)))
+        how = (self.settings.name, event.sequence, int(event.waited * 1000))
+        outcomes.append((owner, Outcome(segment, verdict, account, None, event.status, rule.delay, False, *how)))
 
-    def _taken(self, segment: Segment, message_id: str) -> Outcome:
-        verdict, code = self._accepted
-        return Outcome(segment, verdict, self.settings.account, message_id, code)
+    def _taken(self, segment: Segment, message_id: str, sequence: int, answered_in: int | None = None) -> Outcome:
+        """``answered_in``: ms; None: too late."""
+        how, (verdict, code) = (self.settings.name, sequence, answered_in), self._accepted
+        return Outcome(segment, verdict, self.settings.account, message_id, code, None, False, *how)
 
     def _refused_for_now(self, now: float) -> None:
         pause = self._refusals.refused(now)

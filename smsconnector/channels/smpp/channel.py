@@ -35,6 +35,10 @@ class Route:
     def binds(self) -> list[Bind]:
         return self._choice.binds
 
+    @property
+    def is_up(self) -> bool:
+        return any(bind.bound for bind in self.binds)
+
     def add(self, bind: Bind) -> None:
         self._choice.add(bind)
 

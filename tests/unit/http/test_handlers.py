@@ -8,16 +8,18 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import InvalidRequest
-from smsconnector.http import replies, send
+from smsconnector.http import replies, resources, send
 from smsconnector.http.answers import Answer, Handler, HTTPRequest
 from smsconnector.http.auth import Access
-from smsconnector.http.lookups import Lookups
+from smsconnector.http.health import HealthDoor
+from smsconnector.http.messages import Messages
 from smsconnector.http.send import Send
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.sms.segmentation import segment
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks.backlog import StoreBacklog
+from smsconnector.walks.cancelling import Cancelling
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.retry_policy import RetryPolicy
@@ -114,8 +116,8 @@ class SendCase(HandlerCase):
             body = json.dumps({"To": "+923001234567", "Body": "hi"} | fields).encode()
             answer = self.answer_to(self.send.post, request(body, (b"prefer", b"return=representation")))
             found = json.loads(answer.body)
-            self.assertEqual(found["AcceptedAt"], replies.timestamp(int(self.now() * 1000)))
-            self.assertEqual(found["ExpiresAt"], replies.timestamp(int((self.now() + seconds) * 1000)), fields)
+            self.assertEqual(found["AcceptedAt"], resources.timestamp(int(self.now() * 1000)))
+            self.assertEqual(found["ExpiresAt"], resources.timestamp(int((self.now() + seconds) * 1000)), fields)
             self.assertEqual(found["channel"], fields.get("channel", "smpp"))
 
     def test_representation(self) -> None:
@@ -217,15 +219,13 @@ class WebhooksCase(HandlerCase):
         self.assertEqual(len(self.gate.failures), 2)
 
 
-class LookupsCase(HandlerCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.lookups = Lookups(reader=self.writer, gate=self.gate, details=lambda: {"binds": 2})
-
+class LookUpCase(HandlerCase):
     def test_message(self) -> None:
         """404 if there is none, 200 with the message if there is, 503 if the store can't say."""
-        self.assertEqual(self.answer_to(self.lookups.message, request(sid="SM1")).status, 404)
         outlets = {"smpp": Outlet(FakeChannel(), {"": self.submitter("smpp")}, 3600)}
+        cancelling = Cancelling(WallClock(self.now), self.writer, self.writer, outlets)
+        messages = Messages(reader=self.writer, outlets=outlets, cancelling=cancelling, path="/messages")
+        self.assertEqual(self.answer_to(messages.one, request(sid="SM1")).status, 404)
         door = Send(
             wall_clock=WallClock(self.now),
             outlets=outlets,
@@ -235,11 +235,11 @@ class LookupsCase(HandlerCase):
         )
         self.answer_to(door.post, request(GOOD))
         ask = request(sid=self.sids[-1])
-        answer = self.answer_to(self.lookups.message, ask)
+        answer = self.answer_to(messages.one, ask)
         self.assertEqual((answer.status, answer.headers), (200, (JSON,)))
         self.assertEqual(json.loads(answer.body)["Body"], "hi")
         self.writer.broken = True
-        answered = self.answer_to(self.lookups.message, ask)
+        answered = self.answer_to(messages.one, ask)
         self.assertEqual((answered.status, dict(answered.headers)[b"Retry-After"]), (503, b"5"))
         error = json.loads(answered.body)["error"]
         self.assertEqual(error["code"], "unavailable")
@@ -248,10 +248,11 @@ class LookupsCase(HandlerCase):
 
     def test_health(self) -> None:
         """200 while texts are accepted, else 503 with the reason and without Retry-After; answered at once."""
+        door = HealthDoor(gate=self.gate, details=lambda: {"binds": 2})
         for reason, status in (("", 200), ("The disk is full.", 503)):
             self.gate.reason = reason
             answers: list[Answer] = []
-            self.lookups.health(request(), answers.append)
+            door.health(request(), answers.append)
             said: Any = {"accepting": not reason, "reason": reason or None, "binds": 2}
             self.assertEqual(
                 [(one.status, one.headers, json.loads(one.body)) for one in answers], [(status, (JSON,), said)]

@@ -30,6 +30,7 @@ def make_api(*keys: str) -> API:
         webhook_channel="smpp",
         receiver=NOTHING,
         reader=NOTHING,
+        writer=NOTHING,
         access=Access(keys),
         base_path="/base",
     )
@@ -57,7 +58,10 @@ class TableCase(SynchronousTestCase):
             {
                 ("POST", "send", ("/base/send", "/send")),
                 *((method, "webhook", paths) for method in ("GET", "POST") for paths in webhooks),
+                ("GET", "read", ("/base/messages",)),
                 ("GET", "read", ("/base/messages/<sid>",)),
+                ("GET", "read", ("/base/messages/<sid>/timeline",)),
+                ("DELETE", "send", ("/base/messages/<sid>",)),
                 ("GET", "health", ("/base/health", "/health")),
             },
         )

@@ -97,6 +97,7 @@ class DoorCase(SynchronousTestCase):
             webhook_channel="smpp",
             receiver=receiver,
             reader=self.writer,
+            writer=self.writer,
             access=Access(self.keys),
             base_path="/msg-client",
             gate=self.gate,

@@ -95,6 +95,21 @@ class BoundCase(SessionCase):
         self.assertEqual(answered, smpp.Answered("b", 0, "77"))
         self.assertEqual(self.session.room, 1)
 
+    def test_which_submit_and_how_long(self) -> None:
+        """An answer tells the sequence_number of its submit, and how long it took (s)."""
+        for token in "ab":
+            self.session.submit(b"\0" * 20, token, 1.0)
+        response = codec.with_body(CommandId.submit_sm_resp, 3, b"77\0")
+        answered: Any
+        (answered,) = self.session.receive(response, 1.25)
+        self.assertEqual((answered.sequence, answered.waited), (3, 0.25))
+        silent: Any
+        (silent,) = self.session.tick(1000.0, 40.0)
+        self.assertEqual((silent.token, silent.sequence), ("a", 2))
+        late: Any
+        (late,) = self.session.receive(codec.with_body(CommandId.submit_sm_resp, 2, b"78\0"), 1001.0)
+        self.assertEqual(late.sequence, 2)
+
     def test_forms_of_the_response(self) -> None:
         """Without a body, without its NUL, with an unknown status, or as generic_nack: all are answers."""
         cases = [

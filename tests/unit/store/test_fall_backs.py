@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.http.replies import found
+from smsconnector.http.resources import found
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, EndRules, FallBackRule
 from smsconnector.messages import Event, Finality, Outcome, OutcomeFound, Receipt, Segment, Verdict
 from smsconnector.sms.opt_out import OptOutRules, Wish

@@ -34,6 +34,7 @@ from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
+from smsconnector.store.finding import FindTimeline, Search, Shown
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
@@ -57,6 +58,7 @@ GROWING = (
     "opt_out",
     "fall_back_due",
     "provider_id",
+    "segment_event",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -198,6 +200,7 @@ class PlanCase(SynchronousTestCase):
         (odd,) = crowd.accept("odd", 1)
         crowd.one(ops.Record(((Outcome(odd, Verdict.REFUSED, ACCOUNT, None, 1 << 64), 0),), NOW))
         crowd.one(ops.Find("SMqueued5"))
+        self.look(crowd)
         crowd.one(ops.LoadProgress(SINK))
         crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
         crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")
@@ -226,6 +229,20 @@ class PlanCase(SynchronousTestCase):
             crowd.one(ops.Sweep(now, now))
             for _ in range(20):
                 crowd.one(ops.Purge(now, now, now=now))
+
+    def look(self, crowd: Crowd) -> None:
+        """What applications ask of messages, and what they take back."""
+        for search in (
+            Search(),
+            Search(state=Shown.QUEUED, source="Shop", channel="smpp", since=NOW, until=NOW + 1),
+            Search(to="46701234567"),
+            Search(reference="order 5"),
+            Search(smsc_id="two0"),
+        ):
+            crowd.one(search)
+        (segment,) = crowd.accept("back", 1)
+        self.assertTrue(crowd.one(ops.Cancel(segment.id, NOW)))
+        self.assertIsNotNone(crowd.one(FindTimeline("SMback0")))
 
     def fall_backs(self, crowd: Crowd) -> None:
         """Messages that go on over another channel, and one that can't."""

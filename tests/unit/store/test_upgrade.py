@@ -27,10 +27,10 @@ from smsconnector.messages import Event, Finality, IncomingSegment, Outcome, Out
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import database
 from smsconnector.store import operations as ops
+from smsconnector.store.finding import FoundSegment
 from smsconnector.store.offline.opt_outs import opt_outs
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
-from smsconnector.store.operations import FoundSegment
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.store import Store
 from tests.unit.fakes import EPOCH, SINK, ask, confirm

@@ -1,0 +1,121 @@
+"""The handlers below ``/messages``: one message, its timeline, those that fit, and the end of one that was not sent."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from smsconnector.errors import InvalidRequest, StoreError
+from smsconnector.http import replies, resources
+from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest
+from smsconnector.http.queries import parse_search
+from smsconnector.store import operations as ops
+from smsconnector.store.finding import FindTimeline, FoundMessage, Page, Timeline
+from smsconnector.store.reader import IReader
+from smsconnector.walks.cancelling import Cancelled, Cancelling
+from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.whereabouts import Place
+
+Elsewhere = Callable[[HTTPRequest, Answer, GiveAnswer], None]
+
+
+def nowhere_else(_request: HTTPRequest, not_here: Answer, answer: GiveAnswer) -> None:
+    """There are no other processes."""
+    answer(not_here)
+
+
+class Messages:
+    """``outlets`` are the channels by their names. ``elsewhere`` answers for a message that is not here; it is given
+    the answer that says so. ``path`` is that of the collection."""
+
+    def __init__(
+        self,
+        reader: IReader,
+        outlets: Mapping[str, Outlet],
+        cancelling: Cancelling,
+        path: str,
+        elsewhere: Elsewhere = nowhere_else,
+    ) -> None:
+        self._reader, self._outlets, self._cancelling = reader, outlets, cancelling
+        self._path, self._elsewhere = path, elsewhere
+
+    def one(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 with the message, 404 if there is none with this MessageSID, 503 if the store can't read, or another
+        process can't be asked."""
+        show = partial(resources.found, place_of=self._places)
+        self._reader.put(ops.Find(request.arguments["sid"]), partial(self._found, request, answer, show))
+
+    def timeline(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 with all that happened to the message; else as ``one``."""
+        query = FindTimeline(request.arguments["sid"])
+        self._reader.put(query, partial(self._found, request, answer, resources.timeline))
+
+    def _found(
+        self,
+        request: HTTPRequest,
+        answer: GiveAnswer,
+        show: Callable[[Any], dict[str, Any]],
+        row: FoundMessage | Timeline | None,
+        error: StoreError | None,
+    ) -> None:
+        if error is not None:
+            answer(replies.LOOKUP_FAILED)
+        elif row is None:
+            self._elsewhere(request, _no_message(), answer)
+        else:
+            answer(replies.json_answer(show(row)))
+
+    def _places(self, row: FoundMessage) -> dict[int, Place]:
+        """Where its segments are, by their numbers. A channel that is not configured any more sends nothing."""
+        outlet = self._outlets.get(row.channel)
+        if outlet is None:
+            return dict.fromkeys((one.number for one in row.segments), Place.NO_WAY_OUT)
+        places = outlet.places(row.destination, range(row.id, row.id + len(row.segments)))
+        return {segment_id - row.id + 1: place for segment_id, place in places.items()}
+
+    def search(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 with the messages that fit, the newest first. ``next`` is where there are more, null if there are none;
+        a page may be short, or empty, and yet have a next one."""
+        search, given = parse_search(request.target.partition(b"?")[2])
+
+        def found(page: Page | None, error: StoreError | None) -> None:
+            if page is None:
+                answer(replies.LOOKUP_FAILED)
+                return
+            more = None if page.before is None else urlencode([*given, ("cursor", page.before)])
+            said = {
+                "messages": [resources.found(row) for row in page.messages],
+                "next": more and f"{self._path}?{more}",
+            }
+            answer(replies.json_answer(said))
+
+        self._reader.put(search, found)
+
+    def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
+        """200 with the message when it will not be sent, which is on disk then. 409 if that is too late, 404 if there
+        is no such message."""
+
+        def cancelled(what: Cancelled | None, error: StoreError | None) -> None:
+            if error is not None or what is None:
+                answer(replies.CANCEL_FAILED)
+            elif what is Cancelled.UNKNOWN:
+                self._elsewhere(request, _no_message(), answer)
+            else:
+                shown = partial(self._cancelled, answer, what)
+                self._reader.put(ops.Find(request.arguments["sid"]), shown)
+
+        self._cancelling.cancel(request.arguments["sid"], cancelled)
+
+    def _cancelled(
+        self, answer: GiveAnswer, what: Cancelled, row: FoundMessage | None, error: StoreError | None
+    ) -> None:
+        if what is Cancelled.DONE:
+            answer(replies.json_answer(resources.found(row, self._places)) if row is not None else replies.EMPTY_200)
+            return
+        state = resources.found(row, self._places)["State"] if row is not None else "unknown"
+        error_sentence = f"It is too late: the state of this message is {state}."
+        answer(replies.refusal(InvalidRequest("too_late", error_sentence, status=409)))
+
+
+def _no_message() -> Answer:
+    return replies.refusal(InvalidRequest("not_found", "There is no message with this MessageSID.", status=404))

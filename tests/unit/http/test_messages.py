@@ -1,0 +1,290 @@
+"""Messages as applications look at them: one with its parts, its timeline, those that fit, one that is taken back."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from smsconnector.messages import Finality, Outcome, Receipt, Verdict
+from smsconnector.store import operations as ops
+from tests.unit.fakes import ask, message
+from tests.unit.http.ways import Answer, DoorCase, both_ways
+
+TO = "+923001234567"
+BASE = "/msg-client/messages"
+
+
+class MessagesStage(DoorCase):
+    """A channel with a window of one submit."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.channel.window = 1
+
+    def accept(self, **fields: Any) -> str:
+        """The MessageSID."""
+        sid = self.send(**({"To": TO, "Body": "hi"} | fields)).header("X-Message-SID")
+        self.settle()
+        assert sid is not None
+        return sid
+
+    def look(self, sid: str) -> Any:
+        answer = self.request("GET", f"{BASE}/{sid}")
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json
+
+    def taken(self, smsc_id: str = "77", **fields: Any) -> None:
+        """The network has taken what is under way."""
+        (segment,) = self.channel.under_way
+        how: dict[str, Any] = {"bind": "a", "sequence": 5, "answered_in": 12} | fields
+        self.channel.answer(Outcome(segment, Verdict.ACCEPTED, "acc", smsc_id, **how))
+        self.settle()
+
+    def receipt(self, smsc_id: str, finality: Finality, status: str, code: Any = "000") -> None:
+        now = int(self.now() * 1000)
+        ask(self.writer.store, [ops.Receive((Receipt("acc", smsc_id, finality, code, status, now),))])
+
+    def timeline(self, sid: str) -> list[Any]:
+        answer = self.request("GET", f"{BASE}/{sid}/timeline")
+        self.assertEqual(answer.status, 200, answer.body)
+        entries: list[Any] = answer.json["Timeline"]
+        return entries
+
+    def search(self, **query: str) -> Answer:
+        given = "&".join(f"{name.rstrip('_')}={quote(value)}" for name, value in query.items())
+        return self.request("GET", f"{BASE}?{given}" if given else BASE)
+
+    def found(self, **query: str) -> list[str]:
+        answer = self.search(**query)
+        self.assertEqual(answer.status, 200, answer.body)
+        return [one["MessageSID"] for one in answer.json["messages"]]
+
+    def refused(self, answer: Answer) -> tuple[int, str, str | None]:
+        return answer.status, answer.error["code"], answer.error["field"]
+
+
+@both_ways
+class OneCase(MessagesStage):
+    def state(self, sid: str) -> tuple[str, str]:
+        found = self.look(sid)
+        return found["DeliveryStatus"], found["State"]
+
+    def test_states(self) -> None:
+        """What a message waits for, step by step."""
+        first, second = self.accept(), self.accept()
+        self.assertEqual(self.state(first), ("QUEUED", "under_way"))
+        self.assertEqual(self.state(second), ("QUEUED", "queued"))
+        self.channel.is_up = False
+        self.assertEqual(self.state(second), ("QUEUED", "waiting_for_bind"))
+        self.channel.is_up = True
+        self.taken()
+        self.assertEqual(self.state(first), ("SENT", "submitted"))
+        self.receipt("77", Finality.DELIVERED, "DELIVRD")
+        self.assertEqual(self.state(first), ("DELIVERED", "delivered"))
+        (segment,) = self.channel.under_way
+        self.channel.window = 0
+        self.channel.throttle(segment)
+        self.assertEqual(self.state(second), ("QUEUED", "throttled"))
+
+    def test_retrying(self) -> None:
+        sid = self.accept()
+        (segment,) = self.channel.under_way
+        self.channel.answer(Outcome(segment, Verdict.RETRY, "acc", code=0x64, bind="a", sequence=3, answered_in=1))
+        self.settle()
+        found = self.look(sid)
+        (part,) = found["Parts"]
+        self.assertEqual((found["State"], part["State"], part["Attempts"]), ("retrying", "retrying", 1))
+        self.assertIn("ESME_RX_T_APPN", part["LastError"])
+        self.assertGreater(part["NextAttemptAt"], found["AcceptedAt"])
+
+    def test_parts(self) -> None:
+        """Each with the bind, the SMSC's id, the times; the message is as far as the part that is furthest behind."""
+        sid = self.accept(Body="x" * 200, Reference="order 5")
+        self.taken("1")
+        found = self.look(sid)
+        self.assertEqual((found["Segments"], found["State"], found["Reference"]), (2, "under_way", "order 5"))
+        first, second = found["Parts"]
+        self.assertEqual(
+            (first["State"], first["Bind"], first["Sequence"], first["SmscId"], first["AnsweredInMs"]),
+            ("submitted", "a", 5, "1", 12),
+        )
+        self.assertEqual(first["AnsweredAt"], found["AcceptedAt"])
+        self.assertEqual((second["State"], second["Bind"], second["SmscId"]), ("under_way", None, None))
+
+    def test_failed(self) -> None:
+        """The reason in words, where the network has refused it."""
+        sid = self.accept()
+        (segment,) = self.channel.under_way
+        self.channel.answer(Outcome(segment, Verdict.REFUSED, "acc", code=11, bind="a", sequence=3))
+        self.settle()
+        (part,) = self.look(sid)["Parts"]
+        self.assertEqual(
+            (part["State"], part["LastError"]), ("failed", "ESME_RINVDSTADR (invalid destination address)")
+        )
+
+    def test_channel_is_gone(self) -> None:
+        """A message of a channel that the configuration does not have any more waits for it."""
+        ask(self.writer.store, [ops.Accept(replace(message("SMold"), channel="old"), 900, "old")])
+        self.assertEqual(self.look("SMold")["State"], "waiting_for_bind")
+
+
+@both_ways
+class TimelineCase(MessagesStage):
+    def test_unknown(self) -> None:
+        self.assertEqual(self.request("GET", f"{BASE}/SM1/timeline").status, 404)
+        self.writer.broken = True
+        self.assertEqual(self.request("GET", f"{BASE}/SM1/timeline").status, 503)
+
+    def test_delivered(self) -> None:
+        sid = self.accept()
+        self.taken()
+        self.receipt("77", Finality.PROGRESS, "ENROUTE")
+        self.receipt("77", Finality.DELIVERED, "DELIVRD")
+        entries = self.timeline(sid)
+        self.assertEqual(
+            [one["Event"] for one in entries], ["accepted", "submit", "receipt", "receipt", "ended", "report"]
+        )
+        submit = entries[1]
+        self.assertEqual(
+            (submit["Segment"], submit["Bind"], submit["Sequence"], submit["Response"], submit["SmscId"]),
+            (1, "a", 5, "ESME_ROK (no error)", "77"),
+        )
+        self.assertEqual((entries[3]["Status"], entries[3]["Code"]), ("DELIVRD", "000"))
+        self.assertEqual((entries[4]["DeliveryStatus"], entries[4]["ProviderStatusCode"]), ("DELIVERED", "000"))
+        self.assertEqual(entries[5]["EventId"], f"dr-{sid}")
+        self.assertTrue(all(one["At"].endswith("Z") for one in entries))
+
+    def test_refused_twice(self) -> None:
+        """Each attempt stands there once, with its response in words."""
+        sid = self.accept()
+        for sequence, verdict, code in ((1, Verdict.RETRY, 0x58), (2, Verdict.REFUSED, 11)):
+            (segment,) = self.channel.under_way
+            self.channel.answer(Outcome(segment, verdict, "acc", code=code, bind="a", sequence=sequence))
+            for _ in range(40):
+                self.clock.advance(0.5)
+        submits = [one for one in self.timeline(sid) if one["Event"] == "submit"]
+        self.assertEqual([one["Sequence"] for one in submits], [1, 2])
+        self.assertIn("ESME_RTHROTTLED", submits[0]["Response"])
+        self.assertIn("ESME_RINVDSTADR", submits[1]["Response"])
+
+
+@both_ways
+class SearchCase(MessagesStage):
+    def test_what_fits(self) -> None:
+        first = self.accept(Reference="order 5", From="Shop")
+        self.taken()
+        second = self.accept(To="+923009999999")
+        for query, wanted in (
+            ({}, [second, first]),
+            ({"to": TO}, [first]),
+            ({"to": " 923001234567"}, [first]),
+            ({"from_": "Shop"}, [first]),
+            ({"reference": "order 5"}, [first]),
+            ({"smsc_id": "77"}, [first]),
+            ({"state": "sent"}, [first]),
+            ({"state": "QUEUED", "channel": "smpp"}, [second]),
+            ({"channel": "twilio"}, []),
+            ({"since": "2020-01-01T00:00:00Z", "until": "2100-01-01"}, [second, first]),
+            ({"until": "1000000000"}, []),
+        ):
+            self.assertEqual(self.found(**query), wanted, query)
+
+    def test_pages(self) -> None:
+        """``next`` leads through all of them, each once."""
+        sids = [self.accept(Reference="r") for _ in range(5)]
+        answer, found = self.search(limit="2", reference="r"), []
+        for _ in range(10):
+            found += [one["MessageSID"] for one in answer.json["messages"]]
+            if answer.json["next"] is None:
+                break
+            answer = self.request("GET", answer.json["next"])
+        self.assertEqual(found, sids[::-1])
+
+    def test_refused(self) -> None:
+        """Each with the parameter's name and what to do."""
+        for query, code, field in (
+            ("until=yesterday", "invalid_parameter", "until"),
+            ("since=2026-13-01", "invalid_parameter", "since"),
+            ("since=99999999999999999999", "invalid_parameter", "since"),
+            ("state=lost", "invalid_parameter", "state"),
+            ("limit=0", "invalid_parameter", "limit"),
+            ("limit=201", "invalid_parameter", "limit"),
+            ("limit=%D9%A1", "invalid_parameter", "limit"),
+            ("cursor=-1", "invalid_parameter", "cursor"),
+            ("cursor=99999999999999999999", "invalid_parameter", "cursor"),
+            ("to=nobody", "invalid_number", "to"),
+            ("To=1", "unknown_parameter", "To"),
+            ("to=461234567&to=461234568", "duplicate_parameter", "to"),
+            ("reference=", "invalid_parameter", "reference"),
+            ("reference=%00", "invalid_parameter", "reference"),
+            ("reference", "malformed_query", None),
+            ("reference=%FF", "malformed_query", None),
+        ):
+            answer = self.request("GET", f"{BASE}?{query}")
+            self.assertEqual(self.refused(answer), (400, code, field), query)
+
+    def test_store_fails(self) -> None:
+        self.writer.broken = True
+        self.assertEqual(self.search().status, 503)
+
+
+@both_ways
+class CancelCase(MessagesStage):
+    def cancel(self, sid: str) -> Answer:
+        answer = self.request("DELETE", f"{BASE}/{sid}")
+        self.settle()
+        return answer
+
+    def test_waiting(self) -> None:
+        """It is not sent, and reported once."""
+        first, second = self.accept(), self.accept()
+        answer = self.cancel(second)
+        self.assertEqual((answer.status, answer.json["State"]), (200, "cancelled"))
+        self.assertEqual((answer.json["DeliveryStatus"], answer.json["ProviderStatusCode"]), ("FAILED", "CANCELLED"))
+        self.taken()
+        self.assertEqual([one.sid for one in self.channel.submitted], [first])
+        self.assertEqual(len([one for one in self.events() if second in one.body]), 1)
+        self.assertEqual(self.refused(self.cancel(second)), (409, "too_late", None))
+
+    def test_too_late(self) -> None:
+        """Under way, taken, or delivered: 409 with the state; what is under way goes on."""
+        sid = self.accept()
+        for state, step in (
+            ("under_way", lambda: None),
+            ("submitted", self.taken),
+            ("delivered", lambda: self.receipt("77", Finality.DELIVERED, "DELIVRD")),
+        ):
+            step()
+            answer = self.cancel(sid)
+            self.assertEqual(self.refused(answer), (409, "too_late", None))
+            self.assertIn(state, answer.error["message"])
+        self.assertEqual(self.look(sid)["State"], "delivered")
+
+    def test_others_go_on(self) -> None:
+        """While one is taken back nothing is lost of the others, in their order."""
+        sids = [self.accept() for _ in range(4)]
+        self.cancel(sids[2])
+        for number in range(3):
+            self.taken(f"{number}")
+        self.assertEqual([one.sid for one in self.channel.submitted], [sids[0], sids[1], sids[3]])
+
+    def test_unknown(self) -> None:
+        self.assertEqual(self.refused(self.cancel("SM1")), (404, "not_found", None))
+
+    def test_store_fails(self) -> None:
+        """503: it may be sent, and can be asked for again."""
+        self.accept()
+        sid = self.accept()
+        self.writer.broken = True
+        answer = self.cancel(sid)
+        self.assertEqual((answer.status, answer.error["code"]), (503, "unavailable"))
+        self.writer.broken = False
+        self.assertEqual(self.cancel(sid).status, 200)
+
+
+@both_ways
+class ReferenceCase(MessagesStage):
+    def test_refused(self) -> None:
+        for reference in ("", "a\nb", "x" * 256, 5, "\u200b"):
+            answer = self.send(To=TO, Body="hi", Reference=reference)
+            self.assertEqual((answer.status, answer.error["field"]), (400, "Reference"), repr(reference))
+        self.assertIsNone(self.look(self.accept(Reference=None))["Reference"])
