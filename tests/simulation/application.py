@@ -6,13 +6,13 @@ answer never came is not: the application can't know.
 
 import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from tests.simulation.clock import Time
 from tests.simulation.network import Network
-from tests.simulation.plan import PIPELINED, Plan, Text
+from tests.simulation.plan import PIPELINED, Plan, TakenBack, Text
 from tests.simulation.post import Answers, Post, connect, is_open, octets_of
 
 AGAIN, TRIES = 0.7, 40  # seconds
@@ -33,10 +33,21 @@ class Request:
     sid: str = ""
     answered_at: float | None = None
     ended_at: float | None = None  # no more will come of it
+    wishes: list["Wish"] = field(default_factory=list)
 
     @property
     def tag(self) -> tuple[int, int]:
         return self.text.number, self.number
+
+
+@dataclass(eq=False)
+class Wish:
+    """To take it back. ``status`` None: no answer came."""
+
+    asked_at: float
+    life: Any
+    status: int | None = None
+    answered_at: float | None = None
 
 
 def number_of(to: int) -> str:
@@ -56,6 +67,9 @@ class Application:
         self.time, self.network, self.dice, self._find = time, network, dice, find
         self.requests: list[Request] = []
         self._pipeline: Pipeline | None = None  # the last that was made
+        self._taken_back: dict[int, list[TakenBack]] = {}
+        for step in plan.of(TakenBack):
+            self._taken_back.setdefault(step.text, []).append(step)
         self.pending = len(plan.of(Text))
         for text in plan.of(Text):
             time.callLater(text.at, self._post, text, 0, 0)
@@ -77,12 +91,30 @@ class Application:
             self._pipeline = Pipeline(self, machine)
         self._pipeline.send(request)
 
+    def _take_back(self, request: Request) -> None:
+        """Once; where nobody listens it lets it be."""
+        self.pending -= 1
+        machine = self._find()
+        if not is_open(machine):
+            return
+        wish = Wish(self.time.rightNow, machine)
+        request.wishes.append(wish)
+
+        def ended(status: int | None, _headers: dict[str, str]) -> None:
+            wish.status, wish.answered_at = status, self.time.rightNow
+
+        path = f"/msg-client/messages/{request.sid}"
+        Post(self.network, machine, path, "text/plain", b"", ended, method="DELETE")
+
     def ended(self, request: Request, status: int | None, headers: dict[str, str]) -> None:
         """An answer, or none: once more if that is safe."""
         request.ended_at = self.time.rightNow
         if status is not None:
             request.status, request.sid = status, headers.get("x-message-sid", "")
             request.answered_at = request.ended_at
+        for step in self._taken_back.get(request.text.number, ()) if status == 200 else ():
+            self.pending += 1
+            self.time.callLater(step.after, self._take_back, request)
         if status is not None and status >= 500 and request.number < TRIES:
             self.time.callLater(AGAIN, self._post, request.text, request.number + 1, 0)
         else:

@@ -66,7 +66,10 @@ class Sent:
         self.calls: dict[tuple[str, tuple[int, int], int], list[Call]] = defaultdict(list)
         for call in self.world.gateways.calls:
             self.calls[call.channel, *call.key].append(call)
-        self.stored = {tag: one for tag, one in facts.stored.items() if one.channel in self.plan.gateways}
+        names = self.plan.gateways
+        self.stored = {
+            tag: one for tag, one in facts.stored.items() if one.channel in names and tag not in facts.cancelled
+        }
 
     def gave_up(self, one: Call | Look, at: float) -> bool:
         """Whether the daemon that wrote it had stopped waiting for the answer by then."""

@@ -11,7 +11,8 @@ I6 no error in the log, no stop that hangs, nothing left in memory or in the sto
 I7 every event that the webhook wants reaches it, with one content for each id, again only where its answer was lost;
    the texts of a number in their order; and neither sink waits for the other (``webhook_laws``);
 I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``);
-I9 what falls back to another channel does so with a reason, and never has two channels (``fall_laws``).
+I9 what falls back to another channel does so with a reason, and never has two channels (``fall_laws``);
+I10 what the application has taken back is not sent (``cancel_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -30,6 +31,7 @@ from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.channels.smpp.connection import SESSION_TICK
 from smsconnector.lifecycle import (
     CODE_ACCEPTED,
+    CODE_CANCELLED,
     CODE_EXPIRED,
     CODE_NO_FAILURE,
     CODE_NO_RECEIPT,
@@ -44,6 +46,7 @@ from smsconnector.walks.pauses import pause_after
 from smsconnector.walks.throttled import LONG_PAUSE
 from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
+from tests.simulation.cancel_laws import taken_back
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED, CONFIRMED_2
 from tests.simulation.fall_laws import falls
@@ -113,6 +116,7 @@ def check(world: World) -> list[Broken]:
         webhook,
         gateways,
         falls,
+        taken_back,
     )
     for law in laws:
         found += law(facts)
@@ -177,12 +181,17 @@ class Facts:
         }
         self.reports: dict[str, list[tuple[Published, Any]]] = defaultdict(list)
         self.texts: list[tuple[Published, Any]] = []
+        self.cancelled: set[tuple[int, int]] = set()  # by their reports; the law of these is their own
         for event in world.broker.events:
             body = json.loads(event.body)
             if event.destination == "/queue/delivery-report":
                 self.reports[body["MessageSID"]].append((event, body))
             else:
                 self.texts.append((event, body))
+
+        for tag, stored in self.stored.items():
+            if any(body["ProviderStatusCode"] == CODE_CANCELLED for _, body in self.reports.get(stored.sid, ())):
+                self.cancelled.add(tag)
 
     def channel_of(self, tag: tuple[int, int]) -> str:
         """The channel that the application has named for that text."""
@@ -410,7 +419,7 @@ def _after_the_end(facts: Facts) -> Iterator[Broken]:
 def _receipts(facts: Facts) -> Iterator[Broken]:
     for tag, stored in facts.stored.items():
         reports = facts.reports.get(stored.sid)
-        if reports and stored.channel == "smpp":
+        if reports and stored.channel == "smpp" and tag not in facts.cancelled:
             body = reports[0][1]
             segments = [facts.submits.get((tag, number), []) for number in range(1, stored.segments + 1)]
             yield from _verdict(facts, tag, body, segments, stored)

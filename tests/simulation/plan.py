@@ -132,6 +132,14 @@ class Text:
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """The application takes the text back, ``after`` seconds from its 200 on."""
+
+    text: int
+    after: float
+
+
+@dataclass(frozen=True)
 class Fate:
     """What the SMSC does with try ``attempt`` of a segment, all from 1; 0: with each try."""
 
@@ -388,6 +396,7 @@ class Stop:
 
 Step = (
     Text
+    | TakenBack
     | Fate
     | Created
     | Callback
@@ -474,7 +483,18 @@ def plan_of(seed: int) -> Plan:
     gateways."""
     plan = _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
     plan = _with_gateways(plan, Random(f"gateways {seed}"))
-    return _with_falls(plan, Random(f"falls {seed}"))
+    plan = _with_falls(plan, Random(f"falls {seed}"))
+    return _with_taken_back(plan, Random(f"taken back {seed}"))
+
+
+def _with_taken_back(plan: Plan, dice: Random) -> Plan:
+    """In a seventh of the plans texts are taken back."""
+    texts = plan.of(Text)
+    if not texts or dice.random() > 0.15:
+        return plan
+    after = (0.0, 0.0, 0.01, 0.05, 0.3, 1.5, 5.0)
+    steps = [TakenBack(dice.choice(texts).number, dice.choice(after)) for _ in range(dice.choice((1, 1, 2, 4)))]
+    return replace(plan, steps=(*plan.steps, *steps))
 
 
 def _with_gateways(plan: Plan, dice: Random) -> Plan:

@@ -15,9 +15,9 @@ def is_open(machine: Machine | None) -> bool:
     return machine is not None and machine.alive and PORT in machine.ports
 
 
-def octets_of(path: str, kind: str, body: bytes, more: str = "") -> bytes:
+def octets_of(path: str, kind: str, body: bytes, more: str = "", method: str = "POST") -> bytes:
     """A request; ``more`` headers, each with its end of line."""
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
     return head.encode() + body
 
 
@@ -64,9 +64,10 @@ class Post:
         body: bytes,
         ended: Ended,
         more: str = "",
+        method: str = "POST",
     ) -> None:
         """``more`` headers, each with its end of line."""
-        self.octets = octets_of(path, kind, body, more)
+        self.octets = octets_of(path, kind, body, more, method)
         self._ended: Ended | None = ended
         self._answers = Answers(self._answered)
         self.connection = connect(network, machine, self)

@@ -23,6 +23,7 @@ from smsconnector.store import ends, retrying
 from smsconnector.store.store import Store
 from smsconnector.walks.claims import Claims
 from smsconnector.walks.outbox_reading import OutboxReading
+from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.ready import ReadySegments
 from smsconnector.walks.receiver import Receiver
@@ -45,6 +46,7 @@ from tests.simulation.plan import (
     Plan,
     SetClock,
     Stop,
+    TakenBack,
     Text,
     Unbind,
     plan_of,
@@ -605,6 +607,15 @@ class BrokenLawCase(SimulationCase):
         self.patch(Store, "_opted_out", lambda *_: [])
         failed = self.fails(plans)
         self.assertEqual(failed and failed.laws, {"I3"})
+
+    def test_taken_back_while_under_way(self) -> None:
+        """What the application has taken back is not sent: neither what is under way, nor what memory holds."""
+        plans = [Plan(seed, "resend", (Text(0.1, 0), TakenBack(0, 0.0)), slowness=0.002) for seed in range(30)]
+        self.assertIsNone(self.fails(plans))
+        self.patch(Outlet, "hold", lambda _outlet, messages: {one for one, _ in messages})
+        self.patch(Outlet, "release", lambda _outlet, _moved: None)
+        failed = self.fails(plans)
+        self.assertEqual(failed and failed.laws, {"I10"})
 
     def test_what_waits_keeps_its_old_route(self) -> None:
         """A prefix that is added holds for what was accepted before."""

@@ -1,0 +1,51 @@
+"""I10: what has to be true of texts that the application takes back.
+
+1. A 200 says that the text is not sent: there is no submit or request of it afterwards, and none before that the
+   network may have taken. Its report is FAILED with the code CANCELLED.
+2. A report with that code has a wish behind it, which was answered with 200, or whose answer was lost.
+3. A wish is answered with 200, or with 409; with 503 only while the disk fails.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from smsconnector.lifecycle import CODE_CANCELLED
+from tests.simulation.application import PATIENCE, Request
+from tests.simulation.plan import Disk, TornFile
+
+if TYPE_CHECKING:
+    from tests.simulation.invariants import Facts
+
+Broken = tuple[str, str]
+
+
+def taken_back(facts: "Facts") -> Iterator[Broken]:
+    """Everything that is not as it has to be."""
+    for request in facts.world.application.requests:
+        codes = {body["ProviderStatusCode"] for _, body in facts.reports.get(request.sid, ())} if request.sid else set()
+        if CODE_CANCELLED in codes and not any(one.status in (200, None) for one in request.wishes):
+            yield "I10", f"text {request.tag} is CANCELLED, and nobody has asked for it"
+        for wish in request.wishes:
+            if wish.status == 200:
+                yield from _not_sent(facts, request, wish.answered_at or 0.0, codes)
+            elif wish.status == 503 and facts.world.plan.of(Disk) + facts.world.plan.of(TornFile):
+                continue
+            elif wish.status is None:
+                died = facts.ended.get(wish.life)
+                if died is None or died - wish.asked_at > PATIENCE:
+                    yield "I10", f"the wish of {wish.asked_at:.3f} to take {request.tag} back has no answer"
+            elif wish.status != 409:
+                yield "I10", f"the wish to take {request.tag} back got {wish.status}"
+
+
+def _not_sent(facts: "Facts", request: Request, at: float, codes: set[object]) -> Iterator[Broken]:
+    if codes != {CODE_CANCELLED}:
+        yield "I10", f"text {request.tag} was taken back at {at:.3f}, and its report says {codes}"
+    for submit in facts.world.ledger.submits:
+        if submit.request == request.tag:
+            is_known = submit.answered_at is not None and submit.answered_at <= at and submit.status != 0
+            if submit.sent_at > at or not is_known:
+                yield "I10", f"text {request.tag} was taken back at {at:.3f}, and submitted at {submit.sent_at:.3f}"
+    for call in facts.world.gateways.calls:
+        if call.key[0] == request.tag and (call.sent_at > at or call.way.taken):
+            yield "I10", f"text {request.tag} was taken back at {at:.3f}, and requested at {call.sent_at:.3f}"
