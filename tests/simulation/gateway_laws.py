@@ -323,6 +323,20 @@ def _used_up(sent: Sent, parts: list[list[Call]], at: float) -> bool:
 # --- the account ----------------------------------------------------------------------------------------------
 
 
+def _is_of_the_text(sent: Sent, one: Call, same: list[Call]) -> bool:
+    """Whether the trouble may be this text's own: it was told for it before, and others were taken since then."""
+    assert one.known_at is not None
+    before = [
+        call.known_at
+        for call in same
+        if call.key == one.key and call.known_at and call.known_at < one.known_at and sent.heard(call) == "account"
+    ]
+    return bool(before) and any(
+        call.known_at is not None and min(before) < call.known_at <= one.known_at and sent.heard(call) == "taken"
+        for call in same
+    )
+
+
 def _rests(sent: Sent) -> Iterator[Broken]:
     """From an answer about the account on, the channel asks for nothing until the pause is over, unless an answer that
     was under way says that it works. That it begins again then, is told by what expires."""
@@ -345,6 +359,8 @@ def _rests(sent: Sent) -> Iterator[Broken]:
         until = since + ACCOUNT_PAUSE - 0.05
         asked = since + CONNECTING + sum(step.seconds for step in sent.plan.of(Freeze))  # a request that was under way
         same = [call for call in calls if call.channel == one.channel and call.life is one.life]
+        if _is_of_the_text(sent, one, same):
+            continue
         works = [call.known_at for call in same if sent.heard(call) in DECIDED and call.sent_at <= asked]
         works += [look.known_at for look in sent.world.gateways.looks if look.sent_at <= asked]
         for call in same:
