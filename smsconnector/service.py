@@ -111,8 +111,7 @@ class Connector(MultiService):
         )
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self.fall_back = FallBack(*by_clock, self.outlets)
-        self._door = self._make_door()
-        self._notifier = Notifier(reactor)
+        self._door, self._notifier = self._make_door(), Notifier(reactor)
 
     def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
         known = (self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
@@ -135,6 +134,7 @@ class Connector(MultiService):
             health=health.report,
             hooks=self._configuration.hooks,
             elsewhere=make_siblings(self._reactor, http.siblings, http.base_path),
+            settings=http,
         )
         return Door(self._reactor, api, http)
 

@@ -5,6 +5,7 @@ Plain functions of octets and headers, which know no server:
 ``answers``      the records: request, answer, route
 ``api``          the table of routes, and the edge where an error becomes an answer
 ``send``         the handler of ``/send``
+``batch``        the handler of ``/send-batch``; ``batch_items`` and ``recipients`` cut a batch into its messages
 ``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
 ``hook_counts``  how often webhooks were refused or could not be read
 ``messages``     the handlers of messages: one, its timeline, those that fit, the end of one
@@ -29,6 +30,7 @@ All others are read by Twisted's and Klein's parts:
 ``door``         the ports that it listens on
 ``site``         bodies have a limit
 ``routes``       a request finds its route, in both
+``streams``      bodies that are handled while they come
 
 Around both:
 

@@ -2,10 +2,13 @@
 
 A handler takes an ``HTTPRequest`` and a callback. It calls the callback once, with an ``Answer``: at once, or after the
 commit that the answer speaks of. What it can't accept it raises as InvalidRequest, before it has called the callback.
+
+A route may take its body in pieces, while it comes. Its ``stream`` is given the request without a body and an
+``AnswerInPieces``, and gives a ``BodyInPieces``, or raises InvalidRequest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from smsconnector.errors import InvalidRequest
 
@@ -46,6 +49,53 @@ GiveAnswer = Callable[[Answer], None]
 Handler = Callable[[HTTPRequest, GiveAnswer], None]
 
 
+class AnswerInPieces(Protocol):
+    """The answer to a request whose body comes in pieces, and the flow of that body. ``begin``, ``write`` as often as
+    wanted, and ``finish``; or ``whole`` alone. When the client has gone all of them do nothing."""
+
+    def begin(self, headers: Headers) -> None:
+        """The status is 200. What follows is kept until the client reads it."""
+        ...
+
+    def write(self, octets: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def whole(self, answer: Answer) -> None: ...
+
+    def progress(self) -> None:
+        """A part of the body has come that is whole in itself: the client has its time anew for the next one."""
+        ...
+
+    def pause(self) -> None:
+        """Give no more of the body until ``resume``; what was read from the connection already may still come."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it in the next turn of the reactor."""
+        ...
+
+    def take(self, octets: int) -> bool:
+        """Room for so many octets in memory, until the request is over; whether there was any."""
+        ...
+
+
+class BodyInPieces(Protocol):
+    """Who takes a body in pieces. ``received`` for each, then ``ended``; or ``lost``: the client has gone before the
+    answer was finished. None of them raises."""
+
+    def received(self, octets: bytes) -> None: ...
+
+    def ended(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+OpenStream = Callable[[HTTPRequest, AnswerInPieces], BodyInPieces]
+
+
 class HTTPRoute(NamedTuple):
     """Which handler serves ``method`` on ``path``; ``<name>`` in the path is a variable of one path segment.
 
@@ -58,6 +108,7 @@ class HTTPRoute(NamedTuple):
     handler: Handler
     scope: Scope
     at_root: bool = False  # it stands at the root too, without the base path
+    stream: OpenStream | None = None  # takes the body in pieces; ``handler`` then has what is written in unusual ways
 
     def paths(self, base_path: str) -> tuple[str, ...]:
         """The whole paths under which it is found."""

@@ -10,7 +10,7 @@ Nothing here knows which server it is: another one can serve the same table.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,8 +18,9 @@ from twisted.python.failure import Failure
 from smsconnector.errors import InvalidRequest
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http import replies
-from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
+from smsconnector.http.answers import Answer, AnswerInPieces, BodyInPieces, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access
+from smsconnector.http.batch import Batches, BatchSettings
 from smsconnector.http.health import HealthDoor
 from smsconnector.http.messages import Elsewhere, Messages, nowhere_else
 from smsconnector.http.send import Send
@@ -33,12 +34,27 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
 _ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
+
+
+class APISettings(BatchSettings, Protocol):
+    """What the configuration says of requests."""
+
+
+class UsualSettings(NamedTuple):
+    """Where the configuration says nothing."""
+
+    maximum_batch: int = 10_000
+    maximum_batch_body: int = 8_388_608
+    maximum_body: int = 65_536
+
+
+USUAL = UsualSettings()
 NO_HOOKS: Mapping[str, Hooks] = {}
 
 
 class API:
     """``routes`` is the table. ``outlets`` are the channels by their names; ``webhook_channel`` is that of webhooks
-    whose path names none. ``health`` gives what the health says
+    whose path names none. ``settings`` are limits from the configuration. ``health`` gives what the health says
     beside whether texts are accepted. ``hooks`` says how the providers of channels call us. ``elsewhere``
     answers for messages that are not in this store."""
 
@@ -60,6 +76,7 @@ class API:
         health: Callable[[], dict[str, Any]] = dict,
         hooks: Mapping[str, Hooks] = NO_HOOKS,
         elsewhere: Elsewhere = nowhere_else,
+        settings: APISettings = USUAL,
     ) -> None:
         self._access, self.base_path = access, base_path
         gate = gate or Gate()
@@ -70,6 +87,7 @@ class API:
             gate=gate,
             messages_path=f"{base_path}/messages/",
         )
+        batches = Batches(send, gate, settings)
         self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
             channels=outlets,
@@ -84,6 +102,7 @@ class API:
         messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere)
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
+            HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
             *webhooks.routes(),
             HTTPRoute("GET", "/messages", messages.search, "read"),
             HTTPRoute("GET", "/messages/<sid>", messages.one, "read"),
@@ -111,6 +130,12 @@ class API:
             answer(replies.refusal(error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
             answer(self.our_fault(Failure(), route.path.encode()))  # not the path itself, which may hold a secret
+
+    def open(self, route: HTTPRoute, request: HTTPRequest, answer: AnswerInPieces) -> BodyInPieces:
+        """Who takes the body of this request in pieces. Raises InvalidRequest."""
+        self._access.check(request.headers)
+        assert route.stream is not None
+        return route.stream(request, answer)
 
     def our_fault(self, failure: Failure, path: bytes) -> Answer:
         """500 for what nobody expected; the reason is in the log and not in the answer."""

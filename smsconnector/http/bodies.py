@@ -8,8 +8,10 @@ class Bodies:
     most = 67_108_864  # octets
     most_beyond = 33_554_432
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         self.octets = self.beyond = 0
+        if most is not None:
+            self.most = most
 
     def take(self, octets: int, beyond: int = 0) -> bool:
         """Room for so many more; whether there was any."""

@@ -12,7 +12,7 @@ A head is plain if
 2. it is not longer than ``LONGEST``, with at most ``MOST_FIELDS`` fields.
 3. there is one Host; at most one Content-Length, of digits without a zero before them; at most one Connection, which is
    ``keep-alive`` or ``close``; and none of ``_UNUSUAL``.
-4. its path is that of a route, found as twisted.web's side finds it.
+4. its path is that of a route, found as twisted.web's side finds it, and the route wants its body whole.
 5. httptools, which is the parser of Node.js, reads it too. It takes the fields apart.
 
 Clients send the same head again and again. So the last ``MOST_KNOWN`` are kept with what they mean.

@@ -38,9 +38,8 @@ def _json(data: Any) -> bytes:
 
 
 EMPTY_200 = Answer()
-STORE_FAILED = refusal(
-    InvalidRequest("unavailable", "Nothing was accepted: the store can't write now. Try again.", status=503)
-)
+STORE_ERROR = InvalidRequest("unavailable", "Nothing was accepted: the store can't write now. Try again.", status=503)
+STORE_FAILED = refusal(STORE_ERROR)
 SIBLING_FAILED = refusal(
     InvalidRequest("unavailable", "Another process, which may have this message, can't be asked now.", status=503)
 )

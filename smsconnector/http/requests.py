@@ -56,10 +56,18 @@ def fields_of(pairs: list[tuple[str, Any]]) -> Fields:
     return fields
 
 
+class NotJSON(InvalidRequest):
+    """What was posted is not JSON, so nobody knows where it ends."""
+
+
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
     """JSON with To, Body and, optional, From, channel, ValidityPeriod and Reference. Fields we don't know are left
     alone."""
-    data = _json_object(octets, content_type)
+    return read_send(json_object(octets, content_type))
+
+
+def read_send(data: Fields) -> SendRequest:
+    """The same, of what the JSON says."""
     data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
     to = _string(data, "To")
     body = _string(data, "Body")
@@ -110,7 +118,8 @@ def _address(read: Callable[[Address], Address], text: Address, field: str) -> A
         raise InvalidRequest(error.code, error.about(field), field) from None
 
 
-def _json_object(octets: bytes, content_type: str) -> Fields:
+def json_object(octets: bytes, content_type: str = "") -> Fields:
+    """The fields of one JSON object. NotJSON if it is none."""
     text, _ = decode(octets, content_type)
     try:
         data = _JSON.decode(text)
@@ -118,11 +127,11 @@ def _json_object(octets: bytes, content_type: str) -> Fields:
         raise InvalidRequest("malformed_json", "The body is nested too deep: send one flat JSON object.") from None
     except ValueError as error:
         if _FORM.match(text):
-            raise InvalidRequest(
+            raise NotJSON(
                 "malformed_json", "The body is a form: send one JSON object, as Content-Type: application/json."
             ) from None
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidRequest("malformed_json", f"The body is not valid JSON{where}: send one JSON object.") from None
+        raise NotJSON("malformed_json", f"The body is not valid JSON{where}: send one JSON object.") from None
     if not isinstance(data, Fields):
         raise InvalidRequest("malformed_json", "The body must be a JSON object with To and Body.")
     return data

@@ -20,6 +20,7 @@ from smsconnector.http.answers import NO_ARGUMENTS, HTTPRoute
 from smsconnector.http.api import API
 from smsconnector.http.site import BoundedRequest
 
+_ORIGIN = re.compile(rb"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9._-]+)+")  # each octet stands for itself
 
 
@@ -45,6 +46,7 @@ class Routes(KleinResource):
             if not rule.arguments
             for method in rule.methods or ()
         }
+        self._streams = {key: route for key, route in self._plain.items() if route.stream is not None}
         self._routes, self._mapper = routes, app.url_map.bind("")
 
     def find(self, method: bytes, path: bytes) -> tuple[HTTPRoute, Mapping[str, str]] | None:
@@ -60,6 +62,19 @@ class Routes(KleinResource):
         except HTTPException:
             return None
         return self._routes[endpoint], arguments
+
+    def find_whole(self, method: bytes, path: bytes) -> tuple[HTTPRoute, Mapping[str, str]] | None:
+        """As ``find``; None too if the route takes its body in pieces."""
+        found = self.find(method, path)
+        return None if found is None or found[0].stream is not None else found
+
+    def stream_route(self, method: bytes, target: bytes) -> HTTPRoute | None:
+        """The route by which the body of this request is taken in pieces; None if it is wanted whole. ``target``: as it
+        stands in the first line."""
+        path = target.partition(b"?")[0]
+        if not path.startswith(b"/"):
+            path = _ORIGIN.sub(b"/", path)
+        return self._streams.get((method, path.removesuffix(b"/")))
 
     def render(self, request: Any) -> Any:
         route = self._plain.get((request.method, request.path))

@@ -44,7 +44,7 @@ class Send:
         code, reason = self._gate.answer()
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
-        message, submitter, split = self._message_of(parse_send(request.body, request.content_type))
+        message, submitter, split = self.message_of(parse_send(request.body, request.content_type))
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
 
         def written(error: StoreError | None) -> None:
@@ -56,7 +56,7 @@ class Send:
 
         submitter.accept(message, written)
 
-    def _message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
+    def message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
         """The message, who takes it, and how its text was split; InvalidRequest if that can't be."""
         channel = send.channel or self._default_channel
         outlet = self._outlets.get(channel)

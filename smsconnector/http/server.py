@@ -11,7 +11,9 @@ from smsconnector.http.heads import Heads
 from smsconnector.http.lane import LONGEST_BODY, LaneFactory
 from smsconnector.http.routes import Routes
 from smsconnector.http.site import BodyLimits, BoundedRequest, QuietSite
+from smsconnector.http.streams import Stream
 
+MOST_IN_PIECES = 33_554_432  # octets that all bodies that are handled in pieces, and their answers, have in memory
 BACKLOG = 1_024  # connections that wait to be accepted; the kernel has its own limit, net.core.somaxconn
 
 
@@ -45,9 +47,15 @@ def make_site(
         parsePOSTFormSubmission=False,  # forms.py does, and says what is wrong
     )
     site.displayTracebacks = False
-    site.limits = BodyLimits(maximum_body, maximum_webhook_body, resource.takes_lists, Bodies())
+    in_pieces = Bodies(MOST_IN_PIECES)
+
+    def make_stream(request: Any, method: bytes, target: bytes) -> Stream | None:
+        route = resource.stream_route(method, target)
+        return None if route is None else Stream(request, resource.api, route, in_pieces)
+
+    site.limits = BodyLimits(maximum_body, maximum_webhook_body, resource.takes_lists, Bodies(), make_stream)
     factory: Any = site
     if fast_lane:
-        heads = Heads(resource.find, min(maximum_body, LONGEST_BODY))
+        heads = Heads(resource.find_whole, min(maximum_body, LONGEST_BODY))
         factory = LaneFactory(site, heads, resource.api.serve, site.limits.bodies, clock)
     return Connections(factory, clock, maximum_connections, request_timeout, idle_timeout)

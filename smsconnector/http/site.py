@@ -29,8 +29,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import NO_ARGUMENTS, SCOPES_WITH_TARGET, Answer, HTTPRequest, HTTPRoute, RequestHeaders
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
-
-DRAIN = 1_048_576  # octets beyond the limit of a body that are read and dropped
+from smsconnector.http.streams import DRAIN, Stream
 
 
 def too_large(maximum: int) -> InvalidRequest:
@@ -60,7 +59,7 @@ class BoundedChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         if not self.closing:
             super().dataReceived(data)
-            self._set_clock()
+            self.set_clock()
             self._give_back()
 
     def headerReceived(self, line: bytes) -> bool:
@@ -95,14 +94,23 @@ class BoundedChannel(HTTPChannel):
             self.transport.request_is_whole()
             super().allContentReceived()
 
-    def _set_clock(self) -> None:
+    def set_clock(self) -> None:
         """Note since when we have been waiting for the client: for the rest of a request, until it reads its answers,
         or until it closes its side of a connection that we have closed (TLS waits for that)."""
-        waiting = not self._handlingRequest and (self.requests or self._buffer)
+        stream = self.stream
+        if stream is not None:
+            waiting = stream.waits_for_client
+        else:
+            waiting = bool(not self._handlingRequest and (self.requests or self._buffer))
         if not (waiting or self.closing):
             self.transport.waiting_since_s = None
         elif self.transport.waiting_since_s is None:
             self.transport.waiting_since_s = self.transport.factory.now()
+
+    @property
+    def stream(self) -> Stream | None:
+        """Of the request that is being read or answered, if its body is handled in pieces."""
+        return cast(BoundedRequest, self.requests[0]).stream if self.requests else None
 
     # --- one request a turn ---------------------------------------------------------------------------------
 
@@ -116,7 +124,7 @@ class BoundedChannel(HTTPChannel):
             self._networkProducer.pauseProducing()
             self.callLater(0, self._go_on)
         self._close_if_last()
-        self._set_clock()
+        self.set_clock()
         self._has_answered = True
         self._give_back()
 
@@ -135,11 +143,21 @@ class BoundedChannel(HTTPChannel):
     def pauseProducing(self) -> None:
         """The client does not read its answers: read nothing more from it. Twisted alone would go on with the requests
         that it has in memory, and would keep an answer to each."""
+        stream = self.stream
+        if stream is not None and not stream.is_read:  # it may write all of its body before it reads
+            self._waitingForTransport = True
+            return
         super().pauseProducing()
         self.paused = True
         self._networkProducer.pauseProducing()
 
     def resumeProducing(self) -> None:
+        stream = self.stream
+        if stream is not None:
+            self._waitingForTransport = False
+            stream.can_write()
+            if not stream.is_read or self._waitingForTransport:
+                return
         super().resumeProducing()
         self._go_on()
 
@@ -149,7 +167,7 @@ class BoundedChannel(HTTPChannel):
         self.paused = False
         LineReceiver.dataReceived(self, b"")
         self._close_if_last()
-        self._set_clock()
+        self.set_clock()
         if not (self.paused or self._handlingRequest or self.closing):
             self._networkProducer.resumeProducing()
             self._give_back()
@@ -170,6 +188,9 @@ class BoundedChannel(HTTPChannel):
         """Answer what can't be given to a route, and close. What came behind it is dropped."""
         if self.closing:
             return
+        if self.requests and self.requests[0].startedWriting:  # that its answer breaks off tells the client
+            self.loseConnection()
+            return
         answer = replies.refusal(error)
         headers = (*answer.headers, (b"Connection", b"close"), (b"Content-Length", b"%d" % len(answer.body)))
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
@@ -186,13 +207,18 @@ class BoundedChannel(HTTPChannel):
             )
         )
 
+    def begin_stream(self) -> None:
+        """The body of this request comes in pieces: how long it may be silent is ``request_timeout``'s matter alone."""
+        if self.timeOut:
+            self._savedTimeOut = self.setTimeout(None)
+
     def _send100Continue(self) -> None:
         if not self.closing:
             super()._send100Continue()
 
     def loseConnection(self) -> None:
         super().loseConnection()
-        self._set_clock()
+        self.set_clock()
 
     def timeoutConnection(self) -> None:
         """Close without a line in the log: else anybody who can connect could fill it. After a time in which the
@@ -209,12 +235,15 @@ class BoundedChannel(HTTPChannel):
 
 class BodyLimits(NamedTuple):
     """What one body may have in octets; ``takes_lists`` says of a request's target whether its body may be as long as
-    ``maximum_webhook_body``. And what all of them have together."""
+    ``maximum_webhook_body``. ``make_stream``
+    gives of a request, its method and its target what takes its body in pieces; None: it is wanted whole. ``bodies``:
+    what all have together that are wanted whole."""
 
     maximum_body: int
     maximum_webhook_body: int
     takes_lists: Callable[[bytes], bool]
     bodies: Bodies
+    make_stream: Callable[[Any, bytes, bytes], Stream | None]
 
 
 class BoundedRequest(Request):
@@ -224,6 +253,7 @@ class BoundedRequest(Request):
     headers: RequestHeaders
     too_long = False
     gone = False
+    stream: Stream | None = None
     _received = 0
     _counted = 0  # octets of it in ``bodies``
     _counted_beyond = 0
@@ -234,7 +264,14 @@ class BoundedRequest(Request):
         self.limit = self._limits.maximum_body
 
     def gotLength(self, length: int | None) -> None:
-        limits = self._limits
+        limits, channel = self._limits, cast(Any, self.channel)
+        self.stream = limits.make_stream(self, channel._command, channel._path)
+        if self.stream is not None:
+            channel.begin_stream()
+            self.method, self.path, self.clientproto = channel._command, channel._path, channel._version
+            super().gotLength(0)
+            self.stream.open(HTTPRequest(self.method, self.path, self.headers, b""), length)
+            return
         if (length is None or length > self.limit) and limits.takes_lists(cast(BoundedChannel, self.channel)._path):
             self.limit = max(limits.maximum_webhook_body, limits.maximum_body)
         if length is not None and length > self.limit:
@@ -244,6 +281,9 @@ class BoundedRequest(Request):
         super().gotLength(0 if self.too_long else length)
 
     def handleContentChunk(self, data: bytes) -> None:
+        if self.stream is not None:
+            self.stream.received(data)
+            return
         self._received += len(data)
         if self._received > self.limit:
             self.too_long = True
@@ -269,6 +309,9 @@ class BoundedRequest(Request):
     def process(self) -> None:
         """All of it has been read. Of an absolute URI only the path counts (RFC 9112 section 3.2.2). A path that is not
         UTF-8, or does not begin with a slash, is answered 404 here, because Klein can't take it."""
+        if self.stream is not None:
+            self.stream.ended()
+            return
         if self.path.lower().startswith((b"http://", b"https://")):
             self.path = b"/" + self.path.split(b"/", 3)[3] if self.path.count(b"/") > 2 else b"/"
         try:
@@ -318,6 +361,8 @@ class BoundedRequest(Request):
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
         self.forget()
+        if self.stream is not None:
+            self.stream.lost()
         super().connectionLost(reason)
 
     def _refuse_at_once(self) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(smsconnector.__file__).parent
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.rst"
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}
 OUTSIDE_STDLIB |= {"cryptography", "OpenSSL", "defusedxml", "httptools"}
-SERVER = {"connections", "door", "lane", "rendering", "routes", "server", "site"}  # modules of http
+SERVER = {"connections", "door", "lane", "rendering", "routes", "server", "site", "streams"}  # modules of http
 
 
 def imports() -> list[tuple[str, str, str]]:

@@ -57,6 +57,7 @@ class TableCase(SynchronousTestCase):
             found,
             {
                 ("POST", "send", ("/base/send", "/send")),
+                ("POST", "send", ("/base/send-batch", "/send-batch")),
                 *((method, "webhook", paths) for method in ("GET", "POST") for paths in webhooks),
                 ("GET", "read", ("/base/messages",)),
                 ("GET", "read", ("/base/messages/<sid>",)),
