@@ -84,7 +84,8 @@ def send(text: str) -> bytes:
 
 class Ours:
     """The connector of a checkout, run by ``python``. ``broker``: a real one that it tells instead of ``peer``'s.
-    ``http``: more of that section. ``sessions``: so many binds ``peer`` has when it is up; 0: its own."""
+    ``http``: more of that section; ``bind``: of each bind. ``sessions``: so many binds ``peer`` has when it is up; 0:
+    its own."""
 
     tells_always = True
 
@@ -98,6 +99,7 @@ class Ours:
         python: Path = Path(sys.executable),
         *,
         http: Mapping[str, Any] | None = None,
+        bind: Mapping[str, Any] | None = None,
         sessions: int = 0,
     ) -> None:
         wished = "final" if with_receipt else "none"
@@ -113,6 +115,7 @@ class Ours:
                     "window": 50,
                     "registered_delivery": wished,
                     "source": "Shop",
+                    **(bind or {}),
                 }
                 for number in range(binds)
             ],

@@ -32,7 +32,9 @@ from smsconnector.http.batch_items import Elements, Lines
 from smsconnector.http.recipients import Recipients
 from smsconnector.http.requests import Fields, NotJSON, json_object, read_send
 from smsconnector.http.send import Send
+from smsconnector.sms.segmentation import Split
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.outlet import Outlet
 
 MOST_UNDER_WAY = 1_000  # messages of one batch that wait for their commits
 AT_ONCE = 1_000  # items that are looked at in one turn of the reactor
@@ -113,6 +115,8 @@ class Batch:
         self._is_read = False  # there are no more items
         self._is_begun = self._is_over = False
         self._is_pulling = self._is_paused = self._is_due = False
+        self._now = 0, 0  # both readings of the clock (ms), for what is accepted in this turn
+        self._last_cut: tuple[Outlet | None, str, Split | None] = None, "", None
 
     # --- the body -------------------------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class Batch:
         if self._is_pulling or self._is_read or self._is_over:
             return
         self._is_pulling = True
-        first, closed = self._count, self._closed()
+        first, closed, self._now = self._count, self._closed(), self._batches.send.wall_clock.both_milliseconds()
         try:
             while self._under_way < MOST_UNDER_WAY and self._count - first < AT_ONCE:
                 item = self._next()
@@ -241,7 +245,7 @@ class Batch:
             result.octets = refused(index, error)
 
     def _accept(self, fields: Fields, index: int, result: Result) -> None:
-        message, submitter, _ = self._batches.send.message_of(read_send(fields))
+        message, submitter, _ = self._batches.send.message_of(read_send(fields), self._now, self._cut)
         sid = message.sid
 
         def written(error: StoreError | None) -> None:
@@ -255,6 +259,14 @@ class Batch:
 
         self._under_way += 1
         submitter.accept(message, written)
+
+    def _cut(self, outlet: Outlet, text: str) -> Split:
+        """As ``Outlet.cut``. Of a batch many texts are the same."""
+        last_outlet, last_text, split = self._last_cut
+        if text != last_text or outlet is not last_outlet or split is None:
+            split = outlet.cut(text)
+            self._last_cut = outlet, text, split
+        return split
 
     def _written(self) -> None:
         """A commit has been answered."""

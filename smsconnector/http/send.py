@@ -6,7 +6,7 @@
 3. The submitter writes the message. The answer is given after the commit, never before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import replies, resources
@@ -19,6 +19,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
 
+Cut = Callable[[Outlet, str], Split]
 REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7240 section 4.2)
 
 
@@ -35,7 +36,7 @@ class Send:
         gate: Gate,
         messages_path: str,
     ) -> None:
-        self._wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
+        self.wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
@@ -44,7 +45,9 @@ class Send:
         code, reason = self._gate.answer()
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
-        message, submitter, split = self.message_of(parse_send(request.body, request.content_type))
+        message, submitter, split = self.message_of(
+            parse_send(request.body, request.content_type), self.wall_clock.both_milliseconds(), Outlet.cut
+        )
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
 
         def written(error: StoreError | None) -> None:
@@ -56,8 +59,9 @@ class Send:
 
         submitter.accept(message, written)
 
-    def message_of(self, send: SendRequest) -> tuple[Message, Submitter, Split]:
-        """The message, who takes it, and how its text was split; InvalidRequest if that can't be."""
+    def message_of(self, send: SendRequest, now: tuple[int, int], cut: Cut) -> tuple[Message, Submitter, Split]:
+        """The message, who takes it, and how its text was split; InvalidRequest if that can't be. ``now``: both
+        readings of the clock (ms), see ``WallClock.both_milliseconds``."""
         channel = send.channel or self._default_channel
         outlet = self._outlets.get(channel)
         if outlet is None:
@@ -68,10 +72,10 @@ class Send:
         if submitter is None:
             raise InvalidRequest("unroutable_number", "No bind of this channel serves this number.", "To")
         try:
-            split = outlet.cut(send.body)
+            split = cut(outlet, send.body)
         except TextError as error:
             raise text_refused(error) from None
-        now_ms, steady_ms = self._wall_clock.both_milliseconds()
+        now_ms, steady_ms = now
         lifetime_s = outlet.lifetime if send.validity_s is None else min(outlet.lifetime, send.validity_s)
         message = Message(
             sid=new_sid(now_ms),
