@@ -35,6 +35,7 @@ class HTTP(Section):
     maximum_webhook_body: int = Field(default=1_048_576, ge=1_024, le=16_777_216)  # of a provider's own form
     maximum_batch: int = Field(default=10_000, ge=1, le=100_000)  # messages of one request to /send-batch
     maximum_batch_body: int = Field(default=8_388_608, ge=1_024, le=67_108_864)  # of such a request
+    idempotency_hours: float = Field(default=24.0, gt=0, le=720)  # for which an Idempotency-Key is known
     idle_timeout: Seconds = 60.0  # between requests of one connection
     request_timeout: Seconds = 30.0  # until a whole request has come
     maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit

@@ -6,6 +6,7 @@ Plain functions of octets and headers, which know no server:
 ``api``          the table of routes, and the edge where an error becomes an answer
 ``send``         the handler of ``/send``
 ``batch``        the handler of ``/send-batch``; ``batch_items`` and ``recipients`` cut a batch into its messages
+``idempotency``  the key of a request that may come again
 ``webhooks``     the handlers of ``/receive`` and ``/delivery-notification``
 ``hook_counts``  how often webhooks were refused or could not be read
 ``messages``     the handlers of messages: one, its timeline, those that fit, the end of one

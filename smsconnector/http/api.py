@@ -37,7 +37,10 @@ _ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
 
 
 class APISettings(BatchSettings, Protocol):
-    """What the configuration says of requests."""
+    """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known."""
+
+    @property
+    def idempotency_hours(self) -> float: ...
 
 
 class UsualSettings(NamedTuple):
@@ -46,6 +49,7 @@ class UsualSettings(NamedTuple):
     maximum_batch: int = 10_000
     maximum_batch_body: int = 8_388_608
     maximum_body: int = 65_536
+    idempotency_hours: float = 24.0
 
 
 USUAL = UsualSettings()
@@ -86,6 +90,7 @@ class API:
             default_channel=default_channel,
             gate=gate,
             messages_path=f"{base_path}/messages/",
+            idempotency_hours=settings.idempotency_hours,
         )
         batches = Batches(send, gate, settings)
         self._webhooks = webhooks = Webhooks(

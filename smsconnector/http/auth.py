@@ -36,7 +36,7 @@ class Access:
         self.check_page(headers)
         if not self._keys:
             return
-        given = _given(headers)
+        given = presented_key(headers)
         fits = [given != b"" and hmac.compare_digest(given, key) for key in self._keys]
         if not any(fits):
             raise InvalidRequest(
@@ -77,7 +77,7 @@ def _without_default_port(host: bytes) -> bytes:
     return host.removesuffix(b":80").removesuffix(b":443")
 
 
-def _given(headers: RequestHeaders) -> bytes:
+def presented_key(headers: RequestHeaders) -> bytes:
     """The key that the headers bring; b"" for none. Of a header that comes twice the first counts."""
     plain = headers.get(b"x-api-key")
     if plain:

@@ -20,21 +20,27 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from smsconnector.errors import InvalidRequest, StoreError
-from smsconnector.http import replies
+from smsconnector.http import idempotency, replies
 from smsconnector.http.answers import (
     Answer,
     AnswerInPieces,
     GiveAnswer,
     Headers,
     HTTPRequest,
+    RequestHeaders,
 )
 from smsconnector.http.batch_items import Elements, Lines
+from smsconnector.http.idempotency import FIELD
 from smsconnector.http.recipients import Recipients
-from smsconnector.http.requests import Fields, NotJSON, json_object, read_send
+from smsconnector.http.requests import Fields, NotJSON, SendRequest, json_object, read_send
 from smsconnector.http.send import Send
+from smsconnector.messages import Message
 from smsconnector.sms.segmentation import Split
+from smsconnector.store.repeats import First
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.once import accept_once
 from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.submitter import Submitter
 
 MOST_UNDER_WAY = 1_000  # messages of one batch that wait for their commits
 AT_ONCE = 1_000  # items that are looked at in one turn of the reactor
@@ -79,6 +85,11 @@ class Batches:
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
         _check_encodings(request)
+        if idempotency.HEADER in request.headers:
+            raise InvalidRequest(
+                "invalid_idempotency_key",
+                f"A key is of one message: leave Idempotency-Key out, and give each item its own {FIELD}.",
+            )
         lengths = request.headers.get(b"content-length", (b"",))
         if lengths[0].isdigit() and int(lengths[0]) > self.settings.maximum_batch_body:
             raise self.too_large()
@@ -87,7 +98,7 @@ class Batches:
                 "overloaded", "Too many batches are under way: nothing was accepted, try again later.", status=503
             )
         is_lines = request.content_type.partition(";")[0].strip().lower() in _NDJSON_TYPES
-        return Batch(self, answer, is_lines)
+        return Batch(self, request.headers, answer, is_lines)
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """One that was read as a whole, because its path is written in an unusual way."""
@@ -104,7 +115,8 @@ class Batches:
 class Batch:
     """One batch. ``is_lines``: NDJSON."""
 
-    def __init__(self, batches: Batches, answer: AnswerInPieces, is_lines: bool) -> None:
+    def __init__(self, batches: Batches, headers: RequestHeaders, answer: AnswerInPieces, is_lines: bool) -> None:
+        self._headers = headers
         self._batches, self._answer, self._settings = batches, answer, batches.settings
         self._reader: Lines | Elements | Recipients | None = Lines(self._settings.maximum_body) if is_lines else None
         self._is_lines = is_lines
@@ -245,20 +257,45 @@ class Batch:
             result.octets = refused(index, error)
 
     def _accept(self, fields: Fields, index: int, result: Result) -> None:
-        message, submitter, _ = self._batches.send.message_of(read_send(fields), self._now, self._cut)
+        send = read_send(fields)
+        message, submitter, _ = self._batches.send.message_of(send, self._now, self._cut)
+        if FIELD in fields and (name := fields.clear_value(FIELD)) is not None:
+            self._accept_once(idempotency.checked_name(name), send, message, submitter, index, result)
+            return
         sid = message.sid
 
         def written(error: StoreError | None) -> None:
             self._under_way -= 1
             if error is None:
-                result.octets = b'{"index": %d, "status": 200, "MessageSID": "%s"}' % (index, sid.encode())
+                result.octets = accepted(index, sid)
             else:
-                self._batches.gate.failed(error)
-                result.octets = refused(index, replies.STORE_ERROR)
+                self._failed(error, index, result)
             submitter.backlog.afterwards(self._written)
 
         self._under_way += 1
         submitter.accept(message, written)
+
+    def _accept_once(
+        self, name: str, send: SendRequest, message: Message, submitter: Submitter, index: int, result: Result
+    ) -> None:
+        def written(first: First | None, error: StoreError | None) -> None:
+            self._under_way -= 1
+            if first is None:
+                self._failed(error, index, result)
+            elif first.digest != key.digest:
+                result.octets = refused(index, idempotency.other_request())
+            else:
+                result.octets = accepted(index, first.sid)
+            submitter.backlog.afterwards(self._written)
+
+        key = self._batches.send.key_of(idempotency.caller_of(self._headers), name, send)
+        self._under_way += 1
+        accept_once(submitter, message, key, written)
+
+    def _failed(self, error: StoreError | None, index: int, result: Result) -> None:
+        if error is not None:
+            self._batches.gate.failed(error)
+        result.octets = refused(index, replies.STORE_ERROR)
 
     def _cut(self, outlet: Outlet, text: str) -> Split:
         """As ``Outlet.cut``. Of a batch many texts are the same."""
@@ -323,6 +360,11 @@ class Batch:
         if is_last:
             self._is_over = True
             self._answer.finish()
+
+
+def accepted(index: int, sid: str) -> bytes:
+    """The result of an item that is on disk."""
+    return b'{"index": %d, "status": 200, "MessageSID": "%s"}' % (index, sid.encode())
 
 
 def refused(index: int, error: InvalidRequest, *, is_last: bool = False) -> bytes:

@@ -7,10 +7,10 @@ braces themselves. A value is put in as it is: what looks like a placeholder in 
 import re
 
 from smsconnector.errors import InvalidRequest
+from smsconnector.http.idempotency import FIELD
 from smsconnector.http.requests import Fields, json_object
 
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
-KEY_FIELD = "IdempotencyKey"
 
 
 class Wording:
@@ -90,7 +90,7 @@ class Recipients:
             return InvalidRequest("invalid_field", "A recipient must be a number, or an object with To.", "To")
         try:
             message = Fields(self._common, Body=self._wording.filled(one), To=one.clear_value("To"))
-            message[KEY_FIELD] = one.clear_value(KEY_FIELD)
+            message[FIELD] = one.clear_value(FIELD)
         except InvalidRequest as error:
             return error
         if message["To"] is None:
@@ -113,4 +113,4 @@ class Recipients:
                 "invalid_field" if body is not None else "missing_field", "Body must be a string.", "Body"
             )
         self._wording, self._common, self._to = Wording(body), Fields(data), to
-        self._common.pop(KEY_FIELD, None)  # one key for all of them would be one message
+        self._common.pop(FIELD, None)  # one key for all of them would be one message

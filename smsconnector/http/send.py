@@ -7,14 +7,17 @@
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from smsconnector.errors import InvalidRequest, StoreError, TextError
-from smsconnector.http import replies, resources
+from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
 from smsconnector.http.requests import SendRequest, parse_send, text_refused
 from smsconnector.messages import Message, new_sid
 from smsconnector.sms.segmentation import Split
+from smsconnector.store.repeats import First, RequestKey
 from smsconnector.walks.admission import Gate
+from smsconnector.walks.once import accept_once
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
@@ -25,7 +28,7 @@ REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7
 
 class Send:
     """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
-    a message is found by its MessageSID."""
+    a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known."""
 
     def __init__(
         self,
@@ -35,9 +38,11 @@ class Send:
         default_channel: str,
         gate: Gate,
         messages_path: str,
+        idempotency_hours: float = 24.0,
     ) -> None:
         self.wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
+        self._idempotency_hours = idempotency_hours
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 after the commit, with the MessageSID and where to ask for the message. 503 if the gate is closed or
@@ -45,10 +50,12 @@ class Send:
         code, reason = self._gate.answer()
         if code:
             raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
-        message, submitter, split = self.message_of(
-            parse_send(request.body, request.content_type), self.wall_clock.both_milliseconds(), Outlet.cut
-        )
+        send = parse_send(request.body, request.content_type)
+        message, submitter, split = self.message_of(send, self.wall_clock.both_milliseconds(), Outlet.cut)
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
+        if idempotency.HEADER in request.headers:
+            self._accept_once(request, send, (message, submitter, split), with_body, answer)
+            return
 
         def written(error: StoreError | None) -> None:
             if error is None:
@@ -58,6 +65,37 @@ class Send:
                 answer(replies.STORE_FAILED)
 
         submitter.accept(message, written)
+
+    def _accept_once(
+        self,
+        request: HTTPRequest,
+        send: SendRequest,
+        made: tuple[Message, Submitter, Split],
+        with_body: bool,
+        answer: GiveAnswer,
+    ) -> None:
+        """As ``post``, but a request that comes again is answered as the first one was, and 422 if it asks for
+        something else."""
+        message, submitter, split = made
+        name = idempotency.name_in(request.headers) or ""
+
+        def written(first: First | None, error: StoreError | None) -> None:
+            if first is None:
+                if error is not None:
+                    self._gate.failed(error)
+                answer(replies.STORE_FAILED)
+            elif first.digest != key.digest:
+                answer(replies.refusal(idempotency.other_request()))
+            else:
+                answer(self._accepted(as_first(message, first), split, with_body))
+
+        key = self.key_of(idempotency.caller_of(request.headers), name, send)
+        accept_once(submitter, message, key, written)
+
+    def key_of(self, caller: str, name: str, send: SendRequest) -> RequestKey:
+        """What the store has to know of a request with a key."""
+        now_ms = self.wall_clock.steady_milliseconds()
+        return idempotency.request_key(caller, name, send, now_ms, self._idempotency_hours)
 
     def message_of(self, send: SendRequest, now: tuple[int, int], cut: Cut) -> tuple[Message, Submitter, Split]:
         """The message, who takes it, and how its text was split; InvalidRequest if that can't be. ``now``: both
@@ -101,3 +139,8 @@ class Send:
         return replies.json_answer(
             resources.representation(message), headers=(*headers, (b"Preference-Applied", REPRESENTATION))
         )
+
+
+def as_first(message: Message, first: First) -> Message:
+    """The message that was made of the same request before."""
+    return replace(message, sid=first.sid, accepted_at=first.accepted_at, expires_at=first.expires_at)

@@ -12,12 +12,13 @@ Times are integers in ms since the Unix epoch. ``now`` is the time of the operat
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection, record
 from smsconnector.sms.opt_out import Wish
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search
+from smsconnector.store.repeats import AcceptOnce
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +277,7 @@ Operation = (
     | AwaitFallBacks
     | Requeue
     | Accept
+    | AcceptOnce
     | Claim
     | Unclaim
     | Postpone
@@ -292,27 +294,7 @@ Operation = (
     | Purge
     | Measure
 )
-ORDER: tuple[type[Any], ...] = (
-    Settle,
-    AwaitFallBacks,
-    Requeue,
-    Accept,
-    Claim,
-    Unclaim,
-    Postpone,
-    Record,
-    Receive,
-    Cancel,
-    Incoming,
-    Confirm,
-    ParkEvents,
-    Move,
-    FindFalling,
-    EndFalling,
-    Sweep,
-    Purge,
-    Measure,
-)
+ORDER: tuple[type[Any], ...] = get_args(Operation)
 
 
 # --- queries ------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 3. *Write* with one statement per table, for all rows (``rows``). A statement per row would take the GIL from the
    reactor's thread each time.
 
-The base classes do this: ``outgoing``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``, ``incoming``,
-``outbox`` and ``retention``.
+The base classes do this: ``outgoing``, ``idempotency``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``,
+``incoming``, ``outbox`` and ``retention``.
 
 The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
 nothing of the batch was written.
@@ -31,15 +31,16 @@ from smsconnector.store import falling
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
 from smsconnector.store.database import Lock, Tell, open_database, steps
+from smsconnector.store.idempotency import Idempotency
 from smsconnector.store.matching import Matcher
 from smsconnector.store.opt_outs import same_subscriber_in
-from smsconnector.store.outgoing import OutgoingTexts
+from smsconnector.store.repeats import AcceptOnce
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import StoreCounts
 from smsconnector.store.trouble import explain, free_octets, is_damaged
 
 
-class Store(OutgoingTexts, Retention):
+class Store(Idempotency, Retention):
     """One database file. Use it in one thread at a time. ``is_new``: the file was missing or empty.
 
     :param path: of the database file; it is made if it is missing.
@@ -97,6 +98,7 @@ class Store(OutgoingTexts, Retention):
             falling.AwaitFallBacks: self._await_fall_backs,
             ops.Requeue: self._requeue,
             ops.Accept: self._accept,
+            AcceptOnce: self._accept_once,
             ops.Claim: self._claim,
             ops.Unclaim: self._unclaim,
             ops.Postpone: self._postpone,
@@ -191,7 +193,7 @@ class Store(OutgoingTexts, Retention):
         count, ended = self._apply_presumed(sweep)
         if count < sweep.limit:
             count += self._expire(sweep)
-        count += self._give_up_waiting(sweep) + self._give_up_parked(sweep)
+        count += self._give_up_waiting(sweep) + self._give_up_parked(sweep) + self._drop_keys(sweep)
         return ops.Swept(count, tuple(one.message_id for one in ended))
 
     def _measure(self, batch: list[ops.Measure]) -> list[ops.Measures]:

@@ -19,6 +19,7 @@ from smsconnector.errors import StoreDamaged, StoreError, StoreUnavailable
 from smsconnector.messages import Event
 from smsconnector.store.inbox import Done, Entry
 from smsconnector.store.operations import Accept, Operation
+from smsconnector.store.repeats import AcceptOnce
 from smsconnector.store.store import Store
 from smsconnector.store.worker import IReactorThreads, Result, Worker
 
@@ -96,7 +97,7 @@ class Writer(Worker[Operation]):
 def takes_along(operation: Operation) -> bool:
     """Whether what may wait is written with it. A new text has nothing to do with what has become of others; all else
     might be about the same segments."""
-    return type(operation) is not Accept
+    return type(operation) not in (Accept, AcceptOnce)
 
 
 def hand_over(written: Written, listeners: Sequence[HearWritten]) -> None:

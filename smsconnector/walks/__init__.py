@@ -3,6 +3,7 @@
 ``submitter``  a text on its way out: accepted -> written -> channel -> outcome recorded. Its parts: ``backlog`` (what
                is on disk), ``ready`` (what waits in memory), ``lanes`` and ``strict_order`` (the order to one number),
                ``claims`` (the policy `hold`), ``throttled`` and ``pauses``, ``obsolete`` (what need not be sent)
+``once``       a text that may be asked for again under one key
 ``receiver``   a receipt or an incoming text: received -> written -> acknowledged
 ``sweeper``    work by the clock: ends what is overdue, drops what is old
 ``publisher``  an event: outbox -> sink -> confirmed or parked

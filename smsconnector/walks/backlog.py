@@ -30,6 +30,7 @@ from smsconnector.messages import Message, Outcome, Segment
 from smsconnector.store import operations as ops
 from smsconnector.store.falling import Move
 from smsconnector.store.reader import IReader
+from smsconnector.store.repeats import AcceptOnce, First, RequestKey
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
@@ -61,6 +62,11 @@ class IBacklog(Protocol):
         whether it has ended already, because its number has opted out. With an error nothing was written.
         ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
         has ended before, or was taken, the answer is an error."""
+        ...
+
+    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First]) -> int:
+        """As ``accept``, unless the key is known: then nothing is written. The answer has the message that the key has
+        made. It says whether that was done now, and the message is to be sent."""
         ...
 
     def answer_of(self, message: Message) -> ops.Accept:
@@ -156,6 +162,11 @@ class StoreBacklog:
         else:
             move = Move(accept, fallen_from, self._wall_clock.milliseconds())
             self._writer.put(move, partial(_if_written, done))
+        return accept.first_id
+
+    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First]) -> int:
+        accept = self._accept(message)
+        self._writer.put(AcceptOnce(accept, key), done)
         return accept.first_id
 
     def answer_of(self, message: Message) -> ops.Accept:

@@ -1,7 +1,8 @@
 """The application: posts texts over HTTP and believes what it is told.
 
 A text that was refused for now (503), or found nobody listening, is posted again under a tag of its own; one whose
-answer never came is not: the application can't know.
+answer never came is not: the application can't know. A text with a key may always be posted again: under the key the
+tag stays the same, whatever came of the other requests.
 """
 
 import json
@@ -34,6 +35,8 @@ class Request:
     answered_at: float | None = None
     ended_at: float | None = None  # no more will come of it
     wishes: list["Wish"] = field(default_factory=list)
+    is_repeat: bool = False  # of a text with a key
+    tries: int = 0  # how often it was tried before
 
     @property
     def tag(self) -> tuple[int, int]:
@@ -70,19 +73,25 @@ class Application:
         self._taken_back: dict[int, list[TakenBack]] = {}
         for step in plan.of(TakenBack):
             self._taken_back.setdefault(step.text, []).append(step)
-        self.pending = len(plan.of(Text))
+        self._wishes: dict[int, list[Wish]] = {}  # of texts with a key, by their numbers
+        self.pending = sum(1 + len(text.again) for text in plan.of(Text))
         for text in plan.of(Text):
             time.callLater(text.at, self._post, text, 0, 0)
+            for pause in text.again:
+                time.callLater(text.at + pause, self._post, text, 0, 0, True)
 
-    def _post(self, text: Text, number: int, tries: int) -> None:
+    def _post(self, text: Text, number: int, tries: int, is_repeat: bool = False) -> None:
         machine = self._find()
         if not is_open(machine):
             if tries < TRIES:
-                self.time.callLater(AGAIN, self._post, text, number, tries + 1)
+                self.time.callLater(AGAIN, self._post, text, number, tries + 1, is_repeat)
             else:
                 self.pending -= 1
             return
         request = Request(text, number, self.time.rightNow, machine, number_of(text.to), body_of(text, number))
+        request.is_repeat, request.tries = is_repeat, tries
+        if text.again:
+            request.wishes = self._wishes.setdefault(text.number, [])
         self.requests.append(request)
         if text.hangup != PIPELINED or number:
             SendPost(self, request)
@@ -115,7 +124,12 @@ class Application:
         for step in self._taken_back.get(request.text.number, ()) if status == 200 else ():
             self.pending += 1
             self.time.callLater(step.after, self._take_back, request)
-        if status is not None and status >= 500 and request.number < TRIES:
+        if request.text.again:
+            if (status is None or status >= 500) and request.tries < TRIES:
+                self.time.callLater(AGAIN, self._post, request.text, 0, request.tries + 1, True)
+            else:
+                self.pending -= 1
+        elif status is not None and status >= 500 and request.number < TRIES:
             self.time.callLater(AGAIN, self._post, request.text, request.number + 1, 0)
         else:
             self.pending -= 1
@@ -161,6 +175,11 @@ class Pipeline:
             self._application.ended(self._waiting.popleft(), None, {})
 
 
+def key_of(request: Request) -> str:
+    """The line of its head."""
+    return f"Idempotency-Key: text-{request.text.number}\r\n" if request.text.again else ""
+
+
 class SendPost(Post):
     """The request of one text, which may hang up."""
 
@@ -173,10 +192,12 @@ class SendPost(Post):
             "application/json",
             json_of(request),
             lambda status, headers: application.ended(request, status, headers),
+            key_of(request),
         )
 
     def send(self) -> None:
-        hangup = self._request.text.hangup if self._request.number == 0 else ""
+        request = self._request
+        hangup = request.text.hangup if request.number == 0 and not request.is_repeat else ""
         dice, time = self._application.dice, self._application.time
         if hangup in ("in request", "slow request"):
             cut = dice.randrange(1, len(self.octets))

@@ -380,7 +380,7 @@ def _order(sent: Sent) -> Iterator[Broken]:
     for first in accepted:
         for second in accepted:
             same = second.destination == first.destination and second.text.channel == first.text.channel
-            if same and first is not second and second.begun_at >= (first.answered_at or 0.0):
+            if same and first is not second and not second.text.again and second.begun_at >= (first.answered_at or 0.0):
                 yield from _ordered(sent, first, second)
 
 

@@ -12,7 +12,8 @@ I7 every event that the webhook wants reaches it, with one content for each id, 
    the texts of a number in their order; and neither sink waits for the other (``webhook_laws``);
 I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``);
 I9 what falls back to another channel does so with a reason, and never has two channels (``fall_laws``);
-I10 what the application has taken back is not sent (``cancel_laws``).
+I10 what the application has taken back is not sent (``cancel_laws``);
+I11 a text that is posted again and again under one key is one message, and each 200 names it (``key_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -51,6 +52,7 @@ from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED, CONFIRMED_2
 from tests.simulation.fall_laws import falls
 from tests.simulation.gateway_laws import gateways
+from tests.simulation.key_laws import keys
 from tests.simulation.plan import (
     PIPELINED,
     Crash,
@@ -117,6 +119,7 @@ def check(world: World) -> list[Broken]:
         gateways,
         falls,
         taken_back,
+        keys,
     )
     for law in laws:
         found += law(facts)
@@ -162,6 +165,7 @@ class Facts:
         self.opted_out = {one.opted_out: one for one in world.ledger.deliveries if one.opted_out}
         self.stored: dict[tuple[int, int], Stored] = {}
         self.moved: dict[tuple[int, int], list[Stored]] = defaultdict(list)  # from a channel to the next
+        self.sids: dict[tuple[int, int], list[str]] = defaultdict(list)  # of all messages with that tag that stayed
         for sid, segments, accepted_at, final_at, expires_at, channel, state, text in rows:
             found = TAG.search(text)
             assert found is not None
@@ -172,6 +176,7 @@ class Facts:
                 self.moved[tag].append(one)
             else:
                 self.stored[tag] = one
+                self.sids[tag].append(sid)
         self.submits: dict[tuple[tuple[int, int], int], list[Submit]] = defaultdict(list)
         for submit in world.ledger.submits:
             self.submits[submit.key].append(submit)
@@ -343,7 +348,7 @@ def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
             yield "I1", f"text {request.tag} got 200 and {request.sid}, and is not in the store"
         elif not facts.reports.get(request.sid):
             yield "I1", f"text {request.tag} got 200, and no report"
-    elif request.status is not None and stored is not None:
+    elif request.status is not None and stored is not None and not request.text.again:
         yield "I1", f"text {request.tag} got {request.status}, and was accepted"
     if request.status is None and request.text.hangup in ("", "slow request", "half closed", PIPELINED):
         died = facts.ended.get(request.life, math.inf)
@@ -525,7 +530,8 @@ def _opted_out(facts: Facts) -> Iterator[Broken]:
         if word is None or request.status != 200 or request.tag not in facts.stored or request.text.channel != "smpp":
             continue
         codes = [body["ProviderStatusCode"] for _, body in facts.reports.get(request.sid, ())]
-        after = bool(word.acknowledged_at) and request.begun_at > min(word.acknowledged_at)
+        begun_at = min(one.begun_at for one in facts.world.application.requests if one.tag == request.tag)
+        after = bool(word.acknowledged_at) and begun_at > min(word.acknowledged_at)
         before = not word.reached_at or (request.answered_at or 0.0) < min(word.reached_at)
         submitted = any(one.request == request.tag for one in facts.world.ledger.submits)
         if after and (submitted or set(codes) != {CODE_OPTED_OUT}):
@@ -704,7 +710,7 @@ def _order(facts: Facts) -> Iterator[Broken]:
             continue
         for second in accepted:
             later = second.destination == first.destination and second.begun_at >= (first.answered_at or 0.0)
-            if later and first is not second:
+            if later and first is not second and not second.text.again:  # that may have been accepted before
                 yield from _ordered(facts, first, second)
 
 

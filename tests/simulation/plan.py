@@ -112,6 +112,7 @@ EVER_CREATED = ("temporary", "error", "silent", "dropped", "taken, silent")  # w
 HANGUPS = ("", "after request", "in request", "slow request", "half closed")
 PIPELINED = "pipelined"
 SHARE_OF_GATEWAYS = 0.2  # of the plans
+SHARE_OF_KEYS = 0.2
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
@@ -129,6 +130,7 @@ class Text:
     hangup: str = ""
     validity: int = 0  # seconds; 0: the request does not say
     channel: str = "smpp"
+    again: tuple[float, ...] = ()  # seconds after ``at``: it is posted once more then, under one key
 
 
 @dataclass(frozen=True)
@@ -484,7 +486,8 @@ def plan_of(seed: int) -> Plan:
     plan = _with_webhook(_plan_of(seed), Random(f"webhook {seed}"))
     plan = _with_gateways(plan, Random(f"gateways {seed}"))
     plan = _with_falls(plan, Random(f"falls {seed}"))
-    return _with_taken_back(plan, Random(f"taken back {seed}"))
+    plan = _with_taken_back(plan, Random(f"taken back {seed}"))
+    return _with_keys(plan, Random(f"keys {seed}"))
 
 
 def _with_taken_back(plan: Plan, dice: Random) -> Plan:
@@ -495,6 +498,20 @@ def _with_taken_back(plan: Plan, dice: Random) -> Plan:
     after = (0.0, 0.0, 0.01, 0.05, 0.3, 1.5, 5.0)
     steps = [TakenBack(dice.choice(texts).number, dice.choice(after)) for _ in range(dice.choice((1, 1, 2, 4)))]
     return replace(plan, steps=(*plan.steps, *steps))
+
+
+def _with_keys(plan: Plan, dice: Random) -> Plan:
+    """In a fifth of the plans some texts have a key, and are posted again under it: at once, soon, or after a crash."""
+    if dice.random() >= SHARE_OF_KEYS:
+        return plan
+    pauses = (0.0, 0.0, 0.05, 0.3, 1.0, 3.0, 8.0)
+    steps = [
+        replace(step, again=tuple(dice.choice(pauses) for _ in range(dice.choice((1, 1, 2)))))
+        if isinstance(step, Text) and step.hangup != PIPELINED and dice.random() < 0.6
+        else step
+        for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(steps))
 
 
 def _with_gateways(plan: Plan, dice: Random) -> Plan:

@@ -63,6 +63,7 @@ def _simpler_steps(plan: Plan, still: Callable[[Plan], bool]) -> Plan:
 def _simpler(step: Step) -> list[Step]:
     found: list[Step] = []
     if isinstance(step, Text):
+        found += [replace(step, again=step.again[:1]), replace(step, again=())] if step.again else []
         found += [replace(step, segments=1), replace(step, hangup=""), replace(step, to=0), replace(step, validity=0)]
     if isinstance(step, Callback):
         found += [replace(step, forged=0)]

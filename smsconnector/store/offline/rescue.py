@@ -49,6 +49,7 @@ TABLES = (
     "served_queue",
     "opt_out",
     "provider_id",
+    "idempotency_key",
 )  # what waits for its time to fall back is found anew by the next start
 _UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN)
 _RANGES = {  # the values that a column may have, where its type does not say enough

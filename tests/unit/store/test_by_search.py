@@ -30,6 +30,7 @@ from smsconnector.messages import (
 )
 from smsconnector.store import operations as ops
 from smsconnector.store.offline.reconcile import reconcile
+from smsconnector.store.repeats import AcceptOnce, RequestKey
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_store import ACCOUNT, NOW, by_path
@@ -55,6 +56,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         # What has to be told once: channel, id, and sender and text of a text.
         self.posted: set[tuple[str, ...]] = set()
         self.queues = ["smpp"]
+        self.keyed: dict[str, tuple[str, int]] = {}  # by its key: the message, and until when the key is known
 
     def teardown(self) -> None:
         self.store.close()
@@ -75,6 +77,23 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.one(ops.Accept(accepted, self.next_id, queue))
         self.segments += self.one(ops.LoadSegments(queue, self.next_id - 1, 10))
         self.next_id += count
+
+    @rule(name=st.sampled_from("abc"), times=st.integers(1, 2))
+    def accept_once(self, name: str, times: int) -> None:
+        """However often it is asked for, and across restarts, until its key's time is over."""
+        key = RequestKey("", name, "d", self.now, self.now + 2 * HOUR)
+        asked = [message(f"SM{self.next_id + at}", "x", at=self.now) for at in range(times)]
+        found = ask(
+            self.store,
+            [AcceptOnce(ops.Accept(one, self.next_id + at, self.queues[0]), key) for at, one in enumerate(asked)],
+        )
+        self.next_id += times
+        known = self.keyed.get(name)
+        is_known = known is not None and known[1] > self.now
+        assert [one.is_queued for one in found] == [not is_known, False][:times]
+        if not is_known:
+            known = self.keyed[name] = asked[0].sid, key.known_until
+        assert {one.sid for one in found} == {known[0] if known else ""}
 
     @precondition(lambda self: self.segments)
     @rule(data=st.data())

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.messages import DELIVERY_REPORT, Finality, IncomingSegment, Outcome, OutcomeOfParts, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.receipts import PARKED_TIMEOUT
+from smsconnector.store.repeats import AcceptOnce, RequestKey
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_store import ACCOUNT, NOW, by_path, receipt
@@ -52,6 +53,10 @@ class Crowd:
         self.one(ops.Receive(tuple(receipt(f"parked{at}") for at in range(count))))
         self.one(ops.Incoming(tuple(part(at, 1) for at in range(count))))
         self.accept("queued", count)
+        for at in range(count):
+            key = RequestKey("", f"k{at}", "d", NOW, MUCH_LATER + 1)
+            self.one(AcceptOnce(ops.Accept(message(f"SMkey{at}"), self.next_id + at, "smpp"), key))
+        self.next_id += count
         self.one(ops.Sweep(NOW - 1, LONG_AGO, 10**6))  # what is later than that is set to it
         self.store._connection.set_progress_handler(self.step, 10)
 
@@ -89,6 +94,8 @@ class Crowd:
         mine = self.accept("mine")
         ids = tuple(one.id for one in mine)
         yield ops.Accept(message("SMone"), 10**6, "other")
+        yield AcceptOnce(ops.Accept(message("SMonce"), 10**6 + 1, "other"), RequestKey("", "new", "d", NOW, NOW + 1))
+        yield AcceptOnce(ops.Accept(message("SMmore"), 10**6 + 2, "other"), RequestKey("", "k5", "d", NOW, NOW + 1))
         yield ops.LoadSegments("smpp", ids[0] - 1, FEW)
         yield ops.Claim(ids, 7)
         yield ops.Unclaim(ids)

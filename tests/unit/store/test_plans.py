@@ -41,6 +41,7 @@ from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
+from smsconnector.store.repeats import AcceptOnce, RequestKey
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_costs import LONG_AGO, Crowd
@@ -59,6 +60,7 @@ GROWING = (
     "fall_back_due",
     "provider_id",
     "segment_event",
+    "idempotency_key",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -222,6 +224,9 @@ class PlanCase(SynchronousTestCase):
         refused = crowd.accept("refused", 1)[0]
         crowd.one(ops.Record(((Outcome(refused, Verdict.REFUSED, ACCOUNT, code="21610"), 0),), NOW, 1))
         crowd.store._opt_out = {}
+        for now in (NOW, NOW + 1):
+            key = RequestKey("", "again", "d", now, now + 1)
+            crowd.one(AcceptOnce(ops.Accept(message(f"SMagain{now}"), 100_001 + now - NOW, "smpp"), key))
         self.fall_backs(crowd)
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))

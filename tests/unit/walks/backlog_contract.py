@@ -8,6 +8,7 @@ from typing import Any
 
 from smsconnector.errors import StoreError
 from smsconnector.messages import Outcome, Segment, Verdict
+from smsconnector.store.repeats import RequestKey
 from smsconnector.walks.backlog import IBacklog
 from tests.unit.fakes import message
 
@@ -347,6 +348,28 @@ class BacklogContract:
         self.break_writes(False)
         self.advance(5)
         self.assertEqual((answers, backlog.failing), ([([first], None)], False))
+
+    # --- keys of requests -----------------------------------------------------------------------------------
+
+    def test_once(self) -> None:
+        """What comes again under one key is written once, and told of the first; what was written is loaded like any
+        other. An error has written nothing."""
+        backlog, now = self.make(), self.now_ms()
+        key = RequestKey("", "k", "d", now, now + 60_000)
+        found: list[Any] = []
+        self.break_writes(True)
+        backlog.accept_once(message("SM0", at=now), key, lambda *answer: found.append(answer[0]))
+        self.advance(0)
+        self.break_writes(False)
+        first = backlog.accept_once(message("SM1", at=now), key, lambda *answer: found.append(answer[0]))
+        backlog.accept_once(message("SM2", at=now), key, lambda *answer: found.append(answer[0]))
+        self.advance(0)
+        self.kill()
+        backlog = self.make()
+        found.append(self.answer(lambda done: backlog.accept_once(message("SM3", at=now), key, done)))
+        told = [one and (one.sid, one.is_queued) for one in found]
+        self.assertEqual(told, [None, ("SM1", True), ("SM1", False), ("SM1", False)])
+        self.assertEqual(self.untried(backlog), [first])
 
     # --- the stop -------------------------------------------------------------------------------------------
 
