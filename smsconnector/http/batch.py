@@ -127,6 +127,7 @@ class Batch:
         self._is_read = False  # there are no more items
         self._is_begun = self._is_over = False
         self._is_pulling = self._is_paused = self._is_due = False
+        self._is_told = False  # ``_written`` will be called
         self._now = 0, 0  # both readings of the clock (ms), for what is accepted in this turn
         self._last_cut: tuple[Outlet | None, str, Split | None] = None, "", None
 
@@ -270,7 +271,9 @@ class Batch:
                 result.octets = accepted(index, sid)
             else:
                 self._failed(error, index, result)
-            submitter.backlog.afterwards(self._written)
+            if not self._is_told:
+                self._is_told = True
+                submitter.backlog.afterwards(self._written)
 
         self._under_way += 1
         submitter.accept(message, written)
@@ -286,7 +289,9 @@ class Batch:
                 result.octets = refused(index, idempotency.other_request())
             else:
                 result.octets = accepted(index, first.sid)
-            submitter.backlog.afterwards(self._written)
+            if not self._is_told:
+                self._is_told = True
+                submitter.backlog.afterwards(self._written)
 
         key = self._batches.send.key_of(idempotency.caller_of(self._headers), name, send)
         self._under_way += 1
@@ -307,6 +312,7 @@ class Batch:
 
     def _written(self) -> None:
         """A commit has been answered."""
+        self._is_told = False
         if self._is_over:
             return
         if self._is_paused and self._under_way <= MOST_UNDER_WAY // 2:

@@ -4,7 +4,8 @@
 ``database``         opens a file, and brings its schema to the newest step
 ``operations``       what can be asked of the store, as plain records: operations write, queries read
 ``store``            applies a batch of operations in one transaction. Its parts, by subject: ``outgoing``,
-                     ``idempotency``, ``receipts``, ``ends``, ``incoming``, ``outbox``, ``retention``; all of them are built on ``rows``
+                     ``idempotency``, ``receipts``, ``ends``, ``incoming``, ``outbox``, ``retention``; all of them are
+                     built on ``rows``
 ``queries``          answers queries
 ``matching``         which segment a receipt belongs to
 ``writer``           the one thread that writes: group commit

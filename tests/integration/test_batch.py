@@ -98,7 +98,7 @@ class RealBatchCase(RealDoorCase):
         def post() -> None:
             for connect in self.ways:
                 with connect() as client:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
                     client.settimeout(60)
                     client.sendall(head(len(body)) + body)
                     status, results = answer_of(client)
