@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.simulation.clock import Time
 from tests.simulation.network import Network
-from tests.simulation.plan import PIPELINED, Plan, TakenBack, Text
+from tests.simulation.plan import BATCHED, PIPELINED, Plan, TakenBack, Text
 from tests.simulation.post import Answers, Post, connect, is_open, octets_of
 
 AGAIN, TRIES = 0.7, 40  # seconds
@@ -74,6 +74,7 @@ class Application:
         for step in plan.of(TakenBack):
             self._taken_back.setdefault(step.text, []).append(step)
         self._wishes: dict[int, list[Wish]] = {}  # of texts with a key, by their numbers
+        self._batch: Batch | None = None  # the same
         self.pending = sum(1 + len(text.again) for text in plan.of(Text))
         for text in plan.of(Text):
             time.callLater(text.at, self._post, text, 0, 0)
@@ -93,6 +94,11 @@ class Application:
         if text.again:
             request.wishes = self._wishes.setdefault(text.number, [])
         self.requests.append(request)
+        if text.hangup == BATCHED and not (number or is_repeat):
+            if self._batch is None or not self._batch.takes(machine):
+                self._batch = Batch(self, machine)
+            self._batch.send(request)
+            return
         if text.hangup != PIPELINED or number:
             SendPost(self, request)
             return
@@ -175,9 +181,95 @@ class Pipeline:
             self._application.ended(self._waiting.popleft(), None, {})
 
 
+class Batch:
+    """A request to /send-batch in chunks, which lasts for some time: a line for each text that comes meanwhile."""
+
+    LASTS = 0.4  # seconds
+    HEAD = (
+        b"POST /msg-client/send-batch HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-ndjson\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def __init__(self, application: Application, machine: Any) -> None:
+        self._application, self._machine = application, machine
+        self._waiting: deque[Request] = deque()
+        self._received = b""
+        self._has_ended = self._is_over = False
+        self._transport = connect(application.network, machine, self).peer
+        self._transport.write(self.HEAD)
+        application.time.callLater(self.LASTS, self._end)
+
+    def takes(self, machine: Any) -> bool:
+        return not (self._has_ended or self._is_over) and machine is self._machine
+
+    def send(self, request: Request) -> None:
+        self._waiting.append(request)
+        key = {"IdempotencyKey": name_of(request)} if request.text.again else {}
+        line = json.dumps(json.loads(json_of(request)) | key).encode() + b"\n"
+        self._transport.write(b"%x\r\n%s\r\n" % (len(line), line))
+
+    def _end(self) -> None:
+        self._has_ended = True
+        if not self._is_over:
+            self._transport.write(b"0\r\n\r\n")
+
+    def dataReceived(self, data: bytes) -> None:
+        """A refusal of the whole has a length. Else there is a line for each text, in their order, cut by the sizes of
+        chunks, which no line begins or ends with."""
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        if b"chunked" not in head.lower():
+            self._over(int(head.split()[1]))
+            return
+        body, is_whole = _joined(body)
+        lines = body.split(b"\n")
+        for line in lines[self._told : -1]:
+            result = json.loads(line)
+            self._told += 1
+            self._application.ended(
+                self._waiting.popleft(), result["status"], {"x-message-sid": result.get("MessageSID", "")}
+            )
+        if is_whole:
+            self._over(None)
+
+    _told = 0  # lines
+
+    def connectionLost(self, _reason: Any) -> None:
+        self._over(None)
+
+    def _over(self, status: int | None) -> None:
+        """Texts without a result get this one."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._transport.loseConnection()
+        while self._waiting:
+            self._application.ended(self._waiting.popleft(), status, {})
+
+
+def _joined(chunks: bytes) -> tuple[bytes, bool]:
+    """What the chunks hold that are whole, and whether the last one is there (RFC 9112 section 7.1)."""
+    found = b""
+    while True:
+        size, separator, rest = chunks.partition(b"\r\n")
+        length = int(size, 16) if separator else -1
+        if length < 0 or len(rest) < length + 2:
+            return found, False
+        if not length:
+            return found, True
+        found, chunks = found + rest[:length], rest[length + 2 :]
+
+
+def name_of(request: Request) -> str:
+    """Its key."""
+    return f"text-{request.text.number}"
+
+
 def key_of(request: Request) -> str:
     """The line of its head."""
-    return f"Idempotency-Key: text-{request.text.number}\r\n" if request.text.again else ""
+    return f"Idempotency-Key: {name_of(request)}\r\n" if request.text.again else ""
 
 
 class SendPost(Post):

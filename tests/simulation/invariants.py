@@ -54,6 +54,7 @@ from tests.simulation.fall_laws import falls
 from tests.simulation.gateway_laws import gateways
 from tests.simulation.key_laws import keys
 from tests.simulation.plan import (
+    BATCHED,
     PIPELINED,
     Crash,
     Disk,
@@ -350,7 +351,7 @@ def _report_of(facts: Facts, request: Request) -> Iterator[Broken]:
             yield "I1", f"text {request.tag} got 200, and no report"
     elif request.status is not None and stored is not None and not request.text.again:
         yield "I1", f"text {request.tag} got {request.status}, and was accepted"
-    if request.status is None and request.text.hangup in ("", "slow request", "half closed", PIPELINED):
+    if request.status is None and request.text.hangup in ("", "slow request", "half closed", PIPELINED, BATCHED):
         died = facts.ended.get(request.life, math.inf)
         closed = request.ended_at is not None and died > request.ended_at  # by a daemon that lived on
         if died - request.begun_at > PATIENCE or (closed and request.text.hangup == "half closed"):

@@ -111,8 +111,10 @@ TROUBLES = ("account", "throttled", "error", "page", "silent", "temporary")  # w
 EVER_CREATED = ("temporary", "error", "silent", "dropped", "taken, silent")  # what may happen to each try of a text
 HANGUPS = ("", "after request", "in request", "slow request", "half closed")
 PIPELINED = "pipelined"
+BATCHED = "batched"
 SHARE_OF_GATEWAYS = 0.2  # of the plans
 SHARE_OF_KEYS = 0.2
+SHARE_OF_BATCHES = 0.12
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
@@ -121,7 +123,8 @@ CRASHES = ("now", "before", "torn", "after", "callback", "write")
 class Text:
     """The application posts a text of ``segments`` segments to its number ``to``, for that ``channel``. ``hangup``: how
     it behaves on its connection, one of ``HANGUPS``, or ``PIPELINED``: it posts on one connection with others, and
-    waits for no answer before the next."""
+    waits for no answer before the next. ``BATCHED``: it is an item of a batch, as others are that come while that
+    lasts. ``again``: it has a key."""
 
     at: float
     number: int
@@ -487,7 +490,18 @@ def plan_of(seed: int) -> Plan:
     plan = _with_gateways(plan, Random(f"gateways {seed}"))
     plan = _with_falls(plan, Random(f"falls {seed}"))
     plan = _with_taken_back(plan, Random(f"taken back {seed}"))
-    return _with_keys(plan, Random(f"keys {seed}"))
+    return _with_batches(_with_keys(plan, Random(f"keys {seed}")), Random(f"batches {seed}"))
+
+
+def _with_batches(plan: Plan, dice: Random) -> Plan:
+    """In some plans most texts come in batches."""
+    if dice.random() >= SHARE_OF_BATCHES:
+        return plan
+    steps = [
+        replace(step, hangup=BATCHED) if isinstance(step, Text) and not step.hangup and dice.random() < 0.8 else step
+        for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(steps))
 
 
 def _with_taken_back(plan: Plan, dice: Random) -> Plan:

@@ -124,9 +124,9 @@ class TroubleCase(SynchronousTestCase):
         store = Store(self.path, tell=said.append)
         self.addCleanup(store.close)
         newest = steps()[-1][0]
-        self.assertEqual(len(said), newest - 5)
+        self.assertEqual(len(said), sum(number > 5 for number, _ in steps()))
         self.assertIn(f"step 6 of {newest}", said[0])
         self.assertIn(f"schema {newest}", store.described())
         new = Store(str(self.folder / "new.db"), tell=said.append)
         self.addCleanup(new.close)
-        self.assertEqual(len(said), newest - 5)
+        self.assertEqual(len(said), sum(number > 5 for number, _ in steps()))
