@@ -8,6 +8,7 @@
 # make endure-kannel                        5,000 texts through a real Kannel, and their receipts
 # make endure-provider                      the whole way of an HTTP provider, killed 50 times under each policy
 # make bench PEERS=kannel ROUNDS=3 TEXTS=20000 ROWS="W1 W2"    what a message costs, beside floors and other gateways
+# make bench-batch    what a message of a batch costs, beside one of its own
 # make bench-growth   more messages stored, more connections, more binds; some minutes
 # make endure-broker                        real ActiveMQ and RabbitMQ: slow, full, refusing, killed; some minutes
 
@@ -40,7 +41,7 @@ STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench bench-growth endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: bench bench-batch bench-growth endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -101,6 +102,10 @@ endure-provider: $(VENV)/installed parts
 bench: $(VENV)/installed $(PEER)
 	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --texts $(TEXTS) --broker $(BROKER) \
 	    $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) $(if $(AGAINST),--against $(AGAINST)) $(if $(AGAINST_PYTHON),--against-python $(AGAINST_PYTHON))
+
+bench-batch: ROUNDS ?= 3
+bench-batch: $(VENV)/installed $(PEER)
+	@$(BIN)/python -m benchmarks.batch --rounds $(ROUNDS) --texts $(TEXTS)
 
 bench-growth: ROUNDS ?= 1
 bench-growth: $(VENV)/installed $(PEER)

@@ -45,7 +45,7 @@ from smsconnector.walks.submitter import Submitter
 MOST_UNDER_WAY = 1_000  # messages of one batch that wait for their commits
 AT_ONCE = 1_000  # items that are looked at in one turn of the reactor
 LONGEST_OBJECT = 1_048_576  # octets of an object with recipients, which is read as a whole
-ALLOWANCE = 131_072  # octets that a batch has in memory beside what it keeps of its answer: an item, and one read
+ONE_READ = 65_536  # octets that a batch has in memory, beside an item and what it keeps of its answer
 NDJSON = (b"Content-Type", b"application/x-ndjson")
 _NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
@@ -93,7 +93,7 @@ class Batches:
         lengths = request.headers.get(b"content-length", (b"",))
         if lengths[0].isdigit() and int(lengths[0]) > self.settings.maximum_batch_body:
             raise self.too_large()
-        if not answer.take(ALLOWANCE):
+        if not answer.take(self.settings.maximum_body + ONE_READ):
             raise InvalidRequest(
                 "overloaded", "Too many batches are under way: nothing was accepted, try again later.", status=503
             )

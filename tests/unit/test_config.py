@@ -361,6 +361,22 @@ events: {uri: "http://x", sink: file}
             found = self.problems(f"{GOOD}{rest}\n")
             self.assertTrue(any(where == path or where.startswith(f"{path}.") for where in found), (rest, found))
 
+    def test_batches_and_keys(self) -> None:
+        """What a batch may have and how long a key is known: as the page says, and nothing that would let all in."""
+        http = parse(GOOD).http
+        found = (http.maximum_batch, http.maximum_batch_body, http.idempotency_hours)
+        self.assertEqual(found, (10_000, 8_388_608, 24.0))
+        for key, value in (
+            ("maximum_batch", 0),
+            ("maximum_batch", 100_001),
+            ("maximum_batch_body", 1_023),
+            ("maximum_batch_body", 1 << 27),
+            ("idempotency_hours", 0),
+            ("idempotency_hours", 721),
+            ("idempotency_hours", "24h"),
+        ):
+            self.assertEqual(list(self.problems(f"http: {{{key}: {value}}}\n{GOOD}")), [f"http.{key}"], value)
+
     def test_open_door(self) -> None:
         """An endpoint that others can reach, and no keys: a warning that says what to set. With a key, or on this
         machine alone, there is none."""

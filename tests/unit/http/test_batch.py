@@ -16,6 +16,7 @@ from tests.unit.http.ways import Answer, both_ways
 
 PATH = "/msg-client/send-batch"
 NDJSON = "application/x-ndjson"
+ALLOWANCE = 65_536 + batch.ONE_READ  # octets that each batch takes
 GOOD = {"To": "+923001234567", "Body": "hi"}
 
 
@@ -227,7 +228,7 @@ class LimitsCase(BatchCase):
 
     def test_many_batches(self) -> None:
         """All batches together have a bound; beyond it a new one gets 503, and the room comes back."""
-        self.patch(server, "MOST_IN_PIECES", batch.ALLOWANCE * 2)
+        self.patch(server, "MOST_IN_PIECES", ALLOWANCE * 2)
         self.site = self.make_site()
         held = [self.connect() for _ in range(2)]
         for protocol, _ in held:
@@ -314,7 +315,7 @@ class FlowCase(BatchCase):
     def test_never_reads(self) -> None:
         """When what is kept of answers has no room any more the body waits, and then the client is cut off; what was
         committed stands, and all of the room comes back."""
-        self.patch(server, "MOST_IN_PIECES", batch.ALLOWANCE + 100_000)
+        self.patch(server, "MOST_IN_PIECES", ALLOWANCE + 100_000)
         made: list[Bodies] = []
 
         def make(*most: int) -> Bodies:

@@ -51,6 +51,8 @@ PLAIN = {  # what the lane has to take
     "spaces": post("/send", GOOD, "X-Padded:  \t a b \t", "X-Empty:", "X-Spaces:   "),
     "keep-alive": post("/send", GOOD, "Connection: Keep-Alive"),
     "close": post("/send", GOOD, "Connection: close"),
+    "a key": post("/send", GOOD, "Idempotency-Key: k1"),
+    "no key": post("/send", GOOD, "Idempotency-Key:"),
     "receive": RECEIVE,
     "of a channel": post("/msg-client/smpp/receive", TEXT, kind=FORM),
     "of no channel": post("/msg-client/pigeon/receive", TEXT, kind=FORM),
@@ -65,6 +67,8 @@ PLAIN = {  # what the lane has to take
 }
 UNUSUAL = {  # what it has to hand over
     "404": NOTHING,
+    "a batch": post("/send-batch", b"[%s, 7]" % GOOD),
+    "a batch that is none": post("/msg-client/send-batch", GOOD),
     "405": get("/send"),
     "HTTP/1.0": HEALTH.replace(b"1.1", b"1.0"),
     "HEAD": HEALTH.replace(b"GET", b"HEAD"),
