@@ -2,7 +2,8 @@
 
 1. ``Batches.stream`` looks at the head: what kind of body it is, and whether anything is accepted now.
 2. ``Batch.received`` cuts what comes into items (``batch_items``, ``recipients``). Each goes the way of ``/send``: the
-   same checks, the same error codes. All that came at once is put to the writer at once, so it shares a commit.
+   same checks, the same error codes. What is read in one turn is put to the writer in one turn, so it shares a
+   commit. After AT_ONCE items other connections have their turn.
 3. No more than MOST_UNDER_WAY messages wait for their commits. Until there is room the body waits, and so does the
    client.
 4. Each item has its result, in the order of the items: the MessageSID after the commit, or the error. A result is
@@ -43,7 +44,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.submitter import Submitter
 
 MOST_UNDER_WAY = 1_000  # messages of one batch that wait for their commits
-AT_ONCE = 1_000  # items that are looked at in one turn of the reactor
+AT_ONCE = 400  # items that are looked at in one turn of the reactor: some milliseconds, then others have theirs
 LONGEST_OBJECT = 1_048_576  # octets of an object with recipients, which is read as a whole
 ONE_READ = 65_536  # octets that a batch has in memory, beside an item and what it keeps of its answer
 NDJSON = (b"Content-Type", b"application/x-ndjson")
@@ -138,11 +139,12 @@ class Batch:
         if self._is_read or self._is_over:
             return
         self._pieces.append(octets)
-        self._pull()
+        if not self._is_paused:
+            self._pull()
 
     def ended(self) -> None:
         self._has_ended = True
-        if not (self._is_read or self._is_over):
+        if not (self._is_read or self._is_over or self._is_paused):
             self._pull()
 
     def lost(self) -> None:
