@@ -8,7 +8,7 @@ import re
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http.idempotency import FIELD
-from smsconnector.http.requests import Fields, json_object
+from smsconnector.http.requests import Fields, NotJSON, json_object
 
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
@@ -99,7 +99,14 @@ class Recipients:
 
     def _read(self) -> None:
         octets, self._pieces = b"".join(self._pieces), []
-        data = json_object(octets)
+        try:
+            data = json_object(octets)
+        except NotJSON:
+            raise InvalidRequest(
+                "malformed_json",
+                "The body is not one JSON object: mend it, or if it has one message a line, send it as Content-Type:"
+                " application/x-ndjson.",
+            ) from None
         data.make_clear("To", "Body", "From", "channel", "ValidityPeriod")
         to, body = data.get("To"), data.get("Body")
         if not isinstance(to, list):

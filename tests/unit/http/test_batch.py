@@ -131,6 +131,13 @@ class ItemsCase(BatchCase):
         self.assertEqual((answer.status, answer.error["code"]), (400, "wrong_encoding"))
         self.assertEqual((self.messages, self.failures_said), (0, []))
 
+    def test_lines_that_do_not_say_so(self) -> None:
+        """NDJSON under another Content-Type, such as curl's own, looks like an object: the refusal says what to do."""
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            refused = self.batch(lines(GOOD, GOOD), kind)
+            self.assertEqual((refused.status, refused.error["code"], self.messages), (400, "malformed_json", 0))
+            self.assertIn("application/x-ndjson", refused.error["message"])
+
     def test_nothing_in_it(self) -> None:
         """An empty batch is answered by an empty one."""
         for body, kind, wanted in ((b" [ ] ", "application/json", b"[]\n"), (b"\n\n", NDJSON, b""), (b"", NDJSON, b"")):
