@@ -8,6 +8,7 @@ from smsconnector.http.batch import Batches
 from smsconnector.http.idempotency import request_key
 from smsconnector.http.requests import SendRequest, parse_send
 from smsconnector.http.send import Send
+from smsconnector.messages import Outcome, Verdict
 from tests.unit.http.test_abuse import answers
 from tests.unit.http.test_batch import GOOD, NDJSON, PATH, BatchCase, lines, numbered
 from tests.unit.http.ways import Answer, both_ways
@@ -36,7 +37,10 @@ class SendOnceCase(KeyCase):
             for name in ("X-Message-SID", "Location"):
                 self.assertEqual(one.header(name), first.header(name))
         self.settle()
-        self.assertEqual((self.messages, len(self.channel.submitted)), (1, 1))
+        (segment,) = self.channel.submitted
+        self.channel.listener.outcomes([Outcome(segment, Verdict.ACCEPTED, "a", "1")])  # the lane is free for more
+        self.settle()
+        self.assertEqual((self.messages, self.channel.submitted), (1, [segment]))
         self.assertIsNotNone(self.stored(first.header("X-Message-SID") or ""))
 
     def test_what_is_the_same(self) -> None:
