@@ -91,6 +91,8 @@ class Recipients:
         try:
             message = Fields(self._common, Body=self._wording.filled(one), To=one.clear_value("To"))
             message[FIELD] = one.clear_value(FIELD)
+            if "Reference" in one:
+                message["Reference"] = one.clear_value("Reference")
         except InvalidRequest as error:
             return error
         if message["To"] is None:
@@ -107,7 +109,7 @@ class Recipients:
                 "The body is not one JSON object: mend it, or if it has one message a line, send it as Content-Type:"
                 " application/x-ndjson.",
             ) from None
-        data.make_clear("To", "Body", "From", "channel", "ValidityPeriod")
+        data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
         to, body = data.get("To"), data.get("Body")
         if not isinstance(to, list):
             raise InvalidRequest(

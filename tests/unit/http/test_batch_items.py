@@ -183,7 +183,8 @@ class WordingCase(SynchronousTestCase):
             "IdempotencyKey": "k",
             "channel": "smpp",
             "Body": "Hi {name}",
-            "To": [{"To": "+49", "name": "A", "IdempotencyKey": "k1"}, "+50", 7, {"name": "B"}],
+            "Reference": "all",
+            "To": [{"To": "+49", "name": "A", "IdempotencyKey": "k1", "Reference": "a"}, "+50", 7, {"name": "B"}],
         }
         reader.put(json.dumps(body).encode())
         self.assertIsNone(reader.next())
@@ -192,6 +193,8 @@ class WordingCase(SynchronousTestCase):
         while (item := reader.next()) is not None:
             found.append(item.code if isinstance(item, InvalidRequest) else dict(item))
         first, second, third, fourth = found
-        self.assertEqual(first, {"channel": "smpp", "Body": "Hi A", "To": "+49", "IdempotencyKey": "k1"})
+        self.assertEqual(
+            first, {"channel": "smpp", "Body": "Hi A", "To": "+49", "IdempotencyKey": "k1", "Reference": "a"}
+        )
         self.assertEqual((second, third), ("missing_placeholder", "invalid_field"))
-        self.assertEqual(fourth, {"channel": "smpp", "Body": "Hi B", "IdempotencyKey": None})
+        self.assertEqual(fourth, {"channel": "smpp", "Body": "Hi B", "IdempotencyKey": None, "Reference": "all"})
