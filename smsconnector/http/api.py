@@ -82,8 +82,7 @@ class API:
         elsewhere: Elsewhere = nowhere_else,
         settings: APISettings = USUAL,
     ) -> None:
-        self._access, self.base_path = access, base_path
-        gate = gate or Gate()
+        self._access, self.base_path, gate = access, base_path, gate or Gate()
         send = Send(
             wall_clock=wall_clock,
             outlets=outlets,

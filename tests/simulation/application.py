@@ -91,8 +91,6 @@ class Application:
             return
         request = Request(text, number, self.time.rightNow, machine, number_of(text.to), body_of(text, number))
         request.is_repeat, request.tries = is_repeat, tries
-        if text.again:
-            request.wishes = self._wishes.setdefault(text.number, [])
         self.requests.append(request)
         if text.hangup == BATCHED and not (number or is_repeat):
             if self._batch is None or not self._batch.takes(machine):
@@ -127,6 +125,8 @@ class Application:
         if status is not None:
             request.status, request.sid = status, headers.get("x-message-sid", "")
             request.answered_at = request.ended_at
+        if request.text.again and status == 200:
+            request.wishes = self._wishes.setdefault(request.text.number, [])
         for step in self._taken_back.get(request.text.number, ()) if status == 200 else ():
             self.pending += 1
             self.time.callLater(step.after, self._take_back, request)

@@ -173,6 +173,8 @@ def write_what_waits(file: File) -> None:
         file.row("falling_channel", name="smpp")
     if file.version >= 12:
         file.row("provider_id", id=1, segment=7, account=ACCOUNT, smsc_key=UUID, awaited=1, told=0, code=None)
+    if file.version >= 13:
+        file.row("segment_event", id=1, segment=7, at=NOW, kind=1, bind="a", sequence=7, answered_in=20, code=8)
 
 
 def write_sink(file: File) -> None:
