@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from pydantic import Field, PlainValidator, ValidationError, field_validator
 
 from smsconnector import instances
 from smsconnector.channels.types import CHANNEL_TYPES
+from smsconnector.codes import Codes, knows
 from smsconnector.errors import ConfigurationError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
@@ -34,7 +36,6 @@ from smsconnector.sections import (
     SinkSection,
     check_by_type,
     explain_error,
-    fall_back_problems,
 )
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.sms.opt_out import OptOutRules, Wish
@@ -75,6 +76,27 @@ def _check_channel(data: Any) -> ChannelSection:
 def _check_sink(data: Any) -> SinkSection:
     """By its type, looked up now."""
     return check_by_type(data, "type", {name: one.section for name, one in SINK_TYPES.items()})
+
+
+def _fall_back_problems(channels: Mapping[Any, Any]) -> list[Problem]:
+    """Each channel falls back to another that there is, and never by way of others to itself. ``channels`` are the
+    sections as they stand in the file, unchecked."""
+    others: dict[Any, Any] = {}
+    for name, section in channels.items():
+        wanted = section.get("fallback") if isinstance(section, dict) else None
+        others[name] = wanted.get("channel") if isinstance(wanted, dict) else wanted
+    problems = []
+    for name in channels:
+        way = [name]
+        while isinstance(others.get(way[-1]), str) and others[way[-1]] not in way:
+            way.append(others[way[-1]])
+        if len(way) > 1 and way[1] not in channels:
+            known = ", ".join(str(one) for one in channels if one != name) or "no other"
+            problems.append((f"channels.{name}.fallback", f"names {way[1]!r}, but the other channels are: {known}"))
+        elif others.get(way[-1]) == name:
+            circle = " -> ".join(map(str, [*way, name]))
+            problems.append((f"channels.{name}.fallback", f"a channel can't fall back to itself: {circle}"))
+    return problems
 
 
 MOST_SINKS = 16
@@ -118,6 +140,11 @@ def _check_events(data: Any) -> Events:
     sections = {name: one.section for name, one in SINK_TYPES.items()}
     key = "type" if isinstance(data, dict) and "type" in data else "sink"
     return Events({"events": check_by_type(data, key, sections, "stomp")})
+
+
+def _knows(codes: Mapping[str, Codes], channel: str, code: int | str) -> bool:
+    """Whether the code of a report of that channel has an explanation. A channel that is gone asks for none."""
+    return channel not in codes or knows(code, codes[channel])
 
 
 class Configuration(Section):
@@ -164,6 +191,7 @@ class Configuration(Section):
             naming_ids={name for name, channel in channels if channel.names_our_ids(self.http.public_url)},
             several_ids={account for name, channel in channels for account in channel.several_ids(name)},
             fall_backs={name: rule for name, channel in channels if (rule := channel.fall_back_rule)},
+            knows=partial(_knows, {name: channel.codes_of(name) for name, channel in channels}),
         )
 
     @property
@@ -328,7 +356,7 @@ def _check_names(data: dict[str, Any]) -> list[Problem]:
         if isinstance(section, dict):
             kind = CHANNEL_TYPES.get(str(section.get("type")), next(iter(CHANNEL_TYPES.values())))
             problems += kind.section.early_problems(section, f"channels.{channel}")
-    problems += fall_back_problems(channels)
+    problems += _fall_back_problems(channels)
     of_webhooks = http.get("webhook_channel") if isinstance(http, dict) else None
     all_names = [*channels, *([of_webhooks] if isinstance(of_webhooks, str) else [])]
     return problems + _check_channels_of_sinks(data.get("events"), all_names)

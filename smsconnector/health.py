@@ -37,7 +37,7 @@ class Health:
             "sinks": {name: self._flow([sink]) for name, sink in self._sinks.items()},
             "store": self._store(),
             "unserved": self._rerouting.unserved,
-        }
+        } | self._unknown_codes()
 
     def _broker(self) -> str:
         """All sinks in one line."""
@@ -52,6 +52,14 @@ class Health:
         lasted = self._clock.seconds() - trouble.since
         since = datetime.fromtimestamp(self._wall_clock.milliseconds() // 1000 - int(lasted), UTC)
         return f"{trouble.state} since {since:%Y-%m-%dT%H:%M:%SZ}: {trouble.why}"
+
+    def _unknown_codes(self) -> dict[str, Any]:
+        """How often texts failed with codes that nothing explains, by channel; nothing while there are none."""
+        measures = self._admission.measures
+        found: dict[str, dict[str, int]] = {}
+        for (channel, code), count in (measures.unknown_codes if measures is not None else {}).items():
+            found.setdefault(channel, {})[code] = count
+        return {"unknown_codes": found} if found else {}
 
     def _store(self) -> dict[str, int] | None:
         measures = self._admission.measures

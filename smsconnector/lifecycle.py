@@ -19,7 +19,7 @@ with the end of the other one, which has its MessageSID. A message that can't go
 """
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -61,6 +61,7 @@ CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network has accepte
 CODE_OPTED_OUT = "OPTED_OUT"  # not submitted: whoever has this number wants no more texts
 CODE_CANCELLED = "CANCELLED"  # not submitted: the application has taken it back
 CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came in time
+CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
 
 DEFAULT_WAIT_MS = 3_600_000  # of both times in EndRules
 
@@ -90,6 +91,7 @@ class EndRules:
     naming_ids: Collection[str] = frozenset()  # the channels whose provider names our own ids when it tells of texts
     several_ids: Collection[str] = frozenset()  # the accounts whose provider may give one text several ids
     fall_backs: Mapping[str, FallBackRule] = field(default_factory=dict)
+    knows: Callable[[str, int | str], bool] = lambda channel, code: True  # whether a code of it has an explanation
 
     def receipt_time(self, channel: str) -> int:
         """ms from the end of a message's lifetime until its report is written without a receipt."""

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from smsconnector.codes import Codes
 from smsconnector.errors import AddressError
 from smsconnector.hooks.hook import Hooks
 from smsconnector.lifecycle import (
@@ -322,6 +323,10 @@ class ChannelSection(Section):
         """Codes by which every network of this type says that the customer has opted out there."""
         return ()
 
+    def codes_of(self, name: str) -> Codes:
+        """How the codes of its network are read. ``name``: as of ``telling_parts``."""
+        return Codes()
+
     def kin(self) -> dict[str, tuple[str, ...]]:
         """For each account the accounts, itself included, that may tell what became of its texts, where there are
         several."""
@@ -349,27 +354,6 @@ class ChannelSection(Section):
     def told_over(self) -> dict[str, str]:
         """As ``system_ids``, of the accounts over which the network tells of texts, or brings them."""
         return {}
-
-
-def fall_back_problems(channels: Mapping[Any, Any]) -> list[Problem]:
-    """Each channel falls back to another that there is, and never by way of others to itself. ``channels`` are the
-    sections as they stand in the file, unchecked."""
-    others: dict[Any, Any] = {}
-    for name, section in channels.items():
-        wanted = section.get("fallback") if isinstance(section, dict) else None
-        others[name] = wanted.get("channel") if isinstance(wanted, dict) else wanted
-    problems = []
-    for name in channels:
-        way = [name]
-        while isinstance(others.get(way[-1]), str) and others[way[-1]] not in way:
-            way.append(others[way[-1]])
-        if len(way) > 1 and way[1] not in channels:
-            known = ", ".join(str(one) for one in channels if one != name) or "no other"
-            problems.append((f"channels.{name}.fallback", f"names {way[1]!r}, but the other channels are: {known}"))
-        elif others.get(way[-1]) == name:
-            circle = " -> ".join(map(str, [*way, name]))
-            problems.append((f"channels.{name}.fallback", f"a channel can't fall back to itself: {circle}"))
-    return problems
 
 
 class SinkSection(Section):

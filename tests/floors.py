@@ -21,6 +21,7 @@ FLOORS = (
             "errors": "every exception, as one tree",
             "messages": "the records that the rooms exchange",
             "lifecycle": "which states follow which",
+            "codes": "what codes mean, and what to do about them",
         },
     ),
     Floor(
@@ -50,6 +51,7 @@ FLOORS = (
         {
             "sections": "what sections of the configuration are made of",
             "hook_sections": "what a channel says of its webhooks",
+            "code_sections": "what a channel says of its network's codes",
             "http_section": "the section of the HTTP API",
             "instances": "several processes that share a port",
         },
@@ -87,10 +89,12 @@ FLOORS = (
         },
     ),
 )
-# Rooms of one floor, of which the first may import the second: a segment is a submit_sm; what all sections are made of,
-# those of webhooks and of the HTTP API are too, and several of these are compared; the script runs the commands.
+# Rooms of one floor, of which the first may import the second: codes explain our own too; a segment is a submit_sm;
+# what all sections are made of, those of webhooks, of codes and of the HTTP API are too, and several of these are
+# compared; the script runs the commands.
 SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
-SIBLINGS |= {("instances", "http_section"), ("instances", "sections")}
+SIBLINGS |= {("instances", "http_section"), ("instances", "sections"), ("code_sections", "sections")}
+SIBLINGS |= {("codes", "lifecycle")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 

@@ -6,6 +6,8 @@ from OpenSSL import SSL
 from twisted.internet import error
 
 from smsconnector.channels.smpp.settings import BindSection
+from smsconnector.codes.actions import Action, sentence
+from smsconnector.codes.command_status import MEANINGS
 from smsconnector.doctor.evidence import Probe
 from smsconnector.errors import CertificateRefused
 from smsconnector.net.tls import openssl_reasons
@@ -102,25 +104,18 @@ _SOURCE = (
     "carrier, and set source, source_ton and source_npi."
 )
 _RATE = "One text at a time is too much for it: ask the carrier how many this account may send, and for its credit."
-# What to do about a refused submit_sm, by command_status.
-_SUBMITS: dict[int, str] = {
-    Status.ESME_RINVDSTADR: _DESTINATION,
-    Status.ESME_RINVDSTTON: _DESTINATION,
-    Status.ESME_RINVDSTNPI: _DESTINATION,
-    Status.ESME_RINVSRCADR: _SOURCE,
-    Status.ESME_RINVSRCTON: _SOURCE,
-    Status.ESME_RINVSRCNPI: _SOURCE,
-    Status.ESME_RTHROTTLED: _RATE,
-    Status.ESME_RMSGQFUL: _RATE,
-    Status.ESME_RINVSERTYP: "Ask the carrier for its service_type, and set that.",
-    Status.ESME_RINVDCS: "Ask the carrier which data_coding it takes, and set alphabet or data_codings.",
-    Status.ESME_RINVREGDLVFLG: "It may give no receipts: ask the carrier, or set registered_delivery: none.",
-}
+_BY_ACTION = {Action.FIX_THE_NUMBER: _DESTINATION, Action.FIX_THE_SENDER: _SOURCE}
 
 
 def remedy_of_submit(status: int) -> str:
     """What to do when every submit_sm is answered with that status."""
-    return _SUBMITS.get(status, "Ask the carrier why it refuses this account's texts.")
+    if status in (Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL):
+        return _RATE
+    known = MEANINGS.get(status)
+    if known is not None and known.action is Action.FIX_THE_CONFIGURATION and known.hint:
+        return sentence(known.hint)
+    about = None if known is None else _BY_ACTION.get(known.action)
+    return about or "Ask the carrier why it refuses this account's texts."
 
 
 def trouble(probe: Probe, bind: BindSection) -> Trouble:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from smsconnector.codes import ANY
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest
@@ -42,8 +43,7 @@ class Messages:
     def one(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message, 404 if there is none with this MessageSID, 503 if the store can't read, or another
         process can't be asked."""
-        show = partial(resources.found, place_of=self._places)
-        self._reader.put(ops.Find(request.arguments["sid"]), partial(self._found, request, answer, show))
+        self._reader.put(ops.Find(request.arguments["sid"]), partial(self._found, request, answer, self._shown))
 
     def timeline(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with all that happened to the message; else as ``one``."""
@@ -65,6 +65,11 @@ class Messages:
         else:
             answer(replies.json_answer(show(row)))
 
+    def _shown(self, row: FoundMessage, with_parts: bool = True) -> dict[str, Any]:
+        """The resource, with its parts."""
+        outlet = self._outlets.get(row.channel)
+        return resources.found(row, self._places if with_parts else None, ANY if outlet is None else outlet.codes)
+
     def _places(self, row: FoundMessage) -> dict[int, Place]:
         """Where its segments are, by their numbers. A channel that is not configured any more sends nothing."""
         outlet = self._outlets.get(row.channel)
@@ -84,7 +89,7 @@ class Messages:
                 return
             more = None if page.before is None else urlencode([*given, ("cursor", page.before)])
             said = {
-                "messages": [resources.found(row) for row in page.messages],
+                "messages": [self._shown(row, with_parts=False) for row in page.messages],
                 "next": more and f"{self._path}?{more}",
             }
             answer(replies.json_answer(said))
@@ -110,9 +115,9 @@ class Messages:
         self, answer: GiveAnswer, what: Cancelled, row: FoundMessage | None, error: StoreError | None
     ) -> None:
         if what is Cancelled.DONE:
-            answer(replies.json_answer(resources.found(row, self._places)) if row is not None else replies.EMPTY_200)
+            answer(replies.json_answer(self._shown(row)) if row is not None else replies.EMPTY_200)
             return
-        state = resources.found(row, self._places)["State"] if row is not None else "unknown"
+        state = self._shown(row)["State"] if row is not None else "unknown"
         error_sentence = f"It is too late: the state of this message is {state}."
         answer(replies.refusal(InvalidRequest("too_late", error_sentence, status=409)))
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from smsconnector.codes import ANY, Codes
+from smsconnector.http.explanations import explain_end, explanation
 from smsconnector.lifecycle import CODE_CANCELLED, MessageState, SegmentState
 from smsconnector.messages import Message
 from smsconnector.smpp.constants import describe_status
@@ -42,8 +44,8 @@ def representation(message: Message) -> dict[str, Any]:
     return _resource(message, message.segments, status="QUEUED", state="queued")
 
 
-def found(row: FoundMessage, place_of: PlaceOf | None = None) -> dict[str, Any]:
-    """A message as the store found it; with ``place_of`` its parts as well."""
+def found(row: FoundMessage, place_of: PlaceOf | None = None, codes: Codes = ANY) -> dict[str, Any]:
+    """A message as the store found it; with ``place_of`` its parts as well. ``codes`` are those of its channel."""
     texts = [segment.text for segment in row.segments]
     code = row.code if row.state in FINAL else None
     places = place_of(row) if place_of is not None else {}
@@ -51,6 +53,8 @@ def found(row: FoundMessage, place_of: PlaceOf | None = None) -> dict[str, Any]:
     resource = _resource(
         row, texts, status=delivery_status(row), state=_state(row, states), code=code, final_at=row.final_at
     )
+    if code is not None:
+        resource["Explanation"] = explanation(explain_end(row, codes))
     if place_of is not None:
         resource["Parts"] = [_part(one, state) for one, state in zip(row.segments, states, strict=True)]
     return resource

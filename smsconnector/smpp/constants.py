@@ -1,10 +1,14 @@
 """The numbers of SMPP 3.4, with 5.0's TLVs and statuses, under the specification's names.
 
 Values outside these tables are legal on the wire and kept as plain integers; ``status_name`` and
-``command_name`` have a word for every number.
+``command_name`` have a word for every number. ``Status`` is in ``codes.command_status``, with what each one means.
 """
 
 import enum
+
+from smsconnector.codes.command_status import Status as Status  # noqa: PLC0414 — of SMPP too
+from smsconnector.codes.command_status import describe_status as describe_status  # noqa: PLC0414 — of SMPP too
+from smsconnector.codes.command_status import status_name as status_name  # noqa: PLC0414 — of SMPP too
 
 
 class CommandId(enum.IntEnum):
@@ -42,161 +46,7 @@ class CommandId(enum.IntEnum):
 RESPONSE = 0x80000000  # the bit that makes a command_id its response (5.1.2.1)
 
 
-class Status(enum.IntEnum):
-    """command_status, SMPP 3.4 section 5.1.3, with the additions of 5.0 section 4.7.6."""
-
-    ESME_ROK = 0x00000000
-    ESME_RINVMSGLEN = 0x00000001
-    ESME_RINVCMDLEN = 0x00000002
-    ESME_RINVCMDID = 0x00000003
-    ESME_RINVBNDSTS = 0x00000004
-    ESME_RALYBND = 0x00000005
-    ESME_RINVPRTFLG = 0x00000006
-    ESME_RINVREGDLVFLG = 0x00000007
-    ESME_RSYSERR = 0x00000008
-    ESME_RINVSRCADR = 0x0000000A
-    ESME_RINVDSTADR = 0x0000000B
-    ESME_RINVMSGID = 0x0000000C
-    ESME_RBINDFAIL = 0x0000000D
-    ESME_RINVPASWD = 0x0000000E
-    ESME_RINVSYSID = 0x0000000F
-    ESME_RCANCELFAIL = 0x00000011
-    ESME_RREPLACEFAIL = 0x00000013
-    ESME_RMSGQFUL = 0x00000014
-    ESME_RINVSERTYP = 0x00000015
-    ESME_RINVNUMDESTS = 0x00000033
-    ESME_RINVDLNAME = 0x00000034
-    ESME_RINVDESTFLAG = 0x00000040
-    ESME_RINVSUBREP = 0x00000042
-    ESME_RINVESMCLASS = 0x00000043
-    ESME_RCNTSUBDL = 0x00000044
-    ESME_RSUBMITFAIL = 0x00000045
-    ESME_RINVSRCTON = 0x00000048
-    ESME_RINVSRCNPI = 0x00000049
-    ESME_RINVDSTTON = 0x00000050
-    ESME_RINVDSTNPI = 0x00000051
-    ESME_RINVSYSTYP = 0x00000053
-    ESME_RINVREPFLAG = 0x00000054
-    ESME_RINVNUMMSGS = 0x00000055
-    ESME_RTHROTTLED = 0x00000058
-    ESME_RINVSCHED = 0x00000061
-    ESME_RINVEXPIRY = 0x00000062
-    ESME_RINVDFTMSGID = 0x00000063
-    ESME_RX_T_APPN = 0x00000064
-    ESME_RX_P_APPN = 0x00000065
-    ESME_RX_R_APPN = 0x00000066
-    ESME_RQUERYFAIL = 0x00000067
-    ESME_RINVOPTPARSTREAM = 0x000000C0
-    ESME_ROPTPARNOTALLWD = 0x000000C1
-    ESME_RINVPARLEN = 0x000000C2
-    ESME_RMISSINGOPTPARAM = 0x000000C3
-    ESME_RINVOPTPARAMVAL = 0x000000C4
-    ESME_RDELIVERYFAILURE = 0x000000FE
-    ESME_RUNKNOWNERR = 0x000000FF
-    ESME_RSERTYPUNAUTH = 0x00000100
-    ESME_RPROHIBITED = 0x00000101
-    ESME_RSERTYPUNAVAIL = 0x00000102
-    ESME_RSERTYPDENIED = 0x00000103
-    ESME_RINVDCS = 0x00000104
-    ESME_RINVSRCADDRSUBUNIT = 0x00000105
-    ESME_RINVDSTADDRSUBUNIT = 0x00000106
-    ESME_RINVBCASTFREQINT = 0x00000107
-    ESME_RINVBCASTALIAS_NAME = 0x00000108
-    ESME_RINVBCASTAREAFMT = 0x00000109
-    ESME_RINVNUMBCAST_AREAS = 0x0000010A
-    ESME_RINVBCASTCNTTYPE = 0x0000010B
-    ESME_RINVBCASTMSGCLASS = 0x0000010C
-    ESME_RBCASTFAIL = 0x0000010D
-    ESME_RBCASTQUERYFAIL = 0x0000010E
-    ESME_RBCASTCANCELFAIL = 0x0000010F
-    ESME_RINVBCAST_REP = 0x00000110
-    ESME_RINVBCASTSRVGRP = 0x00000111
-    ESME_RINVBCASTCHANIND = 0x00000112
-
-
-STATUS_DESCRIPTIONS = {
-    Status.ESME_ROK: "no error",
-    Status.ESME_RINVMSGLEN: "message length is invalid",
-    Status.ESME_RINVCMDLEN: "command length is invalid",
-    Status.ESME_RINVCMDID: "invalid command id",
-    Status.ESME_RINVBNDSTS: "wrong bind state for this command",
-    Status.ESME_RALYBND: "already bound",
-    Status.ESME_RINVPRTFLG: "invalid priority flag",
-    Status.ESME_RINVREGDLVFLG: "invalid registered_delivery",
-    Status.ESME_RSYSERR: "system error",
-    Status.ESME_RINVSRCADR: "invalid source address",
-    Status.ESME_RINVDSTADR: "invalid destination address",
-    Status.ESME_RINVMSGID: "invalid message id",
-    Status.ESME_RBINDFAIL: "bind failed",
-    Status.ESME_RINVPASWD: "invalid password",
-    Status.ESME_RINVSYSID: "invalid system_id",
-    Status.ESME_RCANCELFAIL: "cancel failed",
-    Status.ESME_RREPLACEFAIL: "replace failed",
-    Status.ESME_RMSGQFUL: "message queue full",
-    Status.ESME_RINVSERTYP: "invalid service_type",
-    Status.ESME_RINVNUMDESTS: "invalid number of destinations",
-    Status.ESME_RINVDLNAME: "invalid distribution list name",
-    Status.ESME_RINVDESTFLAG: "invalid destination flag",
-    Status.ESME_RINVSUBREP: "submit with replace is not supported",
-    Status.ESME_RINVESMCLASS: "invalid esm_class",
-    Status.ESME_RCNTSUBDL: "can't submit to a distribution list",
-    Status.ESME_RSUBMITFAIL: "submit failed",
-    Status.ESME_RINVSRCTON: "invalid source TON",
-    Status.ESME_RINVSRCNPI: "invalid source NPI",
-    Status.ESME_RINVDSTTON: "invalid destination TON",
-    Status.ESME_RINVDSTNPI: "invalid destination NPI",
-    Status.ESME_RINVSYSTYP: "invalid system_type",
-    Status.ESME_RINVREPFLAG: "invalid replace_if_present flag",
-    Status.ESME_RINVNUMMSGS: "invalid number of messages",
-    Status.ESME_RTHROTTLED: "throttled",
-    Status.ESME_RINVSCHED: "invalid scheduled delivery time",
-    Status.ESME_RINVEXPIRY: "invalid validity period",
-    Status.ESME_RINVDFTMSGID: "predefined message is invalid or not found",
-    Status.ESME_RX_T_APPN: "temporary error of the receiver",
-    Status.ESME_RX_P_APPN: "permanent error of the receiver",
-    Status.ESME_RX_R_APPN: "message rejected by the receiver",
-    Status.ESME_RQUERYFAIL: "query failed",
-    Status.ESME_RINVOPTPARSTREAM: "error in the TLVs",
-    Status.ESME_ROPTPARNOTALLWD: "TLV not allowed",
-    Status.ESME_RINVPARLEN: "invalid length of a parameter",
-    Status.ESME_RMISSINGOPTPARAM: "expected TLV is missing",
-    Status.ESME_RINVOPTPARAMVAL: "invalid value of a TLV",
-    Status.ESME_RDELIVERYFAILURE: "delivery failed",
-    Status.ESME_RUNKNOWNERR: "unknown error",
-    Status.ESME_RSERTYPUNAUTH: "not authorised for this service_type",
-    Status.ESME_RPROHIBITED: "prohibited from using this operation",
-    Status.ESME_RSERTYPUNAVAIL: "service_type is unavailable",
-    Status.ESME_RSERTYPDENIED: "service_type is denied",
-    Status.ESME_RINVDCS: "invalid data_coding",
-    Status.ESME_RINVSRCADDRSUBUNIT: "invalid source address subunit",
-    Status.ESME_RINVDSTADDRSUBUNIT: "invalid destination address subunit",
-    Status.ESME_RINVBCASTFREQINT: "invalid broadcast frequency interval",
-    Status.ESME_RINVBCASTALIAS_NAME: "invalid broadcast alias name",
-    Status.ESME_RINVBCASTAREAFMT: "invalid broadcast area format",
-    Status.ESME_RINVNUMBCAST_AREAS: "invalid number of broadcast areas",
-    Status.ESME_RINVBCASTCNTTYPE: "invalid broadcast content type",
-    Status.ESME_RINVBCASTMSGCLASS: "invalid broadcast message class",
-    Status.ESME_RBCASTFAIL: "broadcast failed",
-    Status.ESME_RBCASTQUERYFAIL: "broadcast query failed",
-    Status.ESME_RBCASTCANCELFAIL: "broadcast cancel failed",
-    Status.ESME_RINVBCAST_REP: "invalid number of repeated broadcasts",
-    Status.ESME_RINVBCASTSRVGRP: "invalid broadcast service group",
-    Status.ESME_RINVBCASTCHANIND: "invalid broadcast channel indicator",
-}
-
-_STATUS_NAMES = {int(status): status.name for status in Status}
 _COMMAND_NAMES = {int(command): command.name for command in CommandId}
-
-
-def status_name(status: int) -> str:
-    """``ESME_RINVPASWD`` for 14; ``0x00000400`` for a number the specification does not know."""
-    return _STATUS_NAMES.get(status) or f"0x{status:08X}"
-
-
-def describe_status(status: int) -> str:
-    """The name and, where there is one, the plain words: for logs that operators read."""
-    words = STATUS_DESCRIPTIONS.get(status)  # type: ignore[call-overload]
-    return f"{status_name(status)} ({words})" if words else status_name(status)
 
 
 def command_name(command_id: int) -> str:

@@ -1,14 +1,15 @@
 """What to do when the SMSC refuses a submit_sm: a rule for each command_status.
 
-``RULES`` is the table for every bind, after SMPP 3.4 section 5.1.3. The configuration of a bind (``statuses``) puts
-rules of its own over it. A status that neither has is a refusal for good.
+``RULES`` is the table for every bind: what the codes say may be taken later (``codes.command_status``) is tried again,
+and three have rules of their own. The configuration of a bind (``statuses``) puts its rules over it. A status that
+neither has is a refusal for good.
 """
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smsconnector.smpp.constants import Status
+from smsconnector.codes.command_status import Status, refused_for_now
 
 
 class Action(enum.Enum):
@@ -34,15 +35,10 @@ class Rule:
 
 
 _REJECT = Rule(Action.REJECT)
-RULES: dict[int, Rule] = {
+RULES: dict[int, Rule] = {int(status): Rule(Action.RETRY) for status in Status if refused_for_now(status)} | {
     Status.ESME_RTHROTTLED: Rule(Action.THROTTLE),
     Status.ESME_RMSGQFUL: Rule(Action.THROTTLE),
     Status.ESME_RINVBNDSTS: Rule(Action.REBIND),
-    Status.ESME_RSYSERR: Rule(Action.RETRY),
-    Status.ESME_RSUBMITFAIL: Rule(Action.RETRY),
-    Status.ESME_RX_T_APPN: Rule(Action.RETRY),
-    Status.ESME_RUNKNOWNERR: Rule(Action.RETRY),
-    Status.ESME_RSERTYPUNAVAIL: Rule(Action.RETRY),
 }
 
 

@@ -27,6 +27,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from smsconnector.codes.words import STATES
 from smsconnector.messages import Finality
 from smsconnector.smpp.constants import EsmClass, MessageStateTLV, Tag
 from smsconnector.smpp.pdu import PDU
@@ -151,19 +152,19 @@ STATUS_WORDS: dict[str, Finality] = {
     "SUBMITTED": Finality.PROGRESS,
 }
 
-# message_state, section 5.2.28
-_STATES: dict[int, tuple[Finality, str]] = {
-    MessageStateTLV.SCHEDULED: (Finality.PROGRESS, "SCHEDULED"),
-    MessageStateTLV.ENROUTE: (Finality.PROGRESS, "ENROUTE"),
-    MessageStateTLV.DELIVERED: (Finality.DELIVERED, "DELIVRD"),
-    MessageStateTLV.EXPIRED: (Finality.FAILED, "EXPIRED"),
-    MessageStateTLV.DELETED: (Finality.FAILED, "DELETED"),
-    MessageStateTLV.UNDELIVERABLE: (Finality.FAILED, "UNDELIV"),
-    MessageStateTLV.ACCEPTED: (Finality.PROGRESS, "ACCEPTD"),
-    MessageStateTLV.UNKNOWN: (Finality.UNCLEAR, "UNKNOWN"),
-    MessageStateTLV.REJECTED: (Finality.FAILED, "REJECTD"),
-    MessageStateTLV.SKIPPED: (Finality.FAILED, "SKIPPED"),
+_FINALITIES = {  # of message_state, section 5.2.28
+    MessageStateTLV.SCHEDULED: Finality.PROGRESS,
+    MessageStateTLV.ENROUTE: Finality.PROGRESS,
+    MessageStateTLV.DELIVERED: Finality.DELIVERED,
+    MessageStateTLV.EXPIRED: Finality.FAILED,
+    MessageStateTLV.DELETED: Finality.FAILED,
+    MessageStateTLV.UNDELIVERABLE: Finality.FAILED,
+    MessageStateTLV.ACCEPTED: Finality.PROGRESS,
+    MessageStateTLV.UNKNOWN: Finality.UNCLEAR,
+    MessageStateTLV.REJECTED: Finality.FAILED,
+    MessageStateTLV.SKIPPED: Finality.FAILED,
 }
+_STATES: dict[int, tuple[Finality, str]] = {int(state): (one, STATES[state]) for state, one in _FINALITIES.items()}
 # 3.4 has no state 0, and 7 is UNKNOWN: who sends one of them beside a word that is known means nothing by it.
 _SAYING_NOTHING = (_STATES[0], _STATES[MessageStateTLV.UNKNOWN])
 

@@ -231,6 +231,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             self._note_codes((one.message_id, one.channel, one.code, one.now) for one in ended)
         if failed:
             self._drop_waiting_segments(failed)
+            self._count_codes(one for one in ended if one.state is MessageState.FAILED)
         asked = self._asked_channels(one.message_id for one in ended)
         self._write_events(
             [
@@ -244,6 +245,13 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
                 for one in ended
             ]
         )
+
+    def _count_codes(self, failed: Iterable[EndedMessage]) -> None:
+        """Count the codes that nothing explains."""
+        knows = self._rules.knows
+        unknown = [(one.channel, str(one.code)) for one in failed if not knows(one.channel, one.code or "")]
+        if unknown:
+            self._counts.count_unknown(unknown)
 
     def _expire(self, sweep: ops.Sweep) -> int:
         """End the messages whose lifetime is over, if no receipt can come for all of their segments; else let them wait

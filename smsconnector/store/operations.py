@@ -19,6 +19,9 @@ from smsconnector.sms.opt_out import Wish
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search
 from smsconnector.store.repeats import AcceptOnce
+from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
+from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
+from smsconnector.store.measures import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,25 +225,6 @@ class Purge:
     now: int = 1 << 62  # ms; what was written later has its time from a clock that was wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Measure how full the store is. Result: a ``Measures``."""
-
-    probe: int | None = None  # octets to write, to see whether the disk can be written; None: write nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """How full the store is."""
-
-    queued: int  # segments that the network has not taken
-    waiting_events: int  # neither confirmed nor parked; an event that two sinks are owed counts twice
-    parked: int  # receipts that wait for the response to their submit
-    parked_events: int  # events that a sink did not take; an event parked at two sinks counts twice
-    free: int  # octets that can still be written on the disk
-    dropped: int = 0  # receipts that fitted no text in the time for which they are parked; since the process began
-
-
 class QueuePlace(NamedTuple):
     """A place among the queued segments, in the order of queue, due_at and id."""
 
@@ -423,4 +407,5 @@ Query = (
     | Find
     | FindTimeline
     | Search
+    | Outlook
 )

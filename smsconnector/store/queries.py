@@ -1,5 +1,6 @@
 """Answer queries on one connection. Nothing is written, so the connection may be read-only."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,8 +10,11 @@ from typing import Any
 from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import ALL_EVENTS, Event, Segment, Selection
+from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
 from smsconnector.store.finding import FindTimeline, Search
+from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
+from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
 from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
@@ -75,6 +79,7 @@ class Queries:
             ops.Find: searches.find,
             FindTimeline: searches.timeline,
             Search: searches.search,
+            Outlook: self._outlook,
         }
 
     def answer(self, query: ops.Query) -> Any:
@@ -183,3 +188,16 @@ class Queries:
         return ops.SinkProgress(settled_up_to, max(settled_up_to, *furthest))
 
     # --- messages -------------------------------------------------------------------------------------------
+
+    def _outlook(self, asked: Outlook) -> Prospect:
+        (waiting,) = self._connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ? LIMIT ?)",
+            (asked.queue, MOST_COUNTED),
+        ).fetchone()
+        if not asked.can_opt_out:
+            return Prospect(waiting, False)
+        number = asked.destination
+        row = (asked.channel, number_tail(number), number, asked.source or "")
+        same_subscriber_in(self._connection)
+        found = self._connection.execute(f"SELECT 1 FROM json_each(?) AS j {ENTRIES_OF} LIMIT 1", (json.dumps([row]),))
+        return Prospect(waiting, found.fetchone() is not None)

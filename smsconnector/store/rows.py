@@ -10,8 +10,8 @@ There are two ways to give many rows to one statement:
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 MOST_EXACT = 32  # rows: up to here there is a statement for each number; more rows are cut into pieces
 _PIECES = (256, 128, 64, MOST_EXACT)
 FEW = 4  # rows; an update of fewer is faster one by one: SQLite keeps what an UPDATE FROM has found before it writes
+MOST_CODES, LONGEST_CODE = 100, 40  # of those that nothing explains; characters of one
+OTHERS = ("others", "others")  # a channel of this name has no code of this name, or it counts here too
 Row = Sequence[Any]
 
 
@@ -37,6 +39,18 @@ class StoreCounts:
     dropped_receipts: int = 0  # since the start: they were parked, and fitted no segment
     waiting_events: int = 0  # neither confirmed nor parked; an event that two sinks are owed counts twice
     parked_events: int = 0  # an event that is parked at two sinks counts twice
+    unknown_codes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by channel and code; since the start
+
+    def count_unknown(self, found: Iterable[tuple[str, str]]) -> None:
+        """Codes of reports of failure that nothing explains: (channel, code). MOST_CODES are told apart, for an outside
+        may invent more. The mapping is made anew, so that whoever has the old one keeps it as it was."""
+        counts = dict(self.unknown_codes)
+        for channel, code in found:
+            key = (channel, code[:LONGEST_CODE])
+            if key not in counts and len(counts) >= MOST_CODES:
+                key = OTHERS
+            counts[key] = counts.get(key, 0) + 1
+        self.unknown_codes = counts
 
 
 class Rows:

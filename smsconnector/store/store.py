@@ -208,6 +208,7 @@ class Store(Idempotency, Retention):
             parked_events=counts.parked_events,
             free=free_octets(self.path),
             dropped=counts.dropped_receipts,
+            unknown_codes=counts.unknown_codes,
         )
         return [measures] * len(batch)
 

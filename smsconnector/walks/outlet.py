@@ -16,6 +16,7 @@ from typing import NamedTuple
 from twisted.internet.interfaces import IReactorTime
 
 from smsconnector.channels import IChannel, IRoute, ListenerOf
+from smsconnector.codes import ANY, Codes
 from smsconnector.sections import ChannelSection
 from smsconnector.sms.segmentation import Split
 from smsconnector.store.reader import IReader
@@ -73,6 +74,8 @@ class Outlet:
     submitters: Mapping[str, Submitter]  # by the prefix of the numbers; "" for all other numbers
     lifetime: float  # seconds from the acceptance of a message, after which it ends without an outcome
     fall_back: FallBackTo = NOWHERE
+    codes: Codes = ANY  # how the codes of its network are read
+    can_opt_out: bool = False  # whether its customers can opt out by a word
 
     def submitter(self, destination: str) -> Submitter | None:
         """The submitter with the longest prefix that the number begins with; None if there is none."""
@@ -152,4 +155,5 @@ def make_outlet(
         submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
         return submitters[prefix]
 
-    return Outlet(make_channel(listener_of), submitters, section.lifetime, fall_back)
+    codes, can_opt_out = section.codes_of(name), section.opt_out is not None
+    return Outlet(make_channel(listener_of), submitters, section.lifetime, fall_back, codes, can_opt_out)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.etree.ElementTree import fromstring
 
-from smsconnector.channels.http.provider import CODE_UNSENDABLE
+from smsconnector.lifecycle import CODE_UNSENDABLE
 from smsconnector.messages import Verdict
 from tests.integration.fake_provider import Request
 from tests.integration.provider_bench import NUMBER, TAKEN, TEXT, HTTPCase, SecureCase

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
 from smsconnector.channels.types import CHANNEL_TYPES
+from smsconnector.codes import Action as CodeAction
+from smsconnector.codes import Explanation
 from smsconnector.config import Configuration, StoreSection, load, load_store, parse
 from smsconnector.demo import Ports, _configuration
 from smsconnector.errors import ConfigurationError
@@ -70,6 +72,51 @@ class ConfigurationCase(SynchronousTestCase):
         sections = (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, WebhookSection)
         for section in (*sections, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
+
+    def test_codes(self) -> None:
+        """What a carrier means by codes of its own, by the account of the bind; each error says what to write."""
+        text = GOOD.replace(
+            "secret}",
+            """secret, codes: {"069": {text: " On the list ", action: recipient_opted_out}}}
+      - {name: b, endpoint: "tcp:127.0.0.1:2775", system_id: me, codes: {"069": {text: Other., action: retry_later},
+         UNDELIV: {text: No., action: call_the_carrier}}}
+      - {name: c, endpoint: "tcp:other:2775", system_id: me}""",
+        )
+        codes = parse(text).channels["smpp"].codes_of("smpp")
+        self.assertEqual(codes.numbers, "smpp")
+        listed = Explanation("On the list.", CodeAction.RECIPIENT_OPTED_OUT)
+        self.assertEqual(codes.own["me@127.0.0.1:2775"]["069"], listed)
+        self.assertEqual(codes.own["me@127.0.0.1:2775"]["UNDELIV"].text, "No.")
+        self.assertEqual(codes.own["me@other:2775"], {})
+        knows = parse(text).end_rules.knows
+        self.assertTrue(knows("smpp", "069") and knows("gone", "070"))
+        self.assertFalse(knows("smpp", "070"))
+        for wrong, sentence in (
+            ("{011: {text: x, action: retry_later}}", "put it in quotes"),
+            ("{OFF: {text: x, action: retry_later}}", "put it in quotes"),
+            ('{"a b": {text: x, action: retry_later}}', "is no code"),
+            ('{"": {text: x, action: retry_later}}', "is no code"),
+            ('{"1": {action: retry_later}}', "missing"),
+            ('{"1": {text: x}}', "missing"),
+            ('{"1": {text: "", action: retry_later}}', "at least 1"),
+            ('{"1": {text: x, action: wait}}', "'retry_later', 'fix_the_number'"),
+            ('{"1": {text: x, action: retry_later, more: 1}}', "no such key"),
+            ('{"1": "x"}', "keys and values"),
+            ("[]", "keys and values"),
+            (str({str(one): {"text": "x", "action": "retry_later"} for one in range(1001)}), "1001 codes"),
+        ):
+            problems = self.problems(GOOD.replace("secret}", f"secret, codes: {wrong}}}"))
+            self.assertIn(sentence, " ".join(problems.values()), wrong)
+            self.assertTrue(all(path.startswith("channels.smpp.binds[0].codes") for path in problems), problems)
+
+    def test_codes_of_providers(self) -> None:
+        """Channels of the other types have the key too; 30007 of Twilio's is explained otherwise."""
+        codes = '{"30007": {text: Our links are filtered, action: fix_the_text}}'
+        twilio = f"channels: {{t: {{type: twilio, account_sid: AC1, auth_token: x, from: '8228', codes: {codes}}}}}"
+        http = f"channels: {{t: {{type: http, request: {{url: 'http://h/{{{{to}}}}'}}, codes: {codes}}}}}"
+        for text, numbers in ((twilio, "twilio"), (http, "http")):
+            found = parse(text).channels["t"].codes_of("t")
+            self.assertEqual((found.numbers, found.own["t"]["30007"].text), (numbers, "Our links are filtered."))
 
     def test_opt_out(self) -> None:
         """Off unless it is there; what is wrong with its words is said."""

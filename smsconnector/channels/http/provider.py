@@ -28,6 +28,7 @@ from smsconnector.channels.http.templates import Templates
 from smsconnector.channels.http.web_token import TokenMaker
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.errors import TemplateError, TextError
+from smsconnector.lifecycle import CODE_UNSENDABLE
 from smsconnector.messages import Segment
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.net.retry_after import retry_after
@@ -38,7 +39,6 @@ from smsconnector.rest.requests import RequestTemplate
 from smsconnector.rest.templates import Template
 from smsconnector.rest.variables import MASK, Facts
 
-CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
 MOST_SESSIONS = 10_000  # requests whose session is remembered: more than may be under way
 _KINDS = {"accepted": Kind.TAKEN} | {kind.name.lower(): kind for kind in Kind if kind is not Kind.TAKEN}
 _PAUSED = (Kind.TEMPORARY, Kind.THROTTLED, Kind.ACCOUNT)  # of these Retry-After is true

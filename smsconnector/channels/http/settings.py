@@ -23,6 +23,8 @@ from smsconnector.channels.http.conditions import (
 from smsconnector.channels.http.signing import Signer, SignSection
 from smsconnector.channels.http.templates import Templates
 from smsconnector.channels.http.web_token import JWTSection
+from smsconnector.code_sections import CodeSections, own_codes
+from smsconnector.codes import Codes
 from smsconnector.errors import TextError
 from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of, unguarded
 from smsconnector.hooks.hook import Hooks
@@ -188,6 +190,7 @@ class HTTPChannelSection(ChannelSection):
     lookup: LookupSection | None = None  # before a text is sent again of which it is not known whether it was taken
     code: PlaceSection | None = None  # of a failure whose rule has none
     reason: PlaceSection | None = None  # the provider's words for a failure, for the log
+    codes: CodeSections = {}  # what the codes of its reports mean
     answer_charset: str | None = None  # None: as the answer says
     maximum_length: int | None = Field(default=None, ge=1, le=100_000)  # characters in one request
     long_texts: Literal["split", "refuse"] = "refuse"
@@ -224,6 +227,9 @@ class HTTPChannelSection(ChannelSection):
         names = set() if request is None else request.names
         is_named = "sid" in names or ("callback_url" in names and public_url is not None)
         return is_named and self.tells_receipts(names, public_url is not None)
+
+    def codes_of(self, name: str) -> Codes:
+        return Codes(own={name: own_codes(self.codes)})
 
     def several_ids(self, name: str) -> set[str]:
         return {name} if self._may_give_several_ids() else set()
@@ -379,7 +385,7 @@ class HTTPChannelSection(ChannelSection):
 
     def written(self) -> dict[str, Any]:
         """As ``Templates`` reads it; the values of secrets are not in it, nor is how the provider calls us."""
-        left_out = {"secrets", "failures", "accepted", "id", "lookup", "notification", "incoming", "verify"}
+        left_out = {"secrets", "failures", "accepted", "id", "lookup", "notification", "incoming", "verify", "codes"}
         found = self.model_dump(by_alias=True, exclude=left_out)
         lookup = None if self.lookup is None else {"request": self.lookup.request.written()}
         return found | {"lookup": lookup} | {"secrets": dict.fromkeys(self.secrets), "id": self.id}

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from smsconnector.channels.smpp.bind import BindSettings
+from smsconnector.code_sections import CodeSections, own_codes
+from smsconnector.codes import Codes, Explanation
 from smsconnector.errors import AddressError
 from smsconnector.hook_sections import Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
@@ -111,6 +113,7 @@ class BindSection(Section):
     validity: Literal["none", "asked", "auto"] | Annotated[int, Field(ge=60, le=31_536_000)] = "asked"
     tlvs: dict[str, str] = {}
     receipt_words: dict[str, Literal["delivered", "failed", "progress"]] = {}  # of ``stat``
+    codes: CodeSections = {}  # what ``err`` of its receipts, and statuses of its own, mean
     one_receipt: Literal["auto", "never"] = "auto"  # for a long text; never: the SMSC gives one for each part
 
     @field_validator("endpoint")
@@ -264,6 +267,13 @@ class SMPPChannelSection(ChannelSection):
             if bind.account is None:
                 accounts[bind.system_id].add(account_of(bind))
         return {one: tuple(sorted(group)) for group in accounts.values() for one in group if len(group) > 1}
+
+    def codes_of(self, name: str) -> Codes:
+        """Binds of one account share what they say; the first that has a code says what it means."""
+        own: dict[str, dict[str, Explanation]] = {}
+        for bind in self.binds:
+            own[account_of(bind)] = own_codes(bind.codes) | own.get(account_of(bind), {})
+        return Codes("smpp", own)
 
     def telling_parts(self, name: str) -> set[str]:
         """The accounts of binds with ``one_receipt: never``."""

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from smsconnector.channels.twilio.hooks import twilio_hooks
+from smsconnector.code_sections import CodeSections, own_codes
+from smsconnector.codes import Action, Codes
+from smsconnector.codes.twilio import TWILIO
 from smsconnector.hook_sections import unguarded
 from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import LONGEST_WAIT
@@ -46,6 +49,7 @@ class TwilioChannelSection(ChannelSection):
     reply_timeout: Seconds = 30.0
     drain_timeout: Seconds = 5.0
     transliterate: bool = False
+    codes: CodeSections = {}  # what codes mean, beside those that Twilio has
     verify_signature: bool = True  # no: a compatible provider does not sign what it posts; then an API key is asked for
     tls: TLSSection = TLSSection()
 
@@ -105,7 +109,10 @@ class TwilioChannelSection(ChannelSection):
         return public_url is not None and self.receipts is not False
 
     def opt_out_codes(self) -> Collection[str]:
-        return ("21610",)  # "Attempt to send to unsubscribed recipient"
+        return [str(code) for code, one in TWILIO.items() if one.action is Action.RECIPIENT_OPTED_OUT]
+
+    def codes_of(self, name: str) -> Codes:
+        return Codes("twilio", {name: own_codes(self.codes)})
 
     def longest_pause(self) -> float:
         """Seconds: Twilio may say how long."""

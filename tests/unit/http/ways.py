@@ -11,6 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
+from smsconnector.codes import ANY, Codes
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http.api import API, NO_HOOKS
 from smsconnector.http.auth import Access
@@ -73,6 +74,7 @@ class DoorCase(SynchronousTestCase):
 
     keys: tuple[str, ...] = ()
     hooks: Mapping[str, Hooks] = NO_HOOKS
+    codes: Codes = ANY
     fast_lane = True
 
     def setUp(self) -> None:
@@ -88,7 +90,7 @@ class DoorCase(SynchronousTestCase):
         self.channel.listener = submitter
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)
-        outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600)}
+        outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600, codes=self.codes)}
         self.gate = FakeGate()
         api = API(
             wall_clock=WallClock(self.now),

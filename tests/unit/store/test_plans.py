@@ -35,6 +35,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search, Shown
+from smsconnector.store.measures import Outlook
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
@@ -203,6 +204,7 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Record(((Outcome(odd, Verdict.REFUSED, ACCOUNT, None, 1 << 64), 0),), NOW))
         crowd.one(ops.Find("SMqueued5"))
         self.look(crowd)
+        crowd.one(Outlook("smpp", "smpp", "46700000001", None, can_opt_out=True))
         crowd.one(ops.LoadProgress(SINK))
         crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
         crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")

@@ -16,11 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels import Surroundings
 from smsconnector.channels.http.cutting import cut
 from smsconnector.channels.http.making import provider_of
-from smsconnector.channels.http.provider import CODE_UNSENDABLE, Surface, TemplateProvider, make_provider
+from smsconnector.channels.http.provider import Surface, TemplateProvider, make_provider
 from smsconnector.channels.http.session import EARLY_S, PAUSE
 from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.provider.results import Kind, Result
 from smsconnector.errors import NotSent, TextError, Unanswered
+from smsconnector.lifecycle import CODE_UNSENDABLE
 from smsconnector.messages import LONGEST_WAIT
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.wall_clock import WallClock
