@@ -15,6 +15,7 @@ when it is made (``Surroundings``):
    network: yes, or no, so that the network tells it again.
 
 ``types``     which types of channel there are
+``previews``  what a channel says of a text that it is not given
 ``smpp``      the SMPP channel: routes among binds
 ``provider``  the base of channels that send by HTTP requests
 ``twilio``    Twilio, and providers that speak as Twilio does
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from smsconnector.channels.previews import Preview
 from smsconnector.errors import StoreError
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split
@@ -97,6 +99,11 @@ class IChannel(Protocol):
 
     def parts(self) -> list[Part]:
         """Its binds, or whatever connects it to the network, and how they are."""
+        ...
+
+    def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
+        """How the segments of one text would go out by the route with this prefix now. Nothing is sent. There is at
+        least one segment."""
         ...
 
 

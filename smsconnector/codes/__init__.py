@@ -56,6 +56,7 @@ def explain(
     was_taken: bool = True,
     account: str | None = None,
     network_type: int = GSM,
+    word: str = "",
 ) -> Explanation:
     """What a code means, and what to do. It is a few look-ups in dicts, and never fails.
 
@@ -66,6 +67,7 @@ def explain(
         words of a receipt then, and the connector's own else.
     :param account: over which the segment was submitted (``FoundSegment.account``); None: not known.
     :param network_type: the first octet of network_error_code, where it is known: the report has only the error.
+    :param word: the status word of the receipt, where it is known: it tells something if nobody knows the code.
     """
     text = str(code)
     found = codes.configured(text, account) if codes.own else None
@@ -75,7 +77,7 @@ def explain(
         found = _of_smpp(code, was_taken, network_type)
     elif found is None:
         found = _of_http(text, with_twilio=codes.numbers == "twilio")
-    return found or _unknown(code, codes, was_taken)
+    return found or _by_word(code, word) or _unknown(code, codes, was_taken)
 
 
 def knows(code: int | str, codes: Codes) -> bool:
@@ -109,8 +111,21 @@ def _of_http(text: str, with_twilio: bool) -> Explanation | None:
     return found or STATUSES.get(number)
 
 
+def _by_word(code: int | str, word: str) -> Explanation | None:
+    found = WORDS.get(word.upper())
+    if found is None:
+        return None
+    return Explanation(
+        f"{found.text[:-1]}; {_shown(code)} is a code of the carrier's own.", found.action, is_known=False
+    )
+
+
+def _shown(code: int | str) -> str:
+    return ascii(str(code)[:_LONGEST_SHOWN])[1:-1]
+
+
 def _unknown(code: int | str, codes: Codes, was_taken: bool) -> Explanation:
-    shown = ascii(str(code)[:_LONGEST_SHOWN])[1:-1]
+    shown = _shown(code)
     if isinstance(code, int) and codes.numbers == "smpp" and not was_taken:
         shown = status_name(code)
     like = network_error(int(code)) if codes.numbers == "smpp" and _is_number(code) else None

@@ -21,6 +21,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import Answer, AnswerInPieces, BodyInPieces, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access
 from smsconnector.http.batch import Batches, BatchSettings
+from smsconnector.http.explain import Explain
 from smsconnector.http.health import HealthDoor
 from smsconnector.http.messages import Elsewhere, Messages, nowhere_else
 from smsconnector.http.send import Send
@@ -92,6 +93,7 @@ class API:
             idempotency_hours=settings.idempotency_hours,
         )
         batches = Batches(send, gate, settings)
+        explain = Explain(send=send, outlets=outlets, reader=reader)
         self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
             channels=outlets,
@@ -107,6 +109,7 @@ class API:
         self.routes = (
             HTTPRoute("POST", "/send", send.post, "send", at_root=True),
             HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
+            HTTPRoute("POST", "/send/explain", explain.post, "send", at_root=True),
             *webhooks.routes(),
             HTTPRoute("GET", "/messages", messages.search, "read"),
             HTTPRoute("GET", "/messages/<sid>", messages.one, "read"),

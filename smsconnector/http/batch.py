@@ -82,9 +82,7 @@ class Batches:
 
     def stream(self, request: HTTPRequest, answer: AnswerInPieces) -> "Batch":
         """Raises InvalidRequest if nothing of it can be accepted."""
-        code, reason = self.gate.answer()
-        if code:
-            raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
+        self.send.check_gate()
         _check_encodings(request)
         if idempotency.HEADER in request.headers:
             raise InvalidRequest(

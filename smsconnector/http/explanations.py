@@ -17,6 +17,7 @@ def explain_end(row: FoundMessage, codes: Codes) -> Explanation:
         codes,
         was_taken=any(one.smsc_id is not None for one in told),
         account=decisive.account if decisive is not None else None,
+        word=(decisive.told or "") if decisive is not None else "",
     )
     if row.state == MessageState.DELIVERED and explained.action is not None:
         return Explanation("The text was delivered; the code says no more than that.", None)

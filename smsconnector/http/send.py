@@ -47,9 +47,7 @@ class Send:
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 after the commit, with the MessageSID and where to ask for the message. 503 if the gate is closed or
         the store can't write, 400 if the body is not right: then nothing was accepted."""
-        code, reason = self._gate.answer()
-        if code:
-            raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
+        self.check_gate()
         send = parse_send(request.body, request.content_type)
         message, submitter, split = self.message_of(send, self.wall_clock.both_milliseconds(), Outlet.cut)
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
@@ -65,6 +63,12 @@ class Send:
                 answer(replies.STORE_FAILED)
 
         submitter.accept(message, written)
+
+    def check_gate(self) -> None:
+        """InvalidRequest if nothing can be accepted now."""
+        code, reason = self._gate.answer()
+        if code:
+            raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
 
     def _accept_once(
         self,

@@ -96,6 +96,21 @@ class DataCoding(enum.IntEnum):
     KS_C_5601 = 14
 
 
+_CODING_WORDS = {
+    DataCoding.IA5: "ASCII (IA5)",
+    DataCoding.LATIN1: "Latin-1 (ISO-8859-1)",
+    DataCoding.UCS2: "UCS-2, big-endian",
+    0xF1: "GSM 03.38 default alphabet, message class 1",
+}
+
+
+def describe_data_coding(number: int, default_alphabet: str) -> str:
+    """In words. ``default_alphabet`` is what the SMSC means by 0, a name of ``sms.alphabet``."""
+    if number == DataCoding.DEFAULT:
+        return f"the SMSC's default alphabet, here {default_alphabet}"
+    return _CODING_WORDS.get(number) or f"the SMSC's own, 0x{number:02X}"
+
+
 class MessageStateTLV(enum.IntEnum):
     """message_state, SMPP 3.4 section 5.2.28 (SCHEDULED and SKIPPED from 5.0)."""
 

@@ -167,6 +167,16 @@ class Pace:
             return self._paused_until - now
         return max((bucket.wait() for bucket in (self._configured, self._learned) if bucket is not None), default=0.0)
 
+    @property
+    def limit(self) -> float | None:
+        """Submits a second, the configured ones or the learned ones; None: nothing limits."""
+        rates = [bucket.rate for bucket in (self._configured, self._learned) if bucket is not None]
+        return min(rates, default=None)
+
+    def pause_left(self, now: float) -> float:
+        """Seconds of the pause that is left; 0 if there is none."""
+        return max(0.0, self._paused_until - now)
+
     def submitted(self) -> None:
         """A submit was sent."""
         if self._configured is not None:

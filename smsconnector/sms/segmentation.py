@@ -106,7 +106,7 @@ def segment(
     if alphabet == "auto":
         chosen = choice.choose(
             text,
-            lambda text, alphabet: _count(text, alphabet, cut_for),
+            lambda text, alphabet: segments_in(text, alphabet, cut_for),
             default_alphabets,
             national_languages,
             transliterate,
@@ -114,7 +114,7 @@ def segment(
         alphabet, text, forced_by, transliterated = chosen
         if alphabet == "gsm7" and len(text) <= SHORT:
             return Split(alphabet, (text,), forced_by, transliterated)
-    if _units(text, alphabet) <= capacity(alphabet, "single"):
+    if units_in(text, alphabet) <= capacity(alphabet, "single"):
         return Split(alphabet, (text,), forced_by, transliterated)
     segments = tuple(_cut(text, alphabet, capacity(alphabet, cut_for)))
     maximum = min(maximum_segments, MAXIMUM_SEGMENTS)
@@ -170,15 +170,15 @@ def _too_many(count: int, maximum: int, forced_by: str) -> str:
     return sentence
 
 
-def _count(text: str, alphabet: str, cut_for: str) -> int:
-    """How many segments ``text`` makes."""
-    if _units(text, alphabet) <= capacity(alphabet, "single"):
+def segments_in(text: str, alphabet: str, cut_for: str = "udh8") -> int:
+    """How many segments ``text`` makes, whatever the maximum is. ``cut_for`` is a form but ``payload``."""
+    if units_in(text, alphabet) <= capacity(alphabet, "single"):
         return 1
     return sum(1 for _ in _cut(text, alphabet, capacity(alphabet, cut_for)))
 
 
-def _units(text: str, alphabet: str) -> int:
-    """The length of ``text`` in units of ``alphabet``; TextError if it can't be encoded."""
+def units_in(text: str, alphabet: str) -> int:
+    """The length of ``text`` in units of ``alphabet``, which has no mark; TextError if it can't be encoded."""
     octets = len(alphabets.encode_text(text, _unpacked(alphabet)))
     return octets // 2 if alphabet == "ucs2" else octets
 
@@ -189,7 +189,7 @@ def _unpacked(alphabet: str) -> str:
 
 def _cut(text: str, alphabet: str, units: int) -> Iterator[str]:
     """The segments of ``text``, each of at most ``units``. ``bmp`` is UCS-2 without surrogate pairs."""
-    if alphabet == "ucs2" and _units(text, alphabet) == len(text):
+    if alphabet == "ucs2" and units_in(text, alphabet) == len(text):
         alphabet = "bmp"
     start = 0
     while start < len(text):

@@ -18,10 +18,10 @@ from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Rece
 from smsconnector.sms.opt_out import Wish
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search
-from smsconnector.store.repeats import AcceptOnce
 from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
 from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
 from smsconnector.store.measures import Outlook
+from smsconnector.store.repeats import AcceptOnce
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,10 @@ class Outlet:
                     return found
         return self.submitters.get("")
 
+    def prefix_of(self, submitter: Submitter) -> str:
+        """The prefix of its route."""
+        return next(prefix for prefix, one in self.submitters.items() if one is submitter)
+
     def cut(self, text: str) -> Split:
         """Cut a text into segments. Raises TextError."""
         return self.channel.cut(text)

@@ -235,6 +235,11 @@ class Submitter(Service):
             del self._submitted[one.id]
         return left
 
+    @property
+    def under_way(self) -> int:
+        """How many segments are with the channel, or their outcome is not on disk yet."""
+        return len(self._submitted)
+
     def overdue(self, now_ms: int) -> set[int]:
         """The ids of the messages past their lifetime of which a segment is with the channel, or was and its outcome is
         not on disk yet."""

@@ -1,14 +1,16 @@
 """A channel whose provider posts lists of texts and notifications, signed. Nothing is sent through it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from twisted.application.service import Service
 
 from smsconnector.channels import Part, Surroundings
+from smsconnector.channels.previews import Preview
 from smsconnector.channels.types import CHANNEL_TYPES, ChannelType
 from smsconnector.hook_sections import IncomingSection, NotificationSection, Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
+from smsconnector.messages import Segment
 from smsconnector.sections import ChannelSection
 from smsconnector.sms.segmentation import Split, segment
 
@@ -37,6 +39,9 @@ class ListedChannel(Service):
 
     def parts(self) -> list[Part]:
         return []
+
+    def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
+        return Preview([], None, "It has no route.")
 
 
 @contextmanager

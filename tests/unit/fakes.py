@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smsconnector.channels import IRoute, Listener, Part
+from smsconnector.channels.previews import Preview, Way, WireAddress
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
@@ -148,6 +149,8 @@ class FakeChannel(Service):
 
     name: str = "smpp"
     is_up = True
+    rate: float | None = None
+    obstacle = ""
 
     def __init__(self, window: int = 50) -> None:
         self.window = window
@@ -158,6 +161,10 @@ class FakeChannel(Service):
 
     def parts(self) -> list[Part]:
         return [Part("smpp/a", "bound")]
+
+    def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
+        source, number = WireAddress(segments[0].source or "", 5, 0), WireAddress(segments[0].destination, 1, 1)
+        return Preview([Way("smpp/a", "bound", "", True, source, number)], self.rate, self.obstacle)
 
     def capacity(self, taken: int = 0) -> int:
         return self.window - len(self.under_way)

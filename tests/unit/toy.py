@@ -8,6 +8,7 @@ from twisted.application.service import Service
 from zope.interface import implementer
 
 from smsconnector.channels import Part, Surroundings
+from smsconnector.channels.previews import Preview, Way, WireAddress
 from smsconnector.channels.types import ChannelType
 from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
 from smsconnector.sections import ChannelSection, Name, Problem, SinkSection
@@ -49,6 +50,10 @@ class ToyChannel(Service):
 
     def parts(self) -> list[Part]:
         return [Part(f"{self.name}/{self._section.line}", "open" if self.running else "closed")]
+
+    def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
+        source, number = WireAddress(segments[0].source or ""), WireAddress(segments[0].destination)
+        return Preview([Way(*self.parts()[0], True, source, number)], None, "")
 
     def capacity(self, taken: int = 0) -> int:
         return 10 if self.running else 0

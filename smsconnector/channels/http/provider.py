@@ -174,10 +174,14 @@ class TemplateProvider:
         words = result.reason or f"HTTP status {reply.status}"
         return result._replace(kind=kind, ids=(), reason=f"the look-up: {words}")
 
+    def addresses(self, segment: Segment) -> tuple[str | None, str]:
+        """As the templates are given them."""
+        return segment.source if segment.source is not None else self._section.source, segment.destination
+
     def facts(self, segment: Segment, now_ms: int) -> Facts:
         """All that is known of it, but for the session. ``now_ms``: by the clock of its ``expires_at``, which is the
         steady reading."""
-        source = segment.source if segment.source is not None else self._section.source
+        source, _ = self.addresses(segment)
         sid = segment.sid or str(segment.id)
         if segment.count > 1:  # a text that was cut: each part has an id of its own
             sid = f"{sid}-{segment.number}"

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smsconnector.channels import Part, Surroundings
+from smsconnector.channels.previews import Preview, Way, WireAddress
 from smsconnector.channels.provider.availability import Availability
 from smsconnector.channels.provider.results import Kind, Provider, Result
 from smsconnector.channels.provider.suspects import Suspects
@@ -122,6 +123,10 @@ class ProviderChannel(Service):
     def parts(self) -> list[Part]:
         """The channel is one part."""
         return [self._availability.part(self.name, self._clock.seconds(), self._wall_clock.milliseconds())]
+
+    def preview(self, _prefix: str, segments: Sequence[Segment]) -> Preview:
+        """How these would go out now."""
+        return _preview_of(self.parts()[0], self._provider.addresses(segments[0]), self._settings.rate)
 
     # --- the route ------------------------------------------------------------------------------------------
 
@@ -350,6 +355,15 @@ class ProviderChannel(Service):
 
     def _now_ms(self) -> int:
         return self._wall_clock.steady_milliseconds()
+
+
+def _preview_of(part: Part, addresses: tuple[str | None, str], rate: float) -> Preview:
+    """How a text would go out now. How it is coded is the provider's to choose."""
+    source, number = addresses
+    is_up = part.state == "up"
+    way = Way(*part, is_up, WireAddress(source or ""), WireAddress(number))
+    why = f": {part.why}" if part.why else ""
+    return Preview([way], rate or None, "" if is_up else f"The channel {part.name} is {part.state}{why}.")
 
 
 def _outcome_of(result: Result, segment: Segment, settings: ProviderSettings, provider: Provider) -> Outcome:

@@ -49,6 +49,10 @@ class Provider(Protocol):
         """Whether its notifications name our MessageSID. Then one may tell of a text whose request was not answered."""
         ...
 
+    def addresses(self, segment: Segment) -> tuple[str | None, str]:
+        """The sender, None for none, and the number, as its request has them."""
+        ...
+
     def call(self, segment: Segment, now_ms: int) -> "HTTPCall | Result | Deferred[HTTPCall | Result]":
         """The request for this text. A Deferred where a token has to be fetched first. A Result where none can be
         made. A failure of the Deferred means that nothing was sent."""

@@ -190,6 +190,11 @@ class Bind(Service):
         return Part(title, "bound") if self.bound else Part(title, "down", self._link.why)
 
     @property
+    def pace(self) -> Pace:
+        """How fast it may submit; parallel sessions share one."""
+        return self._pace
+
+    @property
     def bound(self) -> bool:
         return self._protocol is not None and self._protocol.session.state is smpp.State.BOUND
 

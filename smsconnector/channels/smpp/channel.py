@@ -15,8 +15,10 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
+from smsconnector.channels.previews import Preview
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.channels.smpp.choosing import BindChoice
+from smsconnector.channels.smpp.previews import preview
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.wall_clock import WallClock
@@ -88,6 +90,12 @@ class Route:
         self._choice.took(bind)
         return bind
 
+    def preview(self, segments: Sequence[Segment]) -> Preview:
+        """How these would go out now."""
+        entry = self._on.get(segments[0].destination)
+        chosen = entry[0] if entry is not None else self._choice.peek()
+        return preview(self.binds, self._choice.in_use(), chosen, segments)
+
     def _answered(self, destination: str) -> None:
         entry = self._on.get(destination)
         if entry is not None:
@@ -149,6 +157,10 @@ class SMPPChannel(MultiService):
     def parts(self) -> list[Part]:
         """Its binds."""
         return [bind.part for bind in self.binds]
+
+    def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
+        """How these would go out by the route with this prefix."""
+        return self.routes[prefix].preview(segments)
 
     def offer_room(self) -> None:
         """Something changed at a bind: every route may have room now."""

@@ -76,6 +76,18 @@ class BindChoice:
         self._turn += 1
         return min(found, key=lambda one: one.outstanding / one.settings.weight, default=None)
 
+    def peek(self) -> Bind | None:
+        """The one that the first of those gets that are sent together next. It is for nobody: they get the binds that
+        they would have got anyway."""
+        turn = self._turn
+        found = self._least_loaded()
+        self._turn = turn
+        return found
+
+    def in_use(self) -> list[Bind]:
+        """Those that are up, and whose SMSC takes something."""
+        return [bind for bind in self.binds if bind.bound and not bind.avoided]
+
     def _are_enough(self, found: Sequence[Bind]) -> bool:
         return len(found) >= COMPARED and found[0].settings.priority not in self._uneven
 

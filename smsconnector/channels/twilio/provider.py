@@ -62,10 +62,10 @@ class TwilioProvider:
 
     def call(self, segment: Segment, now_ms: int) -> HTTPCall:
         """One text."""
-        fields = {"To": written_number(segment.destination), "Body": segment.text}
-        sender = segment.source or self._section.source
+        sender, number = self.addresses(segment)
+        fields = {"To": number, "Body": segment.text}
         if sender is not None:
-            fields["From"] = written_sender(sender)
+            fields["From"] = sender
         if self._section.messaging_service_sid is not None:
             fields["MessagingServiceSid"] = self._section.messaging_service_sid
         validity = self._validity(segment, now_ms)
@@ -74,6 +74,11 @@ class TwilioProvider:
         if self._callback is not None and segment.sid:
             fields["StatusCallback"] = f"{self._callback}/{segment.sid}{RETRIED_CALLBACKS}"
         return HTTPCall("POST", self._url, self._form_headers, urlencode(fields).encode("ascii"))
+
+    def addresses(self, segment: Segment) -> tuple[str | None, str]:
+        """From, None where a messaging service chooses, and To."""
+        sender = segment.source or self._section.source
+        return None if sender is None else written_sender(sender), written_number(segment.destination)
 
     def _validity(self, segment: Segment, now_ms: int) -> int | None:
         """Seconds; None: Twilio's own, which is the longest."""
@@ -135,10 +140,10 @@ class TwilioProvider:
 
     def lookup(self, segment: Segment, now_ms: int) -> HTTPCall:
         """The latest messages to its number since the day when it was accepted."""
-        query = {"To": written_number(segment.destination)}
-        sender = segment.source or self._section.source
+        sender, number = self.addresses(segment)
+        query = {"To": number}
         if sender is not None:
-            query["From"] = written_sender(sender)
+            query["From"] = sender
         accepted = accepted_at(segment)
         if accepted is not None:
             query["DateSent>"] = _day(accepted - CLOCKS_DIFFER)

@@ -166,6 +166,16 @@ class WaysCase(SynchronousTestCase):
         self.assertIn("nobody has this number", found.text)
         self.assertNotIn("GSM", explain("0x1F", OF_SMPP).text)
 
+    def test_by_the_word(self) -> None:
+        """Where nobody knows ``err``, the word of the receipt tells what it can; the code counts as unknown all the
+        same. What is known of the code counts before the word."""
+        found = explain("069", OF_SMPP, word="expired")
+        self.assertEqual((found.action, found.is_known), (Action.RETRY_LATER, False))
+        self.assertIn("validity", found.text)
+        self.assertIn("069", found.text)
+        self.assertEqual(explain("069", OF_SMPP, word="NEVER-HEARD"), explain("069", OF_SMPP))
+        self.assertEqual(explain(1, OF_SMPP, word="EXPIRED"), explain(1, OF_SMPP))
+
     def test_configured(self) -> None:
         """What the configuration says counts first: a number and its digits are one code, leading zeros are not."""
         codes = Codes("smpp", {"a": {"069": LISTED, "11": LISTED, "EXPIRED": LISTED}, "b": {}})

@@ -58,6 +58,7 @@ class TableCase(SynchronousTestCase):
             {
                 ("POST", "send", ("/base/send", "/send")),
                 ("POST", "send", ("/base/send-batch", "/send-batch")),
+                ("POST", "send", ("/base/send/explain", "/send/explain")),
                 *((method, "webhook", paths) for method in ("GET", "POST") for paths in webhooks),
                 ("GET", "read", ("/base/messages",)),
                 ("GET", "read", ("/base/messages/<sid>",)),

@@ -81,20 +81,14 @@ class DoorCase(SynchronousTestCase):
         self.clock = Clock()
         self.writer = DirectWriter(self.clock, Store(":memory:"))
         self.addCleanup(self.writer.store.close)
-        self.channel = FakeChannel()
         publisher = Publisher(self.clock, WallClock(self.now), self.writer, self.writer, FakeSink())
         self.writer.listen(publisher.written)
         receiver = Receiver(self.writer)
-        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
-        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy())
-        self.channel.listener = submitter
-        submitter.startService()
-        self.channel.cut = partial(segment, maximum_segments=4)
-        outlets = {"smpp": Outlet(self.channel, {"": submitter}, 3600, codes=self.codes)}
+        self.outlets = self.make_outlets()
         self.gate = FakeGate()
         api = API(
             wall_clock=WallClock(self.now),
-            outlets=outlets,
+            outlets=self.outlets,
             default_channel="smpp",
             webhook_channel="smpp",
             receiver=receiver,
@@ -108,6 +102,16 @@ class DoorCase(SynchronousTestCase):
         )
         self.resource = Routes(api)
         self.site = self.make_site()
+
+    def make_outlets(self) -> dict[str, Outlet]:
+        """One channel, of which the test says what becomes of each submit."""
+        self.channel = FakeChannel()
+        backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
+        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy())
+        self.channel.listener = submitter
+        submitter.startService()
+        self.channel.cut = partial(segment, maximum_segments=4)
+        return {"smpp": Outlet(self.channel, {"": submitter}, 3600, codes=self.codes)}
 
     def make_site(self, maximum_body: int = 65_536, **limits: Any) -> Connections:
         return make_site(self.resource, self.clock, maximum_body, 60.0, fast_lane=self.fast_lane, **limits)

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.channels import IReceiver, Surroundings
+from smsconnector.channels.previews import WireAddress
 from smsconnector.channels.provider.availability import ACCOUNT_PAUSE, MANY
 from smsconnector.channels.provider.channel import ProviderChannel, ProviderSettings
 from smsconnector.channels.provider.results import Kind, Result
@@ -60,6 +61,9 @@ class FakeProvider:
         self.looks_up = False
         self.lookup_call: Any = LOOKUP
         self.calls = 0
+
+    def addresses(self, segment: Segment) -> tuple[str | None, str]:
+        return segment.source, f"+{segment.destination}"
 
     def call(self, segment: Segment, now_ms: int) -> Any:
         self.calls += 1
@@ -585,3 +589,25 @@ class RateTest(ProviderCase):
             self.clock.advance(1 / 64)
         self.assertTrue(85 <= sent <= 101, sent)
         self.assertGreater(self.listener.rooms, rooms)
+
+
+class PreviewTest(ProviderCase):
+    rate = 5.0
+
+    def test_what_can_be_said(self) -> None:
+        """The provider chooses how a text is coded; addresses are as its request has them, and the rate is ours."""
+        segment = a_segment(1)
+        preview = self.channel.preview("", [segment])
+        (way,) = preview.ways
+        self.assertEqual((way.name, way.state, way.is_next, way.data_codings), ("cloud", "up", True, ()))
+        self.assertEqual(way.destination, WireAddress(f"+{segment.destination}"))
+        self.assertEqual((preview.rate, preview.obstacle, self.provider.calls), (5.0, "", 0))
+
+    def test_trouble(self) -> None:
+        """A channel that is stopped says so, and why."""
+        self.send()
+        self.reply(Result(Kind.ACCOUNT, code=20003, reason="the token is wrong"))
+        self.clock.advance(0)
+        preview = self.channel.preview("", [a_segment(9)])
+        self.assertFalse(preview.ways[0].is_next)
+        self.assertRegex(preview.obstacle, r"^The channel cloud is stopped: the token is wrong \(since .+\)\.$")
