@@ -71,5 +71,4 @@ def _obstacle(binds: Sequence[Bind], in_use: Sequence[Bind]) -> str:
         return f"The SMSC of {bound[0].part.name} refuses everything for now; one text is tried now and then."
     part = binds[0].part
     why = f": {part.why}" if part.why else ""
-    more = f", nor is any of {len(binds) - 1} others" if len(binds) > 1 else ""
-    return f"{part.name} is not bound{more}{why}."
+    return f"{part.name} is not bound{why}." + (" Nor is any other bind of this route." if len(binds) > 1 else "")

@@ -111,6 +111,20 @@ class ExplainCase(DoorCase):
         self.assertEqual(said["Transliteration"], {"Body": near, "Segments": 1, "Parts": 1, "Saves": 1})
         self.assertIsNone(self.explain(To=TO, Body="سلام").json["Transliteration"])
 
+    def test_what_is_left(self) -> None:
+        """By the size of one segment of several, with its header; an escape counts two (GSM 03.38 6.2.1)."""
+        for body, lengths in (
+            ("x" * 160, [(160, 0)]),
+            ("x" * 161, [(153, 0), (8, 145)]),
+            ("{" * 80, [(160, 0)]),
+            ("{" * 81, [(152, 1), (10, 143)]),
+            ("س" * 71, [(67, 0), (4, 63)]),
+            ("👍" * 35, [(70, 0)]),
+            ("👍" * 36, [(66, 1), (6, 61)]),
+        ):
+            said = self.explain(To=TO, Body=body).json
+            self.assertEqual([(one["Length"], one["Left"]) for one in said["Segments"]], lengths)
+
     def test_characters_are_bounded(self) -> None:
         """A text of a hundred foreign characters names the first twenty."""
         said = self.explain(To=TO, Body="".join(chr(0x4E00 + one) for one in range(100))).json
@@ -386,10 +400,11 @@ class AgreesCase(DoorCase):
 
     def test_what_transliteration_saves(self) -> None:
         """What it is told to save is what a channel that does it sends."""
-        for text in ("it’s", "Île “d’Orléans” – " * 12, "“" * 200, "œuvre…" * 30):
-            self.with_("plain", "exact")
+        texts = ("it’s", "Île “d’Orléans” – " * 12, "“" * 200, "œuvre…" * 30)
+        for text, bind in [*((text, "plain") for text in texts), ("“à la carte”, 5 €", "ascii"), ("“à”", "latin1")]:
+            self.with_(bind, "exact")
             saved = self.send(EXPLAIN, To=TO, Body=text).json["Transliteration"]
-            self.with_("plain", "near")
+            self.with_(bind, "near")
             near = self.send(EXPLAIN, To=TO, Body=text).json
             self.assertEqual((saved["Body"], saved["Parts"]), (near["Body"], near["Parts"]))
             self.assertTrue(near["Transliterated"])
