@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from smsconnector.codes import Action, Explanation
+from smsconnector.codes import Action, Explanation, OwnMeaning
 from smsconnector.sections import CODE, PRINTABLE_PATTERN, Section
 
 MOST_CODES = 1_000
@@ -13,11 +13,27 @@ _ACTIONS = tuple(one.value for one in Action)
 _SENTENCE_ENDS = re.compile(r"[.!?]$")
 
 
-class CodeSection(Section):
+class MeaningSection(Section):
     """``text``: one sentence, for people. ``action``: what they can do."""
 
     text: Annotated[str, Field(min_length=1, max_length=300, pattern=PRINTABLE_PATTERN)]
     action: Literal[_ACTIONS]  # type: ignore[valid-type]
+
+    def explanation(self) -> Explanation:
+        """The same in the words of ``codes``."""
+        text = self.text.strip()
+        return Explanation(text if _SENTENCE_ENDS.search(text) else f"{text}.", Action(self.action))
+
+
+class CodeSection(MeaningSection):
+    """``refused``: what the code means where a submit was refused with it, if that is something else."""
+
+    refused: MeaningSection | None = None
+
+    def meaning(self) -> OwnMeaning:
+        """The same in the words of ``codes``."""
+        told = self.explanation()
+        return OwnMeaning(told, told if self.refused is None else self.refused.explanation())
 
 
 def _have_codes(data: Any) -> Any:
@@ -39,11 +55,6 @@ def _are_few(codes: dict[str, CodeSection]) -> dict[str, CodeSection]:
 CodeSections = Annotated[dict[str, CodeSection], BeforeValidator(_have_codes), AfterValidator(_are_few)]
 
 
-def own_codes(sections: dict[str, CodeSection]) -> dict[str, Explanation]:
+def own_codes(sections: dict[str, CodeSection]) -> dict[str, OwnMeaning]:
     """The same in the words of ``codes``."""
-    return {code: _explanation(one) for code, one in sections.items()}
-
-
-def _explanation(section: CodeSection) -> Explanation:
-    text = section.text.strip()
-    return Explanation(text if _SENTENCE_ENDS.search(text) else f"{text}.", Action(section.action))
+    return {code: one.meaning() for code, one in sections.items()}

@@ -14,6 +14,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from smsconnector.codes.actions import Action, Explanation, phrase
 from smsconnector.codes.command_status import MEANINGS, status_name
@@ -22,9 +23,18 @@ from smsconnector.codes.networks import GSM, SMPP, network_error
 from smsconnector.codes.twilio import TWILIO
 from smsconnector.codes.words import OWN, WORDS, explain_state
 
-__all__ = ["ANY", "Action", "Codes", "Explanation", "explain", "explain_state", "knows", "phrase"]
+__all__ = ["ANY", "Action", "Codes", "Explanation", "OwnMeaning", "explain", "explain_state", "knows", "phrase"]
 
-OwnCodes = Mapping[str, Explanation]  # by the code as it stands in a report: "8" is 8, and "008" is another one
+
+class OwnMeaning(NamedTuple):
+    """What the configuration says of a code, by the way on which it came: in a receipt or a notification, or in the
+    refusal of a submit. Some providers number both from 1 on."""
+
+    told: Explanation
+    refused: Explanation
+
+
+OwnCodes = Mapping[str, OwnMeaning]  # by the code as it stands in a report: "8" is 8, and "008" is another one
 _NOTHING: OwnCodes = {}
 _NO_ERROR = Explanation("The network reports no error.", None)
 _LONGEST_SHOWN = 40  # characters of a code that nobody knows
@@ -39,11 +49,11 @@ class Codes:
     numbers: str = "http"
     own: Mapping[str, OwnCodes] = field(default_factory=dict)
 
-    def configured(self, code: str, account: str | None) -> Explanation | None:
+    def configured(self, code: str, account: str | None, was_taken: bool) -> Explanation | None:
         """What the configuration says of it; without an account, what it says for any."""
-        if account is not None:
-            return self.own.get(account, _NOTHING).get(code)
-        return next((one[code] for one in self.own.values() if code in one), None)
+        accounts = self.own.values() if account is None else (self.own.get(account, _NOTHING),)
+        found = next((one[code] for one in accounts if code in one), None)
+        return None if found is None else found.told if was_taken else found.refused
 
 
 ANY = Codes()
@@ -70,7 +80,7 @@ def explain(
     :param word: the status word of the receipt, where it is known: it tells something if nobody knows the code.
     """
     text = str(code)
-    found = codes.configured(text, account) if codes.own else None
+    found = codes.configured(text, account, was_taken) if codes.own else None
     if found is None:
         found = _of_words(text, was_taken) if isinstance(code, str) else None
     if found is None and codes.numbers == "smpp":

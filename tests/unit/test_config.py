@@ -79,14 +79,15 @@ class ConfigurationCase(SynchronousTestCase):
             "secret}",
             """secret, codes: {"069": {text: " On the list ", action: recipient_opted_out}}}
       - {name: b, endpoint: "tcp:127.0.0.1:2775", system_id: me, codes: {"069": {text: Other., action: retry_later},
-         UNDELIV: {text: No., action: call_the_carrier}}}
+         UNDELIV: {text: No., action: call_the_carrier, refused: {text: R, action: fix_the_text}}}}
       - {name: c, endpoint: "tcp:other:2775", system_id: me}""",
         )
         codes = parse(text).channels["smpp"].codes_of("smpp")
         self.assertEqual(codes.numbers, "smpp")
         listed = Explanation("On the list.", CodeAction.RECIPIENT_OPTED_OUT)
-        self.assertEqual(codes.own["me@127.0.0.1:2775"]["069"], listed)
-        self.assertEqual(codes.own["me@127.0.0.1:2775"]["UNDELIV"].text, "No.")
+        self.assertEqual(codes.own["me@127.0.0.1:2775"]["069"], (listed, listed))
+        told, refused = codes.own["me@127.0.0.1:2775"]["UNDELIV"]
+        self.assertEqual((told.text, refused), ("No.", Explanation("R.", CodeAction.FIX_THE_TEXT)))
         self.assertEqual(codes.own["me@other:2775"], {})
         knows = parse(text).end_rules.knows
         self.assertTrue(knows("smpp", "069") and knows("gone", "070"))
@@ -116,7 +117,7 @@ class ConfigurationCase(SynchronousTestCase):
         http = f"channels: {{t: {{type: http, request: {{url: 'http://h/{{{{to}}}}'}}, codes: {codes}}}}}"
         for text, numbers in ((twilio, "twilio"), (http, "http")):
             found = parse(text).channels["t"].codes_of("t")
-            self.assertEqual((found.numbers, found.own["t"]["30007"].text), (numbers, "Our links are filtered."))
+            self.assertEqual((found.numbers, found.own["t"]["30007"].told.text), (numbers, "Our links are filtered."))
 
     def test_opt_out(self) -> None:
         """Off unless it is there; what is wrong with its words is said."""

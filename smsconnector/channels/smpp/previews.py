@@ -13,15 +13,17 @@ from smsconnector.smpp.constants import CommandId, describe_data_coding
 from smsconnector.smpp.pdu import PDU, decode, with_body
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
 
-MOST_WAYS = 64  # binds that are told of
+MOST_WAYS = 16  # binds that are told of: to render many segments for many binds takes time
 
 
 def preview(binds: Sequence[Bind], in_use: Sequence[Bind], chosen: Bind | None, segments: Sequence[Segment]) -> Preview:
     """``in_use`` are those of ``binds`` that are up and take something; ``chosen`` is the next, None if none has
     room."""
     rendered: list[tuple[SubmitSettings, list[PDU]]] = []
-    ways = []
-    for bind in binds[:MOST_WAYS]:
+    ways, told = [], list(binds[:MOST_WAYS])
+    if chosen is not None and chosen not in told:
+        told[-1] = chosen
+    for bind in told:
         settings = bind.settings.submit
         pdus = next((some for other, some in rendered if other == settings), None)
         if pdus is None:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from smsconnector.channels.smpp.bind import BindSettings
 from smsconnector.code_sections import CodeSections, own_codes
-from smsconnector.codes import Codes, Explanation
+from smsconnector.codes import Codes, OwnMeaning
 from smsconnector.errors import AddressError
 from smsconnector.hook_sections import Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
@@ -270,7 +270,7 @@ class SMPPChannelSection(ChannelSection):
 
     def codes_of(self, name: str) -> Codes:
         """Binds of one account share what they say; the first that has a code says what it means."""
-        own: dict[str, dict[str, Explanation]] = {}
+        own: dict[str, dict[str, OwnMeaning]] = {}
         for bind in self.binds:
             own[account_of(bind)] = own_codes(bind.codes) | own.get(account_of(bind), {})
         return Codes("smpp", own)

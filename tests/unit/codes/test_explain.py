@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector import lifecycle
 from smsconnector.channels.twilio.codes import CODES, STATUSES
-from smsconnector.codes import Action, Codes, Explanation, explain, explain_state, knows
+from smsconnector.codes import Action, Codes, Explanation, OwnMeaning, explain, explain_state, knows
 from smsconnector.codes.actions import by_code, phrase, sentence
 from smsconnector.codes.command_status import MEANINGS, Status, describe_status
 from smsconnector.codes.http_statuses import STATUSES as HTTP_STATUSES
@@ -178,7 +178,7 @@ class WaysCase(SynchronousTestCase):
 
     def test_configured(self) -> None:
         """What the configuration says counts first: a number and its digits are one code, leading zeros are not."""
-        codes = Codes("smpp", {"a": {"069": LISTED, "11": LISTED, "EXPIRED": LISTED}, "b": {}})
+        codes = Codes("smpp", {"a": dict.fromkeys(("069", "11", "EXPIRED"), OwnMeaning(LISTED, LISTED)), "b": {}})
         for code, account, is_it in (
             ("069", "a", True),
             ("069", None, True),
@@ -192,6 +192,13 @@ class WaysCase(SynchronousTestCase):
             self.assertEqual(explain(code, codes, account=account) == LISTED, is_it, (code, account))
         self.assertTrue(knows("069", codes))
         self.assertFalse(knows("069", OF_SMPP))
+
+    def test_configured_by_the_way(self) -> None:
+        """Vonage's 9 is "no credit" in a refusal, and "wants no texts" in a report."""
+        credit = Explanation("No credit.", Action.CALL_THE_CARRIER)
+        codes = Codes(own={"v": {"9": OwnMeaning(LISTED, credit)}})
+        self.assertEqual(explain("9", codes, account="v"), LISTED)
+        self.assertEqual(explain("9", codes, account="v", was_taken=False), credit)
 
     def test_numbers_of_http(self) -> None:
         """A provider without a table of its own has HTTP's statuses; 21610 is no code there."""

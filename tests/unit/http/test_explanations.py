@@ -7,7 +7,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.codes import Action, Codes, Explanation
+from smsconnector.codes import Action, Codes, Explanation, OwnMeaning
 from smsconnector.health import Health
 from smsconnector.lifecycle import EndRules
 from smsconnector.messages import Finality, Outcome, Receipt, Verdict
@@ -21,7 +21,7 @@ OWN = Explanation("On the regulator's list.", Action.RECIPIENT_OPTED_OUT)
 
 @both_ways
 class ExplainedCase(DoorCase):
-    codes = Codes("smpp", {"a": {"069": OWN}})
+    codes = Codes("smpp", {"a": {"069": OwnMeaning(OWN, OWN)}})
 
     def ended(self, code: int | str | None, finality: Finality | None = None) -> Any:
         """The resource of a message that was refused with the code, or, with a finality, told of by a receipt."""

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels.http.provider import Surface, TemplateProvider, make_provider
 from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.channels.provider.results import Kind
+from smsconnector.codes import Action, explain
 from smsconnector.config import parse
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from tests.unit.channels.http.examples import ENVIRONMENT, EXAMPLES, Asked, Example
@@ -108,3 +109,23 @@ class ExamplesCase(SynchronousTestCase):
             for secret in secrets:
                 self.assertNotIn(secret, told, name)
             self.assertNotIn("UEE6PFBM", told, "the credentials of basic")
+
+    def test_codes_are_explained(self) -> None:
+        """Where an example has ``codes``, every code that its rules name is among them, for refusals; and there are two
+        meanings where the provider numbers its reports from 1 on as well."""
+        for name, listed in (("vonage", range(1, 34)), ("telnyx", range(40001, 40016))):
+            section, _ = read_example(name)
+            codes = section.codes_of(name)
+            written = (FOLDER / f"{name}.yaml").read_text("utf-8")
+            ruled = {
+                one
+                for rule in re.findall(r"(?:in|equals): (\[[\d, ]+\]|\d+)\}", written)
+                for one in map(int, re.findall(r"\d+", rule))
+                if one in listed
+            }
+            self.assertGreater(len(ruled), 3, name)
+            for code in ruled:
+                self.assertTrue(explain(str(code), codes, account=name, was_taken=False).is_known, (name, code))
+        vonage = read_example("vonage")[0].codes_of("vonage")
+        told, refused = (explain("9", vonage, account="vonage", was_taken=taken) for taken in (True, False))
+        self.assertEqual((told.action, refused.action), (Action.RECIPIENT_OPTED_OUT, Action.FIX_THE_CONFIGURATION))

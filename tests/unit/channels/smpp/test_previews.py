@@ -1,6 +1,7 @@
 """How a text would go out over several binds: which one is next, at what rate, and what is in the way."""
 
 from smsconnector.channels.previews import Preview
+from smsconnector.channels.smpp.previews import MOST_WAYS
 from smsconnector.messages import Segment
 from smsconnector.smpp.submit import SubmitSettings
 from tests.unit.channels.smpp.test_routes import RoutesCase
@@ -101,3 +102,10 @@ class PreviewCase(RoutesCase):
         self.build({"to": ("4670",)}, {})
         self.assertEqual(self.next("46700000001", "4670"), ["smpp/b0"])
         self.assertEqual(self.next(), ["smpp/b1"])
+
+    def test_very_many(self) -> None:
+        """Of fifty binds sixteen are told of, and the one that is next is among them."""
+        self.build(*[{"priority": 50 - place} for place in range(50)])
+        ways = self.preview().ways
+        self.assertEqual(len(ways), MOST_WAYS)
+        self.assertEqual(self.next(), ["smpp/b49"])
