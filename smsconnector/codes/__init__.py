@@ -138,8 +138,7 @@ def _unknown(code: int | str, codes: Codes, was_taken: bool) -> Explanation:
     shown = _shown(code)
     if isinstance(code, int) and codes.numbers == "smpp" and not was_taken:
         shown = status_name(code)
-    like = network_error(int(code)) if codes.numbers == "smpp" and _is_number(code) else None
-    hint = f" (at SMSCs that use the errors of GSM: {phrase(like.text)})" if like is not None else ""
+    hint = _like_gsm(code) if codes.numbers == "smpp" else ""
     return Explanation(
         f"{shown} is a code of the carrier's own{hint}: ask what it means, and add it to codes in the configuration.",
         Action.CALL_THE_CARRIER,
@@ -147,6 +146,12 @@ def _unknown(code: int | str, codes: Codes, was_taken: bool) -> Explanation:
     )
 
 
-def _is_number(code: int | str) -> bool:
-    """Whether it is an ``err`` that may be a number of GSM 09.02."""
-    return isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 4
+def _like_gsm(code: int | str) -> str:
+    """What an ``err`` would mean if it were a number of GSM 09.02, as it is at some SMSCs: a hint, where that would be
+    about the number or its handset."""
+    if not (isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 4):
+        return ""
+    like = network_error(int(code))
+    if like is None or like.action is Action.CALL_THE_CARRIER:
+        return ""
+    return f" (at SMSCs that use the errors of GSM: {phrase(like.text)})"

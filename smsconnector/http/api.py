@@ -93,7 +93,7 @@ class API:
             idempotency_hours=settings.idempotency_hours,
         )
         batches = Batches(send, gate, settings)
-        explain = Explain(send=send, outlets=outlets, reader=reader)
+        explain = Explain(send=send, gate=gate, outlets=outlets, reader=reader)
         self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
             channels=outlets,

@@ -34,7 +34,7 @@ from smsconnector.http.batch_items import Elements, Lines
 from smsconnector.http.idempotency import FIELD
 from smsconnector.http.recipients import Recipients
 from smsconnector.http.requests import Fields, NotJSON, SendRequest, json_object, read_send
-from smsconnector.http.send import Send
+from smsconnector.http.send import Send, closed
 from smsconnector.messages import Message
 from smsconnector.sms.segmentation import Split
 from smsconnector.store.repeats import First
@@ -82,7 +82,9 @@ class Batches:
 
     def stream(self, request: HTTPRequest, answer: AnswerInPieces) -> "Batch":
         """Raises InvalidRequest if nothing of it can be accepted."""
-        self.send.check_gate()
+        code, reason = self.gate.answer()
+        if code:
+            raise closed(code, reason)
         _check_encodings(request)
         if idempotency.HEADER in request.headers:
             raise InvalidRequest(

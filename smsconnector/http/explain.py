@@ -15,37 +15,40 @@ from smsconnector.errors import StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.answers import GiveAnswer, HTTPRequest
 from smsconnector.http.requests import parse_send
-from smsconnector.http.send import Send
+from smsconnector.http.send import Send, closed
 from smsconnector.messages import Message, Segment
 from smsconnector.sms import measuring
 from smsconnector.sms.segmentation import Split, unmarked
 from smsconnector.store.measures import Outlook, Prospect
 from smsconnector.store.reader import IReader
+from smsconnector.walks.admission import Gate
 from smsconnector.walks.forecast import forecast
 from smsconnector.walks.outlet import Outlet
 
 
 class Explain:
-    """The handler. ``send`` is that of ``/send``."""
+    """The handler. ``send`` is that of ``/send``, and ``gate`` its gate."""
 
-    def __init__(self, *, send: Send, outlets: Mapping[str, Outlet], reader: IReader) -> None:
-        self._send, self._outlets, self._reader = send, outlets, reader
+    def __init__(self, *, send: Send, gate: Gate, outlets: Mapping[str, Outlet], reader: IReader) -> None:
+        self._send, self._gate, self._outlets, self._reader = send, gate, outlets, reader
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with what would be; the refusals of ``/send``."""
-        self._send.check_gate()
+        code, reason = self._gate.answer()
+        if code:
+            raise closed(code, reason)
         asked = parse_send(request.body, request.content_type)
         message, submitter, split = self._send.message_of(asked, self._send.wall_clock.both_milliseconds(), Outlet.cut)
         outlet = self._outlets[message.channel]
         prefix = outlet.prefix_of(submitter)
         preview = outlet.channel.preview(prefix, _segments(message))
-        said = _text(asked.body, split, outlet) | _route(message, preview, prefix, outlet)
+        said = _addressed(message, prefix) | _text(asked.body, split, outlet) | _ways(preview, outlet)
 
         def found(prospect: Prospect | None, _error: StoreError | None) -> None:
             wait = forecast(
                 preview,
                 prospect,
-                under_way=submitter.under_way,
+                under_way=len(submitter.submitted),
                 segments=len(split.segments),
                 is_running=bool(submitter.running),
             )
@@ -130,14 +133,15 @@ def _transliteration(body: str, split: Split, outlet: Outlet) -> dict[str, Any] 
     }
 
 
-def _route(message: Message, preview: Preview, prefix: str, outlet: Outlet) -> dict[str, Any]:
-    """Where it would go."""
+def _addressed(message: Message, prefix: str) -> dict[str, Any]:
+    """From whom to whom, and by which route."""
+    return {"To": message.destination, "From": message.source, "channel": message.channel, "Route": prefix}
+
+
+def _ways(preview: Preview, outlet: Outlet) -> dict[str, Any]:
+    """How it would go out, and where it would go instead."""
     fall_back = outlet.fall_back
     return {
-        "To": message.destination,
-        "From": message.source,
-        "channel": message.channel,
-        "Route": prefix,
         "Binds": [_way(one) for one in preview.ways],
         "FallBack": None if fall_back.channel is None else {"channel": fall_back.channel, "After": fall_back.after},
     }

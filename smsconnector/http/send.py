@@ -47,7 +47,9 @@ class Send:
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 after the commit, with the MessageSID and where to ask for the message. 503 if the gate is closed or
         the store can't write, 400 if the body is not right: then nothing was accepted."""
-        self.check_gate()
+        code, reason = self._gate.answer()
+        if code:
+            raise closed(code, reason)
         send = parse_send(request.body, request.content_type)
         message, submitter, split = self.message_of(send, self.wall_clock.both_milliseconds(), Outlet.cut)
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
@@ -63,12 +65,6 @@ class Send:
                 answer(replies.STORE_FAILED)
 
         submitter.accept(message, written)
-
-    def check_gate(self) -> None:
-        """InvalidRequest if nothing can be accepted now."""
-        code, reason = self._gate.answer()
-        if code:
-            raise InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)
 
     def _accept_once(
         self,
@@ -148,3 +144,8 @@ class Send:
 def as_first(message: Message, first: First) -> Message:
     """The message that was made of the same request before."""
     return replace(message, sid=first.sid, accepted_at=first.accepted_at, expires_at=first.expires_at)
+
+
+def closed(code: str, reason: str) -> InvalidRequest:
+    """What the gate says, as the client's error."""
+    return InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503)

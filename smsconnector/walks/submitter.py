@@ -87,10 +87,10 @@ class Submitter(Service):
             claims=None if policy.resend else self._claims,
             ended=self.pump,
         )
-        self._submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
+        self.submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
         parts = (self._ready, self._lanes, self._pauses, self._obsolete, self._strict)
-        self.held = Withdrawals(*parts, self._submitted, backlog, self.pump)
-        self.whereabouts = Whereabouts(channel, self._pauses, self._submitted)
+        self.held = Withdrawals(*parts, self.submitted, backlog, self.pump)
+        self.whereabouts = Whereabouts(channel, self._pauses, self.submitted)
         self._recording = self._recording_late = 0  # outcomes of segments, and late responses, that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
         self._pump_call: IDelayedCall | None = None
@@ -229,21 +229,16 @@ class Submitter(Service):
 
     def _give(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Hand these to the channel; those that found no room come back."""
-        self._submitted |= {one.id: one for one in segments}
+        self.submitted |= {one.id: one for one in segments}
         left = self._channel.submit(segments)
         for one in left:
-            del self._submitted[one.id]
+            del self.submitted[one.id]
         return left
-
-    @property
-    def under_way(self) -> int:
-        """How many segments are with the channel, or their outcome is not on disk yet."""
-        return len(self._submitted)
 
     def overdue(self, now_ms: int) -> set[int]:
         """The ids of the messages past their lifetime of which a segment is with the channel, or was and its outcome is
         not on disk yet."""
-        return {one.message_id for one in self._submitted.values() if one.expires_at <= now_ms}
+        return {one.message_id for one in self.submitted.values() if one.expires_at <= now_ms}
 
     def _put_back(self, segments: Sequence[Segment]) -> None:
         """The channel found no room for these after all."""
@@ -290,7 +285,7 @@ class Submitter(Service):
         """The network took none of these: they are sent again, after the stop by the next process."""
         segments = tuple(segments)
         for one in segments:
-            self._submitted.pop(one.id, None)
+            self.submitted.pop(one.id, None)
         if self.running:
             self._throttled.add(segments)
         else:
@@ -324,7 +319,7 @@ class Submitter(Service):
             ids = [outcome.segment.id for outcome, _ in decided]
             self._ready.leave(ids)
             for one in ids:
-                self._submitted.pop(one, None)
+                self.submitted.pop(one, None)
             if ended:
                 self._messages_end(ended, decided)
             self.pump()
@@ -337,11 +332,11 @@ class Submitter(Service):
         segment, decided = outcome.segment, [(outcome, 0)]
         self._obsolete.add_taken(segment.id)
         self._recording_late += 1
-        self._submitted[segment.id] = segment
+        self.submitted[segment.id] = segment
 
         def recorded(ended: list[int] | None, _error: StoreError | None) -> None:
             self._recording_late -= 1
-            self._submitted.pop(segment.id, None)
+            self.submitted.pop(segment.id, None)
             if ended:
                 self._messages_end(ended, decided)
             if self._strict is not None:

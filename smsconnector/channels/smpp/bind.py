@@ -119,7 +119,7 @@ class Bind(Service):
         pace: Pace | None = None,
     ) -> None:
         self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
-        self._pace = pace or Pace(0.0, clock.seconds())
+        self.pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
         self._title = f"bind {channel.name}/{settings.name}"  # in the log
@@ -190,11 +190,6 @@ class Bind(Service):
         return Part(title, "bound") if self.bound else Part(title, "down", self._link.why)
 
     @property
-    def pace(self) -> Pace:
-        """How fast it may submit; parallel sessions share one."""
-        return self._pace
-
-    @property
     def bound(self) -> bool:
         return self._protocol is not None and self._protocol.session.state is smpp.State.BOUND
 
@@ -217,7 +212,7 @@ class Bind(Service):
         room = session.room
         if room <= 0:
             return 0
-        allowed = self._pace.available(self.clock.seconds(), session.outstanding)
+        allowed = self.pace.available(self.clock.seconds(), session.outstanding)
         if allowed <= 0:
             self._come_again()
         if self._refusals.in_a_row >= MANY:
@@ -227,7 +222,7 @@ class Bind(Service):
     def _come_again(self) -> None:
         """The pace allows nothing now: tell the channel when it does."""
         if self._wake is None and self.running:
-            delay = max(0.01, self._pace.wait(self.clock.seconds()))
+            delay = max(0.01, self.pace.wait(self.clock.seconds()))
             self._wake = self.clock.callLater(delay, self._woken)
 
     def _woken(self) -> None:
@@ -237,7 +232,7 @@ class Bind(Service):
     def submit(self, segment: Segment, owner: SubmitOwner) -> None:
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
-        self._pace.submitted()
+        self.pace.submitted()
         if self._submits_at is None:
             self._submits_at = self._channel.wall_clock.steady_milliseconds()
         self._protocol.submit(self._renderer.body(segment, self._submits_at), (segment, owner))
@@ -288,7 +283,7 @@ class Bind(Service):
             segment, owner = event.token
             owner.late(self._taken(segment, event.message_id, event.sequence))
         elif isinstance(event, smpp.Congestion):
-            self._pace.congested(self.clock.seconds(), event.percent)
+            self.pace.congested(self.clock.seconds(), event.percent)
         elif isinstance(event, smpp.Closed):
             self._ended = self._ended or (event.reason, 0.0)
             outcomes += [self._unknown(token, MOVE_OVER) for token in event.outstanding]
@@ -309,7 +304,7 @@ class Bind(Service):
         account = self.settings.account
         now = self.clock.seconds()
         if event.status == Status.ESME_ROK:
-            self._pace.taken(segment.throttles)
+            self.pace.taken(segment.throttles)
             self._refusals.in_a_row = 0
             outcomes.append((owner, self._taken(segment, event.message_id, event.sequence, int(event.waited * 1000))))
             return
@@ -317,14 +312,14 @@ class Bind(Service):
         what = f"submit_sm answered with {describe_status(event.status)}"
         self._tally.count(what, f"to {masked(segment.destination)}")
         if rule.action is Action.THROTTLE:
-            self._pace.refused(now, segment.throttles)
+            self.pace.refused(now, segment.throttles)
             owner.wait_again(segment)
             return
         if rule.action is Action.PAUSE:
-            self._pace.pause(now, rule.delay or PAUSE)
+            self.pace.pause(now, rule.delay or PAUSE)
             owner.wait_again(segment)
             return
-        self._pace.taken(segment.throttles)
+        self.pace.taken(segment.throttles)
         if rule.action is Action.REBIND:
             self._ended = (f"the SMSC answered submit_sm with {describe_status(event.status)}", 0.0)
             self.clock.callLater(0, protocol.unbind)

@@ -164,7 +164,8 @@ class WaysCase(SynchronousTestCase):
         found = explain("001", OF_SMPP)
         self.assertEqual((found.action, found.is_known), (Action.CALL_THE_CARRIER, False))
         self.assertIn("nobody has this number", found.text)
-        self.assertNotIn("GSM", explain("0x1F", OF_SMPP).text)
+        for code in ("0x1F", "003", "0x1F", "12345"):
+            self.assertNotIn("GSM", explain(code, OF_SMPP).text, "nothing that would help")
 
     def test_by_the_word(self) -> None:
         """Where nobody knows ``err``, the word of the receipt tells what it can; the code counts as unknown all the

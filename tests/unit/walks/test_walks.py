@@ -754,14 +754,14 @@ class LifetimeCase(WalkCase):
         self.channel.answer(Outcome(segment, Verdict.RETRY, ACCOUNT, code=8))
         self.advance(12)
         self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_EXPIRED])
-        self.assertEqual((len(self.channel.submitted), self.submitter._submitted), (1, {}))
+        self.assertEqual((len(self.channel.submitted), self.submitter.submitted), (1, {}))
 
     def test_throttled(self) -> None:
         """The same for what the network has throttled."""
         self.channel.throttle(self.overdue())
         self.advance(12)
         self.assertEqual([one["ProviderStatusCode"] for one in self.reports()], [CODE_EXPIRED])
-        self.assertEqual((len(self.channel.submitted), self.submitter._submitted), (1, {}))
+        self.assertEqual((len(self.channel.submitted), self.submitter.submitted), (1, {}))
 
     def test_outcome_that_is_not_written_yet(self) -> None:
         """Taken, and the disk was full at that time: what memory knows counts."""
@@ -813,7 +813,7 @@ class HoldCase(WalkCase):
         self.settle()
         self.assertEqual([one["DeliveryStatus"] for one in self.reports()], ["DELIVERED"])
         self.assertEqual(len(self.channel.submitted), 1)
-        self.assertFalse(self.submitter._ready.holds_segments or self.submitter._submitted)
+        self.assertFalse(self.submitter._ready.holds_segments or self.submitter.submitted)
 
     def test_no_late_response(self) -> None:
         """After the grace it is UNKNOWN, and it was sent once."""

@@ -69,7 +69,7 @@ class PreviewCase(RoutesCase):
         self.assertIsNone(self.preview().rate)
         self.limit(10.0, 5.0, 1.0)
         self.assertEqual(self.preview().rate, 16.0)
-        self.channel.binds[1]._pace = self.channel.binds[0].pace
+        self.channel.binds[1].pace = self.channel.binds[0].pace
         self.assertEqual(self.preview().rate, 11.0)
         self.peers[2].wires.refuse = True
         self.peers[2].wires.cut()
