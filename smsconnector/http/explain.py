@@ -42,7 +42,7 @@ class Explain:
         outlet = self._outlets[message.channel]
         prefix = outlet.prefix_of(submitter)
         preview = outlet.channel.preview(prefix, _segments(message))
-        said = _addressed(message, prefix) | _text(asked.body, split, outlet) | _ways(preview, outlet)
+        said = _addressed(message, prefix) | _text(asked.body, split, outlet, preview) | _ways(preview, outlet)
 
         def found(prospect: Prospect | None, _error: StoreError | None) -> None:
             wait = forecast(
@@ -82,8 +82,9 @@ def _segments(message: Message) -> list[Segment]:
     ]
 
 
-def _text(body: str, split: Split, outlet: Outlet) -> dict[str, Any]:
+def _text(body: str, split: Split, outlet: Outlet, preview: Preview) -> dict[str, Any]:
     """What became of the text."""
+    is_coded_here = any(way.data_codings for way in preview.ways)
     return {
         "Body": "".join(split.segments),
         "Alphabet": unmarked(split.alphabet)[0],
@@ -91,7 +92,7 @@ def _text(body: str, split: Split, outlet: Outlet) -> dict[str, Any]:
         "Units": measuring.unit(split),
         "Segments": [
             {"Number": number, "Text": one.text, "Length": one.units, "Left": one.left}
-            for number, one in enumerate(measuring.measured(split), 1)
+            for number, one in enumerate(measuring.measured(split, is_coded_here), 1)
         ],
         "Parts": measuring.parts(split),
         "UCS2Because": _characters(body, split.forced_by),

@@ -52,10 +52,10 @@ def unit(split: Split) -> str:
     return _UNITS.get(alphabets.shifts(unmarked(split.alphabet)[0])[0], "septets")
 
 
-def measured(split: Split) -> list[Measured]:
-    """Each segment."""
+def measured(split: Split, is_cut_for_network: bool = True) -> list[Measured]:
+    """Each segment. ``is_cut_for_network``: no segment holds more than one submit_sm; False: a provider cuts them."""
     alphabet, cut_for = unmarked(split.alphabet)
-    most = capacity(alphabet, "single" if len(split.segments) == 1 else cut_for)
+    most = capacity(alphabet, "single" if len(split.segments) == 1 else cut_for) if is_cut_for_network else 0
     found = [(text, units_in(text, alphabet)) for text in split.segments]
     return [Measured(text, units, most - units if units <= most else None) for text, units in found]
 
@@ -63,9 +63,7 @@ def measured(split: Split) -> list[Measured]:
 def parts(split: Split) -> int:
     """How many segments reach the handset: more than were cut here, where the SMSC or the provider cuts."""
     alphabet, cut_for = unmarked(split.alphabet)
-    if len(split.segments) > 1:
-        return len(split.segments)
-    return segments_in(split.segments[0], alphabet, cut_for)
+    return sum(segments_in(text, alphabet, cut_for) for text in split.segments)
 
 
 def named(text: str, characters: str) -> Iterator[Named]:

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smsconnector.channels import IRoute, Listener, Part
-from smsconnector.channels.previews import Preview, Way, WireAddress
+from smsconnector.channels.previews import DataCoding, Preview, Way, WireAddress
 from smsconnector.errors import StoreError, StoreUnavailable
 from smsconnector.messages import Event, Message, Outcome, Segment
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
@@ -164,7 +164,8 @@ class FakeChannel(Service):
 
     def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
         source, number = WireAddress(segments[0].source or "", 5, 0), WireAddress(segments[0].destination, 1, 1)
-        return Preview([Way("smpp/a", "bound", "", True, source, number)], self.rate, self.obstacle)
+        codings = (DataCoding(0, "the SMSC's default alphabet, here gsm7"),)
+        return Preview([Way("smpp/a", "bound", "", True, source, number, codings)], self.rate, self.obstacle)
 
     def capacity(self, taken: int = 0) -> int:
         return self.window - len(self.under_way)

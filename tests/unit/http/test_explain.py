@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.channels import ListenerOf
+from smsconnector.channels import ListenerOf, Surroundings
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.channels.smpp.making import cutter
 from smsconnector.channels.smpp.settings import SMPPChannelSection, bind_settings
+from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import parse
 from smsconnector.net.link import BackOff
 from smsconnector.simulator.behaviour import Behaviour
@@ -79,7 +80,7 @@ class ExplainCase(DoorCase):
                             "Next": True,
                             "From": {"Address": "ACME", "TON": 5, "NPI": 0},
                             "To": {"Address": "923001234567", "TON": 1, "NPI": 1},
-                            "DataCodings": [],
+                            "DataCodings": [{"Number": 0, "Words": "the SMSC's default alphabet, here gsm7"}],
                         }
                     ],
                     "FallBack": None,
@@ -201,6 +202,63 @@ class ExplainCase(DoorCase):
         self.keys = ("k",)
         self.setUp()
         self.assertEqual(self.explain(To=TO, Body="hi").status, 401)
+
+
+PROVIDERS = """
+channels:
+  cloud: {type: twilio, account_sid: AC1, auth_token: x, from: "+13125550100", rate: 4}
+  shop:
+    type: http
+    from: ACME
+    maximum_length: 100
+    long_texts: split
+    request: {url: "https://sms.example/send", form: {to: "{{to}}", from: "{{from}}", text: "{{text}}"}}
+"""
+
+
+class ProvidersCase(DoorCase):
+    """Channels of HTTP providers say what they can."""
+
+    def make_outlets(self) -> dict[str, Outlet]:
+        maker = SubmitterMaker(self.clock, WallClock(self.now), self.writer, self.writer, 1)
+        outlets = {}
+        for name, section in parse(PROVIDERS).channels.items():
+
+            def make_channel(listener_of: ListenerOf, name: str = name, section: Any = section) -> Any:
+                around = Surroundings(self.clock, WallClock(self.now), Random(1), mock.Mock(), listener_of)
+                return CHANNEL_TYPES[section.type].make(name, section, around)
+
+            outlets[name] = make_outlet(name, section, make_channel, maker.make, Random(1))
+            outlets[name].start_submitters()
+        return outlets
+
+    def tearDown(self) -> None:
+        for one in self.outlets.values():
+            one.stop_submitters()
+
+    def test_what_they_say(self) -> None:
+        """Addresses as their request has them, without type and plan; parts as a network would count them."""
+        for channel, source, number in (
+            ("cloud", "+13125550100", "+923001234567"),
+            ("shop", "ACME", "923001234567"),
+        ):
+            said = self.send(EXPLAIN, To=TO, Body="it’s " + "x" * 300, channel=channel).json
+            (way,) = said["Binds"]
+            self.assertEqual((way["Name"], way["State"], way["DataCodings"]), (channel, "up", []))
+            self.assertEqual(way["From"], {"Address": source, "TON": None, "NPI": None})
+            self.assertEqual(way["To"], {"Address": number, "TON": None, "NPI": None})
+            self.assertEqual({one["Left"] for one in said["Segments"]}, {None})
+            self.assertEqual(len(said["Segments"]), 1 if channel == "cloud" else 4)
+            self.assertEqual(said["Parts"], 5 if channel == "cloud" else 7)
+            self.assertEqual(said["Alphabet"], "ucs2")
+            self.assertIsNotNone(said["Transliteration"])
+        self.assertEqual(self.send(EXPLAIN, To=TO, Body="hi", channel="cloud").json["Binds"][0]["Next"], True)
+
+    def test_too_long(self) -> None:
+        """What the provider would not take is refused as by /send."""
+        for path in (EXPLAIN, "/msg-client/send"):
+            answer = self.send(path, To=TO, Body="x" * 1601, channel="cloud")
+            self.assertEqual((answer.status, answer.error["code"]), (400, "text_too_long"))
 
 
 class ForecastCase(SynchronousTestCase):
