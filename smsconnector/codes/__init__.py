@@ -82,7 +82,7 @@ def explain(
     text = str(code)
     found = codes.configured(text, account, was_taken) if codes.own else None
     if found is None:
-        found = _of_words(text, was_taken) if isinstance(code, str) else None
+        found = _of_words(text, was_taken) if isinstance(code, str) else None if code else _NO_ERROR
     if found is None and codes.numbers == "smpp":
         found = _of_smpp(code, was_taken, network_type)
     elif found is None:

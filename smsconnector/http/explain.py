@@ -48,7 +48,7 @@ class Explain:
             wait = forecast(
                 preview,
                 prospect,
-                under_way=len(submitter.submitted),
+                under_way=outlet.queued_under_way(submitter),
                 segments=len(split.segments),
                 is_running=bool(submitter.running),
             )

@@ -249,7 +249,8 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
     def _count_codes(self, failed: Iterable[EndedMessage]) -> None:
         """Count the codes that nothing explains."""
         knows = self._rules.knows
-        unknown = [(one.channel, str(one.code)) for one in failed if not knows(one.channel, one.code or "")]
+        told = [(one.channel, one.code) for one in failed if one.code is not None]
+        unknown = [(channel, str(code)) for channel, code in told if not knows(channel, code)]
         if unknown:
             self._counts.count_unknown(unknown)
 

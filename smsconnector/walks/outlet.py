@@ -76,6 +76,7 @@ class Outlet:
     fall_back: FallBackTo = NOWHERE
     codes: Codes = ANY  # how the codes of its network are read
     can_opt_out: bool = False  # whether its customers can opt out by a word
+    may_repeat: bool = True  # the policy is ``resend``: on disk, what is with the channel is queued
 
     def submitter(self, destination: str) -> Submitter | None:
         """The submitter with the longest prefix that the number begins with; None if there is none."""
@@ -89,6 +90,11 @@ class Outlet:
     def prefix_of(self, submitter: Submitter) -> str:
         """The prefix of its route."""
         return next(prefix for prefix, one in self.submitters.items() if one is submitter)
+
+    def queued_under_way(self, submitter: Submitter) -> int:
+        """How many segments are with the channel, or have no outcome on disk yet, and are queued on disk all the same:
+        under ``hold`` they are claimed there."""
+        return len(submitter.submitted) if self.may_repeat else 0
 
     def cut(self, text: str) -> Split:
         """Cut a text into segments. Raises TextError."""
@@ -160,4 +166,5 @@ def make_outlet(
         return submitters[prefix]
 
     codes, can_opt_out = section.codes_of(name), section.opt_out is not None
-    return Outlet(make_channel(listener_of), submitters, section.lifetime, fall_back, codes, can_opt_out)
+    channel = make_channel(listener_of)
+    return Outlet(channel, submitters, section.lifetime, fall_back, codes, can_opt_out, may_repeat)

@@ -155,7 +155,9 @@ class WaysCase(SynchronousTestCase):
             self.assertNotEqual(OWN[word].text, WORDS[word].text)
 
     def test_no_error(self) -> None:
-        """``err:000`` of a receipt, in any width."""
+        """``err:000`` of a receipt, in any width; and the number 0, as HTTP providers write it."""
+        for codes in (OF_SMPP, OF_TWILIO, Codes()):
+            self.assertIsNone(explain(0, codes).action)
         for zeros in ("0", "000", "0000"):
             self.assertEqual(explain(zeros, OF_SMPP), Explanation("The network reports no error.", None))
 

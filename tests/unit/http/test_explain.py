@@ -1,6 +1,8 @@
 """``POST /send/explain``: it tells what ``/send`` does, refuses what that refuses, and does nothing."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +33,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
 from smsconnector.walks.forecast import forecast
 from smsconnector.walks.outlet import FallBackTo, Outlet, SubmitterMaker, make_outlet
+from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.wall_clock import WallClock
 from tests.unit.channels.smpp.test_channel import Wires
 from tests.unit.fakes import ask
@@ -189,6 +192,19 @@ class ExplainCase(DoorCase):
         self.assertEqual(
             self.explain(To=TO, Body="hi").json["EstimatedWait"], {"Seconds": None, "Reason": "It sleeps."}
         )
+
+    def test_backlog_under_hold(self) -> None:
+        """Under ``hold`` what is with the channel is claimed on disk, and no part of what is queued."""
+        self.writer.store.close()
+        self.make_policy = partial(RetryPolicy, resend=False)
+        self.setUp()
+        self.channel.window, self.channel.rate = 2, 10.0
+        outlet = self.outlets["smpp"]
+        self.outlets["smpp"] = replace(outlet, may_repeat=False)
+        for number in range(12):
+            self.send(To=f"+9230012345{number:02}", Body="hi")
+        self.assertEqual(len(self.channel.submitted), 2)
+        self.assertEqual(self.explain(To=TO, Body="hi").json["EstimatedWait"]["Seconds"], 1.0)
 
     def test_store_fails(self) -> None:
         """If the store can't be read, all else is told."""

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -75,6 +75,7 @@ class DoorCase(SynchronousTestCase):
     keys: tuple[str, ...] = ()
     hooks: Mapping[str, Hooks] = NO_HOOKS
     codes: Codes = ANY
+    make_policy: Callable[[], RetryPolicy] = RetryPolicy
     fast_lane = True
 
     def setUp(self) -> None:
@@ -107,7 +108,7 @@ class DoorCase(SynchronousTestCase):
         """One channel, of which the test says what becomes of each submit."""
         self.channel = FakeChannel()
         backlog = StoreBacklog("smpp", self.writer, self.writer, clock=self.clock, wall_clock=WallClock(self.now))
-        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=RetryPolicy())
+        submitter = Submitter(self.clock, WallClock(self.now), backlog, self.channel, policy=self.make_policy())
         self.channel.listener = submitter
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)
