@@ -159,7 +159,7 @@ class ProviderChannel(Service):
     def _make(self, segment: Segment, is_second: bool = False) -> None:
         """The request for it. ``is_second``: it is made with a new log-in, after the provider had asked for one."""
         try:
-            call = self._provider.call(segment, self._now_ms())
+            call = self._provider.call(segment, self._wall_clock.steady_milliseconds())
         except Exception:  # noqa: BLE001 — the edge: one text that can't be rendered must not stop the others
             self.log.failure("{channel}: no request could be made for a text", channel=self.name)
             call = Result(Kind.TEMPORARY, reason="no request could be made for it")
@@ -229,7 +229,7 @@ class ProviderChannel(Service):
         """Ask whether an earlier request for it was taken, if the provider can be asked."""
         call: HTTPCall | Result | Deferred[HTTPCall | Result] | None
         try:
-            call = self._provider.lookup(segment, self._now_ms())
+            call = self._provider.lookup(segment, self._wall_clock.steady_milliseconds())
         except Exception:  # noqa: BLE001 — the edge, as in _make
             self.log.failure("{channel}: a text could not be looked up", channel=self.name)
             call = Result(Kind.TEMPORARY, reason="it could not be looked up")
@@ -352,9 +352,6 @@ class ProviderChannel(Service):
         if self.running and self.capacity():
             self._listener.room()
         self._wait_for_room()
-
-    def _now_ms(self) -> int:
-        return self._wall_clock.steady_milliseconds()
 
 
 def _preview_of(part: Part, addresses: tuple[str | None, str], rate: float) -> Preview:

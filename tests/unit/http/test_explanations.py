@@ -23,7 +23,7 @@ OWN = Explanation("On the regulator's list.", Action.RECIPIENT_OPTED_OUT)
 class ExplainedCase(DoorCase):
     codes = Codes("smpp", {"a": {"069": OwnMeaning(OWN, OWN)}})
 
-    def ended(self, code: int | str | None, finality: Finality | None = None) -> Any:
+    def ended(self, code: int | str | None, finality: Finality | None = None, word: str = "X") -> Any:
         """The resource of a message that was refused with the code, or, with a finality, told of by a receipt."""
         sid = self.send(To="+923001234567", Body="hi").header("X-Message-SID")
         (segment,) = self.channel.under_way
@@ -32,7 +32,7 @@ class ExplainedCase(DoorCase):
         else:
             self.channel.answer(Outcome(segment, Verdict.ACCEPTED, "a", str(segment.id)))
             self.settle()
-            told = Receipt("a", str(segment.id), finality, cast(Any, code), "X", received_at=int(self.now() * 1000))
+            told = Receipt("a", str(segment.id), finality, cast(Any, code), word, received_at=int(self.now() * 1000))
             ask(self.writer.store, [ops.Receive((told,))])
         self.settle()
         return self.request("GET", f"/msg-client/messages/{sid}").json
@@ -55,6 +55,25 @@ class ExplainedCase(DoorCase):
             self.assertEqual(resource["ProviderStatusCode"], code)
             self.assertEqual(resource["Explanation"]["action"], action, (code, finality))
             self.assertIn(words, resource["Explanation"]["text"])
+
+    def test_by_the_word_of_the_receipt(self) -> None:
+        """An ``err`` that nobody knows beside a word that everybody knows."""
+        explained = self.ended("070", Finality.FAILED, "EXPIRED")["Explanation"]
+        self.assertEqual(explained["action"], "retry_later")
+        self.assertIn("070", explained["text"])
+
+    def test_in_a_list(self) -> None:
+        """What a search finds is explained in the same words."""
+        resource = self.ended("069", Finality.FAILED)
+        (found,) = self.request("GET", "/msg-client/messages?to=%2B923001234567").json["messages"]
+        self.assertEqual(found["Explanation"], resource["Explanation"])
+
+    def test_taken_back(self) -> None:
+        """A message that the application has cancelled: nothing is to be done."""
+        self.channel.window = 0
+        sid = self.send(To="+923001234567", Body="hi").header("X-Message-SID")
+        resource = self.request("DELETE", f"/msg-client/messages/{sid}").json
+        self.assertEqual((resource["ProviderStatusCode"], resource["Explanation"]["action"]), ("CANCELLED", None))
 
     def test_none_before_the_end(self) -> None:
         """A message without a code has no explanation, and the resource is as it was."""
