@@ -90,11 +90,12 @@ def _text(body: str, split: Split, outlet: Outlet, preview: Preview) -> dict[str
         "Alphabet": unmarked(split.alphabet)[0],
         "Encoding": measuring.described(split),
         "Units": measuring.unit(split),
-        "Segments": [
-            {"Number": number, "Text": one.text, "Length": one.units, "Left": one.left}
+        "Segments": len(split.segments),
+        "Parts": [
+            {"Number": number, "Body": one.text, "Length": one.units, "Left": one.left}
             for number, one in enumerate(measuring.measured(split, is_coded_here), 1)
         ],
-        "Parts": measuring.parts(split),
+        "NetworkParts": measuring.parts(split),
         "UCS2Because": _characters(body, split.forced_by),
         "Transliterated": _characters(body, split.transliterated),
         "Transliteration": _transliteration(body, split, outlet),
@@ -129,7 +130,7 @@ def _transliteration(body: str, split: Split, outlet: Outlet) -> dict[str, Any] 
     return {
         "Body": "".join(other.segments),
         "Segments": len(other.segments),
-        "Parts": parts,
+        "NetworkParts": parts,
         "Saves": measuring.parts(split) - parts,
     }
 

@@ -57,7 +57,7 @@ class ExplainCase(TestCase):
             _, said = yield self.ask("/send/explain", To="+923001234567", Body=text)
             self.assertEqual(self.network.taken, [])
             yield self.ask("/send", To="+923001234567", Body=text)
-            count = len(said["Segments"])
+            count = len(said["Parts"])
             yield until(partial(self.has_taken, count), 20)
             (bind,) = said["Binds"]
             taken = {(one.source, one.destination, one.data_coding) for one in self.network.taken}
@@ -65,7 +65,7 @@ class ExplainCase(TestCase):
             self.assertEqual((len(self.network.taken), taken), (count, {told}))
             self.assertEqual((bind["From"]["TON"], bind["To"]["TON"], bind["To"]["NPI"]), (3, 2, 1))
             self.assertEqual((said["OptedOut"], said["EstimatedWait"]["Reason"]), (False, None))
-            for one, entry in zip(said["Segments"], self.network.taken, strict=True):
+            for one, entry in zip(said["Parts"], self.network.taken, strict=True):
                 user_data = entry.short_message
                 if entry.esm_class & 0x40:
                     user_data = user_data[1 + user_data[0] :]

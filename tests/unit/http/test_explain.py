@@ -70,8 +70,9 @@ class ExplainCase(DoorCase):
                     "Alphabet": "gsm7",
                     "Encoding": "GSM 03.38 default alphabet (GSM-7)",
                     "Units": "septets",
-                    "Segments": [{"Number": 1, "Text": "hi", "Length": 2, "Left": 158}],
-                    "Parts": 1,
+                    "Segments": 1,
+                    "Parts": [{"Number": 1, "Body": "hi", "Length": 2, "Left": 158}],
+                    "NetworkParts": 1,
                     "UCS2Because": [],
                     "Transliterated": [],
                     "Transliteration": None,
@@ -102,7 +103,7 @@ class ExplainCase(DoorCase):
         """Each character that forced UCS-2, where it stands and what it is called; and what would be saved."""
         body = "“Hello” it’s " + "x" * 80
         said = self.explain(To=TO, Body=body).json
-        self.assertEqual((said["Alphabet"], said["Units"], said["Parts"]), ("ucs2", "UTF-16 code units", 2))
+        self.assertEqual((said["Alphabet"], said["Units"], said["NetworkParts"]), ("ucs2", "UTF-16 code units", 2))
         self.assertEqual(
             [(one["CodePoint"], one["Name"], one["Position"], one["Times"]) for one in said["UCS2Because"]],
             [
@@ -112,7 +113,7 @@ class ExplainCase(DoorCase):
             ],
         )
         near = '"Hello" it\'s ' + "x" * 80
-        self.assertEqual(said["Transliteration"], {"Body": near, "Segments": 1, "Parts": 1, "Saves": 1})
+        self.assertEqual(said["Transliteration"], {"Body": near, "Segments": 1, "NetworkParts": 1, "Saves": 1})
         self.assertIsNone(self.explain(To=TO, Body="سلام").json["Transliteration"])
 
     def test_what_is_left(self) -> None:
@@ -127,7 +128,7 @@ class ExplainCase(DoorCase):
             ("👍" * 36, [(66, 1), (6, 61)]),
         ):
             said = self.explain(To=TO, Body=body).json
-            self.assertEqual([(one["Length"], one["Left"]) for one in said["Segments"]], lengths)
+            self.assertEqual([(one["Length"], one["Left"]) for one in said["Parts"]], lengths)
 
     def test_characters_are_bounded(self) -> None:
         """A text of a hundred foreign characters names the first twenty."""
@@ -210,7 +211,7 @@ class ExplainCase(DoorCase):
         """If the store can't be read, all else is told."""
         self.writer.broken = True
         said = self.explain(To=TO, Body="hi").json
-        self.assertEqual((said["OptedOut"], said["EstimatedWait"]["Seconds"], said["Parts"]), (None, None, 1))
+        self.assertEqual((said["OptedOut"], said["EstimatedWait"]["Seconds"], said["NetworkParts"]), (None, None, 1))
         self.assertIn("can't be read", said["EstimatedWait"]["Reason"])
 
     def test_key(self) -> None:
@@ -263,9 +264,9 @@ class ProvidersCase(DoorCase):
             self.assertEqual((way["Name"], way["State"], way["DataCodings"]), (channel, "up", []))
             self.assertEqual(way["From"], {"Address": source, "TON": None, "NPI": None})
             self.assertEqual(way["To"], {"Address": number, "TON": None, "NPI": None})
-            self.assertEqual({one["Left"] for one in said["Segments"]}, {None})
-            self.assertEqual(len(said["Segments"]), 1 if channel == "cloud" else 4)
-            self.assertEqual(said["Parts"], 5 if channel == "cloud" else 7)
+            self.assertEqual({one["Left"] for one in said["Parts"]}, {None})
+            self.assertEqual(len(said["Parts"]), 1 if channel == "cloud" else 4)
+            self.assertEqual(said["NetworkParts"], 5 if channel == "cloud" else 7)
             self.assertEqual(said["Alphabet"], "ucs2")
             self.assertIsNotNone(said["Transliteration"])
         self.assertEqual(self.send(EXPLAIN, To=TO, Body="hi", channel="cloud").json["Binds"][0]["Next"], True)
@@ -406,7 +407,7 @@ class AgreesCase(DoorCase):
             return
         said = explained.json
         (found,) = ask(self.writer.store, [ops.Find(str(sent.header("X-Message-SID")))])
-        self.assertEqual([one["Text"] for one in said["Segments"]], [one.text for one in found.segments])
+        self.assertEqual([one["Body"] for one in said["Parts"]], [one.text for one in found.segments])
         self.assertEqual(
             (said["Alphabet"], said["To"], said["From"]),
             (found.alphabet.partition("/")[0], found.destination, found.source),
@@ -429,7 +430,7 @@ class AgreesCase(DoorCase):
 
     def check_lengths(self, said: Any) -> None:
         """The lengths are those of the octets on the wire, less what is no text."""
-        for one, pdu in zip(said["Segments"], self.wires.submits, strict=True):
+        for one, pdu in zip(said["Parts"], self.wires.submits, strict=True):
             user_data = pdu.tlv(Tag.message_payload) or pdu.fields["short_message"]
             if pdu.fields["esm_class"] & 0x40:
                 user_data = user_data[1 + user_data[0] :]
@@ -437,7 +438,7 @@ class AgreesCase(DoorCase):
                 self.assertEqual(one["Length"], len(user_data) // 2)
             elif said["Units"] == "septets" and pdu.fields["data_coding"] == 0 and self.is_unpacked:
                 self.assertEqual(one["Length"], len(user_data))
-            if said["Parts"] == len(said["Segments"]):
+            if said["NetworkParts"] == len(said["Parts"]):
                 self.assertGreaterEqual(one["Left"], 0)
 
     is_unpacked = True
@@ -480,7 +481,7 @@ class AgreesCase(DoorCase):
             saved = self.send(EXPLAIN, To=TO, Body=text).json["Transliteration"]
             self.with_(bind, "near")
             near = self.send(EXPLAIN, To=TO, Body=text).json
-            self.assertEqual((saved["Body"], saved["Parts"]), (near["Body"], near["Parts"]))
+            self.assertEqual((saved["Body"], saved["NetworkParts"]), (near["Body"], near["NetworkParts"]))
             self.assertTrue(near["Transliterated"])
 
     def test_down(self) -> None:
@@ -505,7 +506,7 @@ class AgreesCase(DoorCase):
         self.bind = "{throughput: 2}"
         self.setUp()
         said = self.send(EXPLAIN, To=TO, Body="x" * 700).json
-        self.assertEqual((len(said["Segments"]), said["EstimatedWait"]["Seconds"]), (5, 2.0))
+        self.assertEqual((len(said["Parts"]), said["EstimatedWait"]["Seconds"]), (5, 2.0))
 
     def tearDown(self) -> None:
         self.leave()
@@ -527,5 +528,5 @@ class NamesCase(SynchronousTestCase):
         said = case.send(EXPLAIN, To=TO, Body="hi").json
         self.assertEqual(set(example), set(said))
         self.assertEqual(set(example["Binds"][0]), set(said["Binds"][0]))
-        self.assertEqual(set(example["Segments"][0]), set(said["Segments"][0]))
+        self.assertEqual(set(example["Parts"][0]), set(said["Parts"][0]))
         case.writer.store.close()
