@@ -73,10 +73,10 @@ class ExplainCase(TestCase):
 
     @inlineCallbacks
     def test_explained_at_the_end(self) -> Any:
-        """Receipts with an err that the configuration has, and with one that it has not: what each means, and how often
-        the unknown one came."""
+        """Receipts with an err that the configuration has, and with one that it has not, which the word beside it
+        explains; and how often the unknown one came."""
         yield self.set_up()
-        ends = {"hi #reject": "recipient_opted_out", "hi #expire": "call_the_carrier", "hi": None}
+        ends = {"hi #reject": "recipient_opted_out", "hi #expire": "retry_later", "hi": None}
         for text, action in ends.items():
             headers, _ = yield self.ask("/send", To="+923001234567", Body=text)
             message: Any = {"FinalAt": None}
