@@ -111,10 +111,7 @@ class API:
             HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
             HTTPRoute("POST", "/send/explain", explain.post, "send", at_root=True),
             *webhooks.routes(),
-            HTTPRoute("GET", "/messages", messages.search, "read"),
-            HTTPRoute("GET", "/messages/<sid>", messages.one, "read"),
-            HTTPRoute("GET", "/messages/<sid>/timeline", messages.timeline, "read"),
-            HTTPRoute("DELETE", "/messages/<sid>", messages.cancel, "send"),
+            *messages.routes(),
             HTTPRoute("GET", "/health", lookups.health, "health", at_root=True),
         )
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from smsconnector.codes import ANY
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies, resources
-from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest
+from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.queries import parse_search
 from smsconnector.store import operations as ops
 from smsconnector.store.finding import FindTimeline, FoundMessage, Page, Timeline
@@ -39,6 +39,14 @@ class Messages:
     ) -> None:
         self._reader, self._outlets, self._cancelling = reader, outlets, cancelling
         self._path, self._elsewhere = path, elsewhere
+
+    def routes(self) -> tuple[HTTPRoute, ...]:
+        return (
+            HTTPRoute("GET", "/messages", self.search, "read"),
+            HTTPRoute("GET", "/messages/<sid>", self.one, "read"),
+            HTTPRoute("GET", "/messages/<sid>/timeline", self.timeline, "read"),
+            HTTPRoute("DELETE", "/messages/<sid>", self.cancel, "send"),
+        )
 
     def one(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message, 404 if there is none with this MessageSID, 503 if the store can't read, or another
