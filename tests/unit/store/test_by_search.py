@@ -51,6 +51,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
         self.process = 1
         self.next_id = 1
         self.segments: list[Segment] = []
+        self.of_several: set[int] = set()  # ids of segments that a provider took with several ids
         self.told: dict[str, str] = {}  # event_id -> body, of every event that was ever seen
         self.texts = 0
         # What has to be told once: channel, id, and sender and text of a text.
@@ -116,6 +117,8 @@ class LifeOfTheStore(RuleBasedStateMachine):
     @rule(data=st.data(), verdict=st.sampled_from(list(Verdict)))
     def outcome(self, data: Any, verdict: Verdict) -> None:
         segment = self.pick(data)
+        if verdict is Verdict.DONE and segment.id in self.of_several:
+            return  # who gives several ids tells of each, and is never done with the answer
         smsc_id = f"{1000 + segment.id}" if verdict is Verdict.ACCEPTED else None
         self.one(ops.Record(((Outcome(segment, verdict, ACCOUNT, smsc_id, 8), self.now + 1),), self.now))
 
@@ -142,6 +145,7 @@ class LifeOfTheStore(RuleBasedStateMachine):
     def several_ids(self, data: Any, ids: str, one_report: bool) -> None:
         segment = self.pick(data)
         first, *others = (f"{segment.id}-{one}" for one in ids)
+        self.of_several.add(segment.id)
         outcome = Outcome(segment, Verdict.ACCEPTED, "several", first)
         if others:
             outcome = OutcomeOfParts(
