@@ -39,10 +39,12 @@ def starters(peer: Peer, options: argparse.Namespace, broker: activemq.ActiveMQ 
     for tree, python in trees.values():
         environment(tree, python)
 
-    def of(tree: Path, python: Path) -> Starter:
-        return lambda with_receipt: Ours(peer, with_receipt, tree, broker=broker, python=python).start()
+    def of(tree: Path, python: Path, with_key: bool) -> Starter:
+        return lambda with_receipt: Ours(
+            peer, with_receipt, tree, broker=broker, python=python, with_key=with_key
+        ).start()
 
-    found = {name: of(*how) for name, how in trees.items()}
+    found = {name: of(*how, options.keys and name == "ours") for name, how in trees.items()}
     if "kannel" in options.peers:
         found["kannel"] = lambda _: Kannels(peer).start()
     return found
@@ -84,6 +86,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peers", nargs="*", default=[], choices=["kannel"], help="other gateways to measure")
     parser.add_argument("--against", type=Path, help="another checkout to compare with")
     parser.add_argument("--against-python", type=Path, help="another Python, of an environment with all we need")
+    parser.add_argument("--keys", action="store_true", help="ours has an API key with every request")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="3")
     parser.add_argument("--texts", type=int, default=20_000, help="messages of a run, 20000")

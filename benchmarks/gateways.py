@@ -76,16 +76,16 @@ def environment(tree: Path, python: Path = Path(sys.executable)) -> dict[str, st
     return found
 
 
-def send(text: str) -> bytes:
+def send(text: str, *headers: str) -> bytes:
     """A request to /send."""
     body = json.dumps({"To": f"+{PREFIX}{NUMBER}", "Body": text, "channel": "smpp"}, ensure_ascii=False)
-    return request("POST", "/msg-client/send", ["Content-Type: application/json"], body)
+    return request("POST", "/msg-client/send", ["Content-Type: application/json", *headers], body)
 
 
 class Ours:
     """The connector of a checkout, run by ``python``. ``broker``: a real one that it tells instead of ``peer``'s.
     ``http``: more of that section; ``bind``: of each bind. ``sessions``: so many binds ``peer`` has when it is up; 0:
-    its own."""
+    its own. ``with_key``: an API key has to come with every request."""
 
     tells_always = True
 
@@ -101,6 +101,7 @@ class Ours:
         http: Mapping[str, Any] | None = None,
         bind: Mapping[str, Any] | None = None,
         sessions: int = 0,
+        with_key: bool = False,
     ) -> None:
         wished = "final" if with_receipt else "none"
         uri = broker.uri if broker else f"tcp://127.0.0.1:{peer.stomp}"
@@ -124,6 +125,7 @@ class Ours:
         self._connector.environment = environment(tree, python)
         self._connector.python = python
         self.port, self.database = self._connector.port, self._connector.folder / "smsconnector.db"
+        self._headers = [f"X-API-Key: {self._new_key()}"] if with_key else []
         self._peer, self._sessions, self._broker = peer, sessions or binds, broker
         self.pids: list[int] = []
 
@@ -149,7 +151,19 @@ class Ours:
         self.stop()
 
     def template(self, text: str, with_receipt: bool) -> bytes:
-        return send(text)
+        return send(text, *self._headers)
+
+    def _new_key(self) -> str:
+        command = [str(self._connector.python), "-m", "smsconnector", "key", "new", "bench", "--scope", "send"]
+        done = subprocess.run(
+            [*command, "-c", "connector.yaml"],
+            cwd=self._connector.folder,
+            env=self._connector.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
 
     @property
     def has_real_broker(self) -> bool:

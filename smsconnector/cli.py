@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from smsconnector import __version__
+from smsconnector.access_commands import add_commands, note
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.instances import clashes
+from smsconnector.sms.addresses import masked
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
 from smsconnector.store.offline.parked import not_parked, parked_events, retry_parked
@@ -53,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     account.set_defaults(run=run_reconcile)
     _add_events(commands.add_parser("events", help="events that a sink did not take: list them, send them again"))
     _add_opt_outs(commands.add_parser("opt-outs", help="who wants no more texts: list, import or remove numbers"))
+    audit = commands.add_parser("audit", help="who has made keys, sent texts, changed the opt-out list")
+    audit.add_argument("--since", type=moment, default=0, help="2026-01-31, 2026-01-31T14:00, 36h or 7d; UTC")
+    add_commands(commands.add_parser("key", help="API keys: make, list or revoke them"), audit)
     save = commands.add_parser("rescue", help="save what can be saved of a damaged database")
     save.add_argument("source", metavar="FILE", help="the damaged database; it is not changed")
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
@@ -221,6 +226,7 @@ def run_opt_outs(options: argparse.Namespace) -> int:
     channels = None if options.database else written_channels(options.config)
     if options.remove:
         channel, number = options.remove
+        note(options, "opt-out removed", f"{masked(number)} of {channel}")
         is_there = take_out(path, channel, number)
         print("removed" if is_there else f"{channel} has no such number")
         if not is_there and channels is not None and channel not in channels:
@@ -229,6 +235,7 @@ def run_opt_outs(options: argparse.Namespace) -> int:
     if options.source:
         with _opened(options.source) as stream:
             entries = read_opt_outs(stream, int(time.time() * 1000), channels)
+        note(options, "opt-outs imported", f"{len(entries)} numbers")
         enter_opt_outs(path, entries)
         print(f"{len(entries)} numbers are entered")
         for name in sorted({one.channel for one in entries}):

@@ -1,7 +1,8 @@
 """Read and check the configuration file. All errors are reported at once, each with its path and what is allowed.
 
 1. ``load`` reads the YAML file with PyYAML's safe loader.
-2. ``${NAME}`` in any string is replaced by the environment variable. A variable that is not set is an error.
+2. ``${NAME}`` in any string is replaced by the environment variable, ``${file:PATH}`` and ``${credential:NAME}`` by
+   what is in files (``substitution``).
 3. The pydantic models check types, ranges and names. If these are right, the files that are named are checked.
 4. All that is wrong is raised as one ``ConfigurationError``.
 
@@ -20,9 +21,11 @@ import yaml
 from pydantic import Field, PlainValidator, ValidationError, field_validator
 
 from smsconnector import instances
+from smsconnector.access.file import access_path_of
+from smsconnector.access.file import has_keys as has_stored_keys
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.codes import Codes, knows
-from smsconnector.errors import ConfigurationError
+from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import EndRules
@@ -39,18 +42,23 @@ from smsconnector.sections import (
 )
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.sms.opt_out import OptOutRules, Wish
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+from smsconnector.substitution import substitute
 
 
 class StoreSection(Section):
     """The section ``store``: the database. Times are seconds."""
 
     path: str = Field(default="smsconnector.db", min_length=1)
+    access_path: str | None = Field(default=None, min_length=1)  # of keys and audit; None: beside ``path``
     retention: Seconds = 2_592_000.0  # 30 days: how long final messages are kept
     text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # None: as long as ``retention``
     maximum_backlog: int = Field(default=5_000_000, ge=1)  # segments that wait for the network; more are refused
     minimum_free: int = Field(default=268_435_456, ge=0)  # octets that stay free on the disk
+
+    @property
+    def access(self) -> str:
+        """Where keys and audit are."""
+        return self.access_path or access_path_of(self.path)
 
     @property
     def keep_texts(self) -> float:
@@ -168,11 +176,20 @@ class Configuration(Section):
         return self.http.public_url, self.http.base_path
 
     @property
+    def has_keys(self) -> bool:
+        """Whether there is an API key, here or in the file of keys. Raises StoreUnusable."""
+        return bool(self.http.api_keys) or has_stored_keys(self.store.access)
+
+    @property
     def warnings(self) -> list[str]:
         """Sentences for the operator, of the HTTP door and of each channel."""
-        found = self.http.warnings
+        try:
+            has_keys = self.has_keys
+        except StoreUnusable:  # perhaps to this user; the start will tell
+            has_keys = False
+        found = self.http.warnings(has_keys)
         for name, channel in self.channels.items():
-            found += channel.warnings(f"channels.{name}", self.http.public_url, bool(self.http.api_keys))
+            found += channel.warnings(f"channels.{name}", self.http.public_url, has_keys)
         return found
 
     @property
@@ -232,6 +249,11 @@ class Configuration(Section):
     def problems(self, path: str = "") -> list[Problem]:
         """The problems that the sections find with named files, and with each other."""
         found = self.store.problems("store")
+        if not self.http.allow_insecure and self.http.exposed(has_keys=False):
+            try:
+                found += self.http.exposed(self.has_keys)
+            except StoreUnusable as error:
+                found.append(("store.access_path", str(error)))
         if self.http.shared_endpoints:
             found += instances.unkept_promises(self.channels)
         for name, channel in self.channels.items():
@@ -243,6 +265,9 @@ class Configuration(Section):
         for place, sink in self.events.by_place.items():
             found += sink.problems(place)
         return found
+
+
+_NAMED = re.compile(r"\b(?:alias|anchor|tag(?: handle)?|directive) ['\"].*", re.DOTALL)  # in an error of PyYAML
 
 
 class _Loader(yaml.SafeLoader):
@@ -275,7 +300,7 @@ def load_store(path: str, environment: Mapping[str, str] | None = None) -> Store
     ConfigurationError."""
     found = _parse_mapping(_read(path)).get("store") or {}
     problems: list[Problem] = []
-    found = _substitute(found, "store", os.environ if environment is None else environment, problems)
+    found = substitute(found, "store", os.environ if environment is None else environment, problems)
     try:
         store = StoreSection.model_validate(found)
     except ValidationError as error:
@@ -317,7 +342,9 @@ def _parse_mapping(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "the text is not YAML"
+        problem = str(getattr(error, "problem", None) or "the text is not YAML")
+        if named := _NAMED.search(problem):  # it may be a secret that has no quotes
+            problem = f"found {named[0].split()[0]} that is not known: a text that begins with * & or ! needs quotes"
         raise ConfigurationError([(place, f"not valid YAML: {problem}")]) from None
     if not isinstance(data, dict):
         raise ConfigurationError([("", "the file must hold a mapping with the keys http, store, channels, events")])
@@ -328,7 +355,7 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Configurat
     """As ``load``, from the text of the file."""
     data = _parse_mapping(text)
     problems: list[Problem] = []
-    data = _substitute(data, "", os.environ if environment is None else environment, problems)
+    data = substitute(data, "", os.environ if environment is None else environment, problems)
     found, told = _check_names(data), {path for path, _ in problems}
     try:
         configuration = Configuration.model_validate(data)
@@ -376,25 +403,6 @@ def _check_channels_of_sinks(events: Any, channels: list[Any]) -> list[Problem]:
         for number, name in enumerate(sink["channels"])
         if isinstance(name, str) and name not in channels
     ]
-
-
-def _substitute(value: Any, path: str, environment: Mapping[str, str], problems: list[Problem]) -> Any:
-    if isinstance(value, str):
-        for name in _VARIABLE.findall(value):
-            if name not in environment:
-                problems.append((path, f"the environment variable {name} is not set"))
-        return _VARIABLE.sub(lambda found: environment.get(found[1], ""), value)
-    if isinstance(value, dict):
-        return {
-            key: _substitute(one, f"{path}.{key}" if path else str(key), environment, problems)
-            for key, one in value.items()
-        }
-    if isinstance(value, list):
-        return [_substitute(one, f"{path}[{index}]", environment, problems) for index, one in enumerate(value)]
-    if isinstance(value, bytes):
-        problems.append((path, "octets (!!binary) are nowhere wanted: write a text"))
-        return ""
-    return value
 
 
 def _explained(error: ValidationError) -> list[Problem]:

@@ -9,16 +9,34 @@ from collections import Counter
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from twisted.internet.endpoints import serverFromString
 
-from smsconnector.sections import BASE_PATH_PATTERN, ORIGIN_PATTERN, PUBLIC_URL_PATTERN, Name, Origin, Seconds, Section
+from smsconnector.hooks.callers import network_of
+from smsconnector.sections import (
+    BASE_PATH_PATTERN,
+    ORIGIN_PATTERN,
+    PUBLIC_URL_PATTERN,
+    Name,
+    Origin,
+    Problem,
+    Seconds,
+    Section,
+)
 
 _LOOPBACK = re.compile(r":(?:interface=)?(?:127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
 _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")
 
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _is_network(text: str) -> str:
+    network_of(text)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_is_network)]
 SiblingURL = Annotated[str, Field(pattern=ORIGIN_PATTERN)]
 
 
@@ -31,6 +49,10 @@ class HTTP(Section):
     base_path: str = Field(default="/msg-client", pattern=BASE_PATH_PATTERN)
     api_keys: list[SecretStr] = []
     allowed_origins: list[Origin] = []  # of pages in browsers; those of other servers are refused
+    networks: list[Network] = []  # from where requests that need a key may come; none: from everywhere
+    trusted_proxies: list[Network] = []  # whose X-Forwarded-For says whom a request comes from
+    rate_limit: float = Field(default=0.0, ge=0, le=1_000_000)  # requests a second of each key; 0: no limit
+    allow_insecure: bool = False  # True: others can reach it without a key, or without TLS
     maximum_body: int = Field(default=65_536, ge=1_024, le=1_048_576)  # octets of a request
     maximum_webhook_body: int = Field(default=1_048_576, ge=1_024, le=16_777_216)  # of a provider's own form
     maximum_batch: int = Field(default=10_000, ge=1, le=100_000)  # messages of one request to /send-batch
@@ -93,12 +115,11 @@ class HTTP(Section):
             raise ValueError(f"port {port} is in both endpoints and shared_endpoints: give endpoints another one")
         return self
 
-    @property
-    def warnings(self) -> list[str]:
-        """A sentence for each endpoint at which others can send texts without a key: it is not of this machine alone,
-        nor a socket that somebody else has made. And one each if providers may
-        call what several processes share, and if these know nothing of each other."""
-        found = []
+    def warnings(self, has_keys: bool) -> list[str]:
+        """A sentence each if providers may call what several processes share, and if these know nothing of each
+        other; and, where that is allowed, for each endpoint at which others can send texts without a key or read them
+        on their way."""
+        found = [f"{key}: {sentence}" for key, sentence in self.exposed(has_keys)] if self.allow_insecure else []
         url = urlsplit(self.public_url or "http:")
         port = url.port or DEFAULT_PORTS[url.scheme]
         if self.public_url is not None and port in map(port_of, self.shared_endpoints):
@@ -111,14 +132,30 @@ class HTTP(Section):
                 "http.siblings is not set: a GET for a message that another process has accepted is answered 404. Name"
                 " where the others answer by their http.endpoints"
             )
-        if self.api_keys:
-            return found
-        return found + [
-            f"http.{key}: {one} lets everybody in reach send texts: set http.api_keys, or interface=127.0.0.1"
+        return found
+
+    def exposed(self, has_keys: bool) -> list[Problem]:
+        """What is wrong with endpoints that others can reach; the place is the key. ``has_keys``: requests need a key.
+        A socket of systemd is judged when it is there, by ``exposure``."""
+        return [
+            (f"http.{key}", exposure(one, has_keys, one.startswith("ssl:")))
             for key, endpoints in (("endpoints", self.endpoints), ("shared_endpoints", self.shared_endpoints))
             for one in endpoints
             if not one.startswith(("unix:", "systemd:")) and not _LOOPBACK.search(one)
+            if not (has_keys and one.startswith("ssl:"))
         ]
+
+
+def exposure(endpoint: str, has_keys: bool, is_tls: bool) -> str:
+    """What others can do there, and what to do about it."""
+    harms = [] if has_keys else ["lets everybody in reach send texts"]
+    harms += [] if is_tls else ["carries keys and texts for everybody on the way to read"]
+    mends = [] if has_keys else ["make a key (`smsconnector key new NAME --scope send`) or set http.api_keys"]
+    mends += [] if is_tls else ["write ssl:PORT:privateKey=FILE:certKey=FILE"]
+    return (
+        f"{endpoint} {' and '.join(harms)}: {', and '.join(mends)}; or keep it on this machine by interface=127.0.0.1;"
+        " or, if something else protects it, say http.allow_insecure: true"
+    )
 
 
 def port_of(endpoint: str) -> int | None:

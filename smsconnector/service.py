@@ -14,16 +14,16 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python import usage
 
+from smsconnector import __version__
+from smsconnector.access.keeper import Keeper
 from smsconnector.channels import IChannel, ListenerOf, Surroundings
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import Configuration, load
 from smsconnector.deadline import Deadline
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.health import Health
-from smsconnector.http.api import API
-from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
-from smsconnector.http.siblings import make_siblings
+from smsconnector.http.making import make_door
 from smsconnector.process import prepare
 from smsconnector.sections import ChannelSection
 from smsconnector.sinks.types import make_sinks
@@ -82,6 +82,7 @@ class Connector(MultiService):
         make_writer: Callable[..., Any] = Writer,
         make_reader: Callable[..., Any] = Reader,
         dice: Random | None = None,
+        make_keeper: Callable[..., Any] = Keeper,
     ) -> None:
         super().__init__()
         self._reactor, self._configuration, self._dice = reactor, configuration, dice or Random()
@@ -111,32 +112,29 @@ class Connector(MultiService):
         )
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self.fall_back = FallBack(*by_clock, self.outlets)
-        self._door, self._notifier = self._make_door(), Notifier(reactor)
+        keys = [key.get_secret_value() for key in configuration.http.api_keys]
+        self.keeper = make_keeper(reactor, wall_clock, store.access, keys, configuration.http.rate_limit)
+        self._door = self._make_door()
+        self._notifier = Notifier(reactor)
 
     def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
         known = (self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
         return CHANNEL_TYPES[section.type].make(name, section, Surroundings(*known, *self._configuration.reached_at))
 
     def _make_door(self) -> Door:
-        http = self._configuration.http
         health = Health(self._reactor, self._wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
-        api = API(
-            wall_clock=self._wall_clock,
+        return make_door(
+            self._reactor,
+            self._wall_clock,
+            self._configuration,
             outlets=self.outlets,
-            default_channel=self._configuration.default_channel,
-            webhook_channel=http.webhook_channel or self._configuration.default_channel,
             receiver=self.receiver,
             reader=self.reader,
             writer=self.writer,
-            access=Access([key.get_secret_value() for key in http.api_keys], http.allowed_origins),
-            base_path=http.base_path,
             gate=self.admission,
             health=health.report,
-            hooks=self._configuration.hooks,
-            elsewhere=make_siblings(self._reactor, http.siblings, http.base_path),
-            settings=http,
+            keeper=self.keeper,
         )
-        return Door(self._reactor, api, http)
 
     def _damaged(self, error: StoreError) -> None:
         self.admission.failed(error)
@@ -152,6 +150,7 @@ class Connector(MultiService):
             rules, ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
             store = open_store(configuration.store.path, configuration.kin, wanted, rules, ids, self.log, opt_out)
             self.reader.start(configuration.store.path)
+            self.keeper.start(f"version {__version__}")
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)
@@ -194,6 +193,7 @@ class Connector(MultiService):
         yield wait(*(keeper.settled() for keeper in keepers))
         for keeper in keepers:
             keeper.close()
+        yield wait(self.keeper.stop())
         yield wait(self.reader.stop())  # the last who closes the file leaves it whole
         yield wait(self.writer.stop())
         self._notifier.stopService()

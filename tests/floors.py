@@ -37,9 +37,11 @@ FLOORS = (
         "ground",
         {
             "store": "all that is on disk, all SQL",
+            "access": "keys and the audit, in a file of their own",
             "net": "connections that are kept, endpoints, TLS",
             "timers": "the clock that timers run on",
             "wall_clock": "the time of day",
+            "substitution": "what stands for secrets in the configuration",
             "systemd": "READY, STOPPING, the watchdog",
             "process": "signals, and the collector of cycles",
             "deadline": "a bound in time for a stop",
@@ -85,6 +87,7 @@ FLOORS = (
         {
             "service": "the wiring, on one page",
             "cli": "the command line",
+            "access_commands": "its commands key and audit",
             "__main__": "its script, which Ctrl-C may end",
         },
     ),
@@ -95,6 +98,7 @@ FLOORS = (
 SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
 SIBLINGS |= {("instances", "http_section"), ("instances", "sections"), ("code_sections", "sections")}
 SIBLINGS |= {("codes", "lifecycle")}
+SIBLINGS |= {("cli", "access_commands")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 
@@ -104,7 +108,7 @@ def drawing() -> str:
     for number, floor in reversed(list(enumerate(FLOORS))):
         for place, (room, purpose) in enumerate(floor.rooms.items()):
             title = f"F{number} {floor.name}" if place == 0 else ""
-            lines.append(f"    {title:<12}  {room:<13}  {purpose}")
+            lines.append(f"    {title:<12}  {room:<15}  {purpose}")
     return "\n".join(lines) + "\n"
 
 

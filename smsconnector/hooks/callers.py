@@ -8,6 +8,7 @@ from smsconnector.hooks.requests import HookRequest, Place, Unreadable
 from smsconnector.hooks.signatures import Verifier, any_true, equal
 
 Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,20 @@ class BasicPassword:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The networks that calls may come from. What counts is the direct peer. If that is one of ``trusted_proxies``, it
-    is the last address in X-Forwarded-For that is no such proxy: what stands before it anybody can write."""
+    """The networks that calls may come from; ``caller_address`` says how ``trusted_proxies`` count."""
 
     allowed: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...] = ()
 
     def fault(self, request: HookRequest, now_s: float) -> str | None:
-        hops = [request.peer]
-        if self.trusted_proxies:
-            hops = [*(one.strip() for one in request.header("x-forwarded-for").split(",") if one.strip()), *hops]
-        for hop in reversed(hops):
-            address = address_of(hop)
-            if address is None:
-                return "the address that the request comes from is not known"
-            if not _is_in(address, self.trusted_proxies):
-                return None if _is_in(address, self.allowed) else "the request comes from a network that is not allowed"
-        address = address_of(hops[0])
-        if address is not None and _is_in(address, self.allowed):
+        address = caller_address(request.peer, request.header("x-forwarded-for"), self.trusted_proxies)
+        if address is None:
+            return "the address that the request comes from is not known"
+        if is_in(address, self.allowed):
             return None
-        return "the request comes from a proxy, which does not say for whom"
+        if is_in(address, self.trusted_proxies):
+            return "the request comes from a proxy, which does not say for whom"
+        return "the request comes from a network that is not allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ def network_of(text: str) -> Network:
         ) from None
 
 
-def address_of(text: str) -> IPv4Address | IPv6Address | None:
+def address_of(text: str) -> Address | None:
     """An address, with or without its port; IPv4 within IPv6 (RFC 4291 section 2.5.5.2) as IPv4."""
     text = text.strip()
     if text.startswith("["):
@@ -104,5 +99,20 @@ def address_of(text: str) -> IPv4Address | IPv6Address | None:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
-def _is_in(address: IPv4Address | IPv6Address, networks: tuple[Network, ...]) -> bool:
+def caller_address(peer: str, forwarded_for: str, trusted_proxies: tuple[Network, ...]) -> Address | None:
+    """Whom a request comes from; None if that is not known. It is the direct peer. If that is one of the trusted
+    proxies, it is the last address in X-Forwarded-For that is no such proxy: what stands before it anybody can write.
+    If all are such proxies, it is the first one."""
+    hops = [peer]
+    if trusted_proxies:
+        hops = [*(one.strip() for one in forwarded_for.split(",") if one.strip()), *hops]
+    for hop in reversed(hops):
+        address = address_of(hop)
+        if address is None or not is_in(address, trusted_proxies):
+            return address
+    return address_of(hops[0])
+
+
+def is_in(address: Address, networks: tuple[Network, ...]) -> bool:
+    """Whether the address is in one of the networks."""
     return any(address.version == one.version and address in one for one in networks)

@@ -10,13 +10,23 @@ A route may take its body in pieces, while it comes. Its ``stream`` is given the
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from smsconnector.access.keys import Caller
 from smsconnector.errors import InvalidRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]  # (name, value) pairs, in the order in which they are sent
 RequestHeaders = Mapping[bytes, Sequence[bytes]]  # by the name in lower case: its values, as they came
-Scope = Literal["send", "webhook", "read", "health"]
-SCOPES_WITH_TARGET = ("webhook", "read")  # of requests whose target and peer a handler may want
+Scope = Literal["send", "webhook", "read", "admin", "health"]
+SCOPES_WITH_TARGET = ("webhook", "read")  # of requests whose target a handler may want
 NO_ARGUMENTS: Mapping[str, str] = {}
+
+
+# Of every answer that does not say otherwise. An answer is not to be taken for a page or a script, framed, or kept by a
+# cache: it may hold texts and numbers.
+SECURITY_HEADERS: Headers = (
+    (b"Cache-Control", b"no-store"),  # RFC 9111 section 5.2.2.5
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"X-Content-Type-Options", b"nosniff"),
+)
 
 
 class HTTPRequest(NamedTuple):
@@ -29,7 +39,8 @@ class HTTPRequest(NamedTuple):
     arguments: Mapping[str, str] = NO_ARGUMENTS  # what stands in the path for each <variable> of its route, decoded
     fault: InvalidRequest | None = None  # why the server dropped the body; raised once the key was checked
     target: bytes = b""  # of a webhook, or of what is read: path and query, exactly as they came
-    peer: str = ""  # of a webhook: the address of the direct peer; "" if it has none
+    peer: str = ""  # the address of the direct peer; "" if it has none
+    caller: Caller | None = None  # whose key it brought; None where no key is needed
 
     @property
     def content_type(self) -> str:
@@ -99,8 +110,8 @@ OpenStream = Callable[[HTTPRequest, AnswerInPieces], BodyInPieces]
 class HTTPRoute(NamedTuple):
     """Which handler serves ``method`` on ``path``; ``<name>`` in the path is a variable of one path segment.
 
-    ``scope`` says what kind of request it is. Every configured key opens every route; a webhook may have another way
-    to say who calls, so its handler checks that itself.
+    ``scope`` says what a key has to be for. A webhook may have another way to say who calls, so its handler says
+    whether a key is needed. Any key opens a route of the scope health.
     """
 
     method: str

@@ -10,6 +10,7 @@ Nothing here knows which server it is: another one can serve the same table.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from twisted.logger import Logger
@@ -19,12 +20,13 @@ from smsconnector.errors import InvalidRequest
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, AnswerInPieces, BodyInPieces, GiveAnswer, HTTPRequest, HTTPRoute
-from smsconnector.http.auth import Access
+from smsconnector.http.auth import Access, NotForThisKey
 from smsconnector.http.batch import Batches, BatchSettings
 from smsconnector.http.explain import Explain
 from smsconnector.http.health import HealthDoor
-from smsconnector.http.messages import Elsewhere, Messages, nowhere_else
-from smsconnector.http.send import Send
+from smsconnector.http.messages import Elsewhere, Messages, Remember, nowhere_else
+from smsconnector.http.send import AcceptedFrom, Send
+from smsconnector.http.waiting import WaitingBody
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.store.reader import IReader
 from smsconnector.store.writer import IWriter
@@ -57,11 +59,20 @@ USUAL = UsualSettings()
 NO_HOOKS: Mapping[str, Hooks] = {}
 
 
+def _sending(send: Send, batches: Batches, explain: Explain) -> tuple[HTTPRoute, ...]:
+    return (
+        HTTPRoute("POST", "/send", send.post, "send", at_root=True),
+        HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
+        HTTPRoute("POST", "/send/explain", explain.post, "send", at_root=True),
+    )
+
+
 class API:
     """``routes`` is the table. ``outlets`` are the channels by their names; ``webhook_channel`` is that of webhooks
     whose path names none. ``settings`` are limits from the configuration. ``health`` gives what the health says
     beside whether texts are accepted. ``hooks`` says how the providers of channels call us. ``elsewhere``
-    answers for messages that are not in this store."""
+    answers for messages that are not in this store. ``accepted_from`` is told who has sent each text that
+    was accepted, ``remember`` who has done what, for the audit."""
 
     log = Logger()
 
@@ -82,6 +93,8 @@ class API:
         hooks: Mapping[str, Hooks] = NO_HOOKS,
         elsewhere: Elsewhere = nowhere_else,
         settings: APISettings = USUAL,
+        accepted_from: AcceptedFrom = lambda caller: None,
+        remember: Remember = lambda caller, what, about: None,
     ) -> None:
         self._access, self.base_path, gate = access, base_path, gate or Gate()
         send = Send(
@@ -91,6 +104,7 @@ class API:
             gate=gate,
             messages_path=f"{base_path}/messages/",
             idempotency_hours=settings.idempotency_hours,
+            accepted_from=accepted_from,
         )
         batches = Batches(send, gate, settings)
         explain = Explain(send=send, gate=gate, outlets=outlets, reader=reader)
@@ -105,15 +119,14 @@ class API:
         )
         lookups = HealthDoor(gate=gate, details=lambda: health() | webhooks.counts())
         cancelling = Cancelling(wall_clock, writer, reader, outlets)
-        messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere)
-        self.routes = (
-            HTTPRoute("POST", "/send", send.post, "send", at_root=True),
-            HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
-            HTTPRoute("POST", "/send/explain", explain.post, "send", at_root=True),
-            *webhooks.routes(),
-            *messages.routes(),
-            HTTPRoute("GET", "/health", lookups.health, "health", at_root=True),
-        )
+        messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere, remember)
+        health_route = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
+        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route)
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether who asks has to bring an API key."""
+        return self._access.ring.is_needed
 
     def takes_lists(self, target: bytes) -> bool:
         """Whether the body of a request to this target, as it stands in its first line, may be a long list."""
@@ -124,12 +137,29 @@ class API:
 
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""
+        access = self._access
         try:
-            if route.scope != "webhook":  # a webhook's handler does both
-                self._access.check(request.headers)
-                if request.fault is not None:
-                    raise request.fault
+            if route.scope != "webhook" or self._webhooks.needs_key(route, request):
+                access.check_page(request.headers)
+                if access.is_guarded:
+                    admitted = access.admit(route.scope, request)
+                    if admitted is None:
+                        access.examine(route.scope, request, partial(self._handle, route, answer), answer)
+                        return
+                    request = admitted
+        except InvalidRequest as error:
+            answer(replies.refusal(error))
+            return
+        self._handle(route, answer, request)
+
+    def _handle(self, route: HTTPRoute, answer: GiveAnswer, request: HTTPRequest) -> None:
+        """Who asks has been let in."""
+        try:
+            if request.fault is not None and route.scope != "webhook":  # those may have to verify the caller first
+                raise request.fault
             route.handler(request, answer)
+        except NotForThisKey as error:
+            self._access.refuse(request, error.reason, answer)
         except InvalidRequest as error:
             answer(replies.refusal(error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
@@ -137,9 +167,23 @@ class API:
 
     def open(self, route: HTTPRoute, request: HTTPRequest, answer: AnswerInPieces) -> BodyInPieces:
         """Who takes the body of this request in pieces. Raises InvalidRequest."""
-        self._access.check(request.headers)
-        assert route.stream is not None
-        return route.stream(request, answer)
+        access, open_stream = self._access, route.stream
+        assert open_stream is not None
+        access.check_page(request.headers)
+        if not access.is_guarded:
+            return open_stream(request, answer)
+        admitted = access.admit(route.scope, request)
+        if admitted is not None:
+            return open_stream(admitted, answer)
+        if not access.has_to_hash(request):
+            refusals: list[Answer] = []
+            access.examine(route.scope, request, lambda found: None, refusals.append)
+            raise replies.error_of(refusals[0])
+        waiting = WaitingBody(answer)
+        access.examine(
+            route.scope, request, lambda found: waiting.admitted(lambda: open_stream(found, answer)), waiting.refused
+        )
+        return waiting
 
     def our_fault(self, failure: Failure, path: bytes) -> Answer:
         """500 for what nobody expected; the reason is in the log and not in the answer."""

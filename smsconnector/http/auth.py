@@ -1,10 +1,17 @@
-"""Who is let in: API keys, and pages in browsers.
+"""Who is let in: networks, API keys, and pages in browsers.
 
-If any keys are configured, every request must bring one of them; if none are, every request is let in, and
-the server should listen on the loopback interface only.
+If any keys are configured, or the file of keys has had any, every request must bring one of them; if none, every
+request is let in, and the server should listen on the loopback interface only.
 
 A key comes as ``Authorization: Bearer KEY``, as ``X-API-Key: KEY``, or as the password of HTTP Basic: that is the form
 that the URL of a webhook can carry (``https://any:KEY@host/receive``).
+
+1. ``admit`` lets in who brings a key that is known and allowed for this. That costs microseconds.
+2. Anybody else is ``examined``: the key is hashed in a thread, and then there is one answer for all who are refused,
+   after the same effort. A key that is wrong, unknown or revoked, and one for another scope, channel or network: the
+   answer, a 401, does not tell which. The log does, at most one line in ``LOG_EVERY_S``, with the address and without
+   the key.
+3. Before anything is hashed, an address that has come with too many such keys gets 429 (``access.guesses``).
 
 A page that somebody looks at can have the browser post to any address that the browser reaches, loopback too; for
 ``text/plain`` the browser asks nobody before. It says so in ``Origin`` (RFC 6454) or ``Sec-Fetch-Site`` (W3C Fetch
@@ -14,37 +21,209 @@ that are no browsers send neither header.
 
 import base64
 import binascii
-import hmac
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
+from twisted.logger import Logger
+
+from smsconnector.access.guesses import Guesses
+from smsconnector.access.keys import Caller
+from smsconnector.access.ring import KeyRing
 from smsconnector.errors import InvalidRequest
-from smsconnector.http.answers import RequestHeaders
+from smsconnector.hooks.callers import Address, Network, caller_address, is_in
+from smsconnector.http import replies
+from smsconnector.http.answers import GiveAnswer, HTTPRequest, RequestHeaders, Scope
 
 CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="smsconnector"')  # RFC 9110 section 11.6.1: a 401 has one
+LOG_EVERY_S = 10.0
+MOST_ADDRESSES = 4_096  # that are kept as they were read
+_SOCKET = "127.0.0.1"  # whom a request by a UNIX socket comes from: this machine
+Admitted = Callable[[HTTPRequest], None]
+
+
+class Unauthorized(InvalidRequest):
+    """401: the one refusal of whatever is wrong with a key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "unauthorized",
+            "No API key that is valid for this request: send one as Authorization: Bearer KEY.",
+            status=401,
+            headers=(CHALLENGE,),
+        )
+
+
+class NotForThisKey(Unauthorized):
+    """A handler finds that the caller may not do this. Whoever catches it has the refusal cost what any other costs
+    (``Access.refuse``); ``reason`` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+_UNAUTHORIZED = replies.refusal(Unauthorized())
+_BUSY = replies.refusal(InvalidRequest("overloaded", "Too many keys are being checked: try again later.", status=503))
 
 
 class Access:
-    """``keys`` are compared in constant time (``hmac.compare_digest``). ``allowed_origins`` are origins of pages, as
-    browsers write them: ``https://desk.example``."""
+    """``keys`` are those of the configuration, unless ``ring`` has them. ``allowed_origins`` are origins of pages, as
+    browsers write them: ``https://desk.example``. ``networks``: only from there requests come that need a key; none:
+    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``seconds`` is a clock that only rises."""
 
-    def __init__(self, keys: Sequence[str], allowed_origins: Sequence[str] = ()) -> None:
-        self._keys = [key.encode() for key in keys]
+    log = Logger()
+
+    def __init__(
+        self,
+        keys: Sequence[str] = (),
+        allowed_origins: Sequence[str] = (),
+        *,
+        ring: KeyRing | None = None,
+        networks: tuple[Network, ...] = (),
+        trusted_proxies: tuple[Network, ...] = (),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ring = KeyRing(keys) if ring is None else ring
         self._allowed_origins = {origin.lower().encode() for origin in allowed_origins}
+        self._networks, self._trusted_proxies, self._seconds = networks, trusted_proxies, seconds
+        self._guesses = Guesses()
+        self._addresses: dict[str, Address | None] = {}
+        self._refused, self._told_at = 0, -LOG_EVERY_S
 
-    def check(self, headers: RequestHeaders) -> None:
-        """Raises InvalidRequest: 403 for a page from elsewhere, else 401 unless the headers bring a key."""
-        self.check_page(headers)
-        if not self._keys:
+    @property
+    def is_guarded(self) -> bool:
+        """Whether anything but pages has to be looked at."""
+        return self.ring.is_needed or bool(self._networks)
+
+    # --- keys -----------------------------------------------------------------------------------------------
+
+    def admit(self, scope: Scope, request: HTTPRequest) -> HTTPRequest | None:
+        """The request with its caller, if that is known and may come in; None: ``examine`` it. Raises InvalidRequest:
+        403 for who comes from elsewhere, 429 for a key that has made too many requests."""
+        if self._networks and not self._is_in(request, self._networks):
+            self._tell(self._address(request), "its network is not allowed")
+            raise InvalidRequest("forbidden", "Requests from this network are not allowed.", status=403)
+        ring = self.ring
+        if not ring.is_needed:
+            return request
+        given = presented_key(request.headers)
+        caller = ring.find(given) if given else None
+        if caller is None or self._why_not(caller, scope, request):
+            return None
+        self._limit(caller)
+        return request._replace(caller=caller)
+
+    def examine(self, scope: Scope, request: HTTPRequest, admitted: Admitted, answer: GiveAnswer) -> None:
+        """For a request that ``admit`` has not let in: ``admitted`` or ``answer`` is called, now or later."""
+
+        def examined(caller: Caller | None, address: Address | None) -> bool:
+            reason = "its key is not valid" if caller is None else self._why_not(caller, scope, request)
+            if caller is None or reason:
+                return self._refuse(address, reason, answer)
+            try:
+                self._limit(caller)
+            except InvalidRequest as error:
+                answer(replies.refusal(error))
+            else:
+                admitted(request._replace(caller=caller))
+            return True
+
+        self._hash(request, examined, answer)
+
+    def has_to_hash(self, request: HTTPRequest) -> bool:
+        """Whether ``examine`` may take a while; else it refuses at once, because ``admit`` has not let it in."""
+        return self.ring.is_stored and presented_key(request.headers) != b""
+
+    def refuse(self, request: HTTPRequest, reason: str, answer: GiveAnswer) -> None:
+        """Of a caller who may come in, but may not do this."""
+        self._hash(request, lambda _caller, address: self._refuse(address, reason, answer), answer)
+
+    def check_caller(self, request: HTTPRequest, channel: str) -> None:
+        """For a handler that says itself when it needs a key. Raises InvalidRequest if there is no caller though one is
+        needed, or if its key is not for this channel."""
+        if request.caller is None and self.ring.is_needed:
+            raise Unauthorized
+        check_channel(request.caller, channel)
+
+    def _hash(
+        self, request: HTTPRequest, examined: Callable[[Caller | None, Address | None], bool], answer: GiveAnswer
+    ) -> None:
+        """``examined`` says whether the caller may come in: then that was no guess. Nor is it one to bring a key that
+        is being hashed just now: a client opens many connections with one key."""
+        address, given = self._address(request), presented_key(request.headers)
+        if not given:
+            self._refuse(address, "it has no key", answer)
             return
-        given = presented_key(headers)
-        fits = [given != b"" and hmac.compare_digest(given, key) for key in self._keys]
-        if not any(fits):
-            raise InvalidRequest(
-                "unauthorized",
-                "No valid API key: send it as Authorization: Bearer KEY.",
-                status=401,
-                headers=(CHALLENGE,),
-            )
+        is_guess = not self.ring.is_examined(given)
+        wait = self._guesses.charge(address, self._seconds()) if is_guess else 0.0
+
+        def hashed(caller: Caller | None) -> None:
+            if examined(caller, address) and is_guess:
+                self._guesses.give_back(address)
+
+        if wait:
+            self._tell(address, "it has come with too many keys that are not valid")
+            answer(replies.refusal(_too_many("too_many_attempts", "Too many invalid API keys from this address", wait)))
+        elif not self.ring.is_stored:  # keys of the configuration are compared, not hashed
+            hashed(self.ring.find(given))
+        elif not self.ring.examine(given, hashed):
+            self._guesses.give_back(address)
+            answer(_BUSY)
+
+    def _why_not(self, caller: Caller, scope: Scope, request: HTTPRequest) -> str:
+        """ "" if the caller may come in for this; else the reason, for the log. Any key is enough to ask for health."""
+        if scope != "health" and scope not in caller.scopes:
+            return f"the {caller.title} has not the scope {scope}"
+        if caller.networks and not self._is_in(request, caller.networks):
+            return f"the {caller.title} is not for this network"
+        return ""
+
+    def _limit(self, caller: Caller) -> None:
+        caller.uses += 1
+        bucket = caller.bucket
+        if bucket is None:
+            return
+        if not bucket.available(self._seconds()):
+            raise _too_many("rate_limited", "This API key makes too many requests", bucket.wait_for_one())
+        bucket.take()
+
+    def _refuse(self, address: Address | None, reason: str, answer: GiveAnswer) -> bool:
+        self._tell(address, reason)
+        answer(_UNAUTHORIZED)
+        return False
+
+    def _tell(self, address: Address | None, reason: str) -> None:
+        """In the log: the first one at once, then how many there were meanwhile."""
+        self._refused += 1
+        now = self._seconds()
+        if now - self._told_at < LOG_EVERY_S:
+            return
+        count, self._refused, self._told_at = self._refused, 0, now
+        self.log.warn(
+            "refused: {count} requests for want of a valid API key; the last came from {address}: {reason}",
+            count=count,
+            address=address or "an unknown address",
+            reason=reason,
+        )
+
+    # --- addresses ------------------------------------------------------------------------------------------
+
+    def _is_in(self, request: HTTPRequest, networks: tuple[Network, ...]) -> bool:
+        address = self._address(request)
+        return address is not None and is_in(address, networks)
+
+    def _address(self, request: HTTPRequest) -> Address | None:
+        forwarded = b",".join(request.headers.get(b"x-forwarded-for", ())) if self._trusted_proxies else b""
+        peer = request.peer or _SOCKET
+        if forwarded:
+            return caller_address(peer, forwarded.decode("latin-1"), self._trusted_proxies)
+        if peer not in self._addresses:
+            if len(self._addresses) >= MOST_ADDRESSES:
+                self._addresses.clear()
+            self._addresses[peer] = caller_address(peer, "", ())
+        return self._addresses[peer]
+
+    # --- pages ----------------------------------------------------------------------------------------------
 
     def check_page(self, headers: RequestHeaders) -> None:
         """If a browser asks, it has to be for a navigation to us, for our own page, or for one that is allowed. Raises
@@ -67,6 +246,19 @@ class Access:
             )
 
 
+def check_channel(caller: Caller | None, channel: str) -> None:
+    """Raises NotForThisKey if the caller may not use this channel."""
+    if caller is not None and not caller.may_use(channel):
+        raise NotForThisKey(f"the {caller.title} is not for the channel {channel[:64]}")
+
+
+def _too_many(code: str, sentence: str, wait_s: float) -> InvalidRequest:
+    """429 (RFC 6585 section 4). Retry-After is in whole seconds, never too early."""
+    seconds = int(wait_s) + 1
+    headers = ((b"Retry-After", b"%d" % seconds),)
+    return InvalidRequest(code, f"{sentence}: try again in {seconds} s.", status=429, headers=headers)
+
+
 def _host_of(origin: bytes) -> bytes | None:
     """Host and port of an origin; None for ``null``, which is that of files and of frames without one."""
     scheme, separator, host = origin.partition(b"://")
@@ -83,9 +275,10 @@ def presented_key(headers: RequestHeaders) -> bytes:
     if plain:
         return plain[0].strip()
     kind, _, value = headers.get(b"authorization", (b"",))[0].strip().partition(b" ")
-    if kind.lower() == b"bearer":
+    kind = kind.lower()
+    if kind == b"bearer":
         return value.strip()
-    if kind.lower() == b"basic":
+    if kind == b"basic":
         try:
             return base64.b64decode(value, validate=True).partition(b":")[2]
         except binascii.Error:

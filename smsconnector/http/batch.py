@@ -28,7 +28,6 @@ from smsconnector.http.answers import (
     GiveAnswer,
     Headers,
     HTTPRequest,
-    RequestHeaders,
 )
 from smsconnector.http.batch_items import Elements, Lines
 from smsconnector.http.idempotency import FIELD
@@ -99,7 +98,7 @@ class Batches:
                 "overloaded", "Too many batches are under way: nothing was accepted, try again later.", status=503
             )
         is_lines = request.content_type.partition(";")[0].strip().lower() in _NDJSON_TYPES
-        return Batch(self, request.headers, answer, is_lines)
+        return Batch(self, request, answer, is_lines)
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """One that was read as a whole, because its path is written in an unusual way."""
@@ -116,8 +115,8 @@ class Batches:
 class Batch:
     """One batch. ``is_lines``: NDJSON."""
 
-    def __init__(self, batches: Batches, headers: RequestHeaders, answer: AnswerInPieces, is_lines: bool) -> None:
-        self._headers = headers
+    def __init__(self, batches: Batches, request: HTTPRequest, answer: AnswerInPieces, is_lines: bool) -> None:
+        self._caller = request.caller
         self._batches, self._answer, self._settings = batches, answer, batches.settings
         self._reader: Lines | Elements | Recipients | None = Lines(self._settings.maximum_body) if is_lines else None
         self._is_lines = is_lines
@@ -261,7 +260,7 @@ class Batch:
 
     def _accept(self, fields: Fields, index: int, result: Result) -> None:
         send = read_send(fields)
-        message, submitter, _ = self._batches.send.message_of(send, self._now, self._cut)
+        message, submitter, _ = self._batches.send.message_of(send, self._now, self._cut, self._caller)
         if FIELD in fields and (name := fields.clear_value(FIELD)) is not None:
             self._accept_once(idempotency.checked_name(name), send, message, submitter, index, result)
             return
@@ -270,6 +269,7 @@ class Batch:
         def written(error: StoreError | None) -> None:
             self._under_way -= 1
             if error is None:
+                self._batches.send.accepted_from(self._caller)
                 result.octets = accepted(index, sid)
             else:
                 self._failed(error, index, result)
@@ -290,12 +290,14 @@ class Batch:
             elif first.digest != key.digest:
                 result.octets = refused(index, idempotency.other_request())
             else:
+                if first.sid == message.sid:
+                    self._batches.send.accepted_from(self._caller)
                 result.octets = accepted(index, first.sid)
             if not self._is_told:
                 self._is_told = True
                 submitter.backlog.afterwards(self._written)
 
-        key = self._batches.send.key_of(idempotency.caller_of(self._headers), name, send)
+        key = self._batches.send.key_of(idempotency.caller_of(self._caller), name, send)
         self._under_way += 1
         accept_once(submitter, message, key, written)
 

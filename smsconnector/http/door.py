@@ -1,6 +1,7 @@
 """The ports that the HTTP door listens on, from when it opens until it closes."""
 
 import errno
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -12,6 +13,7 @@ from smsconnector.http.api import API
 from smsconnector.http.connections import allow_files
 from smsconnector.http.routes import Routes
 from smsconnector.http.server import make_site, with_backlog
+from smsconnector.http_section import exposure
 from smsconnector.net.server_tls import listen
 
 
@@ -19,7 +21,7 @@ class DoorSettings(Protocol):
     """What the configuration says of the door: endpoints as Twisted describes them, of which ``shared_endpoints`` are
     those of other processes too; sizes in octets, times in seconds; ``maximum_connections`` 0 for no limit;
     ``fast_lane`` False: twisted.web reads every request;
-    ``warnings`` are sentences for the operator."""
+    ``allow_insecure``: others may reach it without a key or TLS; ``warnings`` are sentences for the operator."""
 
     endpoints: list[str]
     shared_endpoints: list[str]
@@ -30,8 +32,9 @@ class DoorSettings(Protocol):
     maximum_connections: int
     fast_lane: bool
 
-    @property
-    def warnings(self) -> list[str]: ...
+    allow_insecure: bool
+
+    def warnings(self, has_keys: bool) -> list[str]: ...
 
 
 class Door:
@@ -40,7 +43,7 @@ class Door:
     log = Logger()
 
     def __init__(self, reactor: Any, api: API, settings: DoorSettings) -> None:
-        self._reactor, self._settings = reactor, settings
+        self._reactor, self._api, self._settings = reactor, api, settings
         self._ports: list[Any] = []
         self._site = make_site(
             Routes(api),
@@ -59,7 +62,7 @@ class Door:
         warning = allow_files(self._settings.maximum_connections)
         if warning:
             self.log.warn("{sentence}", sentence=warning)
-        for warning in self._settings.warnings:
+        for warning in self._settings.warnings(self._api.needs_key):
             self.log.warn("{sentence}", sentence=warning)
         return self._listen(self._settings.endpoints) or self._listen(self._settings.shared_endpoints, shared=True)
 
@@ -70,6 +73,10 @@ class Door:
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:
                 return _why_not(failures[0], shared)
+            if description.startswith("systemd:") and not self._settings.allow_insecure:
+                host = getattr(self._ports[-1].getHost(), "host", None)  # none: a UNIX socket
+                if host is not None and not ip_address(host.partition("%")[0]).is_loopback:
+                    return f"http.endpoints: {exposure(description, self._api.needs_key, is_tls=False)}"
             self.log.info("HTTP on {description}", description=description)
         return ""
 

@@ -38,7 +38,9 @@ class Explain:
         if code:
             raise closed(code, reason)
         asked = parse_send(request.body, request.content_type)
-        message, submitter, split = self._send.message_of(asked, self._send.wall_clock.both_milliseconds(), Outlet.cut)
+        message, submitter, split = self._send.message_of(
+            asked, self._send.wall_clock.both_milliseconds(), Outlet.cut, request.caller
+        )
         outlet = self._outlets[message.channel]
         prefix = outlet.prefix_of(submitter)
         preview = outlet.channel.preview(prefix, _segments(message))

@@ -12,9 +12,9 @@ import re
 from dataclasses import fields
 from typing import Any
 
+from smsconnector.access.keys import Caller
 from smsconnector.errors import InvalidRequest
 from smsconnector.http.answers import RequestHeaders
-from smsconnector.http.auth import presented_key
 from smsconnector.http.requests import SendRequest
 from smsconnector.store.repeats import RequestKey
 
@@ -42,10 +42,9 @@ def checked_name(value: Any) -> str:
     return name
 
 
-def caller_of(headers: RequestHeaders) -> str:
-    """Who asks, by the API key that the request brings; not the key itself, which is a secret."""
-    presented = presented_key(headers)
-    return hashlib.blake2b(presented, digest_size=16).hexdigest() if presented else ""
+def caller_of(caller: Caller | None) -> str:
+    """Who asks, as the store knows them: by the id of the API key, or by the name of one of the configuration."""
+    return "" if caller is None else caller.id or caller.name
 
 
 def request_key(caller: str, name: str, send: SendRequest, now: int, hours: float) -> RequestKey:

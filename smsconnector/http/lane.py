@@ -62,6 +62,7 @@ class Lane(Protocol):
 
     def __init__(self, shared: LaneFactory, address: Any) -> None:
         self.shared, self._address = shared, address
+        self._peer = ""  # the address of the direct peer
         self._buffer = b""  # what has come and belongs to no request that was begun
         self._pieces = 0  # in how many reads the head at the beginning of the buffer has come so far
         self._needed = 0  # octets of the request at the beginning of the buffer; 0 while its head is not whole
@@ -83,6 +84,7 @@ class Lane(Protocol):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        self._peer = getattr(self.transport.getPeer(), "host", None) or ""
         self.transport.registerProducer(self, True)
         self._settle()
 
@@ -156,10 +158,8 @@ class Lane(Protocol):
         self._under_way.append(reply)
         self._is_alone = head.method == b"GET"
         route = head.route
-        target, peer = b"", ""
-        if route.scope in SCOPES_WITH_TARGET:
-            target, peer = head.target, getattr(self.transport.getPeer(), "host", None) or ""
-        request = HTTPRequest(head.method, head.path, head.headers, body, head.arguments, None, target, peer)
+        target = head.target if route.scope in SCOPES_WITH_TARGET else b""
+        request = HTTPRequest(head.method, head.path, head.headers, body, head.arguments, None, target, self._peer)
         self.shared.serve(route, request, reply)
 
     # --- answers --------------------------------------------------------------------------------------------

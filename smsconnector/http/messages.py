@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from smsconnector.access.keys import Caller
 from smsconnector.codes import ANY
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies, resources
@@ -17,6 +18,7 @@ from smsconnector.walks.cancelling import Cancelled, Cancelling
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.whereabouts import Place
 
+Remember = Callable[[Caller | None, str, str], None]  # who, what, about
 Elsewhere = Callable[[HTTPRequest, Answer, GiveAnswer], None]
 
 
@@ -27,7 +29,8 @@ def nowhere_else(_request: HTTPRequest, not_here: Answer, answer: GiveAnswer) ->
 
 class Messages:
     """``outlets`` are the channels by their names. ``elsewhere`` answers for a message that is not here; it is given
-    the answer that says so. ``path`` is that of the collection."""
+    the answer that says so. ``path`` is that of the collection. ``remember`` is told who has cancelled, for the
+    audit."""
 
     def __init__(
         self,
@@ -36,9 +39,10 @@ class Messages:
         cancelling: Cancelling,
         path: str,
         elsewhere: Elsewhere = nowhere_else,
+        remember: Remember = lambda caller, what, about: None,
     ) -> None:
         self._reader, self._outlets, self._cancelling = reader, outlets, cancelling
-        self._path, self._elsewhere = path, elsewhere
+        self._path, self._elsewhere, self._remember = path, elsewhere, remember
 
     def routes(self) -> tuple[HTTPRoute, ...]:
         return (
@@ -68,7 +72,7 @@ class Messages:
     ) -> None:
         if error is not None:
             answer(replies.LOOKUP_FAILED)
-        elif row is None:
+        elif row is None or not may_see(request, *_channels_of(row)):
             self._elsewhere(request, _no_message(), answer)
         else:
             answer(replies.json_answer(show(row)))
@@ -97,7 +101,9 @@ class Messages:
                 return
             more = None if page.before is None else urlencode([*given, ("cursor", page.before)])
             said = {
-                "messages": [self._shown(row, with_parts=False) for row in page.messages],
+                "messages": [
+                    self._shown(row, with_parts=False) for row in page.messages if may_see(request, row.channel)
+                ],
                 "next": more and f"{self._path}?{more}",
             }
             answer(replies.json_answer(said))
@@ -107,13 +113,29 @@ class Messages:
     def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message when it will not be sent, which is on disk then. 409 if that is too late, 404 if there
         is no such message."""
+        if request.caller is None or not request.caller.channels:
+            self._cancel(request, answer)
+            return
 
+        def found(row: FoundMessage | None, error: StoreError | None) -> None:
+            if error is not None:
+                answer(replies.CANCEL_FAILED)
+            elif row is None or not may_see(request, row.channel):
+                self._elsewhere(request, _no_message(), answer)
+            else:
+                self._cancel(request, answer)
+
+        self._reader.put(ops.Find(request.arguments["sid"]), found)
+
+    def _cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         def cancelled(what: Cancelled | None, error: StoreError | None) -> None:
             if error is not None or what is None:
                 answer(replies.CANCEL_FAILED)
             elif what is Cancelled.UNKNOWN:
                 self._elsewhere(request, _no_message(), answer)
             else:
+                if what is Cancelled.DONE:
+                    self._remember(request.caller, "cancelled", request.arguments["sid"])
                 shown = partial(self._cancelled, answer, what)
                 self._reader.put(ops.Find(request.arguments["sid"]), shown)
 
@@ -128,6 +150,17 @@ class Messages:
         state = self._shown(row)["State"] if row is not None else "unknown"
         error_sentence = f"It is too late: the state of this message is {state}."
         answer(replies.refusal(InvalidRequest("too_late", error_sentence, status=409)))
+
+
+def may_see(request: HTTPRequest, *channels: str) -> bool:
+    """Whether the caller's key is for one of these channels. What it is not for is as if it were not there."""
+    caller = request.caller
+    return caller is None or any(caller.may_use(channel) for channel in channels)
+
+
+def _channels_of(row: FoundMessage | Timeline) -> list[str]:
+    """All that it has gone over, if that is known."""
+    return [leg.message.channel for leg in row.legs] if isinstance(row, Timeline) else [row.channel]
 
 
 def _no_message() -> Answer:

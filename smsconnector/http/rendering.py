@@ -7,7 +7,7 @@ from twisted.web.http import NO_BODY_CODES, RESPONSES, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.server import version
 
-from smsconnector.http.answers import Answer
+from smsconnector.http.answers import SECURITY_HEADERS, Answer
 
 
 def _spelled(name: bytes) -> bytes:
@@ -24,9 +24,10 @@ class Renderer:
     def __init__(self) -> None:
         self._second = 0
         self._begins: dict[tuple[int, bool], bytes] = {}  # of this second, by status and whether it closes
-        # By the names that our handlers give, in their order, which are few: the fields with room for their values, and
-        # whether Content-Type is one of them.
-        self._templates: dict[tuple[bytes, ...], tuple[bytes, bool]] = {}
+        # By the names that our handlers give, in their order, which are few: the fields with room for their values,
+        # whether Content-Type is one of them, and how many signs of line ends there are. What every answer has stands
+        # behind.
+        self._templates: dict[tuple[bytes, ...], tuple[bytes, bool, int]] = {}
 
     def octets(self, answer: Answer, closes: bool) -> bytes:
         """The whole answer. ``closes``: the connection will be closed behind it."""
@@ -37,12 +38,12 @@ class Renderer:
             self._begins.clear()
         begin = self._begins.get((status, closes)) or self._begin(status, closes)
         names, values = zip(*headers, strict=True) if headers else ((), ())
-        template, has_type = self._templates.get(names) or self._know(names)
+        template, has_type, line_ends = self._templates.get(names) or self._know(names)
         if names and not template:  # one is there twice: the last value counts
             once = {_spelled(name): value for name, value in headers}
             return self.octets(Answer(status, tuple(once.items()), body), closes)
         lines = template % values
-        if lines.count(b"\n") + lines.count(b"\r") != 2 * len(names):  # one in a value
+        if lines.count(b"\n") + lines.count(b"\r") != line_ends:  # one in a value
             lines = template % tuple([b" ".join(value.splitlines()) for value in values])
         if not body:
             return b"%b%bContent-Length: 0\r\n\r\n" % (begin, lines)
@@ -64,10 +65,12 @@ class Renderer:
         self._begins[status, closes] = begin
         return begin
 
-    def _know(self, names: tuple[bytes, ...]) -> tuple[bytes, bool]:
+    def _know(self, names: tuple[bytes, ...]) -> tuple[bytes, bool, int]:
         """An empty template if a name is there twice."""
         spelled = [_spelled(name) for name in names]
         is_plain = len(set(spelled)) == len(spelled)
         template = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in spelled]) if is_plain else b""
-        found = self._templates[names] = template, b"Content-Type" in spelled
+        if is_plain:
+            template += b"".join([b"%s: %s\r\n" % one for one in SECURITY_HEADERS if _spelled(one[0]) not in spelled])
+        found = self._templates[names] = template, b"Content-Type" in spelled, 2 * template.count(b"\n")
         return found

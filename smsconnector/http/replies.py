@@ -22,9 +22,16 @@ def refusal(error: InvalidRequest) -> Answer:
     return Answer(error.status, (*retry_after(error), *error.headers, JSON), error_body(error))
 
 
+def error_of(answer: Answer) -> InvalidRequest:
+    """What ``refusal`` has made this answer of."""
+    said = json.loads(answer.body)["error"]
+    headers = tuple(one for one in answer.headers if one != JSON and (one[0] != b"Retry-After" or answer.status != 503))
+    return InvalidRequest(said["code"], said["message"], said["field"], answer.status, headers=headers)
+
+
 def retry_after(error: InvalidRequest) -> Headers:
-    """The header Retry-After (RFC 9110 section 10.2.3), in seconds. Every refusal with 503 has it, and no other: only
-    503 says that nothing was done and that the same request may succeed later."""
+    """The header Retry-After (RFC 9110 section 10.2.3), in seconds. Every refusal with 503 has it: it says that
+    nothing was done and that the same request may succeed later. So does 429, which brings its own."""
     return ((b"Retry-After", b"%d" % RETRY_AFTER_S),) if error.status == 503 else ()
 
 

@@ -9,9 +9,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from smsconnector.access.keys import Caller
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
+from smsconnector.http.auth import check_channel
 from smsconnector.http.requests import SendRequest, parse_send, text_refused
 from smsconnector.messages import Message, new_sid
 from smsconnector.sms.segmentation import Split
@@ -26,9 +28,13 @@ Cut = Callable[[Outlet, str], Split]
 REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7240 section 4.2)
 
 
+AcceptedFrom = Callable[[Caller | None], None]
+
+
 class Send:
     """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
-    a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known."""
+    a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known.
+    ``accepted_from`` is told of each message whose it is."""
 
     def __init__(
         self,
@@ -39,10 +45,12 @@ class Send:
         gate: Gate,
         messages_path: str,
         idempotency_hours: float = 24.0,
+        accepted_from: AcceptedFrom = lambda caller: None,
     ) -> None:
         self.wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
         self._idempotency_hours = idempotency_hours
+        self.accepted_from = accepted_from
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 after the commit, with the MessageSID and where to ask for the message. 503 if the gate is closed or
@@ -51,7 +59,9 @@ class Send:
         if code:
             raise closed(code, reason)
         send = parse_send(request.body, request.content_type)
-        message, submitter, split = self.message_of(send, self.wall_clock.both_milliseconds(), Outlet.cut)
+        message, submitter, split = self.message_of(
+            send, self.wall_clock.both_milliseconds(), Outlet.cut, request.caller
+        )
         with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
         if idempotency.HEADER in request.headers:
             self._accept_once(request, send, (message, submitter, split), with_body, answer)
@@ -59,6 +69,7 @@ class Send:
 
         def written(error: StoreError | None) -> None:
             if error is None:
+                self.accepted_from(request.caller)
                 answer(self._accepted(message, split, with_body))
             else:
                 self._gate.failed(error)
@@ -87,9 +98,11 @@ class Send:
             elif first.digest != key.digest:
                 answer(replies.refusal(idempotency.other_request()))
             else:
+                if first.sid == message.sid:
+                    self.accepted_from(request.caller)
                 answer(self._accepted(as_first(message, first), split, with_body))
 
-        key = self.key_of(idempotency.caller_of(request.headers), name, send)
+        key = self.key_of(idempotency.caller_of(request.caller), name, send)
         accept_once(submitter, message, key, written)
 
     def key_of(self, caller: str, name: str, send: SendRequest) -> RequestKey:
@@ -97,10 +110,13 @@ class Send:
         now_ms = self.wall_clock.steady_milliseconds()
         return idempotency.request_key(caller, name, send, now_ms, self._idempotency_hours)
 
-    def message_of(self, send: SendRequest, now: tuple[int, int], cut: Cut) -> tuple[Message, Submitter, Split]:
+    def message_of(
+        self, send: SendRequest, now: tuple[int, int], cut: Cut, caller: Caller | None = None
+    ) -> tuple[Message, Submitter, Split]:
         """The message, who takes it, and how its text was split; InvalidRequest if that can't be. ``now``: both
         readings of the clock (ms), see ``WallClock.both_milliseconds``."""
         channel = send.channel or self._default_channel
+        check_channel(caller, channel)
         outlet = self._outlets.get(channel)
         if outlet is None:
             raise InvalidRequest(
@@ -126,6 +142,7 @@ class Send:
             expires_at=steady_ms + int(lifetime_s * 1000),
             is_limited=send.validity_s is not None,
             reference=send.reference,
+            accepted_by=None if caller is None else caller.name,
         )
         return message, submitter, split
 

@@ -26,7 +26,15 @@ from twisted.web.server import Request, Site
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
-from smsconnector.http.answers import NO_ARGUMENTS, SCOPES_WITH_TARGET, Answer, HTTPRequest, HTTPRoute, RequestHeaders
+from smsconnector.http.answers import (
+    NO_ARGUMENTS,
+    SCOPES_WITH_TARGET,
+    SECURITY_HEADERS,
+    Answer,
+    HTTPRequest,
+    HTTPRoute,
+    RequestHeaders,
+)
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
 from smsconnector.http.streams import DRAIN, Stream
@@ -192,7 +200,12 @@ class BoundedChannel(HTTPChannel):
             self.loseConnection()
             return
         answer = replies.refusal(error)
-        headers = (*answer.headers, (b"Connection", b"close"), (b"Content-Length", b"%d" % len(answer.body)))
+        headers = (
+            *answer.headers,
+            *SECURITY_HEADERS,
+            (b"Connection", b"close"),
+            (b"Content-Length", b"%d" % len(answer.body)),
+        )
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
         status = b"%d %s" % (answer.status, RESPONSES[answer.status])
         self.transport.write(b"HTTP/1.1 %s\r\n%s\r\n%s" % (status, head, answer.body))
@@ -336,17 +349,21 @@ class BoundedRequest(Request):
             cast(BytesIO, self.content).read(),
             arguments=arguments,
             fault=too_large(self.limit) if self.too_long else None,
+            peer=getattr(self.client, "host", None) or "",
         )
         if route.scope not in SCOPES_WITH_TARGET:
             return record
         _, mark, query = self.uri.partition(b"?")
-        return record._replace(target=self.path + mark + query, peer=getattr(self.client, "host", None) or "")
+        return record._replace(target=self.path + mark + query)
 
     def set_head(self, answer: Answer) -> bytes:
         """Set the status and the headers of this answer, and give its body, which the caller has to write."""
         self.setResponseCode(answer.status)
         for name, value in answer.headers:
             self.setHeader(name, value)
+        for name, value in SECURITY_HEADERS:
+            if not self.responseHeaders.hasHeader(name):
+                self.setHeader(name, value)
         self.setHeader(b"Content-Length", b"%d" % len(answer.body))  # without it the answer would be chunked
         return answer.body
 

@@ -83,6 +83,19 @@ class Webhooks:
         """For the health: by channel what was refused, and what could not be read."""
         return self._counts.told()
 
+    def needs_key(self, route: HTTPRoute, request: HTTPRequest) -> bool:
+        """Whether nothing else tells who calls, so that the caller has to bring an API key. Not where the answer tells
+        nothing and does nothing, whoever asks: 404, 405, and that to a probe."""
+        hooks = self._hooks.get(request.arguments.get("channel", self._default_channel), PLAIN)
+        hook = hooks.incoming if route.handler == self.receive else hooks.notification
+        is_allowed = request.method.decode("latin-1") in hook.methods and not _is_probe(request, hook)
+        return hook.verifier is None and is_allowed and self._is_known(request)
+
+    def _is_known(self, request: HTTPRequest) -> bool:
+        """Its channel."""
+        channel = request.arguments.get("channel", self._default_channel)
+        return channel in self._channels or channel == self._default_channel
+
     def receive(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """A text from a handset."""
         channel = self._channel_of(request)
@@ -134,19 +147,15 @@ class Webhooks:
             self._receiver.notified(receipt, channel, self._when_written(hook, answer))
 
     def _channel_of(self, request: HTTPRequest) -> str:
-        channel = request.arguments.get("channel")
-        if channel is None:
-            return self._default_channel
-        if channel not in self._channels and channel != self._default_channel:
+        if not self._is_known(request):
             raise InvalidRequest("not_found", "There is no such channel.", status=404)
-        return channel
+        return request.arguments.get("channel", self._default_channel)
 
     def _lets_in(self, request: HTTPRequest, channel: str, hook: Hook, answer: GiveAnswer) -> bool:
         """Whether to go on; else it has been answered. A GET of the bare path tells nothing and is a probe: providers
         send it, unsigned, when the URL is entered. Raises InvalidRequest for who may not call, and for a method that
         the provider does not use."""
-        is_own = hook.verifier is not None or bool(hook.readings)
-        if is_own and request.method in (b"GET", b"HEAD") and not request.body and b"?" not in request.target:
+        if _is_probe(request, hook):
             answer(answer_of(hook.answer))
             return False
         if request.method.decode("latin-1") not in hook.methods:
@@ -158,7 +167,7 @@ class Webhooks:
                 headers=((b"Allow", allowed.encode()),),
             )
         if hook.verifier is None:
-            self._access.check(request.headers)
+            self._access.check_caller(request, channel)
         else:
             self._access.check_page(request.headers)
         if request.fault is not None:
@@ -209,6 +218,11 @@ class Webhooks:
                 answer(replies.STORE_FAILED)
 
         return written
+
+
+def _is_probe(request: HTTPRequest, hook: Hook) -> bool:
+    is_own = hook.verifier is not None or bool(hook.readings)
+    return is_own and request.method in (b"GET", b"HEAD") and not request.body and b"?" not in request.target
 
 
 def answer_of(wanted: HookAnswer) -> Answer:

@@ -2,7 +2,9 @@
 
 1. ``listen`` has Twisted read the endpoint and the files that it names.
 2. For each connection that comes, ``RenewedCertificate`` looks whether the files have changed, and reads them again.
-3. If they can't be used, because they are half written, or the key is new and the certificate is not yet, the context
+3. Whatever the endpoint's ``sslmethod`` says: TLS 1.2 is the oldest version, and every cipher has forward secrecy and
+   authenticates what it encrypts (as "intermediate" of Mozilla's Server Side TLS 5.7). Clients since 2014 know these.
+4. If they can't be used, because they are half written, or the key is new and the certificate is not yet, the context
    from before is used, and the log says so. The next connection tries again.
 """
 
@@ -15,6 +17,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -23,6 +26,10 @@ from smsconnector.net.tls import openssl_reasons
 
 _PLACES = ("port", "privateKey", "certKey", "sslmethod", "interface", "backlog", "extraCertChain", "dhParameters")
 _FILES = ("privateKey", "certKey", "extraCertChain", "dhParameters")
+_CIPHERS = (  # of TLS 1.2, and those of 1.3
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK"
+)
 _END = re.compile(rb"-----END [A-Z0-9 ]+-----")
 FileStates = tuple[tuple[int, ...], ...]
 
@@ -44,7 +51,7 @@ class _ListensRenewed:
         self._reactor, self._certificate = reactor, RenewedCertificate(endpoint)
 
     def listenSSL(self, port: int, factory: Any, contextFactory: Any, backlog: int, interface: str) -> Any:
-        self._certificate.use(contextFactory.getContext())
+        self._certificate.use(_modern(contextFactory).getContext())
         return self._reactor.listenSSL(port, factory, self._certificate, backlog=backlog, interface=interface)
 
 
@@ -54,7 +61,19 @@ class _Reads:
     context: Any = None
 
     def listenSSL(self, _port: int, _factory: Any, contextFactory: Any, **_more: Any) -> None:
-        self.context = contextFactory.getContext()
+        self.context = _modern(contextFactory).getContext()
+
+
+def _modern(made: Any) -> CertificateOptions:
+    """With the same key and certificates as the endpoint has made."""
+    return CertificateOptions(
+        privateKey=made.privateKey,
+        certificate=made.certificate,
+        extraCertChain=made.extraCertChain,
+        dhParameters=made.dhParameters,
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+        acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
+    )
 
 
 @implementer(IOpenSSLContextFactory)

@@ -54,17 +54,18 @@ MOST = 1 << 30  # submits, where nothing limits
 
 
 class TokenBucket:
-    """A rate with bounded bursts: ``rate`` tokens come in a second, and at most those of ``BURST`` seconds are kept, or
-    one if that is more. A submit takes one."""
+    """A rate with bounded bursts: ``rate`` tokens come in a second, and at most those of ``burst`` seconds are kept, or
+    one if that is more. A submit takes one. It begins with one token, or with all of a burst if it ``is_full``."""
 
-    def __init__(self, rate: float, now: float) -> None:
+    def __init__(self, rate: float, now: float, burst: float = BURST, *, is_full: bool = False) -> None:
         self.rate = rate
-        self._tokens = 1.0
+        self._burst = burst
+        self._tokens = max(1.0, rate * burst) if is_full else 1.0
         self._at = now
 
     def available(self, now: float) -> int:
         """Whole tokens there are now."""
-        most = max(1.0, self.rate * BURST)
+        most = max(1.0, self.rate * self._burst)
         self._tokens = min(most, self._tokens + (now - self._at) * self.rate)
         self._at = now
         return int(self._tokens)
@@ -73,9 +74,17 @@ class TokenBucket:
         """For one submit."""
         self._tokens -= 1.0
 
+    def give_back(self) -> None:
+        """One that was taken was not used."""
+        self._tokens += 1.0
+
     def wait(self) -> float:
         """Seconds until half a burst is there. To ask again sooner would mean a timer per message."""
-        return max(0.0, (max(1.0, self.rate * BURST / 2) - self._tokens) / self.rate)
+        return max(0.0, (max(1.0, self.rate * self._burst / 2) - self._tokens) / self.rate)
+
+    def wait_for_one(self) -> float:
+        """Seconds until one token is there."""
+        return max(0.0, (1.0 - self._tokens) / self.rate)
 
 
 class Interval(NamedTuple):

@@ -61,6 +61,7 @@ from tests.simulation.plan import (
 )
 from tests.simulation.provider import PUBLIC_URL, SECRET, Provider
 from tests.simulation.smsc import SMSC, Ledger
+from tests.unit.fakes import NoKeeper
 
 LIFETIME = 25.0  # seconds, of messages that ask for no other
 RECEIPT_TIME = 8.0  # seconds, for receipts after the lifetime
@@ -88,7 +89,9 @@ _OF_HTTP = ("TimeoutMixin.__timedOut", "HTTPChannel.forceAbortClient")  # connec
 room: str | None = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where the files of runs are
 
 _YAML = """
-http: {endpoints: ["tcp:8080"], idle_timeout: 20, webhook_channel: smpp-b, public_url: "%(public_url)s"}
+http:
+  {endpoints: ["tcp:8080"], allow_insecure: yes, idle_timeout: 20, webhook_channel: smpp-b,
+   public_url: "%(public_url)s"}
 store: {path: none}
 stop_timeout: %(stop_timeout)s
 incoming_timeout: %(incoming_timeout)s
@@ -409,6 +412,7 @@ class World:
                 lambda reactor, damaged: disk.SimulatedWriter(reactor, self.faults, writer_dice, self.plan.slowness),
                 lambda reactor, damaged: disk.SimulatedReader(reactor, reader_dice, self.plan.slowness),
                 self._life_dice,
+                NoKeeper,
             )
             self.connector.startService()
             self._stores.append(self.connector.writer.store)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast, get_args
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from smsconnector.access.keys import Caller
+from smsconnector.access.ring import KeyRing
 from smsconnector.channels import IRoute, Listener, Part
 from smsconnector.channels.previews import DataCoding, Preview, Way, WireAddress
 from smsconnector.errors import StoreError, StoreUnavailable
@@ -232,3 +235,33 @@ class FakeSink(Service):
 def message(sid: str = "SM1", *segments: str, to: str = "923001234567", at: int = int(EPOCH * 1000)) -> Message:
     """A message of one segment, or of those given."""
     return Message(sid, "smpp", "8228", to, "gsm7", segments or ("hello",), at, at + 3_600_000)
+
+
+class AtOnce:
+    """Stands for threads: what they are given is done at once."""
+
+    def __init__(self, *_made_with: Any) -> None: ...
+
+    def run(self, function: Callable[[], Any]) -> "Deferred[Any]":
+        return maybeDeferred(function)
+
+    def stop(self) -> None: ...
+
+
+class NoKeeper:
+    """No file of keys, and no audit."""
+
+    def __init__(self, *_made_with: Any) -> None:
+        self.ring = KeyRing()
+
+    def start(self, about: str) -> None: ...
+
+    def note(self, who: str, what: str, about: str) -> "Deferred[None]":
+        return succeed(None)
+
+    def accepted(self, caller: Caller | None) -> None: ...
+
+    def remember(self, caller: Caller | None, what: str, about: str) -> None: ...
+
+    def stop(self) -> "Deferred[None]":
+        return succeed(None)

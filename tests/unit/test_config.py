@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import yaml
-from pydantic import SecretStr
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.access.file import AccessFile, access_path_of
+from smsconnector.access.keys import Permissions
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.codes import Action as CodeAction
@@ -23,6 +24,7 @@ from smsconnector.sinks.webhook.settings import WebhookSection
 from smsconnector.smpp.policy import Action, Rule
 from smsconnector.sms.opt_out import Wish
 from tests.configured import binds_of
+from tests.integration.certificates import Authority
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -425,14 +427,25 @@ events: {uri: "http://x", sink: file}
         ):
             self.assertEqual(list(self.problems(f"http: {{{key}: {value}}}\n{GOOD}")), [f"http.{key}"], value)
 
+    def tls_endpoint(self) -> str:
+        folder = self.mktemp()
+        Path(folder).mkdir()
+        pem = Authority(folder).issue("localhost")
+        return f"ssl:18443:privateKey={pem}:certKey={pem}"
+
     def test_open_door(self) -> None:
-        """An endpoint that others can reach, and no keys: a warning that says what to set. With a key, or on this
-        machine alone, there is none."""
-        for endpoint, warned in (
+        """Where others reach it, both a key and TLS are wanted: without one the file can't be used, and the sentence
+        says what is missing and what to do. Where the configuration says that it may be, it is a warning. A key of the
+        file of keys is one too."""
+        tls = self.tls_endpoint()
+        for endpoint, is_reached in (
             ("tcp:18080", True),
             ("tcp6:18080", True),
             ("tcp:18080:interface=0.0.0.0", True),
             ("tcp:18080:interface=192.168.127.0", True),
+            (r"tcp6:18080:interface=\:\:", True),
+            (tls, True),
+            (f"{tls}:interface=127.0.0.1", False),
             ("tcp:18080:interface=127.0.0.1", False),
             ("tcp:18080:interface=127.1.2.3:backlog=9", False),
             ("tcp:18080:127.0.0.1", False),
@@ -441,18 +454,45 @@ events: {uri: "http://x", sink: file}
             ("unix:/run/x.sock:mode=660", False),
             ("systemd:domain=INET:index=0", False),
         ):
-            http = HTTP(endpoints=[endpoint])
-            self.assertEqual([endpoint in one and "http.api_keys" in one for one in http.warnings], [True] * warned)
-            self.assertEqual(HTTP(endpoints=[endpoint], api_keys=[SecretStr("k")]).warnings, [])
+            for has_keys in (False, True):
+                http = HTTP(endpoints=[endpoint])
+                found = http.exposed(has_keys)
+                wanted = is_reached and not (has_keys and endpoint == tls)
+                self.assertEqual([path for path, _ in found], ["http.endpoints"] * wanted, endpoint)
+                self.assertEqual(http.warnings(has_keys), [])
+                allowed = HTTP(endpoints=[endpoint], allow_insecure=True)
+                self.assertEqual(allowed.warnings(has_keys), [f"http.endpoints: {one}" for _, one in found])
+                for _, sentence in found:
+                    self.assertEqual("smsconnector key new" in sentence, not has_keys)
+                    self.assertEqual("write ssl:PORT" in sentence, endpoint != tls)
+                    self.assertIn("http.allow_insecure: true", sentence)
+
+    def test_keys_that_are_stored(self) -> None:
+        """They count where a key is wanted, as long as one of them is not revoked."""
+        path = self.mktemp()
+        text = GOOD + f'http: {{endpoints: ["{self.tls_endpoint()}"]}}\nstore: {{path: "{path}"}}\n'
+        self.assertIn("http.endpoints", self.problems(text))
+        file = AccessFile(access_path_of(path))
+        self.addCleanup(file.close)
+        file.add("crm", Permissions(("send",)), "me", 1)
+        self.assertTrue(parse(text).has_keys)
+        file.revoke("crm", "me", 2)
+        self.assertIn("http.endpoints", self.problems(text))
+        Path(path).write_text("no database " * 100)
+        elsewhere = text.replace("path:", f'access_path: "{path}", path:')
+        self.assertIn("not a database", self.problems(elsewhere)["store.access_path"])
 
     def test_shared_endpoints(self) -> None:
         """A port that several processes share stands beside one of this process alone."""
         own = 'endpoints: ["tcp:8081:interface=127.0.0.1"]'
         shared = 'shared_endpoints: ["tcp:8080"]'
-        http = parse(f"{GOOD}http: {{{own}, {shared}}}").http
+        self.assertIn(
+            "tcp:8080 lets everybody", self.problems(f"{GOOD}http: {{{own}, {shared}}}")["http.shared_endpoints"]
+        )
+        http = parse(f"{GOOD}http: {{{own}, {shared}, allow_insecure: yes}}").http
         self.assertEqual((http.shared_endpoints, parse(GOOD).http.shared_endpoints), (["tcp:8080"], []))
-        self.assertIn("a GET for a message that another process has accepted is answered 404", http.warnings[0])
-        self.assertIn("http.shared_endpoints: tcp:8080 lets everybody in reach send texts", http.warnings[1])
+        self.assertIn("a GET for a message that another process has accepted is answered 404", http.warnings(False)[1])
+        self.assertIn("http.shared_endpoints: tcp:8080 lets everybody in reach send texts", http.warnings(False)[0])
         for rest, path, words in (
             (shared, "http", "needs endpoints beside it"),
             (f'{own}, shared_endpoints: ["tcp:8081"]', "http", "port 8081 is in both"),
@@ -474,14 +514,15 @@ events: {uri: "http://x", sink: file}
             (f"{own}, shared_endpoints: 8080", "http.shared_endpoints", "a list is wanted"),
         ):
             self.assertIn(words, self.problems(f"{GOOD}http: {{{rest}}}")[path], rest)
+        local = shared.replace("8080", "8080:interface=127.0.0.1")
         for url, warned in (
             ("http://sms.example:8080", True),
             ("http://sms.example:8081", False),
             ("https://x/a", False),
         ):
             warnings = parse(
-                f'{GOOD}http: {{{own}, {shared}, api_keys: [k], siblings: ["http://x"], public_url: "{url}"}}'
-            ).http.warnings
+                f'{GOOD}http: {{{own}, {local}, api_keys: [k], siblings: ["http://x"], public_url: "{url}"}}'
+            ).http.warnings(True)
             self.assertEqual(["http.public_url leads to port 8080" in one for one in warnings], [True] * warned)
 
     def test_what_several_processes_can_not_keep(self) -> None:

@@ -7,6 +7,7 @@ from smsconnector.instances import clashes
 
 FILE = """
 http:
+  allow_insecure: yes
   endpoints: ["tcp:808{n}:interface=127.0.0.1"]
   shared_endpoints: ["tcp:8080:interface=127.0.0.1"]
   siblings: [{siblings}]

@@ -1,6 +1,7 @@
 """A channel and a sink of foreign types, added to the two dicts: the daemon runs with them and no module is touched."""
 
 import json
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -9,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.access.keeper import Keeper
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
@@ -19,11 +21,11 @@ from smsconnector.store.inbox import Done
 from smsconnector.store.operations import Query
 from smsconnector.store.store import Store
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, DirectWriter
+from tests.unit.fakes import EPOCH, AtOnce, DirectWriter
 from tests.unit.toy import TOY_CHANNEL, TOY_SINK, ToyChannel, ToyChannelSection, ToySink
 
 CONFIGURATION = """
-http: {endpoints: ["tcp:8080"]}
+http: {endpoints: ["tcp:8080:interface=127.0.0.1"]}
 store: {path: "%s"}
 events: {sink: toy, box: letters}
 channels:
@@ -115,6 +117,7 @@ class DaemonCase(TypesCase):
             WallClock(lambda: EPOCH + self.reactor.seconds()),
             lambda reactor, damaged: StartedWriter(reactor),
             lambda reactor, damaged: StartedReader(self),
+            make_keeper=partial(Keeper, threads=AtOnce),
         )
         self.channel, self.sink = self.connector.outlets["play"].channel, self.connector.sinks["toy"]
 

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from smsconnector.http.answers import Answer as Plain
 from smsconnector.http.requests import parse_send
 from smsconnector.messages import INCOMING_MESSAGE, Outcome, Verdict
 from tests.unit.http.ways import FORM, Answer, DoorCase, both_ways
@@ -19,6 +20,32 @@ class SendCase(DoorCase):
         self.assertEqual(answer.header("Location"), f"/msg-client/messages/{sid}")
         (segment,) = self.channel.submitted
         self.assertEqual((segment.destination, segment.text, segment.source), ("923001234567", "hi", None))
+
+    def test_security_headers(self) -> None:
+        """Every answer says that it is no page and not to be kept, also a refusal, and what is not HTTP; once each."""
+        for answer in (
+            self.send(To="+923001234567", Body="hi"),
+            self.send(To="", Body=""),
+            self.request("GET", "/health"),
+            self.request("GET", "/nothing"),
+            self.request("PUT", "/send"),
+            Answer(self.exchange(b"nonsense\r\n\r\n").value()),
+        ):
+            for name, value in (
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ):
+                self.assertEqual(answer.headers.getRawHeaders(name), [value], (answer.status, name))
+
+    def test_its_own_policy(self) -> None:
+        """A handler that answers a page says itself what the page may load."""
+        policy = (b"Content-Security-Policy", b"default-src 'self'")
+        self.patch(self.resource.api, "serve", lambda route, request, answer: answer(Plain(200, (policy,), b"x")))
+        self.site = self.make_site()
+        answer = self.request("GET", "/health")
+        self.assertEqual(answer.headers.getRawHeaders("Content-Security-Policy"), ["default-src 'self'"])
+        self.assertEqual(answer.header("Cache-Control"), "no-store")
 
     def test_at_the_root(self) -> None:
         """The document shows paths without the base path too."""

@@ -12,6 +12,7 @@ from twilio.request_validator import RequestValidator
 from twisted.logger import ILogObserver, globalLogPublisher
 from zope.interface import implementer
 
+from smsconnector.access.keys import Caller
 from smsconnector.channels.http.settings import HTTPChannelSection
 from smsconnector.errors import InvalidRequest
 from smsconnector.hook_sections import IncomingSection, NotificationSection, hooks_of
@@ -79,14 +80,14 @@ class DoorCase(HandlerCase):
         globalLogPublisher.addObserver(heard)
         self.addCleanup(globalLogPublisher.removeObserver, heard)
 
-    def door(self, found: Hooks, default_channel: str = "smpp") -> Webhooks:
+    def door(self, found: Hooks, default_channel: str = "smpp", *keys: str) -> Webhooks:
         return Webhooks(
             wall_clock=WallClock(self.now),
             channels={"smpp", "prov"},
             default_channel=default_channel,
             receiver=Receiver(self.writer),
             gate=self.gate,
-            access=Access([KEY]),
+            access=Access(keys),
             hooks={"prov": replace(found, public_url=PUBLIC)},
         )
 
@@ -147,11 +148,13 @@ class WhoMayCallCase(DoorCase):
     def test_a_channel_without_hooks_needs_the_key(self) -> None:
         """As ever: and so does one that has a form of its own, but says nothing of who may call."""
         signed = standard(self.TEXT)
-        door = self.door(hooks(BANDWIDTH, BANDWIDTH_TEXTS))
+        door = self.door(hooks(BANDWIDTH, BANDWIDTH_TEXTS), "smpp", KEY)
+        route = next(one for one in door.routes() if one.handler == door.receive)
         for channel in ("smpp", "prov"):
+            self.assertTrue(door.needs_key(route, post(self.TEXT, FORM, *signed, channel=channel)))
             error = self.refused(door.receive, post(self.TEXT, FORM, *signed, channel=channel))
             self.assertEqual((error.status, error.code), (401, "unauthorized"))
-        keyed = post(self.TEXT, FORM, ("x-api-key", KEY), channel="smpp")
+        keyed = post(self.TEXT, FORM, channel="smpp")._replace(caller=Caller("a key"))
         self.assertEqual(self.answer_to(door.receive, keyed).status, 200)
         self.assertEqual(door.counts(), {})
 

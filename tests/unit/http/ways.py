@@ -11,6 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
+from smsconnector.access.keys import Caller
 from smsconnector.codes import ANY, Codes
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http.api import API, NO_HOOKS
@@ -87,6 +88,8 @@ class DoorCase(SynchronousTestCase):
         receiver = Receiver(self.writer)
         self.outlets = self.make_outlets()
         self.gate = FakeGate()
+        self.accepted_from: list[Caller | None] = []
+        self.told: list[tuple[Any, ...]] = []  # for the audit
         api = API(
             wall_clock=WallClock(self.now),
             outlets=self.outlets,
@@ -95,11 +98,13 @@ class DoorCase(SynchronousTestCase):
             receiver=receiver,
             reader=self.writer,
             writer=self.writer,
-            access=Access(self.keys),
+            access=self.make_access(),
             base_path="/msg-client",
             gate=self.gate,
             health=lambda: {"binds": {"a": "bound"}},
             hooks=self.hooks,
+            accepted_from=self.accepted_from.append,
+            remember=lambda caller, *what: self.told.append((caller and caller.name, *what)),
         )
         self.resource = Routes(api)
         self.site = self.make_site()
@@ -113,6 +118,9 @@ class DoorCase(SynchronousTestCase):
         submitter.startService()
         self.channel.cut = partial(segment, maximum_segments=4)
         return {"smpp": Outlet(self.channel, {"": submitter}, 3600, codes=self.codes)}
+
+    def make_access(self) -> Access:
+        return Access(self.keys)
 
     def make_site(self, maximum_body: int = 65_536, **limits: Any) -> Connections:
         return make_site(self.resource, self.clock, maximum_body, 60.0, fast_lane=self.fast_lane, **limits)

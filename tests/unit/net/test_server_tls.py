@@ -1,5 +1,6 @@
 """HTTPS with a certificate that is renewed while the port is open: the next connection gets the new one."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -63,6 +64,49 @@ class RenewedCase(SynchronousTestCase):
             self.assertEqual([self.presented(contexts) for _ in range(3)], [name] * 3)
         self.assertEqual(len(self.said()), 2, self.said())
         self.assertIn(str(self.pem), self.said()[0])
+
+    def handshake(self, contexts: Any, ciphers: bytes, *, newest: int, oldest: int = 0) -> str:
+        """The version and the cipher that a client gets which knows these; "" if it is refused."""
+        wanted = SSL.Context(SSL.TLS_METHOD)
+        wanted.set_min_proto_version(oldest)
+        wanted.set_max_proto_version(newest)
+        wanted.set_cipher_list(ciphers + b":@SECLEVEL=0")
+        client, server = SSL.Connection(wanted), SSL.Connection(contexts.getContext())
+        client.set_connect_state()
+        server.set_accept_state()
+        for _ in range(10):
+            for one, other in ((client, server), (server, client)):
+                try:
+                    one.do_handshake()
+                except SSL.WantReadError:
+                    pass
+                except SSL.Error:
+                    return ""
+                with contextlib.suppress(SSL.WantReadError):
+                    other.bio_write(one.bio_read(65_536))
+        return f"{client.get_protocol_version_name()} {client.get_cipher_name()}"
+
+    def test_modern(self) -> None:
+        """TLS 1.2 and 1.3 with forward secrecy and authenticated encryption; nothing older, whatever the endpoint's
+        sslmethod says, and after a renewal too."""
+        one_two, one_three = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
+        for more in ("", ":sslmethod=TLS_METHOD"):
+            contexts = self.open(more)
+            for _ in range(2):
+                self.assertEqual(self.handshake(contexts, b"ALL", newest=one_three)[:16], "TLSv1.3 TLS_AES_")
+                for ciphers, is_taken in (
+                    (b"ECDHE-ECDSA-AES128-GCM-SHA256", True),
+                    (b"ECDHE-ECDSA-CHACHA20-POLY1305", True),
+                    (b"ECDHE-ECDSA-AES128-SHA", False),  # CBC
+                    (b"ECDHE-ECDSA-AES256-SHA384", False),
+                    (b"AES128-GCM-SHA256:AES256-SHA", False),  # the key exchange of RSA: no forward secrecy
+                    (b"aNULL", False),
+                ):
+                    found = self.handshake(contexts, ciphers, newest=one_two)
+                    self.assertEqual(bool(found), is_taken, (ciphers, found))
+                for version in (SSL.TLS1_VERSION, SSL.TLS1_1_VERSION):
+                    self.assertEqual(self.handshake(contexts, b"ALL", newest=version), "")
+                self.renew("another")
 
     def test_written_in_place(self) -> None:
         """A file that is written anew, octet for octet as long as before, is seen too."""
