@@ -1,7 +1,8 @@
 """I10: what has to be true of texts that the application takes back.
 
 1. A 200 says that the text is not sent: there is no submit or request of it afterwards, and none before that the
-   network may have taken. Its report is FAILED with the code CANCELLED.
+   network may have taken, unless it has told that it failed: then the text was waiting for another channel. Its report
+   is FAILED with the code CANCELLED.
 2. A report with that code has a wish behind it, which was answered with 200, or whose answer was lost.
 3. A wish is answered with 200, or with 409; with 503 only while the disk fails.
 """
@@ -44,8 +45,12 @@ def _not_sent(facts: "Facts", request: Request, at: float, codes: set[object]) -
     for submit in facts.world.ledger.submits:
         if submit.request == request.tag:
             is_known = submit.answered_at is not None and submit.answered_at <= at and submit.status != 0
+            is_known = is_known or any(
+                one.delivered is False and min(one.reached_at, default=at) < at for one in submit.receipts
+            )
             if submit.sent_at > at or not is_known:
                 yield "I10", f"text {request.tag} was taken back at {at:.3f}, and submitted at {submit.sent_at:.3f}"
     for call in facts.world.gateways.calls:
-        if call.key[0] == request.tag and (call.sent_at > at or call.way.taken):
+        has_failed = any(one.delivered is False and min(one.reached_at, default=at) < at for one in call.told)
+        if call.key[0] == request.tag and (call.sent_at > at or (call.way.taken and not has_failed)):
             yield "I10", f"text {request.tag} was taken back at {at:.3f}, and requested at {call.sent_at:.3f}"
