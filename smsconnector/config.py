@@ -54,6 +54,7 @@ class StoreSection(Section):
     text_retention: Annotated[float, Field(ge=0, le=31_536_000)] | None = None  # None: as long as ``retention``
     maximum_backlog: int = Field(default=5_000_000, ge=1)  # segments that wait for the network; more are refused
     minimum_free: int = Field(default=268_435_456, ge=0)  # octets that stay free on the disk
+    conversation: Annotated[float, Field(ge=0, le=31_536_000)] = 259_200.0  # 72 h; 0: no text is told as an answer
 
     @property
     def access(self) -> str:
@@ -208,6 +209,7 @@ class Configuration(Section):
             naming_ids={name for name, channel in channels if channel.names_our_ids(self.http.public_url)},
             several_ids={account for name, channel in channels for account in channel.several_ids(name)},
             fall_backs={name: rule for name, channel in channels if (rule := channel.fall_back_rule)},
+            conversation=int(self.store.conversation * 1000),
             knows=partial(_knows, {name: channel.codes_of(name) for name, channel in channels}),
         )
 

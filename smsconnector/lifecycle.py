@@ -64,6 +64,7 @@ CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none 
 CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
 
 DEFAULT_WAIT_MS = 3_600_000  # of both times in EndRules
+CONVERSATION_MS = 259_200_000  # 72 hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class EndRules:
     naming_ids: Collection[str] = frozenset()  # the channels whose provider names our own ids when it tells of texts
     several_ids: Collection[str] = frozenset()  # the accounts whose provider may give one text several ids
     fall_backs: Mapping[str, FallBackRule] = field(default_factory=dict)
+    conversation: int = CONVERSATION_MS  # for which a customer's text may answer one of ours; 0: never
     knows: Callable[[str, int | str], bool] = lambda channel, code: True  # whether a code of it has an explanation
 
     def receipt_time(self, channel: str) -> int:

@@ -195,6 +195,7 @@ class Event:
     body: str
     attempts: int = field(default=0, compare=False)
     created_at: int = field(default=0, compare=False)
+    headers: str | None = field(default=None, compare=False)  # what it says beside its body: a JSON object of strings
 
 
 _sid_counter = int.from_bytes(os.urandom(3), "big")

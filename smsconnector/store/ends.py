@@ -29,6 +29,7 @@ from smsconnector.lifecycle import (
     message_state,
 )
 from smsconnector.store import operations as ops
+from smsconnector.store.conversations import about
 from smsconnector.store.events import report_event
 from smsconnector.store.fall_backs import FallBacks
 from smsconnector.store.falling import EndFalling
@@ -114,9 +115,11 @@ def may_wait(known: Known, message_id: int, to_submit: set[int]) -> bool:
 
 
 class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
-    """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``."""
+    """Ends segments and messages, and reports the messages. ``_rules``: see ``Store``. ``_has_references``: whether a
+    message has one."""
 
     _rules: EndRules
+    _has_references = False
 
     def _know(self, segment_ids: list[int]) -> Known:
         return Known(
@@ -233,6 +236,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             self._drop_waiting_segments(failed)
             self._count_codes(one for one in ended if one.state is MessageState.FAILED)
         asked = self._asked_channels(one.message_id for one in ended)
+        references = self._references([one.message_id for one in ended])
         self._write_events(
             [
                 report_event(
@@ -241,6 +245,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
                     delivered=one.state is MessageState.DELIVERED,
                     code=one.code,
                     now=one.now,
+                    headers=references.get(one.message_id),
                 )
                 for one in ended
             ]
@@ -253,6 +258,17 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
         unknown = [(channel, str(code)) for channel, code in told if not knows(channel, code)]
         if unknown:
             self._counts.count_unknown(unknown)
+
+    def _references(self, message_ids: list[int]) -> dict[int, str | None]:
+        """What the reports of these say beside their bodies: the application's own names of the messages."""
+        if not self._has_references:
+            return {}
+        rows = self._run(
+            "SELECT m.id, m.reference FROM json_each(?) AS j CROSS JOIN message AS m ON m.id = j.value"
+            " WHERE m.reference IS NOT NULL",
+            message_ids,
+        )
+        return {message_id: about(None, reference) for message_id, reference in rows}
 
     def _expire(self, sweep: ops.Sweep) -> int:
         """End the messages whose lifetime is over, if no receipt can come for all of their segments; else let them wait

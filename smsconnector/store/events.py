@@ -25,19 +25,22 @@ from smsconnector.sms.user_data import plain_text
 
 
 class EventRow(NamedTuple):
-    """An event that is not in the outbox yet. ``earlier_id`` is "" if earlier versions gave it the same id."""
+    """An event that is not in the outbox yet. ``headers``: as of ``Event``. ``earlier_id`` is "" if earlier versions
+    gave it the same id. ``numbers``: of a customer's text, sender and addressee."""
 
     event_id: str
     kind: str
     jms_type: str
     body: str
     created_at: int  # ms since the Unix epoch
+    headers: str | None = None
     earlier_id: str = ""
+    numbers: tuple[str, str] | None = None
 
 
-def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int) -> EventRow:
+def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int, headers: str | None = None) -> EventRow:
     """The delivery report of a message of ours as an event; ``now`` in ms."""
-    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, _report(sid, delivered, code), now)
+    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, _report(sid, delivered, code), now, headers)
 
 
 def foreign_report_event(receipt: Receipt, channel: str) -> EventRow:
@@ -72,7 +75,10 @@ def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) ->
         event_id = f"in/{one.channel}/{sid}/{_digest(one.source, text)}"
     else:
         earlier_id = ""
-    return EventRow(event_id, INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at, earlier_id)
+    numbers = (one.source, one.destination)
+    return EventRow(
+        event_id, INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at, None, earlier_id, numbers
+    )
 
 
 def is_repeat(event: EventRow, told: str) -> bool:

@@ -8,6 +8,7 @@ from smsconnector.sms import udh
 from smsconnector.sms.user_data import TextPart, join
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
+from smsconnector.store.conversations import Conversations
 from smsconnector.store.events import EventRow, incoming_event
 from smsconnector.store.opt_outs import OptOuts, Word
 from smsconnector.store.outbox import Outbox
@@ -88,7 +89,7 @@ class PartialText:
         return [incoming_event(whole, join([part])) for part in parts]
 
 
-class IncomingTexts(Outbox, OptOuts):
+class IncomingTexts(Outbox, OptOuts, Conversations):
     """What is written of texts from handsets."""
 
     _accounts: Accounts
@@ -108,9 +109,9 @@ class IncomingTexts(Outbox, OptOuts):
                 else:  # the others may come over another account of the same system_id
                     parts.append(replace(one, account=self._accounts.of_texts(one.account)))
         new = self._new_events([event for some in words for event, _ in some])
-        self._write_events(events)
+        self._write_events(self._in_conversations(events))
         for begin in range(0, len(parts), TEXTS_AT_ONCE):
-            self._write_events(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
+            self._write_events(self._in_conversations(self._join(parts[begin : begin + TEXTS_AT_ONCE])))
         return [
             self._hear_wishes(_first_told(some, new), incoming.answers)
             for incoming, some in zip(batch, words, strict=True)
@@ -205,6 +206,7 @@ class IncomingTexts(Outbox, OptOuts):
         for begin in range(0, len(keys), TEXTS_AT_ONCE):
             some = keys[begin : begin + TEXTS_AT_ONCE]
             texts = self._unfinished(some)
-            self._write_events([event for text in texts.values() if not text.joined for event in text.given_up()])
+            given_up = [event for text in texts.values() if not text.joined for event in text.given_up()]
+            self._write_events(self._in_conversations(given_up))
             self._delete_parts(some)
         return len(keys)

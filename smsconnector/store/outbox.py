@@ -139,8 +139,8 @@ class Outbox(Rows):
         if events:
             before = self._last_event() if self._choosy else 0
             written = self._insert(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at)",
-                [one[:5] for one in events],
+                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at, headers)",
+                [one[:6] for one in events],
             )
             self._keep_written(events, written, self._last_id)
             self._counts.waiting_events += written * (len(self._sinks) - len(self._choosy))
@@ -160,7 +160,7 @@ class Outbox(Rows):
             self._written = None
             return
         self._written = self._written + [
-            Event(event_id, one.event_id, one.kind, one.jms_type, one.body, created_at=one.created_at)
+            Event(event_id, one.event_id, one.kind, one.jms_type, one.body, 0, one.created_at, one.headers)
             for event_id, one in enumerate(events, last - count + 1)
         ]
 

@@ -75,6 +75,7 @@ class OutgoingTexts(SeveralIds):
             )
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
+            self._has_references = self._has_references or message.reference is not None
         self._insert(_INTO_MESSAGE, messages)
         self._insert("INSERT INTO segment (id, queue, number, text)", segments)
         self._counts.queued += len(segments)

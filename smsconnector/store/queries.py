@@ -25,7 +25,7 @@ _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
     " 0, s.unknowns, m.sid"
 )
-_EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body, {attempts}, o.created_at"
+_EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body, {attempts}, o.created_at, o.headers"
 _NEW, _PARKED = _EVENT.format(attempts=0), _EVENT.format(attempts="p.attempts")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.smpp.message_ids import id_candidates
 from smsconnector.store import operations as ops
+from smsconnector.store.conversations import BLOCK
 from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.finding import (
     MOST_FOUND,
@@ -33,7 +34,6 @@ from smsconnector.store.outbox import SINKS
 from smsconnector.store.segment_events import SegmentEvent
 
 EXAMINED = 10_000  # ids of messages and segments that one query looks at
-BLOCK = 10  # bits of an id that are its place in a block of the index of numbers
 BLOCKS = 4_000  # blocks that one query looks into
 BLOCKS_AT_ONCE = 128
 CLOCK_STEP = 60_000  # ms by which a message may seem to be accepted before one with a smaller id

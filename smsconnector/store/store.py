@@ -83,6 +83,7 @@ class Store(Idempotency, Retention):
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
             self._open_receipts()
             self._open_fall_backs()
+            self._has_references = bool(self._one("SELECT EXISTS (SELECT 1 FROM message WHERE reference IS NOT NULL)"))
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()
             self.counts()

@@ -6,8 +6,10 @@ Why the frames have these headers (STOMP 1.2, and ActiveMQ's page "Stomp"):
 - ``type`` becomes JMSType, and ``correlation-id`` JMSCorrelationID: the MessageSID of a report, the SmsSid of a text.
 - ``persistent:true`` lets the message survive a restart of the broker.
 - Other headers become JMS string properties with the same names. A JMS selector can name those that are identifiers of
-  Java: ``event_id``, ``channel``, ``DeliveryStatus``. ``event-id`` is no such name. It is there for consumers that know
-  it already.
+  Java: ``event_id``, ``channel``, ``DeliveryStatus``, ``MessageSID``, ``Reference``. ``event-id`` is no such name. It
+  is there for consumers that know it already.
+- ``MessageSID`` of a customer's text is that of the text which it answers; ``Reference`` is the application's own name
+  of that one, or of the one that is reported.
 """
 
 import json
@@ -24,7 +26,7 @@ FRAME_OVERHEAD = 384  # octets of a SEND frame, roughly, without the event id an
 
 # Headers that the connector writes itself, or that would change what the broker does with the frame.
 _FOR_THE_BROKER = ("destination", "receipt", "transaction", "content-length", "persistent", "type", "id", "message-id")
-_ABOUT_THE_EVENT = ("correlation-id", "event-id", "event_id", "channel", "DeliveryStatus")
+_ABOUT_THE_EVENT = ("correlation-id", "event-id", "event_id", "channel", "DeliveryStatus", "MessageSID", "Reference")
 RESERVED_HEADERS = frozenset(_FOR_THE_BROKER + _ABOUT_THE_EVENT)
 
 # Header texts that need no escaping in any STOMP version.
@@ -72,7 +74,7 @@ class BatchPart:
 
 def event_octets(event: Event) -> int:
     """About how many octets the event takes on the wire. The body is ASCII."""
-    return len(event.body) + len(event.event_id) + FRAME_OVERHEAD
+    return len(event.body) + len(event.event_id) + len(event.headers or "") + FRAME_OVERHEAD
 
 
 class FrameRenderer:
@@ -106,6 +108,8 @@ class FrameRenderer:
         head = self._heads.get(channel) or self._heads.setdefault(channel, self._head(channel))
         event_id = event.event_id if _PLAIN(event.event_id) else self._escaped(event.event_id)
         about = self._about(event.body)
+        if event.headers is not None:
+            about += "".join(f"{name}:{self._escaped(value)}\n" for name, value in json.loads(event.headers).items())
         return f"{head}event-id:{event_id}\nevent_id:{event_id}\n{about}{extra}\n{event.body}\0"
 
     def _about(self, body: str) -> str:

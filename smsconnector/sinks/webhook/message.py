@@ -54,9 +54,10 @@ def body_of(event: Event) -> bytes:
         raise ValueError("its body is not a JSON object")
     moment = datetime.fromtimestamp(min(max(event.created_at, 0), _LAST_MS) / 1000, UTC)
     timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    about = f', "about": {event.headers}' if event.headers is not None else ""
     return (
         f'{{"type": "{TYPES[event.kind]}", "timestamp": "{timestamp}",'
-        f' "data": {data[:-1]}, "channel": {json.dumps(event.jms_type)}}}}}'
+        f' "data": {data[:-1]}, "channel": {json.dumps(event.jms_type)}{about}}}}}'
     ).encode("ascii")
 
 

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,8 @@ class PlanCase(SynchronousTestCase):
         (segment,) = crowd.accept("back", 1)
         self.assertTrue(crowd.one(ops.Cancel(segment.id, NOW)))
         self.assertIsNotNone(crowd.one(FindTimeline("SMback0")))
+        crowd.one(ops.Accept(replace(message("SMnamed"), reference="order 5"), 90_000, "smpp"))
+        self.assertTrue(crowd.one(ops.Cancel(90_000, NOW)))
 
     def fall_backs(self, crowd: Crowd) -> None:
         """Messages that go on over another channel, and one that can't."""

@@ -163,6 +163,11 @@ def write_what_waits(file: File) -> None:
     if file.version >= 8:
         file.row("presumed_end", id=7, reason=1, code="999", due_at=LATER)
         file.row("account_telling_parts", id=1, account="other@smsc", seen_at=NOW)
+    write_what_came_later(file)
+
+
+def write_what_came_later(file: File) -> None:
+    """The tables of the last steps."""
     if file.version >= 9:
         file.row("served_queue", id=1, name="smpp")
     if file.version >= 10:
@@ -173,6 +178,9 @@ def write_what_waits(file: File) -> None:
         file.row("falling_channel", name="smpp")
     if file.version >= 12:
         file.row("provider_id", id=1, segment=7, account=ACCOUNT, smsc_key=UUID, awaited=1, told=0, code=None)
+    if file.version >= 14:
+        times = {"accepted_at": NOW, "expires_at": LATER, "known_until": LATER}
+        file.row("idempotency_key", id=1, caller="", name="order-1", digest="d", sid="SM-QUEUED", **times)
     if file.version >= 13:
         file.row("segment_event", id=1, segment=7, at=NOW, kind=1, bind="a", sequence=7, answered_in=20, code=8)
 

@@ -1,5 +1,6 @@
 """A producer of the STOMP sink against a broker made of bytes."""
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.logger import LogLevel
 
-from smsconnector.messages import DELIVERY_REPORT, Event, new_sid
+from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Event, new_sid
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.sinks.stomp.connection import HELD_BACK, MAX_FRAME, STALLED, SessionSettings
 from smsconnector.sinks.stomp.failover import Broker, FailoverURI
@@ -1032,6 +1033,14 @@ class ProducerTests(BrokerOfBytes):
             (frame,) = wire.frames()
             self.assertEqual(frame.headers.get("correlation-id"), correlation, body)
             self.assertNotIn("DeliveryStatus", frame.headers)
+
+    def test_headers_of_a_conversation(self) -> None:
+        """What the event says beside its body, escaped where that is needed."""
+        sink, wire = self.started()
+        said = {"MessageSID": "SM1", "Reference": "order: 5\\ é"}
+        publish(sink, [Event(1, "in-1", INCOMING_MESSAGE, "smpp", '{"SmsSid": "x"}', headers=json.dumps(said))])
+        (frame,) = wire.frames()
+        self.assertEqual({name: frame.headers.get(name) for name in said}, said)
 
     # -- words
 

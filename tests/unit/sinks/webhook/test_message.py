@@ -48,6 +48,12 @@ class BodyCase(SynchronousTestCase):
                 found["data"], {"Body": said, "From": "+46701", "To": "8228", "SmsSid": "S1", "channel": "ch.1 ŝ"}
             )
 
+    def test_about(self) -> None:
+        """What stands in a broker's headers stands beside the data's own words."""
+        event = Event(1, "dr-1", "delivery_report", "smpp", '{"a": 1}', headers='{"Reference": "order 5"}')
+        data = json.loads(body_of(event))["data"]
+        self.assertEqual(data, {"a": 1, "channel": "smpp", "about": {"Reference": "order 5"}})
+
     def test_odd_times(self) -> None:
         """A stamp of a clock that was wrong is told as it is, or at the edge of what can be written."""
         for stamp, said in (
