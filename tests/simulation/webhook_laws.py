@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Broken = tuple[str, str]
 
+_BESIDE = ("channel", "about")  # what stands in the data beside the body of the event
+
 
 def webhook(facts: "Facts") -> Iterator[Broken]:
     """What the application behind the webhook got."""
@@ -38,6 +40,7 @@ def webhook(facts: "Facts") -> Iterator[Broken]:
     for request in facts.world.subscriber.requests:
         by_id[request.webhook_id].append(request)
     wanted = {webhook_id(event_id): row for event_id, *row in facts.owed if row[0] in KINDS.get(plan.webhook, ())}
+    sids = {"", *(one.sid for one in facts.stored.values())}
     for its_id in by_id.keys() - wanted.keys():
         yield "I7", f"the webhook got {its_id}, which it is not owed"
     for its_id, (_, _, body, confirmed) in wanted.items():
@@ -47,8 +50,10 @@ def webhook(facts: "Facts") -> Iterator[Broken]:
                 "I7",
                 f"event {its_id} is marked {confirmed}, and the webhook has taken it: {[r.what for r in requests]}",
             )
-        elif any({k: v for k, v in one.data.items() if k != "channel"} != json.loads(body) for one in requests):
+        elif any({k: v for k, v in one.data.items() if k not in _BESIDE} != json.loads(body) for one in requests):
             yield "I7", f"event {its_id} came as something else"
+        elif any(one.data.get("about", {}).get("MessageSID", "") not in sids for one in requests):
+            yield "I7", f"event {its_id} answers a text that there is not"
         mended = bool(plan.of(SetClock))  # retention sets a stamp in the future to now, and the body tells it
         if len({json.dumps(one.data) if mended else one.body for one in requests}) > 1:
             yield "I7", f"event {its_id} has several contents"
