@@ -47,6 +47,8 @@ class OutgoingTexts(SeveralIds):
 
     def _move(self, batch: list[Move]) -> list[ops.Accepted]:
         moved = self._take_from(batch)
+        if not moved:
+            return [ops.Accepted.NOTHING] * len(batch)
         results = dict(
             zip((one.accept.first_id for one in moved), self._accept([one.accept for one in moved], moved), strict=True)
         )

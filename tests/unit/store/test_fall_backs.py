@@ -284,6 +284,15 @@ class InTimeCase(FallBacksCase):
         self.assertEqual([event.created_at for event in self.events()], [NOW + 5])
         self.assertEqual([event.jms_type for event in self.events()], ["smpp"])
 
+    def test_ended_before_it_moved(self) -> None:
+        """Nothing moves then, whether or not customers of its channel can opt out."""
+        self.opt_out["cloud"] = OptOutRules({"stop": Wish.STOP})
+        self.reopen()
+        (segment,) = self.accept("SM1", 1)
+        (one,) = self.falling()
+        self.end(segment, Verdict.ACCEPTED, smsc_id="a1")
+        self.assertEqual(self.move(one, 100), ops.Accepted.NOTHING)
+
     def test_told_of_before_it_has_ended(self) -> None:
         """However short the retention is: the first message is known as long as the other one is under way, so that its
         channel's callback does not end that. And no row is left that a new message with its id would meet."""
