@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smsconnector.lifecycle import CODE_CANCELLED
-from tests.simulation.application import PATIENCE, Request
+from tests.simulation.application import PATIENCE, Request, Wish
 from tests.simulation.plan import Disk, TornFile
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def taken_back(facts: "Facts") -> Iterator[Broken]:
             yield "I10", f"text {request.tag} is CANCELLED, and nobody has asked for it"
         for wish in request.wishes:
             if wish.status == 200:
-                yield from _not_sent(facts, request, wish.answered_at or 0.0, codes)
+                yield from _not_sent(facts, request, wish, codes)
             elif wish.status == 503 and facts.world.plan.of(Disk) + facts.world.plan.of(TornFile):
                 continue
             elif wish.status is None:
@@ -39,7 +39,9 @@ def taken_back(facts: "Facts") -> Iterator[Broken]:
                 yield "I10", f"the wish to take {request.tag} back got {wish.status}"
 
 
-def _not_sent(facts: "Facts", request: Request, at: float, codes: set[object]) -> Iterator[Broken]:
+def _not_sent(facts: "Facts", request: Request, wish: Wish, codes: set[object]) -> Iterator[Broken]:
+    """What was under way when a process was killed may have been sent, and the next one knows nothing of it."""
+    at = wish.answered_at or 0.0
     if codes != {CODE_CANCELLED}:
         yield "I10", f"text {request.tag} was taken back at {at:.3f}, and its report says {codes}"
     for submit in facts.world.ledger.submits:
@@ -48,9 +50,11 @@ def _not_sent(facts: "Facts", request: Request, at: float, codes: set[object]) -
             is_known = is_known or any(
                 one.delivered is False and min(one.reached_at, default=at) < at for one in submit.receipts
             )
-            if submit.sent_at > at or not is_known:
+            is_forgotten = submit.life is not wish.life
+            if submit.sent_at > at or not (is_known or is_forgotten):
                 yield "I10", f"text {request.tag} was taken back at {at:.3f}, and submitted at {submit.sent_at:.3f}"
     for call in facts.world.gateways.calls:
         has_failed = any(one.delivered is False and min(one.reached_at, default=at) < at for one in call.told)
-        if call.key[0] == request.tag and (call.sent_at > at or (call.way.taken and not has_failed)):
+        is_over = has_failed or call.life is not wish.life
+        if call.key[0] == request.tag and (call.sent_at > at or (call.way.taken and not is_over)):
             yield "I10", f"text {request.tag} was taken back at {at:.3f}, and requested at {call.sent_at:.3f}"
