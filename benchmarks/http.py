@@ -125,7 +125,7 @@ def round_of(factory: Any, behind: Accepting, clock: Clock, at_once: int = 1, re
     return spent / REQUESTS * 1e6
 
 
-def make_api(outlets: Any, *keys: str) -> API:
+def make_api(outlets: Any, access: Access) -> API:
     nothing: Any = None
     return API(
         wall_clock=WallClock(time.time),
@@ -135,7 +135,7 @@ def make_api(outlets: Any, *keys: str) -> API:
         receiver=nothing,
         reader=nothing,
         writer=nothing,
-        access=Access(keys),
+        access=access,
         base_path="/msg-client",
     )
 
@@ -143,7 +143,7 @@ def make_api(outlets: Any, *keys: str) -> API:
 def main(profile: bool) -> None:
     clock, behind = Clock(), Accepting()
     outlets: Any = {"smpp": Outlet(behind, {"": behind}, 3600)}  # type: ignore[arg-type, dict-item]  # it stands for both
-    api, with_keys = (make_api(outlets, *keys) for keys in ((), (KEY,)))
+    api, with_keys = (make_api(outlets, Access(keys)) for keys in ((), (KEY,)))
     lane, slow = (make_site(Routes(api), clock, 65_536, 60.0, fast_lane=fast) for fast in (True, False))
     keyed = make_site(Routes(with_keys), clock, 65_536, 60.0)
     floor = QuietFloor(Floor(behind), reactor=clock, parsePOSTFormSubmission=False)

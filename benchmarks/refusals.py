@@ -25,18 +25,17 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 
+from benchmarks.http import make_api
 from smsconnector.access import keys
 from smsconnector.access.guesses import Guesses
 from smsconnector.access.keeper import HASHERS, Threads
 from smsconnector.access.keys import Permissions, StoredKey
 from smsconnector.access.ring import KeyRing
 from smsconnector.hooks.callers import network_of
-from smsconnector.http.api import API
 from smsconnector.http.auth import Access
 from smsconnector.http.routes import Routes
 from smsconnector.http.server import make_site
 from smsconnector.walks.outlet import Outlet
-from smsconnector.wall_clock import WallClock
 
 BODY = json.dumps({"To": "+923001234567", "Body": "hi", "channel": "smpp"})
 ELSEWHERE = "192.0.2.0/24"
@@ -81,17 +80,7 @@ def door(threads: Threads) -> Any:
     access._guesses = Patient()
     nothing: Any = None
     outlets: Any = {"smpp": Outlet(nothing, {}, 3600)}
-    api = API(
-        wall_clock=WallClock(time.time),
-        outlets=outlets,
-        default_channel="smpp",
-        webhook_channel="smpp",
-        receiver=nothing,
-        reader=nothing,
-        writer=nothing,
-        access=access,
-        base_path="/msg-client",
-    )
+    api = make_api(outlets, access)
     site: Any = make_site(Routes(api), reactor, 65_536, 60.0)
     return site
 

@@ -12,14 +12,15 @@ import statistics
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
 
-from benchmarks.gateways import SHORT, Ours
+from benchmarks.gateways import Ours
 from benchmarks.growth import copy_until
 from benchmarks.peer import Peer, build
-from benchmarks.rows import ROWS, checked, measure_on
+from benchmarks.rows import ROWS, checked, measure_on, work
 
 RATE = 2000.0  # texts a second
 SECONDS = 8.0
@@ -70,20 +71,8 @@ class Searcher(threading.Thread):
 
 def p99_of(peer: Peer, gateway: Ours) -> float:
     """ms from the moment for which a request was meant to its answer."""
-    result: Any = checked(
-        peer.load(
-            gateway.port,
-            gateway.template(SHORT, with_receipt=True),
-            int(RATE * SECONDS),
-            submits=1,
-            receipts=1,
-            reports=1,
-            connections=32,
-            depth=1,
-            rate=RATE,
-            under_way=0,
-        )
-    )
+    row = replace(ROWS["W2"], rate=RATE)
+    result: Any = checked(work(peer, row, gateway, int(RATE * SECONDS)))
     return float(result["answer_ms"]["p99"])
 
 

@@ -70,6 +70,26 @@ class Segment:
         return self.message_id
 
 
+def segments_of(message: Message, first_id: int) -> list[Segment]:
+    """The segments of a message that was not tried yet; the ids of all follow that of the first."""
+    count = len(message.segments)
+    return [
+        Segment(
+            id=first_id + number - 1,
+            number=number,
+            count=count,
+            text=text,
+            alphabet=message.alphabet,
+            source=message.source,
+            destination=message.destination,
+            expires_at=message.expires_at,
+            is_limited=message.is_limited,
+            sid=message.sid,
+        )
+        for number, text in enumerate(message.segments, 1)
+    ]
+
+
 class Verdict(enum.IntEnum):
     """What became of one submit."""
 

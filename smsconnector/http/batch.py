@@ -186,7 +186,7 @@ class Batch:
 
     def _closed(self) -> InvalidRequest | None:
         code, reason = self._batches.gate.answer()
-        return InvalidRequest(code, f"{reason} Nothing was accepted: try again later.", status=503) if code else None
+        return closed(code, reason) if code else None
 
     def _next(self) -> bytes | Fields | InvalidRequest | None:
         """The next item; None if more has to come, or there are no more. Raises InvalidRequest if nobody can tell where
@@ -273,9 +273,7 @@ class Batch:
                 result.octets = accepted(index, sid)
             else:
                 self._failed(error, index, result)
-            if not self._is_told:
-                self._is_told = True
-                submitter.backlog.afterwards(self._written)
+            self._tell_later(submitter)
 
         self._under_way += 1
         submitter.accept(message, written)
@@ -293,9 +291,7 @@ class Batch:
                 if first.sid == message.sid:
                     self._batches.send.accepted_from(self._caller)
                 result.octets = accepted(index, first.sid)
-            if not self._is_told:
-                self._is_told = True
-                submitter.backlog.afterwards(self._written)
+            self._tell_later(submitter)
 
         key = self._batches.send.key_of(idempotency.caller_of(self._caller), name, send)
         self._under_way += 1
@@ -313,6 +309,12 @@ class Batch:
             split = outlet.cut(text)
             self._last_cut = outlet, text, split
         return split
+
+    def _tell_later(self, submitter: Submitter) -> None:
+        """Once, when all answers of the commit are given."""
+        if not self._is_told:
+            self._is_told = True
+            submitter.backlog.afterwards(self._written)
 
     def _written(self) -> None:
         """A commit has been answered."""

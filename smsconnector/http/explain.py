@@ -16,7 +16,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import GiveAnswer, HTTPRequest
 from smsconnector.http.requests import parse_send
 from smsconnector.http.send import Send, closed
-from smsconnector.messages import Message, Segment
+from smsconnector.messages import Message, segments_of
 from smsconnector.sms import measuring
 from smsconnector.sms.segmentation import Split, unmarked
 from smsconnector.store.measures import Outlook, Prospect
@@ -43,7 +43,7 @@ class Explain:
         )
         outlet = self._outlets[message.channel]
         prefix = outlet.prefix_of(submitter)
-        preview = outlet.channel.preview(prefix, _segments(message))
+        preview = outlet.channel.preview(prefix, segments_of(message, 1))
         said = _addressed(message, prefix) | _text(asked.body, split, outlet, preview) | _ways(preview, outlet)
 
         def found(prospect: Prospect | None, _error: StoreError | None) -> None:
@@ -62,26 +62,6 @@ class Explain:
 
         outlook = Outlook(submitter.queue, message.channel, message.destination, message.source, outlet.can_opt_out)
         self._reader.put(outlook, found)
-
-
-def _segments(message: Message) -> list[Segment]:
-    """As they would be submitted."""
-    count = len(message.segments)
-    return [
-        Segment(
-            id=number,
-            number=number,
-            count=count,
-            text=text,
-            alphabet=message.alphabet,
-            source=message.source,
-            destination=message.destination,
-            expires_at=message.expires_at,
-            is_limited=message.is_limited,
-            sid=message.sid,
-        )
-        for number, text in enumerate(message.segments, 1)
-    ]
 
 
 def _text(body: str, split: Split, outlet: Outlet, preview: Preview) -> dict[str, Any]:

@@ -109,13 +109,17 @@ class IncomingTexts(Outbox, OptOuts, Conversations):
                 else:  # the others may come over another account of the same system_id
                     parts.append(replace(one, account=self._accounts.of_texts(one.account)))
         new = self._new_events([event for some in words for event, _ in some])
-        self._write_events(self._in_conversations(events))
+        self._write_texts(events)
         for begin in range(0, len(parts), TEXTS_AT_ONCE):
-            self._write_events(self._in_conversations(self._join(parts[begin : begin + TEXTS_AT_ONCE])))
+            self._write_texts(self._join(parts[begin : begin + TEXTS_AT_ONCE]))
         return [
             self._hear_wishes(_first_told(some, new), incoming.answers)
             for incoming, some in zip(batch, words, strict=True)
         ]
+
+    def _write_texts(self, events: list[EventRow]) -> None:
+        """With what they say of the texts that they answer."""
+        self._write_events(self._in_conversations(events))
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:
         """Add the parts to their texts and write them; returns the events of the texts that are complete now.
@@ -207,6 +211,6 @@ class IncomingTexts(Outbox, OptOuts, Conversations):
             some = keys[begin : begin + TEXTS_AT_ONCE]
             texts = self._unfinished(some)
             given_up = [event for text in texts.values() if not text.joined for event in text.given_up()]
-            self._write_events(self._in_conversations(given_up))
+            self._write_texts(given_up)
             self._delete_parts(some)
         return len(keys)

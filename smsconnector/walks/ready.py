@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import Message, Segment
+from smsconnector.messages import Message, Segment, segments_of
 from smsconnector.walks.backlog import IBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
@@ -100,21 +100,7 @@ class ReadySegments:
             self._behind = True
             return False
         self._read_up_to = first_id + count - 1
-        for number, text in enumerate(message.segments, 1):
-            self.in_line.append(
-                Segment(
-                    id=first_id + number - 1,
-                    number=number,
-                    count=count,
-                    text=text,
-                    alphabet=message.alphabet,
-                    source=message.source,
-                    destination=message.destination,
-                    expires_at=message.expires_at,
-                    is_limited=message.is_limited,
-                    sid=message.sid,
-                )
-            )
+        self.in_line += segments_of(message, first_id)
         return True
 
     # --- from disk ------------------------------------------------------------------------------------------

@@ -7,13 +7,10 @@ from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.access.ring import KeyRing
 from smsconnector.http import door
-from smsconnector.http.api import API
-from smsconnector.http.auth import Access
 from smsconnector.http.door import Door
 from smsconnector.http_section import HTTP
-from smsconnector.wall_clock import WallClock
+from tests.unit.http.ways import make_api
 
 NOTHING: Any = None
 
@@ -31,18 +28,7 @@ class SocketsCase(SynchronousTestCase):
         """Why the door can't be opened; "" if it can."""
         self.patch(door, "listen", lambda *_args, **_how: succeed(Port(host)))
         self.patch(door, "allow_files", lambda _most: "")
-        api = API(
-            wall_clock=WallClock(Clock().seconds),
-            outlets={},
-            default_channel="smpp",
-            webhook_channel="smpp",
-            receiver=NOTHING,
-            reader=NOTHING,
-            writer=NOTHING,
-            access=Access(ring=KeyRing(keys)),
-            base_path="/x",
-        )
-        return Door(Clock(), api, HTTP(endpoints=["systemd:domain=INET:index=0"], **settings)).open()
+        return Door(Clock(), make_api(*keys), HTTP(endpoints=["systemd:domain=INET:index=0"], **settings)).open()
 
     def test_reached_by_others(self) -> None:
         """Refused as an endpoint of the configuration is; with a key it still carries it for everybody to read."""

@@ -1,7 +1,6 @@
 """The table of routes, and the edge where what a handler raises becomes an answer."""
 
 import json
-import time
 from base64 import b64encode
 from typing import Any
 
@@ -11,29 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
-from smsconnector.http.api import API
 from smsconnector.http.auth import CHALLENGE, Access
 from smsconnector.http.routes import Routes
 from smsconnector.sms.segmentation import Split
-from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import by_name
+from tests.unit.http.ways import make_api
 
 JSON = (b"Content-Type", b"application/json")
 NOTHING: Any = None
-
-
-def make_api(*keys: str) -> API:
-    return API(
-        wall_clock=WallClock(time.time),
-        outlets={},
-        default_channel="smpp",
-        webhook_channel="smpp",
-        receiver=NOTHING,
-        reader=NOTHING,
-        writer=NOTHING,
-        access=Access(keys),
-        base_path="/base",
-    )
 
 
 def request(*headers: tuple[bytes, bytes], fault: InvalidRequest | None = None) -> HTTPRequest:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -33,6 +34,22 @@ from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, FakeSink, ask
 
 FORM = "application/x-www-form-urlencoded"
+
+
+def make_api(*keys: str) -> API:
+    """One with nothing behind it."""
+    nothing: Any = None
+    return API(
+        wall_clock=WallClock(time.time),
+        outlets={},
+        default_channel="smpp",
+        webhook_channel="smpp",
+        receiver=nothing,
+        reader=nothing,
+        writer=nothing,
+        access=Access(keys),
+        base_path="/base",
+    )
 
 
 class Answer:
