@@ -196,13 +196,13 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
 
     def _cancel(self, batch: list[ops.Cancel]) -> list[bool]:
         """A segment whose last submit had no response may be on the handset. A withdrawn message waits for another
-        channel: what waited of it was given up, but a part may be on the handset."""
+        channel, for a part has failed. If it has several, another one may have been under way just then."""
         rows = self._run(
             "SELECT m.id, m.sid, m.channel FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
             " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id HAVING"
             f" ((m.state = {MessageState.ACTIVE:d} AND max(s.state) = {SegmentState.QUEUED:d})"
             f"   OR (m.state = {MessageState.WITHDRAWN:d} AND coalesce(m.code, '') <> '{CODE_UNKNOWN}'"
-            f"       AND NOT max(s.state IN ({SegmentState.SENT:d}, {SegmentState.DELIVERED:d}))))"
+            " AND m.segments = 1))"
             f" AND max(s.unknowns) = 0 AND max(coalesce(s.code, '') = '{CODE_UNKNOWN}') = 0",
             [one.message_id for one in batch],
         ).fetchall()

@@ -281,5 +281,9 @@ class CancelCase(SearchStage):
         _, other = self.one(ops.LoadSegments("smpp", half.id - 1, 2))
         self.record(other, Verdict.ACCEPTED, smsc_id="1")
         self.record(half, Verdict.REFUSED, code=11)
-        self.assertEqual(self.cancel(failed, silent, half), [True, False, False])
+        late = self.accept("one", "two")  # its second part was under way when the first one failed
+        _, other = self.one(ops.LoadSegments("smpp", late.id - 1, 2))
+        self.record(late, Verdict.REFUSED, code=11)
+        self.record(other, Verdict.ACCEPTED, smsc_id="2")
+        self.assertEqual(self.cancel(failed, silent, half, late), [True, False, False, False])
         self.assertEqual(len(self.reports()), 1)
