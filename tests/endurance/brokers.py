@@ -187,6 +187,7 @@ class Scene:
             if came != last:
                 last, since = came, time.monotonic()
             elif time.monotonic() - since > PATIENCE:
+                print(f"{self.name}: {came} of {wanted}; {self.health()['broker']}\n{self.connector.said()[-3000:]}")
                 return False
             time.sleep(0.05)
         time.sleep(1.0)  # whatever comes on top
