@@ -25,9 +25,8 @@ class Renderer:
         self._second = 0
         self._begins: dict[tuple[int, bool], bytes] = {}  # of this second, by status and whether it closes
         # By the names that our handlers give, in their order, which are few: the fields with room for their values,
-        # whether Content-Type is one of them, and how many signs of line ends there are. What every answer has stands
-        # behind.
-        self._templates: dict[tuple[bytes, ...], tuple[bytes, bool, int]] = {}
+        # what every answer has behind them, and whether Content-Type is one of them.
+        self._templates: dict[tuple[bytes, ...], tuple[bytes, bytes, bool]] = {}
 
     def octets(self, answer: Answer, closes: bool) -> bytes:
         """The whole answer. ``closes``: the connection will be closed behind it."""
@@ -38,19 +37,20 @@ class Renderer:
             self._begins.clear()
         begin = self._begins.get((status, closes)) or self._begin(status, closes)
         names, values = zip(*headers, strict=True) if headers else ((), ())
-        template, has_type, line_ends = self._templates.get(names) or self._know(names)
+        template, others, has_type = self._templates.get(names) or self._know(names)
         if names and not template:  # one is there twice: the last value counts
             once = {_spelled(name): value for name, value in headers}
             return self.octets(Answer(status, tuple(once.items()), body), closes)
+        told = b"".join(values)
+        if told.find(b"\n") >= 0 or told.find(b"\r") >= 0:
+            values = tuple([b" ".join(value.splitlines()) for value in values])
         lines = template % values
-        if lines.count(b"\n") + lines.count(b"\r") != line_ends:  # one in a value
-            lines = template % tuple([b" ".join(value.splitlines()) for value in values])
         if not body:
-            return b"%b%bContent-Length: 0\r\n\r\n" % (begin, lines)
+            return b"%b%b%bContent-Length: 0\r\n\r\n" % (begin, lines, others)
         if status in NO_BODY_CODES:
-            return b"%b%bContent-Length: %d\r\n\r\n" % (begin, lines, len(body))
+            return b"%b%b%bContent-Length: %d\r\n\r\n" % (begin, lines, others, len(body))
         kind = b"" if has_type else b"Content-Type: text/html\r\n"
-        return b"%b%bContent-Length: %d\r\n%b\r\n%b" % (begin, lines, len(body), kind, body)
+        return b"%b%b%bContent-Length: %d\r\n%b\r\n%b" % (begin, lines, others, len(body), kind, body)
 
     def _begin(self, status: int, closes: bool) -> bytes:
         connection = b"Connection: close\r\n" if closes else b""
@@ -65,12 +65,11 @@ class Renderer:
         self._begins[status, closes] = begin
         return begin
 
-    def _know(self, names: tuple[bytes, ...]) -> tuple[bytes, bool, int]:
+    def _know(self, names: tuple[bytes, ...]) -> tuple[bytes, bytes, bool]:
         """An empty template if a name is there twice."""
         spelled = [_spelled(name) for name in names]
         is_plain = len(set(spelled)) == len(spelled)
         template = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in spelled]) if is_plain else b""
-        if is_plain:
-            template += b"".join([b"%s: %s\r\n" % one for one in SECURITY_HEADERS if _spelled(one[0]) not in spelled])
-        found = self._templates[names] = template, b"Content-Type" in spelled, 2 * template.count(b"\n")
+        others = b"".join([b"%s: %s\r\n" % one for one in SECURITY_HEADERS if _spelled(one[0]) not in spelled])
+        found = self._templates[names] = template, others, b"Content-Type" in spelled
         return found

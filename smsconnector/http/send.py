@@ -62,7 +62,8 @@ class Send:
         message, submitter, split = self.message_of(
             send, self.wall_clock.both_milliseconds(), Outlet.cut, request.caller
         )
-        with_body = REPRESENTATION in b",".join(request.headers.get(b"prefer", ()))
+        preferences = request.headers.get(b"prefer")
+        with_body = preferences is not None and REPRESENTATION in b",".join(preferences)
         if idempotency.HEADER in request.headers:
             self._accept_once(request, send, (message, submitter, split), with_body, answer)
             return

@@ -18,10 +18,9 @@ from smsconnector.store.several_ids import SeveralIds
 
 DUE_AT_ONCE = 1  # ms; of what was tried before: 0 is for what was never tried
 AT_ONCE = 60_000  # ms; a receipt that seems to be later than what it ends by more was stamped before the clock was set
-_INTO_MESSAGE = (
-    "INSERT INTO message (id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at,"
-    " is_limited, reference, accepted_by)"
-)
+_OF_MESSAGE = "id, sid, channel, source, destination, alphabet, segments, accepted_at, expires_at, is_limited"
+_INTO_MESSAGE = f"INSERT INTO message ({_OF_MESSAGE})"
+_INTO_NAMED_MESSAGE = f"INSERT INTO message ({_OF_MESSAGE}, reference, accepted_by)"
 _OF_OUTCOME = (
     "state, due_at, attempts, unknowns, account, smsc_id, smsc_key, code, sent_at, bind, sequence, answered_in"
 )
@@ -56,29 +55,30 @@ class OutgoingTexts(SeveralIds):
 
     def _accept(self, batch: list[ops.Accept], moved: Sequence[Move] = ()) -> list[ops.Accepted]:
         """``moved``: where they come from, if that is another channel."""
-        messages, segments = [], []
+        messages, named, segments = [], [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
-            messages.append(
-                (
-                    first_id,
-                    message.sid,
-                    message.channel,
-                    message.source,
-                    message.destination,
-                    message.alphabet,
-                    len(message.segments),
-                    message.accepted_at,
-                    message.expires_at,
-                    int(message.is_limited),
-                    message.reference,
-                    message.accepted_by,
-                )
+            row = (
+                first_id,
+                message.sid,
+                message.channel,
+                message.source,
+                message.destination,
+                message.alphabet,
+                len(message.segments),
+                message.accepted_at,
+                message.expires_at,
+                int(message.is_limited),
             )
+            if message.reference is None and message.accepted_by is None:
+                messages.append(row)
+            else:
+                named.append((*row, message.reference, message.accepted_by))
+                self._has_references = self._has_references or message.reference is not None
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
-            self._has_references = self._has_references or message.reference is not None
         self._insert(_INTO_MESSAGE, messages)
+        self._insert(_INTO_NAMED_MESSAGE, named)
         self._insert("INSERT INTO segment (id, queue, number, text)", segments)
         self._counts.queued += len(segments)
         if moved:
