@@ -117,7 +117,8 @@ class Send:
         """The message, who takes it, and how its text was split; InvalidRequest if that can't be. ``now``: both
         readings of the clock (ms), see ``WallClock.both_milliseconds``."""
         channel = send.channel or self._default_channel
-        check_channel(caller, channel)
+        if caller is not None:
+            check_channel(caller, channel)
         outlet = self._outlets.get(channel)
         if outlet is None:
             raise InvalidRequest(

@@ -74,7 +74,8 @@ class BatchPart:
 
 def event_octets(event: Event) -> int:
     """About how many octets the event takes on the wire. The body is ASCII."""
-    return len(event.body) + len(event.event_id) + len(event.headers or "") + FRAME_OVERHEAD
+    octets = len(event.body) + len(event.event_id) + FRAME_OVERHEAD
+    return octets if event.headers is None else octets + len(event.headers)
 
 
 class FrameRenderer:
