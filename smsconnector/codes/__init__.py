@@ -44,10 +44,17 @@ _LONGEST_SHOWN = 40  # characters of a code that nobody knows
 class Codes:
     """How one channel's codes are read. ``numbers``: what a number may be, "smpp" (command_status or
     network_error_code), "twilio" (Twilio's, else HTTP's) or "http". ``own``: the codes of the configuration, by the
-    account over which a text was submitted."""
+    account over which a text was submitted. ``accounts``: that of each bind, by the bind's name."""
 
     numbers: str = "http"
     own: Mapping[str, OwnCodes] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+    def account_of(self, bind: str | None) -> str | None:
+        """Of a bind, or of one of its sessions, which are called ``bind#1`` and so on."""
+        if bind is None:
+            return None
+        return self.accounts.get(bind) or self.accounts.get(bind.rpartition("#")[0])
 
     def configured(self, code: str, account: str | None, was_taken: bool) -> Explanation | None:
         """What the configuration says of it; without an account, what it says for any."""
@@ -77,7 +84,8 @@ def explain(
         words of a receipt then, and the connector's own else.
     :param account: over which the segment was submitted (``FoundSegment.account``); None: not known.
     :param network_type: the first octet of network_error_code, where it is known: the report has only the error.
-    :param word: the status word of the receipt, where it is known: it tells something if nobody knows the code.
+    :param word: the status word of the receipt, where it is known: it tells something if nobody knows the code, or if
+        the code is zero beside the word of a failure.
     """
     text = str(code)
     found = codes.configured(text, account, was_taken) if codes.own else None
@@ -87,6 +95,9 @@ def explain(
         found = _of_smpp(code, was_taken, network_type)
     elif found is None:
         found = _of_http(text, with_twilio=codes.numbers == "twilio")
+    if found is _NO_ERROR and word:
+        failure = WORDS.get(word.upper())
+        return found if failure is None or failure.action is None else failure
     return found or _by_word(code, word) or _unknown(code, codes, was_taken)
 
 

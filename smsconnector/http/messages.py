@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from smsconnector.access.keys import Caller
-from smsconnector.codes import ANY
+from smsconnector.codes import ANY, Codes
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
@@ -60,7 +60,7 @@ class Messages:
     def timeline(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with all that happened to the message; else as ``one``."""
         query = FindTimeline(request.arguments["sid"])
-        self._reader.put(query, partial(self._found, request, answer, resources.timeline))
+        self._reader.put(query, partial(self._found, request, answer, self._history))
 
     def _found(
         self,
@@ -79,8 +79,15 @@ class Messages:
 
     def _shown(self, row: FoundMessage, with_parts: bool = True) -> dict[str, Any]:
         """The resource, with its parts."""
-        outlet = self._outlets.get(row.channel)
-        return resources.found(row, self._places if with_parts else None, ANY if outlet is None else outlet.codes)
+        return resources.found(row, self._places if with_parts else None, self._codes_of(row.channel))
+
+    def _history(self, row: Timeline) -> dict[str, Any]:
+        return resources.timeline(row, self._codes_of)
+
+    def _codes_of(self, channel: str) -> Codes:
+        """Of a channel that is not configured any more nothing but what all know."""
+        outlet = self._outlets.get(channel)
+        return ANY if outlet is None else outlet.codes
 
     def _places(self, row: FoundMessage) -> dict[int, Place]:
         """Where its segments are, by their numbers. A channel that is not configured any more sends nothing."""

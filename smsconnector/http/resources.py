@@ -10,7 +10,13 @@ from itertools import pairwise
 from typing import Any
 
 from smsconnector.codes import ANY, Codes
-from smsconnector.http.explanations import explain_end, explanation
+from smsconnector.http.explanations import (
+    explain_end,
+    explain_last_error,
+    explain_receipt,
+    explain_submit,
+    explanation,
+)
 from smsconnector.lifecycle import CODE_CANCELLED, MessageState, SegmentState
 from smsconnector.messages import Message
 from smsconnector.smpp.constants import describe_status
@@ -56,7 +62,7 @@ def found(row: FoundMessage, place_of: PlaceOf | None = None, codes: Codes = ANY
     if code is not None:
         resource["Explanation"] = explanation(explain_end(row, codes))
     if place_of is not None:
-        resource["Parts"] = [_part(one, state) for one, state in zip(row.segments, states, strict=True)]
+        resource["Parts"] = [_part(one, state, codes) for one, state in zip(row.segments, states, strict=True)]
     return resource
 
 
@@ -122,8 +128,9 @@ def _state_of(segment: FoundSegment, place: Place) -> str:
     return _PLACES[place]
 
 
-def _part(segment: FoundSegment, state: str) -> dict[str, Any]:
-    is_waiting = segment.state in (SegmentState.QUEUED, SegmentState.CLAIMED)
+def _part(segment: FoundSegment, state: str, codes: Codes) -> dict[str, Any]:
+    has_error = segment.state in (SegmentState.QUEUED, SegmentState.CLAIMED) or state == "failed"
+    error = explain_last_error(segment, codes) if has_error else None
     return {
         "Number": segment.number,
         "Body": segment.text,
@@ -135,34 +142,32 @@ def _part(segment: FoundSegment, state: str) -> dict[str, Any]:
         "AnsweredAt": timestamp(segment.sent_at),
         "AnsweredInMs": segment.answered_in,
         "NextAttemptAt": timestamp(segment.due_at) if state == "retrying" else None,
-        "LastError": _words_of(segment.code, segment.bind) if is_waiting or state == "failed" else None,
+        "LastErrorCode": None if error is None else segment.code,
+        "LastError": None if error is None else error.text,
+        "LastErrorAction": None if error is None or error.action is None else error.action.value,
         "Receipt": segment.told,
         "ReceivedAt": timestamp(segment.told_at),
     }
 
 
-def _words_of(code: int | str | None, bind: str | None) -> str | None:
-    """A code of an SMPP bind in words; another code as it is."""
-    if code is None:
-        return None
-    return describe_status(code) if bind is not None and isinstance(code, int) else str(code)
-
-
 # --- the timeline -------------------------------------------------------------------------------------------
 
 
-def timeline(row: Timeline) -> dict[str, Any]:
-    """All that is known to have happened to a message, in order. Times are UTC."""
+def timeline(row: Timeline, codes_of: Callable[[str], Codes]) -> dict[str, Any]:
+    """All that is known to have happened to a message, in order. Times are UTC. ``codes_of`` a channel, by its name."""
     entries = [_accepted(row.legs[0].message)]
     for leg in row.legs:
-        entries += _of_leg(leg)
+        entries += _of_leg(leg, codes_of(leg.message.channel))
     for before, after in pairwise(row.legs):
         moved = {"Event": "moved", "From": before.message.channel, "To": after.message.channel}
         entries.append((before.message.final_at or 0, moved))
     last = row.legs[-1].message
     if last.final_at is not None and last.state in FINAL:
         state = MessageState(last.state).name
-        entries.append((last.final_at, {"Event": "ended", "DeliveryStatus": state, "ProviderStatusCode": last.code}))
+        end: dict[str, Any] = {"Event": "ended", "DeliveryStatus": state, "ProviderStatusCode": last.code}
+        if last.code is not None:
+            end["Explanation"] = explanation(explain_end(last, codes_of(last.channel)))
+        entries.append((last.final_at, end))
     if row.report is not None:
         entries.append((row.report.at, {"Event": "report", "EventId": row.report.event_id}))
         for one in row.report.told:
@@ -188,34 +193,54 @@ def _accepted(message: FoundMessage) -> _Entry:
     return message.accepted_at, what | ({"Key": message.accepted_by} if message.accepted_by else {})
 
 
-def _of_leg(leg: Leg) -> Iterator[_Entry]:
+def _of_leg(leg: Leg, codes: Codes) -> Iterator[_Entry]:
     message = leg.message
     for event in leg.events:
-        yield event.at, _happened(event, event.segment - message.id + 1)
+        number = event.segment - message.id + 1
+        accounts = (one.account for one in message.segments if one.number == number)
+        yield event.at, _happened(event, number, codes, next(accounts, None))
     known = {(event.segment, event.at) for event in leg.events if event.kind != Kind.RECEIPT}
     for one in message.segments:
         if one.sent_at is not None and (message.id + one.number - 1, one.sent_at) not in known:
-            yield one.sent_at, _last_submit(one)
+            yield one.sent_at, _last_submit(one, codes)
         if one.told_at is not None:
-            yield one.told_at, {"Event": "receipt", "Segment": one.number, "Status": one.told, "Code": one.code}
+            yield one.told_at, _receipt(one.number, one.told, one.code, codes, one.account)
 
 
-def _last_submit(segment: FoundSegment) -> dict[str, Any]:
+def _last_submit(segment: FoundSegment, codes: Codes) -> dict[str, Any]:
     is_refused = segment.state == SegmentState.FAILED and segment.smsc_id is None
     what = {"Event": "submit", "Segment": segment.number, "Bind": segment.bind, "Sequence": segment.sequence}
     what |= {"AnsweredInMs": segment.answered_in, "SmscId": segment.smsc_id}
     code = segment.code if is_refused else 0
-    return what | {"Response": "accepted" if code == 0 and segment.bind is None else _words_of(code, segment.bind)}
+    return what | _response(code, codes, segment.bind, segment.account)
 
 
-def _happened(event: SegmentEvent, number: int) -> dict[str, Any]:
+def _happened(event: SegmentEvent, number: int, codes: Codes, account: str | None) -> dict[str, Any]:
+    """``account``: that of the segment's last submit."""
     if event.kind == Kind.RECEIPT:
-        return {"Event": "receipt", "Segment": number, "Status": event.words, "Code": event.code}
+        return _receipt(number, event.words, event.code, codes, account)
     what = {"Segment": number, "Bind": event.bind, "Sequence": event.sequence}
     if event.kind == Kind.SILENCE:
         return {"Event": "unanswered"} | what
-    response = _words_of(event.code, event.bind)
-    return {"Event": "submit"} | what | {"AnsweredInMs": event.answered_in, "Response": response}
+    what |= {"AnsweredInMs": event.answered_in}
+    return {"Event": "submit"} | what | _response(event.code, codes, event.bind, account)
+
+
+def _response(code: int | str | None, codes: Codes, bind: str | None, account: str | None) -> dict[str, Any]:
+    """To a submit: in short, and if it is a refusal its code, what that means and what to do. 0 is none."""
+    if code == 0:
+        return {"Response": "accepted" if bind is None else describe_status(0)}
+    if code is None:
+        return {"Response": None}
+    words = describe_status(code) if bind is not None and isinstance(code, int) else str(code)
+    return {"Response": words, "Code": code, "Explanation": explanation(explain_submit(code, codes, bind, account))}
+
+
+def _receipt(
+    number: int, word: str | None, code: int | str | None, codes: Codes, account: str | None
+) -> dict[str, Any]:
+    explained = explanation(explain_receipt(code, word, codes, account))
+    return {"Event": "receipt", "Segment": number, "Status": word, "Code": code, "Explanation": explained}
 
 
 def timestamp(milliseconds: int | None) -> str | None:

@@ -91,6 +91,8 @@ class ConfigurationCase(SynchronousTestCase):
         told, refused = codes.own["me@127.0.0.1:2775"]["UNDELIV"]
         self.assertEqual((told.text, refused), ("No.", Explanation("R.", CodeAction.FIX_THE_TEXT)))
         self.assertEqual(codes.own["me@other:2775"], {})
+        for bind, account in (("b", "me@127.0.0.1:2775"), ("c#2", "me@other:2775"), ("gone", None), (None, None)):
+            self.assertEqual(codes.account_of(bind), account)
         knows = parse(text).end_rules.knows
         self.assertTrue(knows("smpp", "069") and knows("gone", "070"))
         self.assertFalse(knows("smpp", "070"))

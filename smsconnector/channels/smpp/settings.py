@@ -273,7 +273,7 @@ class SMPPChannelSection(ChannelSection):
         own: dict[str, dict[str, OwnMeaning]] = {}
         for bind in self.binds:
             own[account_of(bind)] = own_codes(bind.codes) | own.get(account_of(bind), {})
-        return Codes("smpp", own)
+        return Codes("smpp", own, {bind.name: account_of(bind) for bind in self.binds})
 
     def telling_parts(self, name: str) -> set[str]:
         """The accounts of binds with ``one_receipt: never``."""

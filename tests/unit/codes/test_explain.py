@@ -161,6 +161,14 @@ class WaysCase(SynchronousTestCase):
         for zeros in ("0", "000", "0000"):
             self.assertEqual(explain(zeros, OF_SMPP), Explanation("The network reports no error.", None))
 
+    def test_no_error_beside_a_failure(self) -> None:
+        """``stat:UNDELIV err:000`` and error 0 of a failed notification: the word says what the number leaves out."""
+        for code in ("0", "000", 0):
+            for codes in (OF_SMPP, OF_TWILIO, Codes()):
+                self.assertEqual(explain(code, codes, word="undeliv"), WORDS["UNDELIV"])
+                self.assertIsNone(explain(code, codes, word="DELIVRD").action)
+                self.assertIsNone(explain(code, codes, word="NEVER-HEARD").action)
+
     def test_err_is_the_carriers_own(self) -> None:
         """A number in ``err`` is not taken for one of GSM: it is told as a hint, and counted as unknown."""
         found = explain("001", OF_SMPP)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from smsconnector.codes import Action, Codes, Explanation, OwnMeaning
 from smsconnector.messages import Finality, Outcome, Receipt, Verdict
 from smsconnector.store import operations as ops
 from tests.unit.fakes import ask, message
@@ -94,6 +95,7 @@ class OneCase(MessagesStage):
         (part,) = found["Parts"]
         self.assertEqual((found["State"], part["State"], part["Attempts"]), ("retrying", "retrying", 1))
         self.assertIn("ESME_RX_T_APPN", part["LastError"])
+        self.assertEqual((part["LastErrorCode"], part["LastErrorAction"]), (0x64, "retry_later"))
         self.assertGreater(part["NextAttemptAt"], found["AcceptedAt"])
 
     def test_parts(self) -> None:
@@ -118,8 +120,9 @@ class OneCase(MessagesStage):
         self.settle()
         (part,) = self.look(sid)["Parts"]
         self.assertEqual(
-            (part["State"], part["LastError"]), ("failed", "ESME_RINVDSTADR (invalid destination address)")
+            (part["State"], part["LastErrorCode"], part["LastErrorAction"]), ("failed", 11, "fix_the_number")
         )
+        self.assertTrue(part["LastError"].startswith("The SMSC refused it with ESME_RINVDSTADR"), part["LastError"])
 
     def test_channel_is_gone(self) -> None:
         """A message of a channel that the configuration does not have any more waits for it."""
@@ -165,6 +168,87 @@ class TimelineCase(MessagesStage):
         self.assertEqual([one["Sequence"] for one in submits], [1, 2])
         self.assertIn("ESME_RTHROTTLED", submits[0]["Response"])
         self.assertIn("ESME_RINVDSTADR", submits[1]["Response"])
+
+
+LISTED = Explanation("On the regulator's list.", Action.RECIPIENT_OPTED_OUT)
+NO_CREDIT = Explanation("The prepaid credit is used up.", Action.FIX_THE_CONFIGURATION)
+
+
+@both_ways
+class WordsCase(MessagesStage):
+    """Errors of segments and entries of timelines say what their codes mean, and what to do."""
+
+    codes = Codes(
+        "smpp",
+        {"acc": {"069": OwnMeaning(LISTED, LISTED)}, "other": {"1025": OwnMeaning(LISTED, NO_CREDIT)}},
+        {"a": "acc", "b": "other"},
+    )
+
+    def fail(self, code: Any, status: str = "UNDELIV") -> str:
+        """A message that the network has taken, and could not deliver."""
+        sid = self.accept()
+        self.taken(sid)
+        self.receipt(sid, Finality.FAILED, status, code)
+        return sid
+
+    def entry(self, sid: str, event: str) -> Any:
+        (found,) = [one for one in self.timeline(sid) if one["Event"] == event]
+        return found
+
+    def test_own_codes_first(self) -> None:
+        """The code of a receipt by what the bind says of it; in the part, the receipt and the end alike."""
+        sid = self.fail("069")
+        (part,) = self.look(sid)["Parts"]
+        self.assertEqual((part["LastError"], part["LastErrorAction"]), (LISTED.text, "recipient_opted_out"))
+        for event in ("receipt", "ended"):
+            explained = self.entry(sid, event)["Explanation"]
+            self.assertEqual(explained, {"text": LISTED.text, "action": "recipient_opted_out"}, event)
+
+    def test_receipt_by_its_word(self) -> None:
+        """What nobody knows by its number, and zeros beside a failure (SMSCs write ``err:000`` with UNDELIV), are told
+        by the word."""
+        for code in ("070", "000"):
+            sid = self.fail(code, "ABSENT-SUB")
+            (part,) = self.look(sid)["Parts"]
+            for text, action in (
+                (part["LastError"], part["LastErrorAction"]),
+                self.entry(sid, "receipt")["Explanation"].values(),
+                self.look(sid)["Explanation"].values(),
+            ):
+                self.assertIn("switched off", text, code)
+                self.assertEqual(action, "retry_later")
+
+    def test_refusal_of_another_bind(self) -> None:
+        """Each attempt is explained by the codes of the bind that made it, a session of several too; the same number
+        in a receipt may be another thing."""
+        sid = self.accept()
+        for bind, verdict in (("b#2", Verdict.RETRY), ("b", Verdict.RETRY), ("a", Verdict.REFUSED)):
+            (segment,) = self.channel.under_way
+            self.channel.answer(Outcome(segment, verdict, "acc", code=1025, bind=bind, sequence=1))
+            for _ in range(60):
+                self.clock.advance(0.5)
+        submits = [one for one in self.timeline(sid) if one["Event"] == "submit"]
+        self.assertEqual(
+            [(one["Code"], one["Explanation"]["action"]) for one in submits],
+            [(1025, "fix_the_configuration"), (1025, "fix_the_configuration"), (1025, "call_the_carrier")],
+        )
+
+    def test_nothing_to_do(self) -> None:
+        """What was taken, what is on its way and what was delivered asks nobody to do anything."""
+        sid = self.accept()
+        self.taken()
+        self.receipt("77", Finality.PROGRESS, "ENROUTE")
+        self.receipt("77", Finality.DELIVERED, "DELIVRD", "255")
+        entries = self.timeline(sid)
+        self.assertNotIn("Explanation", entries[0])
+        self.assertEqual({one["Explanation"]["action"] for one in entries if "Explanation" in one}, {None})
+        (part,) = self.look(sid)["Parts"]
+        self.assertEqual((part["LastError"], part["LastErrorCode"], part["LastErrorAction"]), (None, None, None))
+
+    def test_channel_is_gone(self) -> None:
+        """The codes of a channel that is not configured any more are explained by what all know."""
+        ask(self.writer.store, [ops.Accept(replace(message("SMold"), channel="old"), 900, "old")])
+        self.assertEqual(self.timeline("SMold")[0]["Event"], "accepted")
 
 
 @both_ways

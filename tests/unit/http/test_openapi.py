@@ -80,5 +80,5 @@ class OpenAPICase(DoorCase):
         self.assertEqual(set(schemas["State"]["enum"]), states)
         events = schemas["Timeline"]["properties"]["Timeline"]["items"]["properties"]["Event"]["enum"]
         self.assertEqual(tuple(events), resources._ORDER)
-        actions = {*schemas["Explanation"]["properties"]["action"]["enum"]} - {None}
+        actions = {*schemas["Action"]["enum"]} - {None}
         self.assertEqual(actions, {one.value for one in Action})
