@@ -24,6 +24,7 @@ TEST = [
     "standardwebhooks>=1.0.1",
     "PyJWT>=2.8",
 ]
+CLIENT = ["httpx>=0.27", "anyio>=4"]  # smsconnector.client, for applications; the daemon does without
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo
 
 setup(
@@ -55,7 +56,7 @@ setup(
         "pyOpenSSL>=24",
         "service_identity>=24",
     ],
-    extras_require={"test": TEST + DEMO, "demo": DEMO},
+    extras_require={"test": TEST + CLIENT + DEMO, "client": CLIENT, "demo": DEMO},
     entry_points={"console_scripts": ["smsconnector = smsconnector.__main__:main"]},
     zip_safe=False,
     classifiers=[  # none for the license: license_expression says it (PEP 639)

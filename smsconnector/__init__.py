@@ -6,7 +6,8 @@ The packages stand on floors, the lowest first here. An import goes to a lower f
 F0    words     ``errors`` ``messages`` ``lifecycle``: the standard library only
 F1    cores     ``sms`` (texts and segments), ``smpp`` (octets and PDUs, the session): no Twisted, no clock,
                 no I/O. Octets, calls and the time go in; octets and events come out
-F2    ground    ``store`` (all SQL), ``net`` (connections), ``systemd``, ``deadline``, ``terminal``
+F2    ground    ``store`` (all SQL), ``net`` (connections), ``systemd``, ``deadline``, ``terminal``; ``client``,
+                for applications in Python, which stands alone
 F3    sections  ``sections``: what sections of the configuration are made of
 F4    wires     ``channels`` ``sinks``: connections to the outside, without the store; ``simulator``: an SMSC
                 to try and test against, which uses F0 and F1 only

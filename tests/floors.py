@@ -46,6 +46,7 @@ FLOORS = (
             "process": "signals, and the collector of cycles",
             "deadline": "a bound in time for a stop",
             "terminal": "lines on a terminal",
+            "client": "what applications in Python call the HTTP API with",
         },
     ),
     Floor(

@@ -14,7 +14,7 @@ ROOT = Path(smsconnector.__file__).parent
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.rst"
 OUTSIDE_STDLIB = {"twisted", "klein", "zope", "stompest", "yaml", "pydantic", "werkzeug", "coilmq", "treq", "attr"}
-OUTSIDE_STDLIB |= {"cryptography", "OpenSSL", "defusedxml", "httptools"}
+OUTSIDE_STDLIB |= {"cryptography", "OpenSSL", "defusedxml", "httptools", "httpx", "anyio"}
 SERVER = {
     "connections",
     "door",
@@ -131,6 +131,14 @@ class FloorsCase(SynchronousTestCase):
                 self.assertNotIn(
                     target.split(".")[0], OUTSIDE_STDLIB | {"socket", "time", "threading", "asyncio"}, module
                 )
+
+    def test_client_stands_alone(self) -> None:
+        """It runs in others' processes: of the daemon it knows the errors and the version, and nothing of Twisted."""
+        for module, room, target in imports():
+            if room == "client" and target.split(".")[0] in OUTSIDE_STDLIB | {"smsconnector"}:
+                words = ("smsconnector", "smsconnector.__version__", "smsconnector.errors")
+                is_known = target in words or target.startswith("smsconnector.client")
+                self.assertTrue(is_known or target in ("httpx", "anyio"), f"{module} imports {target}")
 
     def test_wires_know_no_store(self) -> None:
         """Channels and sinks never see the store; the simulator sees words and cores only."""
