@@ -184,7 +184,7 @@ class WordsCase(MessagesStage):
         {"a": "acc", "b": "other"},
     )
 
-    def fail(self, code: Any, status: str = "UNDELIV") -> str:
+    def undelivered(self, code: Any, status: str = "UNDELIV") -> str:
         """A message that the network has taken, and could not deliver."""
         sid = self.accept()
         self.taken(sid)
@@ -197,7 +197,7 @@ class WordsCase(MessagesStage):
 
     def test_own_codes_first(self) -> None:
         """The code of a receipt by what the bind says of it; in the part, the receipt and the end alike."""
-        sid = self.fail("069")
+        sid = self.undelivered("069")
         (part,) = self.look(sid)["Parts"]
         self.assertEqual((part["LastError"], part["LastErrorAction"]), (LISTED.text, "recipient_opted_out"))
         for event in ("receipt", "ended"):
@@ -208,7 +208,7 @@ class WordsCase(MessagesStage):
         """What nobody knows by its number, and zeros beside a failure (SMSCs write ``err:000`` with UNDELIV), are told
         by the word."""
         for code in ("070", "000"):
-            sid = self.fail(code, "ABSENT-SUB")
+            sid = self.undelivered(code, "ABSENT-SUB")
             (part,) = self.look(sid)["Parts"]
             for text, action in (
                 (part["LastError"], part["LastErrorAction"]),
