@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
 RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
 KANNEL := /usr/sbin/bearerbox
-PARTS := activemq default-jdk-headless rabbitmq-server kannel
+PARTS := activemq default-jdk-headless rabbitmq-server kannel curl nodejs
 TESTS ?= tests
 
 SEEDS ?= 1000
@@ -76,12 +76,13 @@ $(VENV)/installed: setup.py pyproject.toml
 	@touch $@
 
 parts:
-	@if [ -e $(ACTIVEMQ) ] && [ -e $(RABBITMQ) ] && [ -e $(KANNEL) ] && command -v java >/dev/null; then :; \
+	@if [ -e $(ACTIVEMQ) ] && [ -e $(RABBITMQ) ] && [ -e $(KANNEL) ] && command -v javac >/dev/null \
+	    && command -v curl >/dev/null && command -v node >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing ActiveMQ, RabbitMQ, a JDK and Kannel for the integration tests ..."; \
+	    echo "installing ActiveMQ, RabbitMQ, a JDK, Kannel, curl and Node.js for the integration tests ..."; \
 	    (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PARTS)) >/dev/null \
-	    || echo "apt-get failed: the tests with real brokers and Kannel will be skipped"; \
-	else echo "some tests with real brokers and Kannel will be skipped; to run them: apt-get install $(PARTS)"; fi
+	    || echo "apt-get failed: the tests with real brokers, Kannel and examples in other languages will be skipped"; \
+	else echo "some tests with real brokers, Kannel and examples in other languages will be skipped; to run them: apt-get install $(PARTS)"; fi
 
 simulate: $(VENV)/installed
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)

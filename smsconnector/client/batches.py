@@ -12,7 +12,7 @@ Texts that were refused for now and come later may be accepted behind others of 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from smsconnector.client.courses import FOR_NOW, Course, Flow, Reply, Request, error_in, json_in
 from smsconnector.client.errors import Busy, ClientError, Refused
@@ -104,6 +104,7 @@ class _Reading:
 
     def __init__(self, course: Course, cutter: Cutter, sending: list[Item], results: dict[int, Result]) -> None:
         self._course, self._cutter, self._sending, self._results = course, cutter, sending, results
+        self._is_stopped = False
 
     def read(self, reply: Reply) -> Refused | None:
         """What some were refused with for now; None if none was. Raises what ends the batch."""
@@ -116,21 +117,21 @@ class _Reading:
         if reply.lost:
             lines.pop()  # it may be torn
         told = [self._told(json_in(line)) for line in lines if line.strip()]
-        is_complete = len(told) >= len(self._sending) or "stopped" in told or reply.lost
-        if not is_complete:
+        if len(told) < len(self._sending) and not (self._is_stopped or reply.lost):
             raise self._course.unreadable("a result for each text")
-        return next((one for one in told if isinstance(one, Refused)), None)
+        return next((one for one in told if one is not None), None)
 
-    def _told(self, said: Any) -> "Refused | Literal['done', 'stopped']":
-        """Of one line."""
+    def _told(self, said: Any) -> Refused | None:
+        """Of one line: what its text was refused with for now."""
         index, status = (said.get("index"), said.get("status")) if isinstance(said, dict) else (None, None)
         if not isinstance(index, int) or not isinstance(status, int) or not 0 <= index <= len(self._sending):
             raise self._course.unreadable("results")
         error = None if status == 200 else error_in(status, said.get("error"))
         if said.get("stopped"):
+            self._is_stopped = True
             if status == 413 and 0 < index < len(self._sending):
                 self._cutter.most = index
-                return "stopped"
+                return None
             if error is not None and status in FOR_NOW:
                 return error
             raise error or self._course.unreadable("results")
@@ -142,4 +143,4 @@ class _Reading:
         if status == 200 and not (isinstance(sid, str) and sid):
             raise self._course.unreadable("a MessageSID")
         self._results[item.number] = Result(item.number, item.text, item.key, sid if status == 200 else None, error)
-        return "done"
+        return None

@@ -44,7 +44,7 @@ def consume(url: str, queue: str, count: int, silence: float, *selector: str) ->
 
 
 def _consume(url: str, queue: str, count: int, silence: float, *selector: str) -> list[dict[str, Any]]:
-    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{_compiled()}:{_classpath()}", "Consumer"]
+    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{_compiled()}:{classpath()}", "Consumer"]
     command += [url, queue, str(count), str(round(silence * 1000)), *selector]
     done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=silence * 2 + _START)
     if done.returncode:
@@ -52,7 +52,8 @@ def _consume(url: str, queue: str, count: int, silence: float, *selector: str) -
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _classpath() -> str:
+def classpath() -> str:
+    """Of ActiveMQ's client and what it needs."""
     return ":".join(str(_JAVA / jar) for jar in _JARS)
 
 
@@ -66,7 +67,7 @@ def _compiled() -> str:
     """The folder with the class; compiled once in a process, removed with it."""
     folder = _folder().name
     subprocess.run(
-        ["javac", "-nowarn", "-cp", _classpath(), "-d", folder, str(_SOURCE)],
+        ["javac", "-nowarn", "-cp", classpath(), "-d", folder, str(_SOURCE)],
         check=True,
         capture_output=True,
         timeout=_START * 2,
