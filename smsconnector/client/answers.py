@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 Raw = Mapping[str, Any]
+INCOMING, OUTGOING = "incoming", "outgoing"  # directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message, as ``docs/messages.rst`` has it. ``parts`` is empty in what a search finds. ``direction`` is "in" for
-    a text that a customer wrote, in a conversation; then ``sid`` is the provider's, or ""."""
+    """A message, as ``docs/messages.rst`` has it. ``parts`` is empty in what a search finds.
+
+    ``direction`` is "outgoing". In a conversation it is "incoming" of a text that a customer wrote: then ``sid`` is the
+    network's or the provider's id, ``received_at`` says when it came, and ``answers`` which of our texts it answers, by
+    ``MessageSID`` and ``Reference``.
+    """
 
     sid: str
     direction: str
@@ -56,9 +61,13 @@ class Message:
     code: int | str | None
     explanation: Explanation | None
     reference: str | None
+    priority: str | None
+    send_at: datetime | None
     accepted_at: datetime | None
     expires_at: datetime | None
     final_at: datetime | None
+    received_at: datetime | None
+    answers: Raw | None
     parts: tuple[Part, ...]
     raw: Raw = field(repr=False)
 
@@ -179,12 +188,10 @@ class Health:
 
 def message_of(data: Raw) -> Message:
     """KeyError, TypeError or ValueError if it is none."""
-    direction = str(data.get("Direction") or "out").lower()
+    is_ours = data.get("Direction") != INCOMING
     return Message(
-        sid=_text(data, "MessageSID")
-        if direction == "out"
-        else str(data.get("MessageSID") or data.get("SmsSid") or ""),
-        direction=direction,
+        sid=_text(data, "MessageSID") if is_ours else str(data.get("SmsSid") or ""),
+        direction=OUTGOING if is_ours else INCOMING,
         channel=str(data.get("channel") or ""),
         from_=data.get("From"),
         to=str(data.get("To") or ""),
@@ -196,9 +203,13 @@ def message_of(data: Raw) -> Message:
         code=data.get("ProviderStatusCode"),
         explanation=_explanation(data.get("Explanation")),
         reference=data.get("Reference"),
+        priority=data.get("Priority"),
+        send_at=_time(data.get("SendAt")),
         accepted_at=_time(data.get("AcceptedAt")),
         expires_at=_time(data.get("ExpiresAt")),
         final_at=_time(data.get("FinalAt")),
+        received_at=_time(data.get("ReceivedAt")),
+        answers=data.get("Answers"),
         parts=tuple(_part(one) for one in data.get("Parts") or ()),
         raw=data,
     )

@@ -89,7 +89,9 @@ def send_some(course: Course, cutter: Cutter, items: list[Item]) -> Flow[Batched
             if reply is None:
                 continue
             refusal = _Reading(course, cutter, sending, results).read(reply)
-            waiting = [one for one in waiting if one.number not in results]
+            before, waiting = waiting, [one for one in waiting if one.number not in results]
+            if len(waiting) < len(before):
+                course.attempts = 0
             if reply.lost or refusal is not None:
                 course.is_unclear = course.is_unclear or bool(reply.lost)
                 yield from course.pause(reply, refusal)
@@ -108,8 +110,10 @@ class _Reading:
 
     def read(self, reply: Reply) -> Refused | None:
         """What some were refused with for now; None if none was. Raises what ends the batch."""
-        if reply.status == 413 and len(self._sending) > 1:
-            self._cutter.most = len(self._sending) // 2
+        if reply.status == 413:
+            self._cutter.most = len(self._sending) // 2 or AT_ONCE
+            if len(self._sending) == 1:  # so it was this text, and not the number of them
+                self._done(self._sending[0], None, self._course.refusal(reply))
             return None
         if reply.status != 200:
             raise self._course.refusal(reply)
@@ -142,5 +146,8 @@ class _Reading:
         item, sid = self._sending[index], said.get("MessageSID")
         if status == 200 and not (isinstance(sid, str) and sid):
             raise self._course.unreadable("a MessageSID")
-        self._results[item.number] = Result(item.number, item.text, item.key, sid if status == 200 else None, error)
+        self._done(item, sid if status == 200 else None, error)
         return None
+
+    def _done(self, item: Item, sid: str | None, error: ClientError | None) -> None:
+        self._results[item.number] = Result(item.number, item.text, item.key, sid, error)

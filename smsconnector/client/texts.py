@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 _KEY = re.compile(r"[!-~]{1,255}")
 Priority = Literal["interactive", "bulk"]
 Time = datetime | str | int  # a string as ISO 8601, a number in seconds since the Unix epoch
-State = Literal["queued", "sent", "delivered", "failed"]
+State = Literal["scheduled", "queued", "sent", "delivered", "failed"]
 
 
 class Fields(TypedDict, total=False):

@@ -1,7 +1,8 @@
 """Many texts: each has one result, whatever breaks in the middle."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -57,16 +58,25 @@ def refused_at(status: int, *places: int, code: str = "unavailable") -> Any:
     def answer(items: list[Any], fake: FakeBatches) -> httpx.Response:
         error = {"code": code, "message": "Try again.", "field": None}
         told = fake.accept([one for at, one in enumerate(items) if at not in places])
-        for at in places:
+        for at in [one for one in places if one < len(items)]:
             told.insert(at, {"status": status, "error": error})
         return httpx.Response(200, content=lines(*(one | {"index": at} for at, one in enumerate(told))))
 
     return answer
 
 
+def too_large(items: list[Any], fake: FakeBatches) -> httpx.Response:
+    """If it is more than one."""
+    if len(items) > 1:
+        return refusal(413, "body_too_large")
+    return httpx.Response(200, content=fake.results(items))
+
+
 def stopped(at: int, status: int, code: str) -> Any:
     def answer(items: list[Any], fake: FakeBatches) -> httpx.Response:
         error = {"code": code, "message": "Less.", "field": None}
+        if at >= len(items):
+            return httpx.Response(200, content=fake.results(items))
         last = {"index": at, "status": status, "error": error, "stopped": True}
         return httpx.Response(200, content=lines(*fake.accept(items[:at]), last))
 
@@ -162,6 +172,12 @@ class BatchCase(ClientCase):
         self.check_all(fake, self.send(fake, texts(10)), 10)
         self.assertEqual([len(one) for one in fake.items], [10, 8, 6, 6, 3])
 
+    def test_slow_progress(self) -> None:
+        """What brings results is no failed attempt, though the connection is cut each time."""
+        fake = FakeBatches(*[cut(1)] * 30)
+        self.check_all(fake, self.send(fake, texts(30)), 30)
+        self.assertEqual(max(self.pauses), 0.25)
+
     def test_refused_for_now(self) -> None:
         """Some in the middle: they alone are sent again, and the results keep their order."""
         for status in (503, 429):
@@ -192,9 +208,19 @@ class BatchCase(ClientCase):
         self.assertEqual(self.pauses, [])
 
     def test_one_is_too_large(self) -> None:
-        """One text that no request can carry ends it, with its own result."""
-        found, error = self.until_error(Script(refusal(413, "body_too_large")), texts(1), Refused)
-        self.assertEqual(([one.error for one in found], error.code), ([error], "body_too_large"))
+        """One text that no request can carry has the error, and the others go on."""
+
+        def answer(items: list[Any], fake: FakeBatches) -> httpx.Response:
+            if any(one["Body"] == "text 2" for one in items):
+                return refusal(413, "body_too_large")
+            return httpx.Response(200, content=fake.results(items))
+
+        fake = FakeBatches(*[answer] * 20)
+        results = self.send(fake, texts(5))
+        self.assertEqual([one.sid is not None for one in results], [True, True, False, True, True])
+        error = results[2].error
+        assert isinstance(error, Refused)
+        self.assertEqual((error.code, self.pauses), ("body_too_large", []))
 
     def test_not_allowed(self) -> None:
         """A wrong key: one request, its texts have the error, and no more are read."""
@@ -242,6 +268,23 @@ class BatchCase(ClientCase):
         fake = FakeBatches(stopped(2, 400, "malformed_json"))
         found, error = self.until_error(fake, texts(5), Refused)
         self.assertEqual(([one.sid for one in found], error.code), (["SM0", "SM1", None, None, None], "malformed_json"))
+
+    def test_any_trouble(self) -> None:
+        """Whatever goes wrong, in whatever order: each text has one result, in order, and is accepted once."""
+        kinds: list[Callable[[random.Random], Any]] = [
+            lambda dice: cut(dice.randrange(40), dice.choice((b"", b'{"index"'))),
+            lambda dice: refused_at(dice.choice((429, 503)), *sorted(dice.sample(range(3), dice.randrange(1, 4)))),
+            lambda dice: stopped(dice.randrange(1, 5), 413, "batch_too_long"),
+            lambda dice: stopped(dice.randrange(5), 503, "overloaded"),
+            lambda dice: too_large,
+            lambda dice: refusal(dice.choice((429, 502, 503, 504)), "x", Retry_After=str(dice.randrange(3))),
+            lambda dice: dice.choice((httpx.ReadTimeout(""), httpx.ConnectError(""), httpx.WriteError(""))),
+        ]
+        for seed in range(150):
+            dice = random.Random(seed)
+            fake = FakeBatches(*(dice.choice(kinds)(dice) for _ in range(dice.randrange(6))))
+            count = dice.randrange(20, 60)
+            self.check_all(fake, self.send(fake, texts(count)), count)
 
     def test_async_texts(self) -> None:
         """Texts that come one by one, from a coroutine."""

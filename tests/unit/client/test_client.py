@@ -350,10 +350,23 @@ class SearchCase(ClientCase):
 
     def test_both_directions(self) -> None:
         """A text that a customer wrote has no MessageSID of ours."""
-        incoming = {"Direction": "in", "SmsSid": "SM900", "From": TO, "To": "8228", "Body": "STOP", "channel": "smpp"}
-        script = Script(httpx.Response(200, json={"messages": [incoming, MESSAGE], "next": None}))
-        first, second = self.client(script).messages(with_=TO)
-        self.assertEqual((first.direction, first.sid, first.body, second.direction), ("in", "SM900", "STOP", "out"))
+        incoming = {
+            "Direction": "incoming",
+            "SmsSid": "SM900",
+            "From": TO,
+            "To": "8228",
+            "Body": "STOP",
+            "channel": "smpp",
+            "Answers": {"MessageSID": "SM1"},
+            "ReceivedAt": "2030-01-31T12:00:00.000Z",
+        }
+        page = {"messages": [incoming, MESSAGE | {"Direction": "outgoing"}], "next": None}
+        first, second = self.client(Script(httpx.Response(200, json=page))).messages(with_=TO)
+        self.assertEqual((first.direction, first.sid, first.body), ("incoming", "SM900", "STOP"))
+        self.assertEqual(
+            (first.answers, first.received_at), ({"MessageSID": "SM1"}, datetime(2030, 1, 31, 12, tzinfo=UTC))
+        )
+        self.assertEqual((second.direction, second.sid, second.answers), ("outgoing", "SM1", None))
 
     def test_circle(self) -> None:
         """A next page that is the same again ends, with an error, rather than going on for ever."""
