@@ -61,7 +61,7 @@ def failure(error: httpx.HTTPError, request: Request, reply: Reply | None) -> Re
     why = _words(error)
     if reply is not None and request.is_lines and reply.status == 200:
         return reply._replace(lost=why)
-    return NoReply(why, reply is not None or not isinstance(error, NOT_SENT), _is_lasting(error))
+    return NoReply(why, not isinstance(error, NOT_SENT), _is_lasting(error))
 
 
 def _words(error: BaseException) -> str:

@@ -221,6 +221,7 @@ class BatchCase(ClientCase):
         error = results[2].error
         assert isinstance(error, Refused)
         self.assertEqual((error.code, self.pauses), ("body_too_large", []))
+        self.assertEqual([len(one) for one in fake.items], [5, 2, 2, 1, 2], "the others go together again")
 
     def test_not_allowed(self) -> None:
         """A wrong key: one request, its texts have the error, and no more are read."""
