@@ -1,4 +1,4 @@
-"""A client of the HTTP API, for applications in Python: ``Client``, and ``AsyncClient`` for asyncio and trio.
+"""A client of the HTTP API, for applications in Python: ``Client``, and ``AsyncClient`` for asyncio.
 
 ::
 

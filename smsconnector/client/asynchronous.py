@@ -1,4 +1,4 @@
-"""The client for asyncio and trio. It is ``sync`` again, with ``await``: what both do is in the other modules."""
+"""The client for asyncio. It is ``sync`` again, with ``await``: what both do is in the other modules."""
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
