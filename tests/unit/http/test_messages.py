@@ -4,9 +4,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from smsconnector.codes import Action, Codes, Explanation, OwnMeaning
+from twisted.trial.unittest import SynchronousTestCase
+
+from smsconnector.codes import ANY, Action, Codes, Explanation, OwnMeaning
+from smsconnector.http import resources
+from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.messages import Finality, Outcome, Receipt, Verdict
 from smsconnector.store import operations as ops
+from smsconnector.store.finding import FoundMessage, FoundSegment, Leg, Timeline
+from smsconnector.store.segment_events import Kind, SegmentEvent
 from tests.unit.fakes import ask, message
 from tests.unit.http.ways import Answer, DoorCase, both_ways
 
@@ -249,6 +255,30 @@ class WordsCase(MessagesStage):
         """The codes of a channel that is not configured any more are explained by what all know."""
         ask(self.writer.store, [ops.Accept(replace(message("SMold"), channel="old"), 900, "old")])
         self.assertEqual(self.timeline("SMold")[0]["Event"], "accepted")
+
+
+class LegsCase(SynchronousTestCase):
+    def leg(self, channel: str, bind: str | None) -> Leg:
+        """Refused there with 21610, and told of so by a receipt before."""
+        segment = FoundSegment(1, "hi", SegmentState.FAILED, 0, "acc", None, 21610, 30, bind=bind, sequence=5)
+        found = FoundMessage(1, "SM1", channel, None, "1", "gsm7", 10, 99, MessageState.FAILED, 21610, 40, (segment,))
+        return Leg(found, (SegmentEvent(1, 20, Kind.RECEIPT, code=21610, words="UNDELIV"),))
+
+    def test_each_by_its_own_channel(self) -> None:
+        """A text that went on over another channel: the same number is Twilio's word there, and a carrier's own code
+        here. What a channel that is gone has said with a bind, is SMPP's all the same."""
+        codes = {"smpp": Codes("smpp"), "twilio": Codes("twilio"), "gone": ANY}
+        legs = (self.leg("smpp", "a"), self.leg("gone", "b"), self.leg("twilio", None))
+        entries = resources.timeline(Timeline(legs, None), codes.__getitem__)["Timeline"]
+        explained = [(one["Event"], one["Explanation"]["action"]) for one in entries if "Explanation" in one]
+        self.assertEqual(
+            [action for event, action in explained if event == "submit"],
+            ["call_the_carrier", "call_the_carrier", "recipient_opted_out"],
+        )
+        self.assertEqual(explained[-1], ("ended", "recipient_opted_out"))
+        submits = [one for one in entries if one["Event"] == "submit"]
+        self.assertIn("0x0000546A", submits[1]["Explanation"]["text"])
+        self.assertEqual([one["Response"][:2] for one in submits], ["0x", "0x", "21"])
 
 
 @both_ways
