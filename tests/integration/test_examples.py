@@ -16,6 +16,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.integration import activemq, jms
 from tests.integration.activemq import die_with_parent, free_port
+from tests.integration.cutter import Cutter
 from tests.integration.stack import Connector, Network, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -60,9 +61,11 @@ class ExamplesCase(TestCase):
         self.connector = Connector([self.network.number], events_uri, http={"api_keys": [KEY]})
         self.addCleanup(self.connector.close)
         yield self.connector.start()
+        self.cutter = Cutter(self.connector.port)
+        self.addCleanup(self.cutter.stop)
 
     def run_one(self, *command: str, given: str = "", key: str = KEY) -> "subprocess.CompletedProcess[str]":
-        environment = os.environ | {"SMS_URL": f"http://127.0.0.1:{self.connector.port}/msg-client", "SMS_KEY": key}
+        environment = os.environ | {"SMS_URL": f"http://127.0.0.1:{self.cutter.number}/msg-client", "SMS_KEY": key}
         return subprocess.run(
             command,
             cwd=EXAMPLES,
@@ -92,6 +95,15 @@ class ExamplesCase(TestCase):
         self.assertIn("key", refused.stdout + refused.stderr)
         return sids
 
+    def check_repeats(self, *command: str) -> None:
+        """The connection is cut between the commit and the answer: it sends the same again, and one text goes out."""
+        before = len(self.network.taken)
+        self.cutter.cuts = [0, 0]
+        done = self.run_one(*command, GOOD)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("DELIVERED", done.stdout)
+        self.assertEqual((self.cutter.cuts, len(self.network.taken)), ([], before + 1))
+
     @inlineCallbacks
     def test_curl(self) -> Any:
         needs("curl", "curl")
@@ -103,6 +115,7 @@ class ExamplesCase(TestCase):
         """And a campaign, which sends nothing twice when it is run again."""
         yield self.set_up(f"tcp://127.0.0.1:{free_port()}")
         yield deferToThread(self.check_sends, sys.executable, "send.py")
+        yield deferToThread(self.check_repeats, sys.executable, "send.py")
         numbers = "".join(f"+92300{number:07}\n" for number in range(1, 600)) + "nobody\n"
 
         def campaign() -> list[str]:
@@ -114,15 +127,16 @@ class ExamplesCase(TestCase):
         self.assertEqual([line.split(" ")[0] for line in first], [str(number) for number in range(600)])
         self.assertTrue(all(line.split(" ")[1].startswith("SM") for line in first[:-1]))
         self.assertIn("400 invalid_number", first[-1])
-        yield until(lambda: len(self.network.taken) == 2 + 599, BOUND)
+        yield until(lambda: len(self.network.taken) == 3 + 599, BOUND)
         self.assertEqual((yield deferToThread(campaign)), first)
-        self.assertEqual(len(self.network.taken), 2 + 599)
+        self.assertEqual(len(self.network.taken), 3 + 599)
 
     @inlineCallbacks
     def test_node(self) -> Any:
         needs("node", "nodejs")
         yield self.set_up(f"tcp://127.0.0.1:{free_port()}")
         yield deferToThread(self.check_sends, "node", "send.mjs")
+        yield deferToThread(self.check_repeats, "node", "send.mjs")
 
     @inlineCallbacks
     def test_java(self) -> Any:
