@@ -2,8 +2,8 @@
 
 SIGTERM, SIGINT  stop it in order, as twistd has it. While it stops, another one is logged, and nothing else. Before the
                  reactor runs, either ends the process at once: nothing was accepted yet.
-SIGHUP           is logged, and nothing else. A terminal that is closed sends it, and so does ``systemctl kill -s HUP``,
-                 out of habit. By default a process ends by it at once, without draining.
+SIGHUP           has the configuration read again. By default a process ends by it at once, without draining: a terminal
+                 that is closed sends it.
 
 What is ignored already, as nohup(1) and the background jobs of a shell do, stays ignored.
 
@@ -27,9 +27,10 @@ COLLECTOR_THRESHOLDS = (50_000, 20, 10)
 _log = Logger()
 
 
-def prepare(reactor: Any) -> None:
-    """Set that. Call it in the main thread, before the reactor runs."""
-    _handle_signals(reactor)
+def prepare(reactor: Any, reload: Callable[[], None] | None = None) -> None:
+    """Set that. ``reload`` reads the configuration again, where there is one; it is called in the reactor's thread.
+    Call it in the main thread, before the reactor runs."""
+    _handle_signals(reactor, reload or _tell_hang_up)
     reactor.callWhenRunning(_look_less_often)
 
 
@@ -39,9 +40,9 @@ def _look_less_often() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def _handle_signals(reactor: Any) -> None:
+def _handle_signals(reactor: Any, reload: Callable[[], None]) -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_tell_hang_up))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # else it is an exception, wherever the start is just then
     reactor.callWhenRunning(_Stop, reactor)
@@ -77,4 +78,4 @@ def _tell_stopping(name: str) -> None:
 
 
 def _tell_hang_up() -> None:
-    _log.warn("SIGHUP is ignored: there is no reload. Restart to read the configuration again, SIGTERM to stop")
+    _log.warn("SIGHUP is ignored: there is no configuration to read again. SIGTERM would stop it")

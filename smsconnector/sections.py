@@ -307,6 +307,15 @@ class ChannelSection(Section):
         us. ``has_keys``: who calls has to bring an API key, where nothing else verifies it."""
         return []
 
+    def links(self) -> dict[str, Section]:
+        """Its connections to the network that can change each by itself while the daemon runs, by their names."""
+        return {}
+
+    def of_submitters(self) -> Any:
+        """All of it that those depend on who send through its routes: compared with that of another configuration, it
+        tells whether they can stay."""
+        return self
+
     def longest_pause(self) -> float:
         """Seconds; no segment waits for its next attempt for longer than that."""
         return self.retry.maximum

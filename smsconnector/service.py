@@ -4,6 +4,7 @@ Start: store, walks, channels and sinks, and the HTTP door last: READY is said w
 then the channels, then the publishers drain; the sinks end, and the rest is written; all within ``stop_timeout``.
 """
 
+import os
 from collections.abc import Callable, Collection
 from functools import partial
 from random import Random
@@ -16,17 +17,14 @@ from twisted.python import usage
 
 from smsconnector import __version__
 from smsconnector.access.keeper import Keeper
-from smsconnector.channels import IChannel, ListenerOf, Surroundings
-from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import Configuration, load
 from smsconnector.deadline import Deadline
 from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
 from smsconnector.health import Health
-from smsconnector.http.door import Door
-from smsconnector.http.making import make_door
+from smsconnector.http.making import Around, make_door
+from smsconnector.making import Making
 from smsconnector.process import prepare
-from smsconnector.sections import ChannelSection
-from smsconnector.sinks.types import make_sinks
+from smsconnector.reloading import Parts, Reloading
 from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
 from smsconnector.store.writer import Writer
@@ -35,7 +33,7 @@ from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.fall_back import FallBack
 from smsconnector.walks.opt_out_replies import OptOutReplies
-from smsconnector.walks.outlet import SubmitterMaker, make_outlet
+from smsconnector.walks.outlet import Outlets
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
@@ -52,6 +50,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the file now, so that what is wrong with it is said before anything starts."""
+        self["path"] = os.path.abspath(self["config"])  # a daemon goes to another folder
         try:
             self["configuration"] = load(self["config"])
         except ConfigurationError as error:
@@ -60,12 +59,14 @@ class Options(usage.Options):
 
 def makeService(options: Options, reactor: Any = None) -> Any:
     """The service that twistd runs."""
-    if reactor is None:
+    is_real = reactor is None
+    if is_real:
         from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
-
-        prepare(reactor)
     run_on_monotonic_clock(reactor)
-    return Connector(reactor, options["configuration"])
+    connector = Connector(reactor, options["configuration"], load_again=partial(load, options["path"]))
+    if is_real:
+        prepare(reactor, connector.reload)
+    return connector
 
 
 class Connector(MultiService):
@@ -83,83 +84,78 @@ class Connector(MultiService):
         make_reader: Callable[..., Any] = Reader,
         dice: Random | None = None,
         make_keeper: Callable[..., Any] = Keeper,
+        load_again: Callable[[], Configuration] | None = None,
     ) -> None:
         super().__init__()
-        self._reactor, self._configuration, self._dice = reactor, configuration, dice or Random()
+        self._reactor, dice = reactor, dice or Random()
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
-        store, events, process = configuration.store, configuration.events, wall_clock.milliseconds()  # names this run
+        store, process = configuration.store, wall_clock.milliseconds()  # names this run
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
-        self.sinks = make_sinks(reactor, events.sinks, self._dice, wall_clock)
-        publisher = partial(Publisher, reactor, wall_clock, self.writer, self.reader, dice=self._dice)
-        self.publishers = {name: publisher(self.sinks[name], name, one) for name, one in events.selections.items()}
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
+        self.receiver = Receiver(self.writer, self._messages_ended, answers)
+        self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process)
+        self.sinks = self.making.sinks(configuration)
+        self.publishers = self.making.publishers(configuration, self.sinks)
         for one in self.publishers.values():
             self.writer.listen(one.written)
-        self.receiver = Receiver(self.writer, self._messages_ended, answers)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        submitters = SubmitterMaker(reactor, wall_clock, self.writer, self.reader, process)
-        self.outlets = {
-            name: make_outlet(name, section, partial(self._channel, name, section), submitters.make, self._dice)
-            for name, section in configuration.channels.items()
-        }
-        by_clock = (reactor, wall_clock, self.writer)
+        self.outlets = Outlets({name: self.making.outlet(name, configuration) for name in configuration.channels})
         self.sweeper = Sweeper(
-            *by_clock,
+            reactor,
+            wall_clock,
+            self.writer,
             incoming_timeout=configuration.incoming_timeout,
             keep=Keep(store.keep_texts, store.retention),
             process=process,
-            outlets=self.outlets.values(),
+            outlets=self.outlets.everyone,
         )
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
-        self.fall_back = FallBack(*by_clock, self.outlets)
+        self.fall_back = FallBack(reactor, wall_clock, self.writer, self.outlets)
         keys = [key.get_secret_value() for key in configuration.http.api_keys]
         self.keeper = make_keeper(reactor, wall_clock, store.access, keys, configuration.http.rate_limit)
-        self._door = self._make_door()
+        health = Health(reactor, wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
+        around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer)
+        self._door = make_door(around, configuration, self.outlets, self.admission, health.report, self.keeper)
         self._notifier = Notifier(reactor)
+        parts = (self.making, self.outlets, self.sinks, self.publishers, self.rerouting, self.fall_back, self.sweeper)
+        more = (self.admission, answers, self.keeper, self._door, self._notifier)
+        self.reloading = Reloading(Parts(*parts, *more), configuration, load_again or (lambda: configuration))
 
-    def _channel(self, name: str, section: ChannelSection, listener_of: ListenerOf) -> IChannel:
-        known = (self._reactor, self._wall_clock, self._dice, self.receiver, listener_of)
-        return CHANNEL_TYPES[section.type].make(name, section, Surroundings(*known, *self._configuration.reached_at))
-
-    def _make_door(self) -> Door:
-        health = Health(self._reactor, self._wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
-        return make_door(
-            self._reactor,
-            self._wall_clock,
-            self._configuration,
-            outlets=self.outlets,
-            receiver=self.receiver,
-            reader=self.reader,
-            writer=self.writer,
-            gate=self.admission,
-            health=health.report,
-            keeper=self.keeper,
-        )
+    def reload(self) -> None:
+        """Read the configuration again."""
+        self.reloading.reload()
 
     def _damaged(self, error: StoreError) -> None:
         self.admission.failed(error)
 
     def _messages_ended(self, message_ids: Collection[int]) -> None:
-        for outlet in self.outlets.values():
+        for outlet in self.outlets.everyone():
             outlet.messages_ended(message_ids)
 
     def startService(self) -> None:
         super().startService()
-        configuration, wanted = self._configuration, self._configuration.events.selections
+        configuration = self.reloading.configuration
         try:
-            rules, ids, opt_out = configuration.end_rules, configuration.system_ids, configuration.opt_out_rules
-            store = open_store(configuration.store.path, configuration.kin, wanted, rules, ids, self.log, opt_out)
+            wanted, rules, ids = configuration.events.selections, configuration.end_rules, configuration.system_ids
+            opt_out, kin = configuration.opt_out_rules, configuration.kin
+            store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out)
             self.reader.start(configuration.store.path)
             self.keeper.start(f"version {__version__}")
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)
         walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.fall_back, self.admission)
-        for part in (*walks, *self.sinks.values(), *(one.channel for one in self.outlets.values()), self._notifier):
+        for part in (
+            *walks,
+            *self.sinks.values(),
+            *(one.channel for one in self.outlets.values()),
+            self._notifier,
+            self.reloading,
+        ):
             part.startService()
         if why_not := self._door.open():
             self._give_up(why_not)
-        self._notifier.notify("READY=1")
+        self._notifier.ready()
 
     def _give_up(self, sentence: str) -> NoReturn:
         """End the start with 1; a daemon has no terminal, so the log has it too."""
@@ -174,22 +170,24 @@ class Connector(MultiService):
     @inlineCallbacks
     def _stop_in_order(self) -> Any:
         """No step is waited for longer than what is left of the whole's time, nor a sink that is away."""
-        timeout = self._configuration.stop_timeout
+        timeout = self.reloading.configuration.stop_timeout
         self.log.info("stopping: for what SMSC and broker owe it waits {timeout:g} s at most", timeout=timeout)
         wait = Deadline(self._reactor, timeout).bound
         yield wait(self._door.close())
         self.rerouting.stopService()
+        left = self.reloading.stopService()
         for outlet in self.outlets.values():
             outlet.stop_submitters()
-        yield wait(*(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
+        yield wait(left, *(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
         for walk in (self.sweeper, self.fall_back, self.admission):
             walk.stopService()
-        yield wait(*(self.publishers[name].drain() for name, sink in self.sinks.items() if sink.connected))
-        for publisher in self.publishers.values():
+        running = {name: one for name, one in self.publishers.items() if one.running}
+        yield wait(*(one.drain() for name, one in running.items() if self.sinks[name].connected))
+        for publisher in running.values():
             publisher.stopService()
-        yield wait(*(maybeDeferred(sink.stopService) for sink in self.sinks.values()))
-        keepers: list[Submitter | Publisher] = [*self.publishers.values()]
-        keepers += [submitter for outlet in self.outlets.values() for submitter in outlet.submitters.values()]
+        yield wait(*(maybeDeferred(sink.stopService) for sink in self.sinks.values() if sink.running))
+        submitters = {one for outlet in self.outlets.everyone() for one in outlet.submitters.values()}
+        keepers: list[Submitter | Publisher] = [*self.publishers.values(), *self.reloading.keepers(), *submitters]
         yield wait(*(keeper.settled() for keeper in keepers))
         for keeper in keepers:
             keeper.close()

@@ -1,4 +1,4 @@
-"""Notify systemd: READY, STOPPING, and that the process is alive (sd_notify(3), ``Type=notify``).
+"""Notify systemd: READY, RELOADING, STOPPING, and that the process is alive (sd_notify(3), ``Type=notify-reload``).
 
 If ``NOTIFY_SOCKET`` is not set, nothing is done. ``WATCHDOG=1`` is sent by the reactor, so systemd finds out when the
 reactor hangs. It is sent twice in the time that ``WATCHDOG_USEC`` gives.
@@ -6,6 +6,7 @@ reactor hangs. It is sent twice in the time that ``WATCHDOG_USEC`` gives.
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 from twisted.application.service import Service
@@ -36,6 +37,15 @@ class Notifier(Service):
         super().stopService()
         if self._feeding.running:
             self._feeding.stop()
+
+    def reloading(self) -> None:
+        """Say that the configuration is read again. ``READY=1`` has to follow, whatever came of it. systemd wants the
+        time, of CLOCK_MONOTONIC, to tell this reload from one before (sd_notify(3))."""
+        self.notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def ready(self, sentence: str = "") -> None:
+        """Say that all is done; ``sentence`` is what ``systemctl status`` shows."""
+        self.notify(f"READY=1\nSTATUS={sentence}" if sentence else "READY=1")
 
     def notify(self, state: str) -> None:
         """Send ``state``, such as ``READY=1``. An error is logged and not raised. An address that begins with @ is in

@@ -81,6 +81,9 @@ FLOORS = (
             "health": "what an operator wants to see first",
             "doctor": "how an SMSC behaves, and what to configure",
             "demo": "the whole walk, to look at",
+            "making": "what the configuration names, made",
+            "changes": "what another configuration changes",
+            "reloading": "another configuration while the daemon runs",
         },
     ),
     Floor(
@@ -100,6 +103,7 @@ SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "se
 SIBLINGS |= {("instances", "http_section"), ("instances", "sections"), ("code_sections", "sections")}
 SIBLINGS |= {("codes", "lifecycle")}
 SIBLINGS |= {("cli", "access_commands")}
+SIBLINGS |= {("reloading", "changes"), ("reloading", "making"), ("reloading", "http")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}
 
 

@@ -95,6 +95,10 @@ class Keeper:
         self.log.info("audit: row {row} has the hash {hash}", row=row, hash=digest)
         self._looks = self._reactor.callLater(LOOK_S, self._look)
 
+    def configure(self, keys: list[str], rate: float) -> None:
+        """The keys and the rate of another configuration."""
+        self._gone += [one for one in self.ring.configure(keys, rate) if one.sent or one.uses]
+
     def note(self, who: str, what: str, about: str) -> "Deferred[None]":
         """Add a row to the audit. Fires when it is on disk; fails with StoreUnusable."""
         now = self._wall_clock.milliseconds()

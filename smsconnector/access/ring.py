@@ -38,14 +38,27 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[str] = (), *, rate: float = 0.0, in_thread: InThread | None = None) -> None:
         self._secret, self._rate, self._in_thread = secrets.token_bytes(32), rate, in_thread
-        named = {key: f"http.api_keys[{number}]" for number, key in reversed([*enumerate(keys)])}
-        self._configured = {self._digest(key.encode()): self._caller(name) for key, name in named.items()}
+        self._configured = self._callers_of(keys)
         self._known = dict(self._configured)
         self._stored: dict[str, StoredKey] = {}
         self._callers: dict[str, Caller] = {}
         self._examined: dict[bytes, list[Examined]] = {}
         self.is_needed = bool(keys)  # whether requests need a key
         self.is_stored = False  # whether there are, or were, keys in the file
+
+    def _callers_of(self, keys: Sequence[str]) -> dict[bytes, Caller]:
+        named = {key: f"http.api_keys[{number}]" for number, key in reversed([*enumerate(keys)])}
+        return {self._digest(key.encode()): self._caller(name) for key, name in named.items()}
+
+    def configure(self, keys: Sequence[str], rate: float) -> list[Caller]:
+        """These are the keys of the configuration now, and the rate of all keys that have none of their own. Gives
+        the callers that are gone; those of the file are made anew, for the rate may be another one."""
+        gone, stored = [*self.callers()], self._stored.values()
+        self._rate, self._stored, self._callers, self._known = rate, {}, {}, {}
+        self._configured = self._callers_of(keys)
+        self.replace(stored)
+        self._known = dict(self._configured)
+        return gone
 
     def callers(self) -> Iterable[Caller]:
         """All that there are now."""

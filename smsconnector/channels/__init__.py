@@ -110,11 +110,21 @@ class IChannel(Protocol):
 ListenerOf = Callable[[str, IRoute], Listener]  # the route's prefix ("" for all other numbers), the route
 
 
+class Predecessor(NamedTuple):
+    """The channel that the new one takes the place of while the daemon runs. ``links``: the names of its connections
+    that the new one has too, just as they are: it takes them over, and they stay connected. What is under way there
+    comes back to whom it came from."""
+
+    channel: Any
+    links: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a channel is made with, beside its name and its section. ``receiver`` hears what the network tells, and
     ``listener_of`` says who hears of the submits of a route. ``public_url`` is how providers reach the HTTP door; None:
-    they can't. ``base_path`` is the path below which it answers them."""
+    they can't. ``base_path`` is the path below which it answers them. ``before``: None at a start, and for a new
+    name."""
 
     reactor: Any
     wall_clock: WallClock
@@ -123,3 +133,4 @@ class Surroundings:
     listener_of: ListenerOf
     public_url: str | None = None
     base_path: str = "/msg-client"
+    before: Predecessor | None = None

@@ -96,8 +96,8 @@ class API:
         accepted_from: AcceptedFrom = lambda caller: None,
         remember: Remember = lambda caller, what, about: None,
     ) -> None:
-        self._access, self.base_path, gate = access, base_path, gate or Gate()
-        send = Send(
+        self.access, self.base_path, gate = access, base_path, gate or Gate()
+        self._send = send = Send(
             wall_clock=wall_clock,
             outlets=outlets,
             default_channel=default_channel,
@@ -123,10 +123,15 @@ class API:
         health_route = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
         self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route)
 
+    def configure(self, default_channel: str, webhook_channel: str, hooks: Mapping[str, Hooks]) -> None:
+        """What counts from now on, of requests that come."""
+        self._send.default_channel = default_channel
+        self._webhooks.configure(webhook_channel, hooks)
+
     @property
     def needs_key(self) -> bool:
         """Whether who asks has to bring an API key."""
-        return self._access.ring.is_needed
+        return self.access.ring.is_needed
 
     def takes_lists(self, target: bytes) -> bool:
         """Whether the body of a request to this target, as it stands in its first line, may be a long list."""
@@ -137,7 +142,7 @@ class API:
 
     def serve(self, route: HTTPRoute, request: HTTPRequest, answer: GiveAnswer) -> None:
         """Have the request handled. ``answer`` is called once: now, or after the commit that it speaks of."""
-        access = self._access
+        access = self.access
         try:
             if route.scope != "webhook" or self._webhooks.needs_key(route, request):
                 access.check_page(request.headers)
@@ -159,7 +164,7 @@ class API:
                 raise request.fault
             route.handler(request, answer)
         except NotForThisKey as error:
-            self._access.refuse(request, error.reason, answer)
+            self.access.refuse(request, error.reason, answer)
         except InvalidRequest as error:
             answer(replies.refusal(error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
@@ -167,7 +172,7 @@ class API:
 
     def open(self, route: HTTPRoute, request: HTTPRequest, answer: AnswerInPieces) -> BodyInPieces:
         """Who takes the body of this request in pieces. Raises InvalidRequest."""
-        access, open_stream = self._access, route.stream
+        access, open_stream = self.access, route.stream
         assert open_stream is not None
         access.check_page(request.headers)
         if not access.is_guarded:

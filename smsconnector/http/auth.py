@@ -84,11 +84,18 @@ class Access:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ring = KeyRing(keys) if ring is None else ring
-        self._allowed_origins = {origin.lower().encode() for origin in allowed_origins}
-        self._networks, self._trusted_proxies, self._seconds = networks, trusted_proxies, seconds
+        self.configure(allowed_origins, networks, trusted_proxies)
+        self._seconds = seconds
         self._guesses = Guesses()
         self._addresses: dict[str, Address | None] = {}
         self._refused, self._told_at = 0, -LOG_EVERY_S
+
+    def configure(
+        self, allowed_origins: Sequence[str], networks: tuple[Network, ...], trusted_proxies: tuple[Network, ...]
+    ) -> None:
+        """What counts from now on."""
+        self._allowed_origins = {origin.lower().encode() for origin in allowed_origins}
+        self._networks, self._trusted_proxies = networks, trusted_proxies
 
     @property
     def is_guarded(self) -> bool:

@@ -43,7 +43,7 @@ class Door:
     log = Logger()
 
     def __init__(self, reactor: Any, api: API, settings: DoorSettings) -> None:
-        self._reactor, self._api, self._settings = reactor, api, settings
+        self._reactor, self.api, self._settings = reactor, api, settings
         self._ports: list[Any] = []
         self._site = make_site(
             Routes(api),
@@ -62,7 +62,7 @@ class Door:
         warning = allow_files(self._settings.maximum_connections)
         if warning:
             self.log.warn("{sentence}", sentence=warning)
-        for warning in self._settings.warnings(self._api.needs_key):
+        for warning in self._settings.warnings(self.api.needs_key):
             self.log.warn("{sentence}", sentence=warning)
         return self._listen(self._settings.endpoints) or self._listen(self._settings.shared_endpoints, shared=True)
 
@@ -76,7 +76,7 @@ class Door:
             if description.startswith("systemd:") and not self._settings.allow_insecure:
                 host = getattr(self._ports[-1].getHost(), "host", None)  # none: a UNIX socket
                 if host is not None and not ip_address(host.partition("%")[0]).is_loopback:
-                    return f"http.endpoints: {exposure(description, self._api.needs_key, is_tls=False)}"
+                    return f"http.endpoints: {exposure(description, self.api.needs_key, is_tls=False)}"
             self.log.info("HTTP on {description}", description=description)
         return ""
 

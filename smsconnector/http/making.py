@@ -1,7 +1,7 @@
 """The door, made from the configuration and from what stands behind it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from smsconnector.access.keeper import Keeper
 from smsconnector.config import Configuration
@@ -18,44 +18,53 @@ from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
 
+class Around(NamedTuple):
+    """What stands behind the door, and all requests need."""
+
+    reactor: Any
+    wall_clock: WallClock
+    receiver: Receiver
+    reader: IReader
+    writer: IWriter
+
+
 def make_door(
-    reactor: Any,
-    wall_clock: WallClock,
+    around: Around,
     configuration: Configuration,
-    *,
     outlets: Mapping[str, Outlet],
-    receiver: Receiver,
-    reader: IReader,
-    writer: IWriter,
     gate: Gate,
     health: Callable[[], dict[str, Any]],
     keeper: Keeper,
 ) -> Door:
     """It opens nothing yet. The parameters are those of ``API``; ``keeper`` has the keys, and counts what is sent."""
     http = configuration.http
-    access = Access(
-        allowed_origins=http.allowed_origins,
-        ring=keeper.ring,
-        networks=tuple(map(network_of, http.networks)),
-        trusted_proxies=tuple(map(network_of, http.trusted_proxies)),
-        seconds=reactor.seconds,
-    )
+    access = Access(ring=keeper.ring, seconds=around.reactor.seconds)
     api = API(
-        wall_clock=wall_clock,
+        wall_clock=around.wall_clock,
         outlets=outlets,
         default_channel=configuration.default_channel,
         webhook_channel=http.webhook_channel or configuration.default_channel,
-        receiver=receiver,
-        reader=reader,
-        writer=writer,
+        receiver=around.receiver,
+        reader=around.reader,
+        writer=around.writer,
         access=access,
         base_path=http.base_path,
         gate=gate,
         health=health,
         hooks=configuration.hooks,
-        elsewhere=make_siblings(reactor, http.siblings, http.base_path),
+        elsewhere=make_siblings(around.reactor, http.siblings, http.base_path),
         settings=http,
         accepted_from=keeper.accepted,
         remember=keeper.remember,
     )
-    return Door(reactor, api, http)
+    door = Door(around.reactor, api, http)
+    configure_door(door, configuration)
+    return door
+
+
+def configure_door(door: Door, configuration: Configuration) -> None:
+    """What counts from now on, of what may change while the door is open (``changes.HTTP_WHILE_OPEN``)."""
+    http, default = configuration.http, configuration.default_channel
+    networks, proxies = tuple(map(network_of, http.networks)), tuple(map(network_of, http.trusted_proxies))
+    door.api.access.configure(http.allowed_origins, networks, proxies)
+    door.api.configure(default, http.webhook_channel or default, configuration.hooks)

@@ -47,7 +47,7 @@ class Send:
         idempotency_hours: float = 24.0,
         accepted_from: AcceptedFrom = lambda caller: None,
     ) -> None:
-        self.wall_clock, self._outlets, self._default_channel = wall_clock, outlets, default_channel
+        self.wall_clock, self._outlets, self.default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
         self._idempotency_hours = idempotency_hours
         self.accepted_from = accepted_from
@@ -116,7 +116,7 @@ class Send:
     ) -> tuple[Message, Submitter, Split]:
         """The message, who takes it, and how its text was split; InvalidRequest if that can't be. ``now``: both
         readings of the clock (ms), see ``WallClock.both_milliseconds``."""
-        channel = send.channel or self._default_channel
+        channel = send.channel or self.default_channel
         if caller is not None:
             check_channel(caller, channel)
         outlet = self._outlets.get(channel)

@@ -52,6 +52,10 @@ class Webhooks:
         self._hooks = hooks
         self._counts = HookCounts()
 
+    def configure(self, default_channel: str, hooks: Mapping[str, Hooks]) -> None:
+        """What counts from now on."""
+        self._default_channel, self._hooks = default_channel, hooks
+
     def routes(self) -> tuple[HTTPRoute, ...]:
         """``<sid>`` is our own MessageSID. ``<secret>`` is a secret that the provider was given in its URL."""
         notified, told = self.delivery_notification, self.receive

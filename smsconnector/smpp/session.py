@@ -187,7 +187,7 @@ class Session:
         self.state = State.OPEN
         self._framer = Framer(settings.maximum_pdu)
         self._out: list[bytes] = []
-        self._window: dict[int, tuple[Any, float]] = {}
+        self.window: dict[int, tuple[Any, float]] = {}
         self._overdue: dict[int, Any] = {}  # the tokens of the unanswered, oldest first
         self._sequence = 0
         self._since = 0.0  # when the present state began
@@ -227,17 +227,17 @@ class Session:
         """How many submits may be sent now."""
         if self.state is not State.BOUND or not self._transmits:
             return 0
-        return self.settings.window - len(self._window)
+        return self.settings.window - len(self.window)
 
     @property
     def outstanding(self) -> int:
         """How many submits wait for their response."""
-        return len(self._window)
+        return len(self.window)
 
     def submit(self, body: bytes, token: Any, now: float) -> None:
         """Send a rendered submit_sm body. The caller has looked at ``room``."""
         sequence = self._next_sequence()
-        self._window[sequence] = (token, now)
+        self.window[sequence] = (token, now)
         self._out.append(codec.with_body(CommandId.submit_sm, sequence, body))
 
     def respond(self, pdu: PDU, status: int = 0) -> None:
@@ -257,8 +257,8 @@ class Session:
         """The transport is gone, or the session must end. Gives ``Closed`` once, then nothing."""
         if self.state is State.CLOSED:
             return []
-        outstanding = tuple(token for token, _ in self._window.values())
-        self._window.clear()
+        outstanding = tuple(token for token, _ in self.window.values())
+        self.window.clear()
         self.state = State.CLOSED
         return [Closed(reason, outstanding, silent)]
 
@@ -334,7 +334,7 @@ class Session:
     ) -> None:
         """submit_sm_resp, or a generic_nack in its place. A generic_nack before the bind refuses the bind."""
         message_id = octets[HEADER_OCTETS:].split(b"\0", 1)[0].decode("latin-1") if status == Status.ESME_ROK else ""
-        entry = self._window.pop(sequence, None)
+        entry = self.window.pop(sequence, None)
         if entry is None:
             if sequence in self._overdue:
                 token = self._overdue.pop(sequence)
@@ -348,12 +348,12 @@ class Session:
         if status == Status.ESME_ROK:
             self._enquiries.refused = 0
         events.append(Answered(entry[0], status, message_id, sequence, now - entry[1]))
-        if self.state is State.UNBINDING and not self._window:
+        if self.state is State.UNBINDING and not self.window:
             events += self._drained(now)
 
     def _enquired(self, command_id: int, sequence: int, status: int, now: float, events: list[SessionEvent]) -> None:
         """An answer to enquire_link. Errors in a row end the session, drained as if we had been stopped."""
-        too_often = self._enquiries.answered(command_id, sequence, status, len(self._window))
+        too_often = self._enquiries.answered(command_id, sequence, status, len(self.window))
         if too_often and self.state is State.BOUND:
             events.append(Dismissed(f"the SMSC answers enquire_link with {describe_status(status)}"))
             events += self.unbind(now)
@@ -416,8 +416,8 @@ class Session:
     def _expired(self, now: float) -> list[SessionEvent]:
         """Free the slots of submits whose response is overdue; the dict is in the order of sending."""
         limit = now - self.settings.response_timeout
-        overdue = [sequence for sequence, _ in takewhile(lambda one: one[1][1] <= limit, self._window.items())]
-        tokens = {sequence: self._window.pop(sequence)[0] for sequence in overdue}
+        overdue = [sequence for sequence, _ in takewhile(lambda one: one[1][1] <= limit, self.window.items())]
+        tokens = {sequence: self.window.pop(sequence)[0] for sequence in overdue}
         self._overdue |= tokens
         while len(self._overdue) > OVERDUE:
             del self._overdue[next(iter(self._overdue))]
@@ -426,7 +426,7 @@ class Session:
     def _drained(self, now: float) -> list[SessionEvent]:
         """In UNBINDING: send unbind, or its response, when neither side owes an answer or the time for it is over."""
         waited = now - self._since
-        if (self._window or self._owed > 0) and waited < self.settings.drain_timeout:
+        if (self.window or self._owed > 0) and waited < self.settings.drain_timeout:
             return []
         if self._asked_to_unbind is not None:
             self._out.append(codec.bare(CommandId.unbind_resp, self._asked_to_unbind))
@@ -446,5 +446,5 @@ class Session:
         """1 to 0x7FFFFFFF, then 1 again; never one that is in the window or overdue (section 5.1.4)."""
         while True:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
-            if self._sequence not in self._window and self._sequence not in self._overdue:
+            if self._sequence not in self.window and self._sequence not in self._overdue:
                 return self._sequence

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, get_args
 
 from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Receipt, Selection, record
 from smsconnector.sms.opt_out import Wish
+from smsconnector.store.configuring import Configure, CountQueued
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search
 from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
@@ -257,7 +258,8 @@ class Requeued(NamedTuple):
 
 
 Operation = (
-    Settle
+    Configure
+    | Settle
     | AwaitFallBacks
     | Requeue
     | Accept
@@ -408,4 +410,5 @@ Query = (
     | FindTimeline
     | Search
     | Outlook
+    | CountQueued
 )

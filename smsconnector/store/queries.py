@@ -12,6 +12,7 @@ from smsconnector.lifecycle import SegmentState
 from smsconnector.messages import ALL_EVENTS, Event, Segment, Selection
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
+from smsconnector.store.configuring import CountQueued
 from smsconnector.store.finding import FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
@@ -80,6 +81,7 @@ class Queries:
             FindTimeline: searches.timeline,
             Search: searches.search,
             Outlook: self._outlook,
+            CountQueued: self._count_queued,
         }
 
     def answer(self, query: ops.Query) -> Any:
@@ -91,6 +93,10 @@ class Queries:
             if is_damaged(error):
                 raise StoreDamaged(explain(error, self._path)) from error
             raise StoreUnavailable(f"the database can't be read: {error}") from error
+
+    def _count_queued(self, count: CountQueued) -> int:
+        sql = f"SELECT count(*) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
+        return sum(self._connection.execute(sql, (queue,)).fetchone()[0] for queue in count.queues)
 
     def _load_segments(self, load: ops.LoadSegments) -> list[Segment]:
         rows = self._connection.execute(

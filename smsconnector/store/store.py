@@ -30,6 +30,7 @@ from smsconnector.sms.opt_out import OptOutRules
 from smsconnector.store import falling
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
+from smsconnector.store.configuring import Configure
 from smsconnector.store.database import Lock, Tell, open_database, steps
 from smsconnector.store.idempotency import Idempotency
 from smsconnector.store.matching import Matcher
@@ -95,6 +96,7 @@ class Store(Idempotency, Retention):
     def _by_operation(self) -> dict[type, Callable[[list[Any]], list[Any]]]:
         """Who does what an operation says, for all of its kind in a batch."""
         return {
+            Configure: self._configure,
             ops.Settle: self._settle,
             falling.AwaitFallBacks: self._await_fall_backs,
             ops.Requeue: self._requeue,
@@ -184,6 +186,17 @@ class Store(Idempotency, Retention):
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+
+    def _configure(self, batch: list[Configure]) -> list[None]:
+        for one in batch:
+            written = self._written
+            self._rules, self._opt_out = one.rules, one.opt_out
+            if one.sinks is not None:
+                self._open_outbox(one.sinks)
+            self._open_receipts()
+            self._accounts = Accounts(self._connection, one.kin, one.system_ids)
+            self._written = written  # by the batch before, and not taken yet
+        return [None] * len(batch)
 
     def _sweep(self, batch: list[ops.Sweep]) -> list[ops.Swept]:
         return [self._sweep_once(sweep) for sweep in batch]

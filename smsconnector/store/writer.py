@@ -46,6 +46,12 @@ class IWriter(IPut, Protocol):
     def depth(self) -> int: ...
 
 
+class IHeardWriter(IWriter, Protocol):
+    """What is needed where listeners come and go."""
+
+    def unlisten(self, listener: HearWritten) -> None: ...
+
+
 class Writer(Worker[Operation]):
     """Owns a store from ``start`` until the Deferred of ``stop`` fires."""
 
@@ -60,6 +66,10 @@ class Writer(Worker[Operation]):
     def listen(self, listener: HearWritten) -> None:
         """It is called with the events that a batch has written, in the reactor's thread."""
         self._listeners.append(listener)
+
+    def unlisten(self, listener: HearWritten) -> None:
+        """It is called no more."""
+        self._listeners.remove(listener)
 
     def start(self, store: Store) -> None:
         """Start the thread."""

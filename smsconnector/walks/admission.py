@@ -61,7 +61,7 @@ class Admission(Service, Gate):
     log = Logger()
 
     def __init__(self, clock: IReactorTime, writer: IWriter, limits: Limits) -> None:
-        self._clock, self._writer, self._limits = clock, writer, limits
+        self._clock, self._writer, self.limits = clock, writer, limits
         self._hearing = Hearing(clock.seconds(), 2 * MEASURE_INTERVAL)  # a freeze is no fault of the store
         self._heard = 0.0
         self.measures: ops.Measures | None = None
@@ -83,7 +83,7 @@ class Admission(Service, Gate):
     def refusal(self) -> str:
         """Why nothing is accepted now, as a sentence; "" if it is."""
         depth = self._writer.depth
-        if depth > self._limits.depth:
+        if depth > self.limits.depth:
             return f"{depth} operations wait for the database: it is slower than what comes in."
         if self._damage:
             return self._damage
@@ -101,7 +101,7 @@ class Admission(Service, Gate):
         return ("unavailable" if self._store_says else "overloaded") if refusal else "", refusal
 
     def _too_full(self) -> str:
-        measures, limits = self.measures, self._limits
+        measures, limits = self.measures, self.limits
         if measures is None:
             return ""
         if measures.queued >= limits.backlog:

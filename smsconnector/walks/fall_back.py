@@ -71,6 +71,12 @@ class FallBack(Service):
             self._timer.stop()
         self._retrying.close()
 
+    def again(self) -> None:
+        """Other channels fall back now, or to others, or later."""
+        self._retrying.put(self._await, ignore)
+        if self.running and not self._timer.running:
+            self._timer.start(LOOK_INTERVAL, now=False)
+
     def _await(self) -> AwaitFallBacks:
         """What waits now has as much time as what comes now."""
         now_ms = self._wall_clock.steady_milliseconds()
@@ -145,6 +151,7 @@ class FallBack(Service):
 
     def _move(self, moves: Sequence[Transfer], has_more: bool) -> None:
         """What is withdrawn is held as well: memory may have a copy of it that waits to be sent again."""
+        outlets = {one.channel: self._outlets[one.channel] for one, _, _ in moves}  # others may stand there later
         held = self._hold([one for one, _, _ in moves])
         free = set[int]().union(*held.values())
         moves = [move for move in moves if move[0].id in free]
@@ -162,7 +169,7 @@ class FallBack(Service):
 
         def done() -> None:
             for channel in held:
-                self._outlets[channel].release([one.id for one in moved if one.channel == channel])
+                outlets[channel].release([one.id for one in moved if one.channel == channel])
             self._tell()
             self._ended(look_again=has_more and bool(moved))
 

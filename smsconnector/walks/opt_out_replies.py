@@ -37,7 +37,12 @@ class OptOutReplies:
         texts: Mapping[str, Mapping[Wish, str]],
         outlets: Callable[[], Mapping[str, Outlet]],
     ) -> None:
-        self._wall_clock, self._texts, self._outlets = wall_clock, texts, outlets
+        self._wall_clock, self._outlets = wall_clock, outlets
+        self.configure(rules, texts)
+
+    def configure(self, rules: Mapping[str, OptOutRules], texts: Mapping[str, Mapping[Wish, str]]) -> None:
+        """What counts from now on."""
+        self._texts = texts
         self._rules = {name: one for name, one in rules.items() if texts.get(name)}
 
     def prepare(self, texts: Sequence[IncomingSegment]) -> tuple[tuple[int, Accept], ...]:
@@ -51,7 +56,8 @@ class OptOutReplies:
         """These words were written, with their answers."""
         for one in heard:
             if one.answer is not None:
-                submitter = self._outlets()[one.channel].submitter(one.answer.message.destination)
+                outlet = self._outlets().get(one.channel)  # it may have been taken out meanwhile
+                submitter = outlet.submitter(one.answer.message.destination) if outlet is not None else None
                 if submitter is not None:
                     submitter.accepted(one.answer.first_id, one.answer.message)
             elif one.is_new and self._texts.get(one.channel, {}).get(one.wish):
@@ -64,7 +70,9 @@ class OptOutReplies:
         text = self._texts[one.channel].get(wish) if wish is not None else None
         if not text:
             return None
-        outlet = self._outlets()[one.channel]
+        outlet = self._outlets().get(one.channel)
+        if outlet is None:
+            return None
         try:
             number, sender, split = normal_number(one.source), normal_sender(one.destination), outlet.cut(text)
         except (AddressError, TextError):

@@ -8,7 +8,7 @@
 4. At the stop, the submitters are stopped first, so that nothing new is sent. Then the channel ends what is under way.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -106,8 +106,15 @@ class Outlet:
         return submitter.whereabouts.of(segment_ids) if submitter is not None else {}
 
     def start_submitters(self) -> None:
+        """Start those that do not run yet."""
         for submitter in self.submitters.values():
-            submitter.startService()
+            if not submitter.running:
+                submitter.startService()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it is under way, and every outcome is on disk."""
+        return all(submitter.is_idle for submitter in self.submitters.values())
 
     def stop_submitters(self) -> None:
         """Stop the submitters that have been started."""
@@ -136,15 +143,31 @@ class Outlet:
             submitter.held.release(moved)
 
 
+class Outlets(dict[str, Outlet]):
+    """The channels by their names. ``leaving`` are those of an earlier configuration that end what is under way: they
+    take nothing more, but what is under way there is still theirs."""
+
+    def __init__(self, outlets: Mapping[str, Outlet] | None = None) -> None:
+        super().__init__(outlets or {})
+        self.leaving: list[Outlet] = []
+
+    def everyone(self) -> Iterator[Outlet]:
+        """Those that are leaving, too. A submitter that stays may be in two of them."""
+        yield from self.values()
+        yield from self.leaving
+
+
 def make_outlet(
     name: str,
     section: ChannelSection,
     make_channel: Callable[[ListenerOf], IChannel],
     make_submitter: MakeSubmitter,
     dice: Random,
+    staying: Mapping[str, Submitter] | None = None,
 ) -> Outlet:
     """Make the channel ``name`` and a submitter for each of its routes. The name of a route's queue in the database is
-    made of the channel and the prefix: ``smpp/4670``, or ``smpp`` if there is no prefix."""
+    made of the channel and the prefix: ``smpp/4670``, or ``smpp`` if there is no prefix. ``staying``: the submitters
+    of the channel that this one takes the place of, by prefix, if they stay as they are."""
     fall_back, may_repeat = NOWHERE, section.unknown_outcome == "resend"
     if section.fallback is not None:
         fall_back = FallBackTo(section.fallback.channel, section.fallback.after, may_repeat)
@@ -162,7 +185,11 @@ def make_outlet(
     submitters: dict[str, Submitter] = {}
 
     def listener_of(prefix: str, route: IRoute) -> Submitter:
-        submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
+        if staying is None:
+            submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
+        else:
+            submitters[prefix] = staying[prefix]
+            submitters[prefix].rewire(route)
         return submitters[prefix]
 
     codes, can_opt_out = section.codes_of(name), section.opt_out is not None

@@ -112,6 +112,16 @@ class Publisher(Service):
         self.wake()
         return drained
 
+    def finish(self) -> None:
+        """Take nothing more from the outbox. What is at the sink comes to its end: see ``is_idle``."""
+        self._gathering.give()
+        self.stopService()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is at the sink."""
+        return not self._at_sink.total()
+
     def settled(self) -> "Deferred[None]":
         """Fires with None when every answer that the sink has given is on disk. The caller bounds how long it waits."""
         return self._retrying.settled()

@@ -10,11 +10,13 @@
 4. When the last chunk is done, the submitters are started. Before that they may not read their queues: a segment that
    came to one later would be out of order.
 
-What could not be read or written is tried again until it can, or until the stop.
+What could not be read or written is tried again until it can, or until the stop. If the configuration changes while the
+daemon runs, the walk is done again (``again``), from the beginning if it was under way.
 """
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -39,23 +41,31 @@ class Rerouting(Service):
         self._moved = 0  # segments
         self._queues: tuple[str, ...] = ()
         self._left: Counter[str] = Counter()
+        self._walk = 0  # the number of the last one
         self.unserved: dict[str, int] = {}  # segments that no route serves, by channel; empty until all is looked at
 
     def startService(self) -> None:
         super().startService()
-        self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
-        self._look(ops.BEGINNING)
+        self.again()
 
     def stopService(self) -> None:
         super().stopService()
         self._retrying.close()
 
-    def _look(self, after: ops.QueuePlace) -> None:
-        self._retrying.put(lambda: ops.Requeue(self._queues, self.queue_of, after, self._limit), self._looked)
+    def again(self) -> None:
+        """The outlets are others now. Those of their submitters that do not run are started when it is done."""
+        self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
+        self._walk += 1
+        self._left.clear()
+        self._look(ops.BEGINNING)
 
-    def _looked(self, found: ops.Requeued | None, _error: StoreError | None) -> None:
+    def _look(self, after: ops.QueuePlace) -> None:
+        make = partial(ops.Requeue, self._queues, self.queue_of, after, self._limit)
+        self._retrying.put(make, partial(self._looked, self._walk))
+
+    def _looked(self, walk: int, found: ops.Requeued | None, _error: StoreError | None) -> None:
         """One chunk; an error here is one that no repeat would mend, and then what is left stays as it is."""
-        if not self.running:
+        if not self.running or walk != self._walk:
             return
         if found is not None:
             self._moved += found.moved
@@ -70,6 +80,7 @@ class Rerouting(Service):
     def _tell(self) -> None:
         if self._moved:
             self.log.info("{count} segments go by other routes now", count=self._moved)
+        self._moved = 0
         self.unserved = dict(self._left)
         for channel, count in self.unserved.items():
             self.log.warn(
@@ -80,8 +91,8 @@ class Rerouting(Service):
             )
 
     def queue_of(self, channel: str, destination: str) -> str | None:
-        """The queue that serves the number in this configuration; None: no route does. Called in the store's thread: it
-        reads only what does not change."""
+        """The queue that serves the number in this configuration; None: no route does. Called in the store's thread:
+        what it reads may be changed meanwhile only by who calls ``again`` afterwards."""
         outlet = self._outlets.get(channel)
         submitter = outlet.submitter(destination) if outlet is not None else None
         return submitter.queue if submitter is not None else None

@@ -117,6 +117,16 @@ class Submitter(Service):
         self._pump_call = self._again_call = None
         self._unclaim(self._pauses.segments())
 
+    def rewire(self, route: IRoute) -> None:
+        """From now on what is sent goes by this route. What is under way comes back from the one before."""
+        self._channel = self.whereabouts.route = route
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its segments is with the channel, or may be given to it once a mark is on disk, and every
+        outcome is on disk. Marks that could not be written are on none."""
+        return not self.submitted and not self._claims.writing
+
     def settled(self) -> "Deferred[None]":
         """Fires when every outcome is on disk."""
         return self.backlog.settled()

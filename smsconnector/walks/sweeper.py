@@ -10,7 +10,7 @@
    steps, so that other operations are written in between.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from twisted.application.service import Service
@@ -41,7 +41,8 @@ class Sweeper(Service):
 
     :param incoming_timeout: seconds that the parts of an incoming text wait for the missing ones.
     :param keep: how long what is over is kept.
-    :param outlets: the channels whose submitters know what is being submitted, and hear of messages that have ended.
+    :param outlets: gives the channels whose submitters know what is being submitted, and hear of messages that have
+        ended.
     :param process: the number of this process; its own claims are not ended.
     """
 
@@ -54,11 +55,11 @@ class Sweeper(Service):
         incoming_timeout: float = 300.0,
         keep: Keep | None = None,
         process: int = 0,
-        outlets: Collection[Outlet] = (),
+        outlets: Callable[[], Iterable[Outlet]] = tuple,
     ) -> None:
         self._wall_clock, self._writer, self._process = wall_clock, writer, process
         self._retrying = RetryingWriter(clock, writer)
-        self._incoming_timeout, self._keep, self._outlets = incoming_timeout, keep or Keep(), outlets
+        self.incoming_timeout, self.keep, self._outlets = incoming_timeout, keep or Keep(), outlets
         self._purging = False
         self._timer = Repeating(clock, "a sweep", self.sweep)
 
@@ -79,11 +80,11 @@ class Sweeper(Service):
         """End what is overdue. Begin to drop what is old, unless that is still under way."""
         clock = self._wall_clock
         earlier, steady = clock.earlier_milliseconds(), clock.steady_milliseconds()
-        before = earlier - int(self._incoming_timeout * 1000)
+        before = earlier - int(self.incoming_timeout * 1000)
         sweep = ops.Sweep(
             clock.milliseconds(),
             before,
-            under_way=tuple(set().union(*(outlet.overdue(steady) for outlet in self._outlets))),
+            under_way=tuple(set().union(*(outlet.overdue(steady) for outlet in self._outlets()))),
             process=self._process,
             steady_now=steady,
             earlier_now=earlier,
@@ -95,13 +96,13 @@ class Sweeper(Service):
 
     def _swept(self, swept: ops.Swept | None, _error: StoreError | None) -> None:
         if swept is not None and swept.ended:
-            for outlet in self._outlets:
+            for outlet in self._outlets():
                 outlet.messages_ended(swept.ended)
         if swept is not None and swept.number and self.running:  # one sweep ends a limited number: there may be more
             self.sweep()
 
     def _purge(self) -> None:
-        clock, keep = self._wall_clock, self._keep
+        clock, keep = self._wall_clock, self.keep
         earlier, latest = clock.earlier_milliseconds(), max(clock.milliseconds(), clock.steady_milliseconds())
         purge = ops.Purge(earlier - int(keep.texts * 1000), earlier - int(keep.messages * 1000), now=latest)
         self._writer.put(purge, self._purged)

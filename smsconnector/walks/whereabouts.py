@@ -21,11 +21,11 @@ class Whereabouts:
     """``submitted``: the segments that are under way, by their ids."""
 
     def __init__(self, route: IRoute, pauses: Pauses, submitted: Mapping[int, Segment]) -> None:
-        self._route, self._pauses, self._submitted = route, pauses, submitted
+        self.route, self._pauses, self._submitted = route, pauses, submitted
 
     def of(self, segment_ids: Collection[int]) -> dict[int, Place]:
         """By their ids."""
         throttled = {one.id for one in self._pauses.segments()}.intersection(segment_ids)
-        otherwise = Place.QUEUED if self._route.is_up else Place.NO_WAY_OUT
+        otherwise = Place.QUEUED if self.route.is_up else Place.NO_WAY_OUT
         places = {one: Place.THROTTLED if one in throttled else otherwise for one in segment_ids}
         return places | {one: Place.UNDER_WAY for one in segment_ids if one in self._submitted}

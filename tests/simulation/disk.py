@@ -114,6 +114,9 @@ class SimulatedWriter:
     def listen(self, listener: HearWritten) -> None:
         self._listeners.append(listener)
 
+    def unlisten(self, listener: HearWritten) -> None:
+        self._listeners.remove(listener)
+
     def afterwards(self, call: Callable[[], None]) -> None:
         self._soon.call(call)
 

@@ -50,6 +50,10 @@ ALREADY_BOUND_PACE = 10.0  # seconds, for ESME_RALYBND: the SMSC has not yet see
 MOVE_OVER = 0.1  # seconds until what was under way on a lost connection is sent again, by another bind if there is one
 FIRST_WITH_TLVS = 0x34  # the first interface_version that has TLVs
 WITH_TLVS = {"sar", "payload"}  # the forms of long messages that need TLVs
+NO_TLVS = (
+    "{title}: the SMSC's version has no TLVs, and the configuration sends some: if it refuses them"
+    " (ESME_ROPTPARNOTALLWD), leave `tlvs` out and set `long_messages: udh8`"
+)
 PAUSE = 5.0  # seconds, where the rule of a status is to pause and does not say for how long
 
 
@@ -118,7 +122,7 @@ class Bind(Service):
         back_off: BackOff,
         pace: Pace | None = None,
     ) -> None:
-        self.clock, self.settings, self._endpoint, self._channel = clock, settings, endpoint, channel
+        self.clock, self.settings, self._endpoint, self.channel = clock, settings, endpoint, channel
         self.pace = pace or Pace(0.0, clock.seconds())
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
@@ -179,14 +183,14 @@ class Bind(Service):
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
-        self._channel.offer_room()  # other binds may take what it would have sent
+        self.channel.offer_room()  # other binds may take what it would have sent
 
     # --- submits --------------------------------------------------------------------------------------------
 
     @property
     def part(self) -> Part:
         """For health: "bound", or "down" and why."""
-        title = f"{self._channel.name}/{self.settings.name}"
+        title = f"{self.channel.name}/{self.settings.name}"
         return Part(title, "bound") if self.bound else Part(title, "down", self._link.why)
 
     @property
@@ -202,6 +206,10 @@ class Bind(Service):
     def outstanding(self) -> int:
         """Submits under way."""
         return self._protocol.session.outstanding if self._protocol is not None else 0
+
+    def under_way(self) -> list[tuple[Segment, SubmitOwner]]:
+        """The submits without an outcome, and whom each came from."""
+        return [token for token, _ in self._protocol.session.window.values()] if self._protocol is not None else []
 
     @property
     def room(self) -> int:
@@ -227,14 +235,14 @@ class Bind(Service):
 
     def _woken(self) -> None:
         self._wake = None
-        self._channel.offer_room()
+        self.channel.offer_room()
 
     def submit(self, segment: Segment, owner: SubmitOwner) -> None:
         """Put it into the window; ``flush`` writes it. The route has looked at ``room``."""
         assert self._protocol is not None
         self.pace.submitted()
         if self._submits_at is None:
-            self._submits_at = self._channel.wall_clock.steady_milliseconds()
+            self._submits_at = self.channel.wall_clock.steady_milliseconds()
         self._protocol.submit(self._renderer.body(segment, self._submits_at), (segment, owner))
 
     def flush(self) -> None:
@@ -262,7 +270,7 @@ class Bind(Service):
             by_owner.setdefault(id(owner), (owner, []))[1].append(outcome)
         for owner, its_outcomes in by_owner.values():
             owner.outcomes(its_outcomes)
-        self._channel.offer_room()
+        self.channel.offer_room()
 
     def _take(
         self,
@@ -348,7 +356,7 @@ class Bind(Service):
         if left > 0:
             self._trial = self.clock.callLater(left, self._try_it)
         else:
-            self._channel.offer_room()
+            self.channel.offer_room()
 
     def _changed(self, event: smpp.SessionEvent) -> None:
         if isinstance(event, smpp.Bound):
@@ -372,17 +380,13 @@ class Bind(Service):
             version=f", SMPP {version >> 4}.{version & 15}" if version else "",
         )
         if version and version < FIRST_WITH_TLVS and (submit.tlvs or submit.form in WITH_TLVS):
-            self.log.warn(
-                "{title}: the SMSC's version has no TLVs, and the configuration sends some: if it refuses them"
-                " (ESME_ROPTPARNOTALLWD), leave `tlvs` out and set `long_messages: udh8`",
-                title=self._title,
-            )
+            self.log.warn(NO_TLVS, title=self._title)
 
     # --- receipts and texts ---------------------------------------------------------------------------------
 
     def _deliver(self, protocol: SMPPProtocol, pdus: list[PDU]) -> None:
         """Hand over; answer each when all are on disk."""
-        now = self._channel.wall_clock.milliseconds()
+        now = self.channel.wall_clock.milliseconds()
         readings = [self._reader.read(pdu, now) for pdu in pdus]
         for reading in readings:
             if reading.notice is not None:
@@ -401,6 +405,6 @@ class Bind(Service):
                 protocol.hold_reading(False)
 
         if items:
-            self._channel.received(items, done)
+            self.channel.received(items, done)
         else:
             done(None)

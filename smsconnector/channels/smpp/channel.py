@@ -7,12 +7,15 @@
    share a bind, so that they can't overtake each other.
 3. Throttled segments go back to the submitter, which sends them first, to any bind with room.
 4. What binds hear, receipts and texts, goes to the channel's one receiver.
+5. When the configuration changes, a new channel takes the place of this one, with routes of its own. It takes over the
+   binds that have not changed: ``give_up``, ``take_over``. The others drain when this one stops. Later segments to a
+   number wait for those that are under way there (``follow``), so that they don't overtake them.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.application.service import MultiService
+from twisted.application.service import MultiService, Service
 
 from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
 from smsconnector.channels.previews import Preview
@@ -24,6 +27,30 @@ from smsconnector.sms.segmentation import Split, segment
 from smsconnector.wall_clock import WallClock
 
 
+class UnderWay(dict[str, list[Any]]):
+    """For each number [the bind, how many of its segments are under way there]. ``elsewhere``: the numbers whose bind
+    the route has no more. Routes that follow each other share one: what was sent by the first comes back to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elsewhere: set[str] = set()
+
+    def sent(self, destination: str, bind: Bind) -> None:
+        entry = self.get(destination)
+        if entry is None:
+            self[destination] = [bind, 1]
+        else:
+            entry[1] += 1
+
+    def answered(self, destination: str) -> None:
+        entry = self.get(destination)
+        if entry is not None:
+            entry[1] -= 1
+            if entry[1] <= 0:
+                del self[destination]
+                self.elsewhere.discard(destination)
+
+
 class Route:
     """What one submitter sends through: the binds for the numbers with ``prefix`` ("" for all the others)."""
 
@@ -31,7 +58,7 @@ class Route:
         self.prefix = prefix
         self._choice = BindChoice()
         self.listener = listener_of(prefix, self)
-        self._on: dict[str, list[Any]] = {}  # number -> [bind, how many segments are under way on it]
+        self._on = UnderWay()
 
     @property
     def binds(self) -> list[Bind]:
@@ -44,12 +71,22 @@ class Route:
     def add(self, bind: Bind) -> None:
         self._choice.add(bind)
 
+    def follow(self, before: "Route") -> None:
+        """It takes the place of that one. Where there was one bind only, nobody has noted what is under way there."""
+        self._on = on = before._on
+        on.clear()
+        for bind in before.binds:
+            for one, owner in bind.under_way():
+                if isinstance(owner, Route) and owner._on is on:
+                    on.sent(one.destination, bind)
+        on.elsewhere = {number for number, (bind, _) in on.items() if bind not in self.binds}
+
     def capacity(self, taken: int = 0) -> int:
         return self._choice.capacity(taken)
 
     def submit(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Send these, in order; gives back those that find no room on the bind of their number."""
-        if len(self.binds) == 1:
+        if len(self.binds) == 1 and not self._on.elsewhere:
             return self._send_all(self.binds[0], segments)
         self._choice.begin()
         used: set[Bind] = set()
@@ -70,11 +107,7 @@ class Route:
         bind = self._choose(segment.destination)
         if bind is None:
             return False
-        entry = self._on.get(segment.destination)
-        if entry is None:
-            self._on[segment.destination] = [bind, 1]
-        else:
-            entry[1] += 1
+        self._on.sent(segment.destination, bind)
         bind.submit(segment, self)
         used.add(bind)
         return True
@@ -96,18 +129,11 @@ class Route:
         chosen = entry[0] if entry is not None else self._choice.peek()
         return preview(self.binds, self._choice.in_use(), chosen, segments)
 
-    def _answered(self, destination: str) -> None:
-        entry = self._on.get(destination)
-        if entry is not None:
-            entry[1] -= 1
-            if entry[1] <= 0:
-                del self._on[destination]
-
     # --- from the binds -------------------------------------------------------------------------------------
 
     def outcomes(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
-            self._answered(outcome.segment.destination)
+            self._on.answered(outcome.segment.destination)
         self.listener.outcomes(outcomes)
 
     def late(self, outcome: Outcome) -> None:
@@ -115,7 +141,7 @@ class Route:
 
     def wait_again(self, segment: Segment) -> None:
         """A throttled segment: the submitter has it again, first in line."""
-        self._answered(segment.destination)
+        self._on.answered(segment.destination)
         self.listener.throttled((segment,))
 
     def offer_room(self) -> None:
@@ -142,10 +168,44 @@ class SMPPChannel(MultiService):
         self._receiver, self._listener_of = receiver, listener_of
         self.binds: list[Bind] = []
         self.routes: dict[str, Route] = {}
+        self._named: dict[str, list[Bind]] = {}  # by the names of the configuration
 
-    def add(self, bind: Bind) -> None:
-        """A bind, for the routes that it names; one that only receives serves none."""
+    def startService(self) -> None:
+        """Start what does not run yet."""
+        Service.startService(self)
+        for bind in self.binds:
+            if not bind.running:
+                bind.startService()
+
+    # --- another configuration ------------------------------------------------------------------------------
+
+    def give_up(self, name: str) -> list[Bind]:
+        """The binds of this name, which go on, for who takes them over."""
+        given = self._named.pop(name)
+        for bind in given:
+            self.binds.remove(bind)
+            self.services.remove(bind)
+            bind.parent = None
+        return given
+
+    def take_over(self, name: str, bind: Bind) -> None:
+        """A bind that another channel has given up."""
+        bind.channel = self
+        self.add(bind, name)
+
+    def follow(self, before: "SMPPChannel") -> None:
+        """It has taken over from that one whatever it wants."""
+        for prefix, route in self.routes.items():
+            if prefix in before.routes:
+                route.follow(before.routes[prefix])
+
+    # --- its binds ------------------------------------------------------------------------------------------
+
+    def add(self, bind: Bind, name: str = "") -> None:
+        """A bind, for the routes that it names; one that only receives serves none. ``name``: of the configuration,
+        where several sessions may have one."""
         self.binds.append(bind)
+        self._named.setdefault(name, []).append(bind)
         bind.setServiceParent(self)
         if bind.settings.session.mode == "receiver":
             return

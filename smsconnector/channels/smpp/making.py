@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
-from smsconnector.channels import Surroundings
+from smsconnector.channels import Predecessor, Surroundings
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.channels.smpp.settings import BindSection, SMPPChannelSection, bind_settings
@@ -19,12 +19,23 @@ from smsconnector.sms.segmentation import Split, segment
 
 def make_channel(name: str, section: SMPPChannelSection, surroundings: Surroundings) -> SMPPChannel:
     """The channel with all its binds."""
+    before = surroundings.before or Predecessor(None, frozenset())
     channel = SMPPChannel(
         name, surroundings.wall_clock, surroundings.receiver, surroundings.listener_of, cutter(section)
     )
+    new = {
+        bind.name: [*make_binds(surroundings.reactor, bind, channel, surroundings.dice)]
+        for bind in section.binds
+        if bind.name not in before.links
+    }
     for bind in section.binds:
-        for made in make_binds(surroundings.reactor, bind, channel, surroundings.dice):
-            channel.add(made)
+        if bind.name in before.links:
+            for taken in before.channel.give_up(bind.name):
+                channel.take_over(bind.name, taken)
+        for made in new.get(bind.name, ()):
+            channel.add(made, bind.name)
+    if before.channel is not None:
+        channel.follow(before.channel)
     return channel
 
 

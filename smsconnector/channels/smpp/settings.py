@@ -254,6 +254,16 @@ class SMPPChannelSection(ChannelSection):
         """Those of all its binds."""
         return [one for index, bind in enumerate(self.binds) for one in bind.problems(f"{path}.binds[{index}]")]
 
+    def links(self) -> dict[str, Section]:
+        """Its binds."""
+        return {bind.name: bind for bind in self.binds}
+
+    def of_submitters(self) -> Any:
+        """Not what is said of each bind, but for the prefixes: each has a route."""
+        senders = [bind for bind in self.binds if bind.mode != "receiver"]
+        prefixes = frozenset(prefix.removeprefix("+") for bind in senders for prefix in bind.to or [""])
+        return self.model_copy(update={"binds": []}), prefixes, self.longest_pause()
+
     def longest_pause(self) -> float:
         """Seconds: a status may have a delay of its own."""
         delays = [rule.delay or 0.0 for bind in self.binds for rule in bind.statuses.values()]

@@ -134,7 +134,7 @@ class FuzzTests(SynchronousTestCase):
     def session(self, session: Session, chunks: list[bytes], reader: DeliverReader) -> None:
         tokens: list[Any] = []
         for now, chunk in enumerate(chunks):
-            before = session._window.copy()
+            before = session.window.copy()
             events = session.receive(chunk, float(now))
             for event in events:
                 if isinstance(event, smpp.Delivered):
@@ -147,7 +147,7 @@ class FuzzTests(SynchronousTestCase):
             written = len(session.data_to_send())
             whole = len(chunk) + session.settings.maximum_pdu  # a PDU may have begun before this chunk
             self.assertLessEqual(written, 2 * whole, "an answer is not much longer than what it answers")
-            self.assertLessEqual(len(session._window), len(before))
+            self.assertLessEqual(len(session.window), len(before))
             self.assertLessEqual(len(session._framer._buffer), session.settings.maximum_pdu)
         for event in session.connection_lost("the end"):
             assert isinstance(event, smpp.Closed)

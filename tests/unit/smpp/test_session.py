@@ -273,7 +273,7 @@ class BoundCase(SessionCase):
                 self.session.receive(bad if turn % (ENQUIRIES - 1) else good(ours, submitted), now)
                 self.assertIs(self.session.state, smpp.State.BOUND)
                 now += 30.0
-                self.session._window.clear()
+                self.session.window.clear()
 
     def test_refusals_that_nobody_asked_for(self) -> None:
         """Errors of enquire_link_resp without an enquire_link, and a generic_nack of something else, count for
@@ -297,7 +297,7 @@ class BoundCase(SessionCase):
         """0x7FFFFFFF is followed by 1, and a number that is outstanding is skipped (section 5.1.4)."""
         self.session._sequence = MAX_SEQUENCE - 1
         self.session.submit(b"\0" * 20, "a", 0.0)
-        self.session._window[1] = ("old", 0.0)
+        self.session.window[1] = ("old", 0.0)
         self.session.submit(b"\0" * 20, "b", 0.0)
         self.assertEqual([one.sequence_number for one in self.sent()], [MAX_SEQUENCE, 2])
 

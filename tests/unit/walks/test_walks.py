@@ -81,7 +81,7 @@ class WalkCase(SynchronousTestCase):
             self.wall_clock,
             self.writer,
             process=self.life,
-            outlets=[Outlet(self.channel, {"": self.submitter}, 3600.0)],
+            outlets=lambda: [Outlet(self.channel, {"": self.submitter}, 3600.0)],
         )
         for service in (self.publisher, self.sweeper, self.submitter):
             service.startService()
