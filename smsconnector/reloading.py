@@ -86,7 +86,7 @@ class Reloading(Service):
         self._clock = parts.making.reactor
         self._known = snapshot(configuration)
         self._retrying = RetryingWriter(self._clock, parts.making.writer)
-        self._is_busy = self._is_wanted = False
+        self.is_busy = self._is_wanted = False
         self._leaving = _Leaving()
         self._stops: list[Deferred[Any]] = []  # of what is leaving
         self._look_call: IDelayedCall | None = None
@@ -112,11 +112,11 @@ class Reloading(Service):
         if not self.running:
             self.log.warn("the configuration is not read again: the connector does not run yet, or stops")
             return
-        if self._is_busy:
+        if self.is_busy:
             self._is_wanted = True
             self.log.info("the configuration is read once more when the reload that is under way is done")
             return
-        self._is_busy = True
+        self.is_busy = True
         self._parts.notifier.reloading()
         self._ready_call = self._clock.callLater(READY_AFTER, self._ready, "drains what another configuration had")
         self._reload().addErrback(self._failed).addCallback(self._ended)
@@ -131,7 +131,7 @@ class Reloading(Service):
         if self._ready_call is not None:
             self._ready_call.cancel()
         self._ready(sentence)
-        self._is_busy, again = False, self._is_wanted
+        self.is_busy, again = False, self._is_wanted
         self._is_wanted = False
         if again:
             self.reload()
@@ -230,6 +230,9 @@ class Reloading(Service):
         outlets.leaving += leaving.channels
         for outlet in leaving.outlets:
             outlet.stop_submitters()
+        for name in changes.renewed:
+            for submitter in leaving.outlets[[*changes.renewed].index(name)].submitters.values():
+                submitter.successor = made[name].submitter
         self._stops = [maybeDeferred(outlet.channel.stopService) for outlet in leaving.channels]
 
     def _replace_sinks(self, changes: Changes) -> None:

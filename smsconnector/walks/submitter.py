@@ -93,6 +93,7 @@ class Submitter(Service):
         self.whereabouts = Whereabouts(channel, self._pauses, self.submitted)
         self._recording = self._recording_late = 0  # outcomes of segments, and late responses, that are being written
         self._throttled_first = False  # throttled segments and others take turns when one place is left
+        self.successor: Callable[[str], Submitter | None] = lambda _destination: None  # by number, once it has left
         self._pump_call: IDelayedCall | None = None
         self._again_call: IDelayedCall | None = None  # when what the disk could not do is tried again
         self._due_timer = Repeating(clock, f"the look for what is due in {backlog.queue}", self._load_due)
@@ -341,6 +342,10 @@ class Submitter(Service):
         """The network has taken a segment whose outcome it gave as unknown."""
         segment, decided = outcome.segment, [(outcome, 0)]
         self._obsolete.add_taken(segment.id)
+        successor = self.successor(segment.destination)
+        if successor is not None:  # who may be about to send it again
+            successor.late(outcome)
+            return
         self._recording_late += 1
         self.submitted[segment.id] = segment
 

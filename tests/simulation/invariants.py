@@ -65,6 +65,7 @@ from tests.simulation.plan import (
     Mo,
     Outage,
     Refusal,
+    Reload,
     SetClock,
     Silence,
     Stop,
@@ -85,6 +86,7 @@ from tests.simulation.world import (
 )
 
 SMALLEST_WINDOW = 2
+RELOAD_TIME = 12.0  # seconds: what is replaced drains, and its responses are waited for; then it connects
 LONGEST_BACK_OFF = 8.0  # seconds: until what is refused for now is tried again, and a little
 OURS = re.compile(r"dr-SM[0-9a-f]{32}|in-smpp-SM[0-9a-f]{32}")  # event ids of the channel smpp
 PROVIDERS = re.compile(r"(?:dr|in)/(?P<channel>smpp|smpp-b|listed)/.+")
@@ -150,6 +152,7 @@ class Facts:
         self.world = world
         self.setups = {world.plan.setup_of(life) for life in range(1, len(world.lives) + 1)}
         self.strict = all("strict" in setup for setup in self.setups)
+        self.are_moved = any(one.what in ("prefix added", "bind removed") for one in world.plan.of(Reload))
         self.ended = {machine: ended for machine, _, ended in world.lives if ended is not None}
         self.disk = [(step.at, step.at + step.seconds) for kind in (Disk, Freeze) for step in world.plan.of(kind)]
         rows, self.outbox, self.under_way, self.owed = world.rows(
@@ -232,6 +235,8 @@ class Facts:
                 wrong = max(wrong, step.at + step.seconds + LONGEST_BACK_OFF)
             if isinstance(step, Forgotten):  # found out by three enquire_links
                 wrong = max(wrong, step.at + step.seconds + 20.0)
+            if isinstance(step, Reload):  # binds drain, and connect again; what is under way is waited for
+                wrong = max(wrong, step.at + RELOAD_TIME)
             if isinstance(step, Outage | Silence | Refusal | Disk | Freeze | TornFile):
                 pace = 31.0 if isinstance(step, Refusal) else 2 * step.seconds + 5.0
                 pace += CONNECT_TIMEOUT if isinstance(step, Outage) else 0.0  # an attempt that nobody answers
@@ -245,6 +250,12 @@ class Facts:
         hold, texts = any("hold" in setup for setup in self.setups), plan.of(Text)
         rounds = len(texts) if hold else sum(text.segments for text in texts) / SMALLEST_WINDOW  # one after the other
         return wrong + slow + 3.0 + (4 + 2 * rounds) * plan.slowness > expires_at
+
+    def hosts(self, submit: Submit) -> set[str]:
+        """Who might have got it, by the configuration of that moment."""
+        ways = [way for way in self.world.ways if way[0] <= submit.sent_at]
+        then = [way for way in ways if way[0] == submit.sent_at] + [way for way in ways if way[0] < submit.sent_at][-1:]
+        return set[str]().union(*(hosts_for(setup, submit.destination, changed) for _, setup, changed in then))
 
     def heard(self, begin: float, end: float) -> float:
         """Seconds in which the daemon could hear anybody; each time that it was frozen counts a little."""
@@ -372,7 +383,7 @@ def _submits(facts: Facts) -> Iterator[Broken]:
             continue
         expected = body_of(next(one.text for one in facts.world.application.requests if one.tag == key[0]), key[0][1])
         for one in submits:
-            if one.connection.host not in hosts_for(one.life.setup, one.destination):
+            if one.connection.host not in facts.hosts(one):
                 yield "I2", f"segment {key} is submitted by {one.connection.host} at {one.sent_at:.3f}, a forbidden way"
         if any(submit.text not in expected for submit in submits):
             yield "I2", f"segment {key} has another text"
@@ -700,7 +711,9 @@ def _events(facts: Facts) -> Iterator[Broken]:
 
 
 def _order(facts: Facts) -> Iterator[Broken]:
-    if len(facts.setups) > 1:  # what waits goes by its old route: it is not promised that the order outlives that
+    if (
+        len(facts.setups) > 1 or facts.are_moved
+    ):  # what waits goes by its old route: it is not promised that the order outlives that
         return
     accepted = [one for one in facts.world.application.requests if one.status == 200 and one.text.channel == "smpp"]
     plan = facts.world.plan

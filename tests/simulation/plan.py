@@ -116,6 +116,17 @@ SHARE_OF_GATEWAYS = 0.2  # of the plans
 SHARE_OF_KEYS = 0.2
 SHARE_OF_BATCHES = 0.12
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
+RELOADS = (
+    "same",
+    "bad",  # the file can't be used
+    "bind added",
+    "bind changed",
+    "bind removed",
+    "prefix added",
+    "renewed",  # the submitters get another policy, and the binds stay
+    "sink",
+)
+SHARE_OF_RELOADS = 0.2  # of the plans
 CRASHES = ("now", "before", "torn", "after", "callback", "write")
 
 
@@ -399,6 +410,15 @@ class Stop:
     seconds: float = 0.2
 
 
+@dataclass(frozen=True)
+class Reload:
+    """The configuration is another one, and SIGHUP comes; ``what`` of ``RELOADS``. Later ones change what the ones
+    before have left, and so do later lives."""
+
+    at: float
+    what: str = "same"
+
+
 Step = (
     Text
     | TakenBack
@@ -428,6 +448,7 @@ Step = (
     | Disk
     | Crash
     | Stop
+    | Reload
 )
 
 
@@ -490,7 +511,18 @@ def plan_of(seed: int) -> Plan:
     plan = _with_gateways(plan, Random(f"gateways {seed}"))
     plan = _with_falls(plan, Random(f"falls {seed}"))
     plan = _with_taken_back(plan, Random(f"taken back {seed}"))
-    return _with_batches(_with_keys(plan, Random(f"keys {seed}")), Random(f"batches {seed}"))
+    plan = _with_batches(_with_keys(plan, Random(f"keys {seed}")), Random(f"batches {seed}"))
+    return _with_reloads(plan, Random(f"reloads {seed}"))
+
+
+def _with_reloads(plan: Plan, dice: Random) -> Plan:
+    """In some plans the configuration changes while the daemon runs. Not where a shared id lets only the number tell
+    texts apart: there another SMSC would have them too."""
+    if dice.random() >= SHARE_OF_RELOADS or plan.forms in SHARED_IDS:
+        return plan
+    span = max([getattr(step, "at", 0.0) for step in plan.steps], default=0.0) + 1.0
+    steps = [Reload(_time(dice, span), dice.choice(RELOADS)) for _ in range(dice.choice((1, 1, 2, 3, 20)))]
+    return replace(plan, steps=(*plan.steps, *steps))
 
 
 def _with_batches(plan: Plan, dice: Random) -> Plan:

@@ -21,6 +21,7 @@ from smsconnector import messages, service
 from smsconnector.channels.provider import availability
 from smsconnector.channels.provider import channel as provider_channel
 from smsconnector.config import Configuration, StoreSection, parse
+from smsconnector.errors import ConfigurationError
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, KINDS_OF_EVENTS
 from smsconnector.net.link import BackOff
 from smsconnector.sinks.stomp import suspicion
@@ -53,6 +54,7 @@ from tests.simulation.plan import (
     OptOut,
     Outage,
     Plan,
+    Reload,
     SetClock,
     Silence,
     Stop,
@@ -207,11 +209,12 @@ def configuration_of(
     wanted: str = "",
     gateways: tuple[str, ...] = (),
     falls: tuple[tuple[str, str], ...] = (),
+    changed: frozenset[str] = frozenset(),
 ) -> Configuration:
     """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
-    the network takes every port for the same host."""
+    the network takes every port for the same host. ``changed``: which of ``RELOADS`` it has been through."""
     binds = []
-    for bind in _BINDS[setup]:
+    for bind in binds_of(setup, changed):
         more = "" if redundant or port else f", account: own-{bind[1]}"
         line = _BIND.format(*bind, more).replace("2775", str(port or 2775))
         binds.append(line if redundant else line.replace("system_id: me", f"system_id: me-{bind[1]}"))
@@ -235,14 +238,35 @@ def configuration_of(
     )
     values["gateways"] = "".join(f"  {name}:{_GATEWAYS[name]}{sending}{lines.get(name, '')}" for name in gateways)
     values["falls"] = lines.get("smpp", "")
-    return parse(_YAML % values)
+    text = _YAML % values
+    if "renewed" in changed:
+        text = text.replace("retry: {initial: 0.5, maximum: 4", "retry: {initial: 0.5, maximum: 3")
+    return parse(text.replace("heartbeat: 4", "heartbeat: 5") if "sink" in changed else text)
 
 
-def hosts_for(setup: str, destination: str) -> set[str]:
+def binds_of(setup: str, changed: frozenset[str] = frozenset()) -> list[tuple[str, int, int, str]]:
+    """Name, host, window and more of each bind; a number can always be sent somewhere."""
+    binds = list(_BINDS[setup])
+    if "bind removed" in changed and len(binds) > 1:
+        binds.remove(next((one for one in binds if "to:" in one[3]), binds[-1]))
+    if "bind changed" in changed:
+        name, host, window, more = binds[0]
+        binds[0] = (name, host, window + 1, more)
+    if "bind added" in changed:
+        binds.append(("c", 2, 3, ""))
+    if "prefix added" in changed:
+        binds.append(("d", 2, 3, ", to: ['4670']"))
+    return binds
+
+
+def hosts_for(setup: str, destination: str, changed: frozenset[str] = frozenset()) -> set[str]:
     """Who may get a text to that number: the binds with the longest prefix that fits, else those without one."""
-    prefixes = {f"10.0.0.{host}": "".join(re.findall(r"to: \['(\d+)'\]", more)) for _, host, _, more in _BINDS[setup]}
-    fitting = {one for one in prefixes.values() if destination.startswith(one)}
-    return {host for host, one in prefixes.items() if one == max(fitting, key=len)}
+    prefixes = [
+        (f"10.0.0.{host}", "".join(re.findall(r"to: \['(\d+)'\]", more)))
+        for _, host, _, more in binds_of(setup, changed)
+    ]
+    fitting = {one for _, one in prefixes if destination.startswith(one)}
+    return {host for host, one in prefixes if one == max(fitting, key=len)}
 
 
 @cache
@@ -296,6 +320,9 @@ class World:
         self._life_dice = self._dice("daemon")
         self.last_step = 0.0
         self.setup = plan.setup
+        self.changed: frozenset[str] = frozenset()  # what reloads have made of the configuration
+        self._is_bad = False  # the file, just now
+        self.ways: list[tuple[float, str, frozenset[str]]] = []  # from when on which configuration counts
         self._schedule()
 
     def _dice(self, name: str) -> random.Random:
@@ -316,6 +343,7 @@ class World:
             SetClock: lambda step: self.time.set_wall_clock(step.by),
             TornFile: self._torn,
             Forgotten: self._forgotten,
+            Reload: self._reload,
         }
         for step in self.plan.steps:
             at = getattr(step, "at", 0.0)
@@ -339,7 +367,7 @@ class World:
 
     def _used(self, smsc: int) -> bool:
         """Whether the present life has a bind there."""
-        return any(host == smsc + 1 for _, host, *_ in _BINDS[self.setup])
+        return any(host == smsc + 1 for _, host, *_ in binds_of(self.setup, self.changed))
 
     def _outage(self, step: Outage) -> None:
         host = HOSTS[step.of]
@@ -367,6 +395,33 @@ class World:
 
     def _forgotten(self, step: Forgotten) -> None:
         self.smscs[step.smsc].forget(step)
+
+    def _reload(self, step: Reload) -> None:
+        self._is_bad = step.what == "bad"
+        if step.what in ("bind added", "bind changed", "bind removed", "prefix added", "renewed", "sink"):
+            self.changed ^= {step.what}  # the second time it is put back
+        if self.machine is not None and self.machine.alive and not self.machine.frozen_until > self.time.rightNow:
+            self.connector.reload()
+
+    @listed.is_known()
+    def _load_again(self) -> Configuration:
+        """What the daemon reads."""
+        if self._is_bad:
+            raise ConfigurationError([("channels.smpp", "it is not right")])
+        self.ways.append((self.time.rightNow, self.setup, self.changed))
+        return self._configuration()
+
+    def _configuration(self) -> Configuration:
+        port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
+        return configuration_of(
+            self.setup,
+            self.plan.redundant,
+            port,
+            self.plan.webhook,
+            self.plan.gateways,
+            self.plan.falls,
+            self.changed,
+        ).model_copy(update={"store": StoreSection(path=self.path)})
 
     def _disk(self, step: Disk) -> None:
         self.faults.until[step.what] = self.time.rightNow + step.seconds
@@ -398,10 +453,8 @@ class World:
         self.machine = machine = Machine(self.time, self.network.connect)
         self.lives.append((machine, self.time.rightNow, None))
         self.setup = machine.setup = self.plan.setup_of(len(self.lives))
-        port = 2775 + len(self.lives) % 2 if self.plan.respelled else 0
-        configuration = configuration_of(
-            self.setup, self.plan.redundant, port, self.plan.webhook, self.plan.gateways, self.plan.falls
-        ).model_copy(update={"store": StoreSection(path=self.path)})
+        self.ways.append((self.time.rightNow, self.setup, self.changed))
+        configuration = self._configuration()
         writer_dice = self._dice(f"writer {len(self.lives)}")
         reader_dice = self._dice(f"reader {len(self.lives)}")
         try:
@@ -413,6 +466,7 @@ class World:
                 lambda reactor, damaged: disk.SimulatedReader(reactor, reader_dice, self.plan.slowness),
                 self._life_dice,
                 NoKeeper,
+                self._load_again,
             )
             self.connector.startService()
             self._stores.append(self.connector.writer.store)
@@ -568,6 +622,8 @@ class World:
             return "the daemon is not up"
         if self.faults.crash_at or self._crash_at_write:
             return "a crash is to come"
+        if self.connector.reloading.is_busy:
+            return "a reload is under way"
         around = (self.application, self.provider, self.ledger, self.broker, self.subscriber, self.gateways)
         pending = [one.pending for one in around]
         if any(pending):
