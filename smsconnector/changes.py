@@ -108,6 +108,11 @@ class Changes:
     def is_empty(self) -> bool:
         return self == Changes()
 
+    @property
+    def moves_queues(self) -> bool:
+        """Whether there are other submitters, so that what waits may be in the queue of another one."""
+        return bool(self.added or self.renewed or self.removed)
+
     def told(self) -> list[str]:
         """A sentence each for what is done."""
         found = [f"the channel {name} is added" for name in self.added]

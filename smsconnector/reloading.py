@@ -224,6 +224,8 @@ class Reloading(Service):
             leaving.channels.append(before)
         leaving.channels += [outlets[name] for name in changes.removed]
         leaving.outlets += [outlets[name] for name in (*changes.renewed, *changes.removed)]
+        if changes.moves_queues:
+            self._parts.rerouting.hold()
         found = {name: made.get(name) or outlets[name] for name in configuration.channels}
         outlets.clear()
         outlets.update(found)
@@ -241,7 +243,8 @@ class Reloading(Service):
         for name in (*changes.sinks_changed, *changes.sinks_removed):
             publisher, sink = parts.publishers.pop(name), parts.sinks.pop(name)
             parts.making.writer.unlisten(publisher.written)
-            publisher.finish()
+            publisher.drain()  # what it has gathered goes to the sink, and after that nothing
+            publisher.stopService()
             self._leaving.sinks.append((publisher, sink))
         parts.sinks.update(sinks)
         parts.publishers.update(parts.making.publishers(self.configuration, sinks))
@@ -261,7 +264,9 @@ class Reloading(Service):
     def _drain(self) -> Any:
         yield DeferredList(self._stops, consumeErrors=True)
         leaving, until = self._leaving, self._clock.seconds() + SINK_DRAIN
-        yield self._until(lambda: all(one.is_idle for one, _ in leaving.sinks) or self._clock.seconds() >= until)
+        yield self._until(
+            lambda: not any(one.at_sink.total() for one, _ in leaving.sinks) or self._clock.seconds() >= until
+        )
         if not self.running:
             return
         self._stops = [maybeDeferred(sink.stopService) for _, sink in leaving.sinks]
@@ -304,6 +309,6 @@ class Reloading(Service):
         for submitter in submitters:
             submitter.close()
         outlets.leaving.clear()
-        if changes.added or changes.renewed or changes.removed:
+        if changes.moves_queues:
             self._parts.rerouting.again()
             self._parts.fall_back.again()

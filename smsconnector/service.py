@@ -144,7 +144,7 @@ class Connector(MultiService):
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)
-        walks = (self.rerouting, *self.publishers.values(), self.sweeper, self.fall_back, self.admission)
+        walks: Any = (self.rerouting, *self.publishers.values(), self.sweeper, self.fall_back, self.admission)
         for part in (
             *walks,
             *self.sinks.values(),

@@ -113,8 +113,9 @@ class Outlet:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of it is under way, and every outcome is on disk."""
-        return all(submitter.is_idle for submitter in self.submitters.values())
+        """Whether nothing of it is with the channel, or may be given to it when a mark is on disk, and every outcome is
+        on disk."""
+        return not any(submitter.submitted or submitter.claims.writing for submitter in self.submitters.values())
 
     def stop_submitters(self) -> None:
         """Stop the submitters that have been started."""
@@ -189,7 +190,7 @@ def make_outlet(
             submitters[prefix] = make_submitter(route, f"{name}/{prefix}" if prefix else name, policy)
         else:
             submitters[prefix] = staying[prefix]
-            submitters[prefix].rewire(route)
+            submitters[prefix].route = submitters[prefix].whereabouts.route = route
         return submitters[prefix]
 
     codes, can_opt_out = section.codes_of(name), section.opt_out is not None

@@ -76,7 +76,7 @@ class Publisher(Service):
         self._retrying = RetryingWriter(clock, writer)
         self._reading = OutboxReading(sink_name)
         self._loading = False  # a query is under way
-        self._at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
+        self.at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
         self._octets: Counter[str] = Counter()  # by kind: the octets of their bodies
         self._answers: Counter[str] = Counter()  # by kind: events that the sink has answered for since the last look
         self._was_full: set[str] = set()  # the kinds of which the sink had enough at the last look
@@ -112,16 +112,6 @@ class Publisher(Service):
         self.wake()
         return drained
 
-    def finish(self) -> None:
-        """Take nothing more from the outbox. What is at the sink comes to its end: see ``is_idle``."""
-        self._gathering.give()
-        self.stopService()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is at the sink."""
-        return not self._at_sink.total()
-
     def settled(self) -> "Deferred[None]":
         """Fires with None when every answer that the sink has given is on disk. The caller bounds how long it waits."""
         return self._retrying.settled()
@@ -154,7 +144,7 @@ class Publisher(Service):
 
     def _load(self) -> None:
         if self._retrying.damaged:
-            if not self._at_sink.total():
+            if not self.at_sink.total():
                 self._drained.fire()
             return
         if self._loading or not self.running:
@@ -180,7 +170,7 @@ class Publisher(Service):
 
     def _are_enough(self, kinds: Sequence[str]) -> bool:
         chunks = CHUNKS_AT_SINK - 1
-        events, octets = (sum(counter[kind] for kind in kinds) for counter in (self._at_sink, self._octets))
+        events, octets = (sum(counter[kind] for kind in kinds) for counter in (self.at_sink, self._octets))
         return events > chunks * EVENTS_AT_ONCE or octets > chunks * ops.EVENT_OCTETS
 
     def _loaded_progress(self, progress: ops.SinkProgress | None, _error: StoreError | None) -> None:
@@ -211,7 +201,7 @@ class Publisher(Service):
         self._gathering.give()  # they come before
         if events:
             self._give(events, self._settle)
-        elif self._drained and not self._at_sink.total() and self._reading.is_through:
+        elif self._drained and not self.at_sink.total() and self._reading.is_through:
             self._drained.fire()
         self._load()
 
@@ -228,7 +218,7 @@ class Publisher(Service):
 
     def _count(self, events: Sequence[Event], sign: int = 1) -> None:
         for event in events:
-            self._at_sink[event.kind] += sign
+            self.at_sink[event.kind] += sign
             self._octets[event.kind] += sign * len(event.body)
 
     def _again_later(self) -> None:

@@ -52,6 +52,11 @@ class Rerouting(Service):
         super().stopService()
         self._retrying.close()
 
+    def hold(self) -> None:
+        """The outlets are others from now on, and ``again`` follows: until then no submitter is started, for what is
+        under way of those before may be in the queues of the new ones."""
+        self._walk += 1
+
     def again(self) -> None:
         """The outlets are others now. Those of their submitters that do not run are started when it is done."""
         self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())

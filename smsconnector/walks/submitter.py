@@ -72,19 +72,19 @@ class Submitter(Service):
         channel: IRoute,
         policy: RetryPolicy,
     ) -> None:
-        self._clock, self._wall_clock, self.backlog, self._channel = clock, wall_clock, backlog, channel
+        self._clock, self._wall_clock, self.backlog, self.route = clock, wall_clock, backlog, channel
         self._policy, self.queue = policy, backlog.queue
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
         self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
-        self._claims = Claims(backlog, self._claimed, self._again_later)
+        self.claims = Claims(backlog, self._claimed, self._again_later)
         self._throttled = ThrottledSegments(
             clock=clock,
             ready=self._ready,
             lanes=self._lanes,
             pauses=self._pauses,
             postponement=None if policy.strict_order else policy.postponement,
-            claims=None if policy.resend else self._claims,
+            claims=None if policy.resend else self.claims,
             ended=self.pump,
         )
         self.submitted: dict[int, Segment] = {}  # with the channel, or their outcome is not on disk yet; by their ids
@@ -117,16 +117,6 @@ class Submitter(Service):
                 call.cancel()
         self._pump_call = self._again_call = None
         self._unclaim(self._pauses.segments())
-
-    def rewire(self, route: IRoute) -> None:
-        """From now on what is sent goes by this route. What is under way comes back from the one before."""
-        self._channel = self.whereabouts.route = route
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether none of its segments is with the channel, or may be given to it once a mark is on disk, and every
-        outcome is on disk. Marks that could not be written are on none."""
-        return not self.submitted and not self._claims.writing
 
     def settled(self) -> "Deferred[None]":
         """Fires when every outcome is on disk."""
@@ -192,14 +182,12 @@ class Submitter(Service):
             self._obsolete.forget(but_taken=self._recording_late > 0)
         self._ready.load()
 
-    def room(self) -> None:
-        """The channel says that it can take more."""
-        self.pump()
+    room = pump  # the channel says that it can take more
 
     def _room(self) -> int:
         """What the channel can take, less what is or will be claimed, and what it gave back and is not on disk."""
-        taken = len(self._claims) + self._recording
-        return self._channel.capacity(taken) - taken
+        taken = len(self.claims) + self._recording
+        return self.route.capacity(taken) - taken
 
     def _send_ready(self, room: int) -> None:
         """Send up to ``room`` of those that are due or in line."""
@@ -210,7 +198,7 @@ class Submitter(Service):
         if self._policy.resend:
             self._submit(segments)
         else:
-            self._claims.claim(segments)
+            self.claims.claim(segments)
 
     def _send_throttled(self, room: int) -> None:
         """Send up to ``room`` of those whose pause is over; what has given its claim back is claimed again before. Some
@@ -223,16 +211,16 @@ class Submitter(Service):
             while self._pauses.over and len(segments) + len(unclaimed) < room:
                 segment = self._pauses.next()
                 if self._ready.is_obsolete(segment, now_ms):
-                    self._claims.forget((segment,))
+                    self.claims.forget((segment,))
                     self._leave_lane(segment)
-                elif self._claims.is_given_back(segment):
+                elif self.claims.is_given_back(segment):
                     unclaimed.append(segment)
                 else:
                     segments.append(segment)
             left = self._give(segments)
             passed += left
             room -= len(segments) - len(left) + len(unclaimed)
-            self._claims.claim(unclaimed)
+            self.claims.claim(unclaimed)
         self._put_back(passed)
 
     def _submit(self, segments: Sequence[Segment]) -> None:
@@ -241,7 +229,7 @@ class Submitter(Service):
     def _give(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """Hand these to the channel; those that found no room come back."""
         self.submitted |= {one.id: one for one in segments}
-        left = self._channel.submit(segments)
+        left = self.route.submit(segments)
         for one in left:
             del self.submitted[one.id]
         return left
@@ -278,7 +266,7 @@ class Submitter(Service):
     def _unclaim(self, segments: Sequence[Segment]) -> None:
         """These are known not to have been sent: the next start may send them."""
         if not self._policy.resend:
-            self._claims.release(segments)
+            self.claims.release(segments)
 
     def _again_later(self) -> None:
         """The disk could not do it: try again in a while, unless it is the stop that could not."""
@@ -287,7 +275,7 @@ class Submitter(Service):
 
     def _try_again(self) -> None:
         self._again_call = None
-        self._claims.try_again()
+        self.claims.try_again()
         self.pump()
 
     # --- 4: throttled ---------------------------------------------------------------------------------------
@@ -342,8 +330,7 @@ class Submitter(Service):
         """The network has taken a segment whose outcome it gave as unknown."""
         segment, decided = outcome.segment, [(outcome, 0)]
         self._obsolete.add_taken(segment.id)
-        successor = self.successor(segment.destination)
-        if successor is not None:  # who may be about to send it again
+        if successor := self.successor(segment.destination):  # who may be about to send it again
             successor.late(outcome)
             return
         self._recording_late += 1

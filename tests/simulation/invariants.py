@@ -770,7 +770,7 @@ def left_in_memory(world: World) -> list[str]:
             "under way": ready.under_way,
             "kept aside": ready._aside,
             "lanes": submitter._lanes,
-            "to be claimed": submitter._claims,
+            "to be claimed": submitter.claims,
             "being recorded": submitter._recording or submitter._recording_late,
             "taken": obsolete.taken,
             "ended": obsolete.messages,

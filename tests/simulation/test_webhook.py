@@ -77,7 +77,7 @@ class BrokenLawCase(SimulationCase):
             publisher: Any = listener.__self__  # type: ignore[attr-defined]  # it is a method
 
             def late(written: Written) -> None:
-                waits = publisher.sink_name != "stomp" and stomp[0]._at_sink.total()
+                waits = publisher.sink_name != "stomp" and stomp[0].at_sink.total()
                 writer._machine.callLater(3.0 if waits else 0.0, listener, written)
 
             stomp[:] = [publisher] if publisher.sink_name == "stomp" else stomp
