@@ -165,13 +165,14 @@ class Reloading(Service):
             return "the last reload changed nothing"
         for sentence in changes.told():
             self.log.info("reload: {sentence}", sentence=sentence)
-        self._known, self.configuration = new, new.configuration
+        begun, self._known, self.configuration = self._clock.seconds(), new, new.configuration
         written = self._replace(changes)
         yield from self._drain()
         yield written
         if self.running:
             self._start(changes)
             yield from self._begin(changes)
+            self.log.info("reload: done, in {seconds:.1f} s", seconds=self._clock.seconds() - begun)
         return "runs by the configuration that was read last"
 
     def _refuse(self, problems: Collection[Problem]) -> str:

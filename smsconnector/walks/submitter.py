@@ -65,12 +65,7 @@ class Submitter(Service):
     """Moves the segments of one backlog to one channel, whose listener it is."""
 
     def __init__(
-        self,
-        clock: IReactorTime,
-        wall_clock: WallClock,
-        backlog: IBacklog,
-        channel: IRoute,
-        policy: RetryPolicy,
+        self, clock: IReactorTime, wall_clock: WallClock, backlog: IBacklog, channel: IRoute, policy: RetryPolicy
     ) -> None:
         self._clock, self._wall_clock, self.backlog, self.route = clock, wall_clock, backlog, channel
         self._policy, self.queue = policy, backlog.queue

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -140,17 +141,20 @@ class CommandsCase(TestCase):
 
     def test_notify(self) -> None:
         """Under systemd's protocol it says READY when it listens, and STOPPING on SIGTERM; the end is 143.
-        SIGHUP ends nothing, and is logged."""
+        SIGHUP has the configuration read again: RELOADING with the time, and READY, also if nothing changes."""
         path, sockets = self.folder / "log", tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, sockets)
         before = signal.signal(signal.SIGHUP, lambda *_: None)  # the process begins with the default, under nohup too
         self.addCleanup(signal.signal, signal.SIGHUP, before)
+        good = GOOD % free_port()
+        other = good.replace("hunter2", "hunter3")
+        path_of_file = self.write(good)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, path.open("wb") as log:
             address = str(Path(sockets) / "n")  # of 107 octets at most (unix(7)), wherever the tests run
             manager.bind(address)
             manager.settimeout(20)
             process = subprocess.Popen(
-                [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", self.write(GOOD % free_port())],
+                [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", path_of_file],
                 cwd=self.folder,
                 env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
                 stdout=log,
@@ -163,9 +167,17 @@ class CommandsCase(TestCase):
                     said.append(manager.recv(100))
                 while said[-1] != b"WATCHDOG=1":
                     said.append(manager.recv(100))
-                process.send_signal(signal.SIGHUP)  # it goes on
-                said.append(manager.recv(100))
-                said.append(manager.recv(100))
+                contents = (("no: [", b"not valid YAML"), (good, b"changed nothing"), (other, b"read last"))
+                for content, wanted in contents:
+                    self.write(content)
+                    process.send_signal(signal.SIGHUP)
+                    while b"RELOADING=1" not in said[-1]:
+                        said.append(manager.recv(1000))
+                    usec = int(said[-1].partition(b"MONOTONIC_USEC=")[2])
+                    self.assertLess(abs(time.clock_gettime(time.CLOCK_MONOTONIC) - usec / 1e6), 10)
+                    while b"READY=1" not in said[-1]:
+                        said.append(manager.recv(1000))
+                    self.assertIn(wanted, said[-1])
                 process.send_signal(signal.SIGTERM)
                 while said[-1] != b"STOPPING=1":
                     said.append(manager.recv(100))
@@ -173,4 +185,5 @@ class CommandsCase(TestCase):
             finally:
                 process.kill()
                 process.wait()
-        self.assertIn("SIGHUP is ignored", path.read_text())
+        self.assertIn("the configuration stays as it was: line 1, column 6: not valid YAML", path.read_text())
+        self.assertNotIn("Traceback", path.read_text())
