@@ -7,14 +7,16 @@ It is the same account at the same SMSC, and its receipts come to a connector th
 So system_id and host are kept apart. The *family* of an account is:
 
 1. the accounts that the configuration says stand for each other (hosts of one carrier);
-2. the accounts in the database with the same system_id that no bind of today has. They are read once, at the start.
+2. the accounts in the database with the same system_id that no bind of today has. They are read at the start, and when
+   the configuration changes while the daemon runs. Then those of the configuration before belong to them too: what was
+   submitted over one of these just now is not in the database yet.
 
 A receipt may belong to a text of its family by the cautious rule of ``matching``: a long id, and a number that fits.
 Parts of one text from a handset are joined over the whole family.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 _TABLES = {  # with accounts; what is said of a row is there so that the index serves
     "segment": "smsc_key IS NOT NULL AND ",
@@ -27,17 +29,20 @@ class Accounts:
     """The families of the accounts of today.
 
     :param kin: for each account the accounts that stand for each other, itself included.
-    :param system_ids: of the accounts of today, where there is one."""
+    :param system_ids: of the accounts of today, where there is one.
+    :param former: names that were known before the configuration changed."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         kin: Mapping[str, tuple[str, ...]],
         system_ids: Mapping[str, str],
+        former: Collection[str] = (),
     ) -> None:
         stored = {table: _names(connection, table) for table in _TABLES}
         gone: dict[str, list[str]] = {}  # by system_id: names that no bind of today has
-        for name in sorted(set().union(*stored.values()) - kin.keys() - system_ids.keys()):
+        self.names = set(former).union(kin, system_ids, *stored.values())
+        for name in sorted(self.names - kin.keys() - system_ids.keys()):
             gone.setdefault(name.rpartition("@")[0], []).append(name)
         self._families: dict[str, tuple[str, ...]] = {}
         for account in {**kin, **system_ids}:
