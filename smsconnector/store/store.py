@@ -194,7 +194,7 @@ class Store(Idempotency, Retention):
             if one.sinks is not None:
                 self._open_outbox(one.sinks)
             self._open_receipts()
-            self._accounts = Accounts(self._connection, one.kin, one.system_ids, self._accounts.names)
+            self._accounts = Accounts(self._connection, one.kin, one.system_ids, self._accounts)
             self._written = written  # by the batch before, and not taken yet
         return [None] * len(batch)
 

@@ -33,6 +33,7 @@ from smsconnector.messages import (
 )
 from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
+from smsconnector.store.configuring import CountQueued
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindTimeline, Search, Shown
@@ -206,6 +207,7 @@ class PlanCase(SynchronousTestCase):
         crowd.one(ops.Find("SMqueued5"))
         self.look(crowd)
         crowd.one(Outlook("smpp", "smpp", "46700000001", None, can_opt_out=True))
+        crowd.one(CountQueued(("smpp", "smpp/4670")))
         crowd.one(ops.LoadProgress(SINK))
         crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
         crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")
