@@ -13,6 +13,7 @@ from typing import TextIO
 
 from smsconnector import __version__
 from smsconnector.access_commands import add_commands, note
+from smsconnector.changes import plan, snapshot
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-config", help="check a configuration file: every error at once")
     check.add_argument("files", metavar="FILE", nargs="+", help="several: of processes of one machine, together")
+    check.add_argument("--against", metavar="RUNNING", help="and what a reload would change, if RUNNING is what runs")
     check.set_defaults(run=check_config)
     demo = commands.add_parser("demo", help="connector, SMSC simulator and broker, and three texts to see them walk")
     demo.add_argument("--once", action="store_true", help="end when the three texts have their reports")
@@ -291,7 +293,19 @@ def check_config(options: argparse.Namespace) -> int:
     together = clashes(good)
     for place, sentence in together:
         print(f"{place}: {sentence}", file=sys.stderr)
+    if options.against is not None and len(good) == len(found) == 1:
+        return _compare(options.against, *good.values())
     return 1 if together or len(good) < len(found) else 0
+
+
+def _compare(running: str, configuration: Configuration) -> int:
+    """Print what a reload would change, and what it would refuse; 1 if it would refuse something."""
+    changes = plan(snapshot(load(running)), snapshot(configuration))
+    for sentence in changes.told() or ["nothing is changed"]:
+        print(f"  {sentence}")
+    for place, sentence in changes.refused:
+        print(f"  {place}: {sentence}", file=sys.stderr)
+    return 1 if changes.refused else 0
 
 
 def _checked(name: str) -> Configuration | None:

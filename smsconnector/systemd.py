@@ -45,7 +45,8 @@ class Notifier(Service):
 
     def ready(self, sentence: str = "") -> None:
         """Say that all is done; ``sentence`` is what ``systemctl status`` shows."""
-        self.notify(f"READY=1\nSTATUS={sentence}" if sentence else "READY=1")
+        line = " ".join(sentence.split())  # another line would be another assignment
+        self.notify(f"READY=1\nSTATUS={line}" if line else "READY=1")
 
     def notify(self, state: str) -> None:
         """Send ``state``, such as ``READY=1``. An error is logged and not raised. An address that begins with @ is in

@@ -87,6 +87,20 @@ class CommandsCase(TestCase):
         self.assertIn("colour", broken.stderr)
         self.assertNotIn("hunter2", bad.stderr + broken.stderr)
 
+    def test_check_config_against(self) -> None:
+        """What a reload would change, a line each, and 1 for what it would refuse."""
+        one, other = (self.folder / name for name in ("one.yaml", "other.yaml"))
+        one.write_text(GOOD % 8081)
+        other.write_text((GOOD % 8081).replace("hunter2", "hunter3"))
+        command = ("smsconnector", "check-config", other.name, "--against", one.name)
+        told = self.run_command(*command)
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        self.assertEqual(told.stdout.splitlines()[1:], ["  the bind smpp/a is made anew"])
+        other.write_text(GOOD % 8082)
+        refused = self.run_command(*command)
+        self.assertEqual((refused.returncode, refused.stdout.splitlines()[1:]), (1, ["  nothing is changed"]))
+        self.assertIn("http.endpoints: can't change while the connector runs", refused.stderr)
+
     def test_bad_configuration_stops_twistd(self) -> None:
         """twistd ends with 1 and the same lines, without a traceback."""
         ended = self.run_command("twistd", "-n", "--pidfile=", "smsconnector", "--config", self.write("channels: {}"))

@@ -1,6 +1,7 @@
 """Another configuration while a real connector works: counted from outside, by the SMSCs and by the reports."""
 
 import collections
+import http.client
 import signal
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import yaml
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.integration.activemq import free_port
@@ -96,6 +98,34 @@ class ReloadCase(TestCase):
         self.assertEqual(self.connections(0), 1)
         self.assertGreater(min(self.connections(1), self.connections(2)), 2)
         self.assertNotIn("Traceback", self.connector.said())
+
+    def status(self, key: str) -> int:
+        """Of a request with this key."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.connector.port, timeout=10)
+        connection.request("GET", "/msg-client/messages", headers={"X-API-Key": key})
+        return connection.getresponse().status
+
+    @inlineCallbacks
+    def test_keys_and_networks(self) -> Any:
+        """Who may come in is what the file says now: keys, and the networks that requests come from."""
+        self.whole["http"] |= {"api_keys": ["one"]}
+        self.write(binds=self.binds(2))
+        yield self.start()
+        for settings, wanted in (
+            ({"api_keys": ["two"]}, {"one": 401, "two": 200}),
+            ({"networks": ["10.0.0.0/8"]}, {"two": 403}),
+            ({"networks": [], "rate_limit": 0.01}, {"two": 200}),
+        ):
+            self.whole["http"] |= settings
+            yield self.await_reload("reload: done", binds=self.binds(2))
+            for key, status in wanted.items():
+                found = yield deferToThread(self.status, key)
+                self.assertEqual(found, status, f"{settings}, {key}")
+        self.whole["http"]["api_keys"] = []
+        yield self.await_reload("no key would be left", binds=self.binds(2))
+        found = yield deferToThread(self.status, "one")
+        self.assertEqual(found, 401)
+        self.assertEqual([self.connections(number) for number in range(3)], [1, 1, 0])
 
     @inlineCallbacks
     def test_refused(self) -> Any:

@@ -25,6 +25,14 @@ class UnitsCase(SynchronousTestCase):
         found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         return "\n".join(line for line in found.stderr.splitlines() if "smsconnector" in line)
 
+    def test_security(self) -> None:
+        """How much of the machine it can reach, by systemd's own score: less than 2.0 of 10."""
+        for name in ("smsconnector.service", "smsconnector@.service"):
+            command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(UNITS / name)]
+            found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+            self.assertEqual(found.returncode, 0, found.stdout[-200:] + found.stderr)
+            self.assertIn("Overall exposure level", found.stdout)
+
     def test_verify(self) -> None:
         """It knows every key and every value."""
         self.assertEqual(self.verify(), "")

@@ -122,13 +122,8 @@ class ReloadsCase(SimulationCase):
     # --- it can fail ------------------------------------------------------------------------------------------
 
     def found(self, *laws: str, slowness: float) -> None:
-        steps: tuple[Step, ...] = (
-            *TEXTS,
-            Fate(3, "slow"),
-            Fate(4, "slow"),
-            Reload(0.35, "renewed"),
-            Reload(0.5, "prefix added"),
-        )
+        slow, reloads = (Fate(3, "slow"), Fate(4, "slow")), (Reload(0.35, "renewed"), Reload(0.5, "prefix added"))
+        steps: tuple[Step, ...] = (*TEXTS, *slow, *reloads)
         for seed in range(40):
             seen = run(Plan(seed, "resend", steps, slowness=slowness)).laws
             self.flushLoggedErrors()

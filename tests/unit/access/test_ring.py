@@ -45,6 +45,23 @@ class RingCase(SynchronousTestCase):
         self.ring.replace([stored("a"), stored("b", revoked_at=1)])
         self.found: list[Caller | None] = []
 
+    def test_another_configuration(self) -> None:
+        """Keys of the configuration come and go at once; those of the file stay, and have to be hashed once more."""
+        self.assertEqual(self.ask(b"smsc_a_right"), self.ring.find(b"smsc_a_right"))
+        gone = self.ring.configure(["second", "third"], 2.0)
+        self.assertEqual([one.name for one in gone], ["http.api_keys[0]", "name-a"])
+        self.assertIsNone(self.ring.find(b"configured"))
+        third = self.ring.find(b"third")
+        self.assertTrue(third is not None and third.name == "http.api_keys[1]" and third.bucket is not None)
+        self.assertIsNone(self.ring.find(b"smsc_a_right"))
+        found = self.ask(b"smsc_a_right")
+        self.assertTrue(found is not None and found.bucket is not None)
+        self.assertIsNone(self.ask(b"smsc_b_right"))
+        self.ring.configure([], 0.0)
+        self.assertTrue(self.ring.is_needed)  # by the keys of the file
+        self.ring.replace([])
+        self.assertFalse(self.ring.is_needed)
+
     def ask(self, key: bytes) -> Caller | None:
         self.assertTrue(self.ring.examine(key, self.found.append))
         self.threads.go()

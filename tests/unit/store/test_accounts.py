@@ -10,9 +10,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.config import parse
-from smsconnector.messages import Finality, IncomingSegment, Outcome, Segment, Verdict
+from smsconnector.messages import ALL_EVENTS, Finality, IncomingSegment, Outcome, Segment, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.accounts import Accounts
+from smsconnector.store.configuring import Configure
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, message
 from tests.unit.store.test_store import NOW, receipt
@@ -42,6 +43,38 @@ class AccountCase(SynchronousTestCase):
         """Another start; ``accounts`` have the system_id "me", ``more`` are others with theirs."""
         self.store.close()
         self.store = Store(self.path, kin, (SINK,), system_ids={**dict.fromkeys(accounts, "me"), **more})
+
+    def test_changed_while_it_runs(self) -> None:
+        """A bind is taken out while it drains: receipts over it still find what its family has sent, and those over the
+        family find what it has sent, though it was written only afterwards. Parts of a text wait in one place."""
+        other, long_id = "me@10.0.0.2:2775", "1234567890abcdef"
+        self.again(OLD, other, kin=dict.fromkeys((OLD, other), (OLD, other)))
+        self.one(Configure({}, None, system_ids={OLD: "me"}))
+        self.taken(OLD, long_id)
+        self.assertEqual(self.told(other, long_id), 1)
+        self.taken(other, f"{long_id}0")
+        self.assertEqual(self.told(OLD, f"{long_id}0"), 1)
+        accounts = self.store._accounts
+        self.assertEqual(accounts.of_texts(other), accounts.of_texts(OLD))
+        self.one(Configure({}, None, system_ids={other: "me"}))  # and the other way round
+        self.taken(OLD, f"{long_id}1")
+        self.assertEqual(self.told(other, f"{long_id}1"), 1)
+        accounts = self.store._accounts
+        self.assertEqual(accounts.of_texts(other), accounts.of_texts(OLD))
+
+    def test_sinks_change_while_it_runs(self) -> None:
+        """A new sink is owed what is written from now on; nothing is owed to one that has left."""
+        self.taken(OLD, "1234567890abcdef")
+        self.told(OLD, "1234567890abcdef")
+        self.assertEqual(self.store.counts()["events"], 1)
+        self.one(Configure({}, {SINK: ALL_EVENTS, "crm": ALL_EVENTS}, system_ids={OLD: "me"}))
+        self.assertEqual(self.store.counts()["events"], 1)
+        self.taken(OLD, "1234567890abcdff")
+        self.told(OLD, "1234567890abcdff")
+        self.assertEqual(self.store.counts()["events"], 3)
+        self.one(Configure({}, {"crm": ALL_EVENTS}, system_ids={OLD: "me"}))
+        self.assertEqual(self.store.counts()["events"], 1)
+        self.assertEqual(self.store.forgotten_sinks(), {SINK: 2})
 
     def one(self, operation: ops.Operation | ops.Query) -> Any:
         return ask(self.store, [operation])[0]
