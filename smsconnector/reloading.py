@@ -2,6 +2,7 @@
 
 1. The file is read and checked. If anything is wrong, nothing changes: the log has a line for each error, and systemd
    shows the first one.
+   Certificates of HTTPS are looked at too, if the file is right, whether it has changed or not.
 2. ``changes.plan`` says what is not the same. What needs a restart is refused, and then nothing changes either. Nor if
    a channel is to be removed for which texts wait: nobody would send them.
 3. In one turn of the reactor all that is new is made, and takes the place of what was there. Binds that are the same
@@ -160,6 +161,7 @@ class Reloading(Service):
             return self._refuse(problems)
         if not self.running:
             return ""
+        self._parts.door.look_at_certificates()
         if changes.is_empty:
             self.log.info("the configuration was read again: nothing in it has changed")
             return "the last reload changed nothing"

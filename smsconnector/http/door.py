@@ -14,7 +14,7 @@ from smsconnector.http.connections import allow_files
 from smsconnector.http.routes import Routes
 from smsconnector.http.server import make_site, with_backlog
 from smsconnector.http_section import exposure
-from smsconnector.net.server_tls import listen
+from smsconnector.net.server_tls import RenewedCertificate, listen
 
 
 class DoorSettings(Protocol):
@@ -45,6 +45,7 @@ class Door:
     def __init__(self, reactor: Any, api: API, settings: DoorSettings) -> None:
         self._reactor, self.api, self._settings = reactor, api, settings
         self._ports: list[Any] = []
+        self._certificates: list[RenewedCertificate] = []
         self._site = make_site(
             Routes(api),
             reactor,
@@ -69,7 +70,10 @@ class Door:
     def _listen(self, endpoints: list[str], *, shared: bool = False) -> str:
         failures: list[Failure] = []
         for description in endpoints:
-            listening = listen(self._reactor, with_backlog(description), self._site, shared=shared)
+            endpoint = with_backlog(description)
+            certificate = RenewedCertificate(endpoint) if description.startswith("ssl:") else None
+            self._certificates += [certificate] if certificate is not None else []
+            listening = listen(self._reactor, endpoint, self._site, shared=shared, certificate=certificate)
             listening.addCallbacks(self._ports.append, failures.append)
             if failures:
                 return _why_not(failures[0], shared)
@@ -79,6 +83,11 @@ class Door:
                     return f"http.endpoints: {exposure(description, self.api.needs_key, is_tls=False)}"
             self.log.info("HTTP on {description}", description=description)
         return ""
+
+    def look_at_certificates(self) -> None:
+        """Those that were renewed are presented from now on, and the log says so, or why not."""
+        for certificate in self._certificates:
+            certificate.look()
 
     def close(self) -> "Deferred[Any]":
         """Listen no more. Connections that stand are closed behind their next answer."""

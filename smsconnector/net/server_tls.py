@@ -34,12 +34,20 @@ _END = re.compile(rb"-----END [A-Z0-9 ]+-----")
 FileStates = tuple[tuple[int, ...], ...]
 
 
-def listen(reactor: Any, endpoint: str, factory: Any, *, shared: bool = False) -> "Deferred[Any]":
+def listen(
+    reactor: Any,
+    endpoint: str,
+    factory: Any,
+    *,
+    shared: bool = False,
+    certificate: "RenewedCertificate | None" = None,
+) -> "Deferred[Any]":
     """Listen at an endpoint that is written as Twisted's server strings are. The Deferred has the port. ``shared``:
-    other processes may listen there too. Raises what Twisted does if the string, or a file that it names, is no
-    good."""
+    other processes may listen there too. ``certificate``: of an ``ssl:`` endpoint, for who wants to look at it. Raises
+    what Twisted does if the string, or a file that it names, is no good."""
     listens: Any = Sharing(reactor) if shared else reactor
-    watched: Any = _ListensRenewed(listens, endpoint) if endpoint.startswith("ssl:") else listens
+    is_tls = endpoint.startswith("ssl:")
+    watched: Any = _ListensRenewed(listens, certificate or RenewedCertificate(endpoint)) if is_tls else listens
     listening: Deferred[Any] = serverFromString(watched, endpoint).listen(factory)
     return listening
 
@@ -47,8 +55,8 @@ def listen(reactor: Any, endpoint: str, factory: Any, *, shared: bool = False) -
 class _ListensRenewed:
     """Stands for the reactor where Twisted's endpoint listens: the context that it has made is the first one."""
 
-    def __init__(self, reactor: Any, endpoint: str) -> None:
-        self._reactor, self._certificate = reactor, RenewedCertificate(endpoint)
+    def __init__(self, reactor: Any, certificate: "RenewedCertificate") -> None:
+        self._reactor, self._certificate = reactor, certificate
 
     def listenSSL(self, port: int, factory: Any, contextFactory: Any, backlog: int, interface: str) -> Any:
         self._certificate.use(_modern(contextFactory).getContext())
@@ -89,6 +97,10 @@ class RenewedCertificate:
 
     def use(self, context: SSL.Context) -> None:
         self._context = context
+
+    def look(self) -> None:
+        """Read it again now, if it has changed: so the log says at once whether it can be used."""
+        self.getContext()
 
     def getContext(self) -> SSL.Context:
         states = self._states()

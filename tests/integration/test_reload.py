@@ -2,7 +2,9 @@
 
 import collections
 import http.client
+import shutil
 import signal
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.integration.activemq import free_port
+from tests.integration.certificates import Authority
 from tests.integration.stack import Connector, Load, Network, reactor, until
 
 TEXTS, RELOADS = 3_000, 20
@@ -126,6 +129,40 @@ class ReloadCase(TestCase):
         found = yield deferToThread(self.status, "one")
         self.assertEqual(found, 401)
         self.assertEqual([self.connections(number) for number in range(3)], [1, 1, 0])
+
+    @inlineCallbacks
+    def test_certificate(self) -> Any:
+        """A certificate that was renewed is presented after a reload of the same file, and the log says so at once; one
+        that can't be used is told too. A connection that stands goes on."""
+        authority = Authority(str(self.connector.folder))
+        pem = self.path.with_name("door.pem")
+        shutil.copy(authority.issue("first"), pem)
+        endpoint = f"ssl:{self.connector.port}:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+        self.whole["http"] |= {"endpoints": [endpoint], "api_keys": ["one"]}
+        self.write(binds=self.binds(2))
+        yield self.start()
+        context = ssl._create_unverified_context()
+
+        def connect() -> tuple[http.client.HTTPSConnection, bytes]:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.connector.port, timeout=10, context=context)
+            connection.connect()
+            return connection, connection.sock.getpeercert(binary_form=True) or b""
+
+        def status(connection: http.client.HTTPSConnection) -> int:
+            connection.request("GET", "/msg-client/health", headers={"X-API-Key": "one"})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        kept, first = yield deferToThread(connect)
+        self.assertEqual((yield deferToThread(status, kept)), 200)
+        pem.write_text("-----BEGIN CERTIFICATE-----\n")
+        yield self.await_reload("the configuration stays as it was: http.endpoints", binds=self.binds(2))
+        shutil.copy(authority.issue("second"), pem)
+        yield self.await_reload("it is presented from now on", binds=self.binds(2))
+        _, second = yield deferToThread(connect)
+        self.assertNotEqual(first, second)
+        self.assertEqual((yield deferToThread(status, kept)), 200)
 
     @inlineCallbacks
     def test_refused(self) -> Any:
