@@ -199,6 +199,68 @@ class OrderCase(RoutesCase):
         self.until(lambda: len(self.taken()) == 20, 200)
         self.assertEqual((len(self.submitters[""]._ready.under_way), self.channel.routes[""]._on), (0, {}))
 
+    def follow(self, *kept: str) -> None:
+        """Another channel takes the place of this one, with the binds of these names and one more; the others stop."""
+        before, self.channel = self.channel, SMPPChannel("smpp", WallClock(self.now), self, self.staying)
+        peer = Peer(self.clock)
+        self.addCleanup(peer.smsc.stopFactory)
+        self.peers.append(peer)
+        settings = BindSettings("new", "me@new", SessionSettings("me", "secret", window=50))
+        bind = Bind(self.clock, peer.wires, settings, self.channel, BackOff(), Pace(0.0, 0.0))  # type: ignore[arg-type]
+        for name in kept:
+            for taken in before.give_up(name):
+                self.channel.take_over(name, taken)
+        self.channel.add(bind, "new")
+        self.channel.follow(before)
+        before.stopService()
+        self.channel.startService()
+
+    def staying(self, prefix: str, route: IRoute) -> Submitter:
+        submitter = self.submitters[prefix]
+        submitter.route = submitter.whereabouts.route = route
+        return submitter
+
+    def test_another_channel_takes_its_place(self) -> None:
+        """One bind is taken over as it is, the other drains: nothing is lost or sent twice, the first stays connected,
+        and what came before waits for nothing."""
+        self.build({}, {}, response_delay=0.3)
+        for bind, name in zip(self.channel.binds, ("b0", "b1"), strict=True):
+            self.channel._named[name] = [bind]
+        first = self.channel.binds[0]
+        self.send(60, 60)
+        self.turn(0.1)
+        under_way = [len(bind.under_way()) for bind in self.channel.binds]
+        self.assertGreater(min(under_way), 0)
+        self.follow("b0")
+        self.send(60, 60)
+        self.until(lambda: len(self.taken()) == 120, 60)
+        self.turn(1)
+        self.check_once_and_in_order()
+        self.assertIs(self.channel.binds[0], first)
+        self.assertEqual([one.bound for one in self.channel.binds], [True, True])
+        self.assertEqual((self.channel.routes[""]._on, self.channel.routes[""]._on.elsewhere), ({}, set()))
+
+    def test_a_number_waits_for_its_old_bind(self) -> None:
+        """Where there was one bind, and now there is another one instead: what is under way to a number on the first
+        is answered before the second gets more for it; and then nothing is noted any more."""
+        self.build({}, response_delay=0.5)
+        self.channel._named["b0"] = [*self.channel.binds]
+        self.send(5, 5)
+        self.turn(0.1)
+        route = self.channel.routes[""]
+        self.assertEqual((len(self.channel.binds[0].under_way()), route._on), (5, {}))
+        self.follow()
+        after = self.channel.routes[""]
+        self.assertEqual(len(after._on.elsewhere), 5)
+        self.turn(0.2)  # the new bind is there, and the old one drains
+        self.assertTrue(self.channel.binds[0].bound)
+        self.assertIsNone(after._choose(next(iter(after._on))))
+        self.send(5, 5)
+        self.until(lambda: len(self.taken()) == 10, 60)
+        self.turn(1)
+        self.assertEqual((after._on, after._on.elsewhere), ({}, set()))
+        self.assertEqual(len(self.peers[1].taken), 5)
+
     def test_fault_in_an_event(self) -> None:
         """A fault of ours with one response: it is logged, the outcome unknown, and the others of its read count."""
         self.build({})
