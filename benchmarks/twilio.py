@@ -71,6 +71,8 @@ async def bare(url: str) -> None:
 class Listener:
     """Gives the channel what it has room for."""
 
+    is_urgent = False
+
     channel: ProviderChannel
 
     def __init__(self) -> None:

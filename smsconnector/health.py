@@ -67,6 +67,7 @@ class Health:
             return None
         return {
             "waiting_for_network": measures.queued,
+            "scheduled": measures.scheduled,
             "waiting_for_broker": measures.waiting_events,
             "parked_receipts": measures.parked,
             "dropped_receipts": measures.dropped,

@@ -58,6 +58,7 @@ class HTTP(Section):
     maximum_batch: int = Field(default=10_000, ge=1, le=100_000)  # messages of one request to /send-batch
     maximum_batch_body: int = Field(default=8_388_608, ge=1_024, le=67_108_864)  # of such a request
     idempotency_hours: float = Field(default=24.0, gt=0, le=720)  # for which an Idempotency-Key is known
+    schedule_ahead: Seconds = 3_024_000.0  # 35 days: how far ahead SendAt may be
     idle_timeout: Seconds = 60.0  # between requests of one connection
     request_timeout: Seconds = 30.0  # until a whole request has come
     maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit
@@ -114,6 +115,11 @@ class HTTP(Section):
         for port in shared.intersection(map(port_of, self.endpoints)):
             raise ValueError(f"port {port} is in both endpoints and shared_endpoints: give endpoints another one")
         return self
+
+    @property
+    def keys_and_rate(self) -> tuple[list[str], float]:
+        """The keys as they are, and how many texts a second each may send."""
+        return [key.get_secret_value() for key in self.api_keys], self.rate_limit
 
     def warnings(self, has_keys: bool) -> list[str]:
         """A sentence each if providers may call what several processes share, and if these know nothing of each

@@ -4,6 +4,9 @@ A *segment* is QUEUED until the SMSC has accepted it (SENT). It ends as DELIVERE
 policy ``hold`` only. It is written before the submit is sent. So after a crash it is known that the segment may have
 been sent, and it is not sent again.
 
+A text that is to be sent later is SCHEDULED until then, and so are its segments. It becomes ACTIVE when it is due or
+taken back.
+
 A *message* is ACTIVE until it becomes final, which happens once:
 
 - DELIVERED, when every segment is DELIVERED.
@@ -29,6 +32,7 @@ class SegmentState(enum.IntEnum):
     SENT = 2
     DELIVERED = 3
     FAILED = 4
+    SCHEDULED = 5
 
 
 class MessageState(enum.IntEnum):
@@ -37,6 +41,7 @@ class MessageState(enum.IntEnum):
     FAILED = 2
     WITHDRAWN = 3
     MOVED = 4
+    SCHEDULED = 5
 
 
 # The steps that a segment may take. A step that is not here changes nothing. DELIVERED and FAILED are final, so that a
@@ -49,6 +54,7 @@ SEGMENT_STEPS: dict[SegmentState, frozenset[SegmentState]] = {
         {SegmentState.QUEUED, SegmentState.SENT, SegmentState.DELIVERED, SegmentState.FAILED}
     ),
     SegmentState.SENT: frozenset({SegmentState.DELIVERED, SegmentState.FAILED}),
+    SegmentState.SCHEDULED: frozenset({SegmentState.QUEUED}),
     SegmentState.DELIVERED: frozenset(),
     SegmentState.FAILED: frozenset(),
 }

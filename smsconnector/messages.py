@@ -22,6 +22,24 @@ def record(made: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(made)
 
 
+_BULK = "!bulk"  # no name of a channel, and no prefix, has such a character
+
+
+def bulk_queue(queue: str) -> str:
+    """The queue on disk of the bulk texts that go the same way as the interactive ones of ``queue``. It is another one,
+    so that the next interactive text is found without passing over bulk ones, and by the index that is there anyway."""
+    return queue + _BULK
+
+
+def is_bulk_queue(queue: str) -> bool:
+    return queue.endswith(_BULK)
+
+
+def route_queue(queue: str) -> str:
+    """The name of the route's own queue, of which ``queue`` is that of one class."""
+    return queue.removesuffix(_BULK)
+
+
 LONGEST_WAIT = 3_600.0  # seconds; what a provider or a consumer asks for beyond that is a mistake
 
 
@@ -40,6 +58,8 @@ class Message:
     is_limited: bool = False  # the request set the lifetime, so the network is told it as the validity period
     reference: str | None = None  # what the application calls it
     accepted_by: str | None = None  # the name of the key with which it came
+    is_bulk: bool = False  # its class: interactive texts go before bulk ones, up to their share
+    send_at: int | None = None  # ms, time of day: not to be sent before; None: at once
 
 
 @record
@@ -59,6 +79,7 @@ class Segment:
     throttles: int = 0  # how often in a row the network has throttled it, as far as is known
     unknowns: int = 0  # submits of ``attempts`` whose outcome is unknown: each may have reached the handset
     sid: str = ""  # the MessageSID of its message
+    is_bulk: bool = False  # as its message
 
     @property
     def message_id(self) -> int:
@@ -85,6 +106,7 @@ def segments_of(message: Message, first_id: int) -> list[Segment]:
             expires_at=message.expires_at,
             is_limited=message.is_limited,
             sid=message.sid,
+            is_bulk=message.is_bulk,
         )
         for number, text in enumerate(message.segments, 1)
     ]

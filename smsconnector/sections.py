@@ -267,6 +267,8 @@ class ChannelSection(Section):
     receipt_time: Annotated[float, Field(ge=0, le=31_536_000)] = DEFAULT_WAIT_MS / 1000  # for receipts, from then on
     receipt_grace: Seconds = DEFAULT_WAIT_MS / 1000  # for a clear answer, from an unclear one on
     retry: RetrySection = RetrySection()
+    priority: Literal["interactive", "bulk"] = "interactive"  # of texts that do not say theirs
+    interactive_share: Annotated[float, Field(ge=0.1, le=0.99)] = 0.8  # of the rate, while bulk texts wait too
     opt_out: OptOutSection | None = None  # None: nobody can opt out here
     fallback: Annotated[FallBackSection | None, BeforeValidator(_named)] = None  # None: it has to send them itself
 

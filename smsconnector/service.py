@@ -37,6 +37,7 @@ from smsconnector.walks.outlet import Outlets
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.receiver import Receiver
 from smsconnector.walks.requeue import Rerouting
+from smsconnector.walks.scheduling import Scheduling
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.wall_clock import WallClock, since_boot
@@ -100,19 +101,14 @@ class Connector(MultiService):
             self.writer.listen(one.written)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
         self.outlets = Outlets({name: self.making.outlet(name, configuration) for name in configuration.channels})
-        self.sweeper = Sweeper(
-            reactor,
-            wall_clock,
-            self.writer,
-            incoming_timeout=configuration.incoming_timeout,
-            keep=Keep(store.keep_texts, store.retention),
-            process=process,
-            outlets=self.outlets.everyone,
-        )
+        by_clock, keep = (reactor, wall_clock, self.writer), Keep(store.keep_texts, store.retention)
+        timeout, outlets = configuration.incoming_timeout, self.outlets.everyone
+        self.sweeper = Sweeper(*by_clock, incoming_timeout=timeout, keep=keep, process=process, outlets=outlets)
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
-        self.fall_back = FallBack(reactor, wall_clock, self.writer, self.outlets)
-        keys = [key.get_secret_value() for key in configuration.http.api_keys]
-        self.keeper = make_keeper(reactor, wall_clock, store.access, keys, configuration.http.rate_limit)
+        self.fall_back = FallBack(*by_clock, self.outlets)
+        self.scheduling = Scheduling(*by_clock, self.reader, self.outlets)
+        self._by_time = (self.sweeper, self.fall_back, self.scheduling, self.admission)
+        self.keeper = make_keeper(reactor, wall_clock, store.access, *configuration.http.keys_and_rate)
         health = Health(reactor, wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
         around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer)
         self._door = make_door(around, configuration, self.outlets, self.admission, health.report, self.keeper)
@@ -144,7 +140,7 @@ class Connector(MultiService):
         except StoreUnusable as error:
             self._give_up(str(error))
         self.writer.start(store)
-        walks: Any = (self.rerouting, *self.publishers.values(), self.sweeper, self.fall_back, self.admission)
+        walks: Any = (self.rerouting, *self.publishers.values(), *self._by_time)
         for part in (
             *walks,
             *self.sinks.values(),
@@ -179,7 +175,7 @@ class Connector(MultiService):
         for outlet in self.outlets.values():
             outlet.stop_submitters()
         yield wait(left, *(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
-        for walk in (self.sweeper, self.fall_back, self.admission):
+        for walk in self._by_time:
             walk.stopService()
         running = {name: one for name, one in self.publishers.items() if one.running}
         yield wait(*(one.drain() for name, one in running.items() if self.sinks[name].connected))

@@ -25,7 +25,7 @@ from smsconnector.http.batch import Batches, BatchSettings
 from smsconnector.http.explain import Explain
 from smsconnector.http.health import HealthDoor
 from smsconnector.http.messages import Elsewhere, Messages, Remember, nowhere_else
-from smsconnector.http.send import AcceptedFrom, Send
+from smsconnector.http.send import SCHEDULE_AHEAD, AcceptedFrom, Send
 from smsconnector.http.waiting import WaitingBody
 from smsconnector.http.webhooks import Webhooks
 from smsconnector.store.reader import IReader
@@ -40,10 +40,14 @@ _ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
 
 
 class APISettings(BatchSettings, Protocol):
-    """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known."""
+    """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known;
+    ``schedule_ahead``: how far ahead SendAt may be (s)."""
 
     @property
     def idempotency_hours(self) -> float: ...
+
+    @property
+    def schedule_ahead(self) -> float: ...
 
 
 class UsualSettings(NamedTuple):
@@ -53,6 +57,7 @@ class UsualSettings(NamedTuple):
     maximum_batch_body: int = 8_388_608
     maximum_body: int = 65_536
     idempotency_hours: float = 24.0
+    schedule_ahead: float = SCHEDULE_AHEAD
 
 
 USUAL = UsualSettings()
@@ -104,6 +109,7 @@ class API:
             gate=gate,
             messages_path=f"{base_path}/messages/",
             idempotency_hours=settings.idempotency_hours,
+            schedule_ahead=settings.schedule_ahead,
             accepted_from=accepted_from,
         )
         batches = Batches(send, gate, settings)

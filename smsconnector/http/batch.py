@@ -33,7 +33,7 @@ from smsconnector.http.batch_items import Elements, Lines
 from smsconnector.http.idempotency import FIELD
 from smsconnector.http.recipients import Recipients
 from smsconnector.http.requests import Fields, NotJSON, SendRequest, json_object, read_send
-from smsconnector.http.send import Send, closed
+from smsconnector.http.send import Send, closed, past
 from smsconnector.messages import Message
 from smsconnector.sms.segmentation import Split
 from smsconnector.store.repeats import First
@@ -264,6 +264,8 @@ class Batch:
         if FIELD in fields and (name := fields.clear_value(FIELD)) is not None:
             self._accept_once(idempotency.checked_name(name), send, message, submitter, index, result)
             return
+        if send.send_at is not None and self._batches.send.is_past(send):
+            raise past()
         sid = message.sid
 
         def written(error: StoreError | None) -> None:
@@ -285,6 +287,8 @@ class Batch:
             self._under_way -= 1
             if first is None:
                 self._failed(error, index, result)
+            elif first.sid is None:
+                result.octets = refused(index, past())
             elif first.digest != key.digest:
                 result.octets = refused(index, idempotency.other_request())
             else:
@@ -295,7 +299,7 @@ class Batch:
 
         key = self._batches.send.key_of(idempotency.caller_of(self._caller), name, send)
         self._under_way += 1
-        accept_once(submitter, message, key, written)
+        accept_once(submitter, message, key, written, only_again=self._batches.send.is_past(send))
 
     def _failed(self, error: StoreError | None, index: int, result: Result) -> None:
         if error is not None:

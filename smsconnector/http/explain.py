@@ -15,7 +15,8 @@ from smsconnector.errors import StoreError, TextError
 from smsconnector.http import replies
 from smsconnector.http.answers import GiveAnswer, HTTPRequest
 from smsconnector.http.requests import parse_send
-from smsconnector.http.send import Send, closed
+from smsconnector.http.resources import timestamp
+from smsconnector.http.send import Send, closed, past
 from smsconnector.messages import Message, segments_of
 from smsconnector.sms import measuring
 from smsconnector.sms.segmentation import Split, unmarked
@@ -41,6 +42,8 @@ class Explain:
         message, submitter, split = self._send.message_of(
             asked, self._send.wall_clock.both_milliseconds(), Outlet.cut, request.caller
         )
+        if self._send.is_past(asked):
+            raise past()
         outlet = self._outlets[message.channel]
         prefix = outlet.prefix_of(submitter)
         preview = outlet.channel.preview(prefix, segments_of(message, 1))
@@ -53,6 +56,7 @@ class Explain:
                 under_way=outlet.queued_under_way(submitter),
                 segments=len(split.segments),
                 is_running=bool(submitter.running),
+                is_scheduled=message.send_at is not None,
             )
             known: dict[str, Any] = {
                 "OptedOut": None if prospect is None else prospect.opted_out,
@@ -60,7 +64,8 @@ class Explain:
             }
             answer(replies.json_answer(said | known))
 
-        outlook = Outlook(submitter.queue, message.channel, message.destination, message.source, outlet.can_opt_out)
+        about = (message.channel, message.destination, message.source)
+        outlook = Outlook(submitter.queue, *about, outlet.can_opt_out, message.is_bulk)
         self._reader.put(outlook, found)
 
 
@@ -119,7 +124,14 @@ def _transliteration(body: str, split: Split, outlet: Outlet) -> dict[str, Any] 
 
 def _addressed(message: Message, prefix: str) -> dict[str, Any]:
     """From whom to whom, and by which route."""
-    return {"To": message.destination, "From": message.source, "channel": message.channel, "Route": prefix}
+    return {
+        "To": message.destination,
+        "From": message.source,
+        "channel": message.channel,
+        "Route": prefix,
+        "Priority": "bulk" if message.is_bulk else "interactive",
+        "SendAt": timestamp(message.send_at),
+    }
 
 
 def _ways(preview: Preview, outlet: Outlet) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http.idempotency import FIELD
-from smsconnector.http.requests import Fields, NotJSON, json_object
+from smsconnector.http.requests import FIELDS, Fields, NotJSON, json_object
 
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
@@ -109,7 +109,7 @@ class Recipients:
                 "The body is not one JSON object: mend it, or if it has one message a line, send it as Content-Type:"
                 " application/x-ndjson.",
             ) from None
-        data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
+        data.make_clear(*FIELDS)
         to, body = data.get("To"), data.get("Body")
         if not isinstance(to, list):
             raise InvalidRequest(

@@ -6,6 +6,7 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 import json
 import re
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
@@ -16,6 +17,10 @@ from smsconnector.sms.addresses import normal_number, normal_sender
 Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
 LONGEST_REFERENCE = 255  # characters
+FIELDS = ("To", "Body", "From", "channel", "ValidityPeriod", "Reference", "SendAt", "Priority")
+INTERACTIVE, BULK = PRIORITIES = ("interactive", "bulk")
+# RFC 3339 section 5.6, date-time: the offset is not optional. A blank may stand for the T.
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 @record
@@ -28,6 +33,8 @@ class SendRequest:
     channel: str | None
     validity_s: int | None = None
     reference: str | None = None
+    send_at: int | None = None  # ms, time of day
+    priority: str | None = None  # one of PRIORITIES
 
 
 class Fields(dict[str, Any]):
@@ -61,14 +68,14 @@ class NotJSON(InvalidRequest):
 
 
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
-    """JSON with To, Body and, optional, From, channel, ValidityPeriod and Reference. Fields we don't know are left
-    alone."""
+    """JSON with To, Body and, optional, From, channel, ValidityPeriod, Reference, SendAt and Priority. Fields we don't
+    know are left alone."""
     return read_send(json_object(octets, content_type))
 
 
 def read_send(data: Fields) -> SendRequest:
     """The same, of what the JSON says."""
-    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
+    data.make_clear(*FIELDS)
     to = _string(data, "To")
     body = _string(data, "Body")
     if not body:
@@ -82,7 +89,36 @@ def read_send(data: Fields) -> SendRequest:
         _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
         _reference(data) if "Reference" in data else None,
+        _send_at(data) if "SendAt" in data else None,
+        _priority(data) if "Priority" in data else None,
     )
+
+
+def _send_at(data: Fields) -> int | None:
+    """SendAt in ms since the Unix epoch. Without an offset nobody could tell which time of day is meant."""
+    text = data["SendAt"]
+    if text is None:
+        return None
+    form = _RFC_3339.fullmatch(text) if isinstance(text, str) else None
+    if form is not None and form[2] is None:
+        raise InvalidRequest(
+            "invalid_send_at", f"SendAt has no offset from UTC: write {text[:10]}T{text[11:]}Z, or +01:00.", "SendAt"
+        )
+    try:
+        if form is not None:
+            return int(datetime.fromisoformat(text.upper()).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidRequest("invalid_send_at", "SendAt is no time of RFC 3339: write 2026-12-24T18:00:00+01:00.", "SendAt")
+
+
+def _priority(data: Fields) -> str | None:
+    priority = data["Priority"]
+    if priority is not None and priority not in PRIORITIES:
+        raise InvalidRequest(
+            "invalid_priority", f"Priority is none of {', '.join(PRIORITIES)}: write one, or leave it out.", "Priority"
+        )
+    return None if priority is None else str(priority)
 
 
 def _reference(data: Fields) -> str | None:

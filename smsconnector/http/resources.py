@@ -1,7 +1,7 @@
 """The message as applications see it: the resource, its parts, and its timeline, as JSON.
 
-``DeliveryStatus`` has the words of the delivery report, and SENT and QUEUED before there is one. ``State`` says more:
-what the message waits for. It is that of the part that is furthest behind.
+``DeliveryStatus`` has the words of the delivery report; before there is one SENT, QUEUED, or SCHEDULED. ``State`` says
+more: what the message waits for. It is that of the part that is furthest behind.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +33,12 @@ _PLACES = {
     Place.THROTTLED: "throttled",
     Place.UNDER_WAY: "under_way",
 }
+_WAITS_FOR_NOBODY: dict[int, str] = {
+    SegmentState.SENT: "submitted",
+    SegmentState.DELIVERED: "delivered",
+    SegmentState.FAILED: "failed",
+    SegmentState.SCHEDULED: "scheduled",
+}
 _FURTHEST = (  # the states of a message that has not ended, the one furthest behind first
     "waiting_for_bind",
     "throttled",
@@ -47,7 +53,9 @@ _FURTHEST = (  # the states of a message that has not ended, the one furthest be
 
 def representation(message: Message) -> dict[str, Any]:
     """A message that has just been accepted."""
-    return _resource(message, message.segments, status="QUEUED", state="queued")
+    is_later = message.send_at is not None
+    status, state = ("SCHEDULED", "scheduled") if is_later else ("QUEUED", "queued")
+    return _resource(message, message.segments, status=status, state=state)
 
 
 def found(row: FoundMessage, place_of: PlaceOf | None = None, codes: Codes = ANY) -> dict[str, Any]:
@@ -88,6 +96,8 @@ def _resource(
         "State": state,
         "ProviderStatusCode": code,
         "Reference": message.reference,
+        "Priority": "bulk" if message.is_bulk else "interactive",
+        "SendAt": timestamp(message.send_at),
         "AcceptedAt": timestamp(message.accepted_at),
         "ExpiresAt": timestamp(message.expires_at),
         "FinalAt": timestamp(final_at),
@@ -98,6 +108,8 @@ def delivery_status(row: FoundMessage) -> str:
     """DELIVERED or FAILED when final; before that SENT when the network has taken all of it, else QUEUED."""
     if row.state in FINAL:
         return MessageState(row.state).name
+    if row.state == MessageState.SCHEDULED:
+        return "SCHEDULED"
     is_sent = row.state == MessageState.ACTIVE and all(one.state >= SegmentState.SENT for one in row.segments)
     return "SENT" if is_sent else "QUEUED"
 
@@ -109,18 +121,16 @@ def _state(row: FoundMessage, states: Sequence[str]) -> str:
         return "delivered"
     if row.state == MessageState.WITHDRAWN:
         return "falling_back"
+    if row.state == MessageState.SCHEDULED:
+        return "scheduled"
     return min(states, key=_FURTHEST.index, default="queued")
 
 
 def _state_of(segment: FoundSegment, place: Place) -> str:
     """Of a segment: where it is in memory counts only while it waits on disk."""
     state = segment.state
-    if state == SegmentState.SENT:
-        return "submitted"
-    if state == SegmentState.DELIVERED:
-        return "delivered"
-    if state == SegmentState.FAILED:
-        return "failed"
+    if state in _WAITS_FOR_NOBODY:
+        return _WAITS_FOR_NOBODY[state]
     if place is Place.QUEUED and segment.attempts:
         return "retrying"
     if place is Place.QUEUED and state == SegmentState.CLAIMED:
@@ -155,7 +165,7 @@ def _part(segment: FoundSegment, state: str, codes: Codes) -> dict[str, Any]:
 
 def timeline(row: Timeline, codes_of: Callable[[str], Codes]) -> dict[str, Any]:
     """All that is known to have happened to a message, in order. Times are UTC. ``codes_of`` a channel, by its name."""
-    entries = [_accepted(row.legs[0].message)]
+    entries = [_accepted(row.legs[0].message), *_later(row.legs[0].message)]
     for leg in row.legs:
         entries += _of_leg(leg, codes_of(leg.message.channel))
     for before, after in pairwise(row.legs):
@@ -185,12 +195,19 @@ def timeline(row: Timeline, codes_of: Callable[[str], Codes]) -> dict[str, Any]:
 
 _Entry = tuple[int, dict[str, Any]]  # when (ms), and what
 # Of what has the same time
-_ORDER = ("accepted", "submit", "unanswered", "moved", "receipt", "ended", "report", "confirmed", "parked")
+_ORDER = ("accepted", "due", "submit", "unanswered", "moved", "receipt", "ended", "report", "confirmed", "parked")
 
 
 def _accepted(message: FoundMessage) -> _Entry:
     what: dict[str, Any] = {"Event": "accepted", "Channel": message.channel, "Segments": len(message.segments)}
-    return message.accepted_at, what | ({"Key": message.accepted_by} if message.accepted_by else {})
+    what |= {"Key": message.accepted_by} if message.accepted_by else {}
+    return message.accepted_at, what | ({"SendAt": timestamp(message.send_at)} if message.send_at else {})
+
+
+def _later(message: FoundMessage) -> Iterator[_Entry]:
+    """When it was due, if it was to be sent later and was not taken back before."""
+    if message.left_at is not None and message.left_at >= (message.send_at or 0):
+        yield message.left_at, {"Event": "due", "SendAt": timestamp(message.send_at)}
 
 
 def _of_leg(leg: Leg, codes: Codes) -> Iterator[_Entry]:

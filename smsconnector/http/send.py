@@ -14,7 +14,7 @@ from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
 from smsconnector.http.auth import check_channel
-from smsconnector.http.requests import SendRequest, parse_send, text_refused
+from smsconnector.http.requests import BULK, SendRequest, parse_send, text_refused
 from smsconnector.messages import Message, new_sid
 from smsconnector.sms.segmentation import Split
 from smsconnector.store.repeats import First, RequestKey
@@ -28,13 +28,16 @@ Cut = Callable[[Outlet, str], Split]
 REPRESENTATION = b"return=representation"  # a value of the header Prefer (RFC 7240 section 4.2)
 
 
+PAST_MS = 300_000  # how long ago SendAt may be: clocks differ
+SCHEDULE_AHEAD = 3_024_000.0  # seconds: 35 days
+
 AcceptedFrom = Callable[[Caller | None], None]
 
 
 class Send:
     """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
-    a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known.
-    ``accepted_from`` is told of each message whose it is."""
+    a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known;
+    ``schedule_ahead`` is how far ahead SendAt may be (s). ``accepted_from`` is told of each message whose it is."""
 
     def __init__(
         self,
@@ -45,11 +48,12 @@ class Send:
         gate: Gate,
         messages_path: str,
         idempotency_hours: float = 24.0,
+        schedule_ahead: float = SCHEDULE_AHEAD,
         accepted_from: AcceptedFrom = lambda caller: None,
     ) -> None:
         self.wall_clock, self._outlets, self.default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
-        self._idempotency_hours = idempotency_hours
+        self._idempotency_hours, self._ahead_ms = idempotency_hours, int(schedule_ahead * 1000)
         self.accepted_from = accepted_from
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
@@ -67,6 +71,8 @@ class Send:
         if idempotency.HEADER in request.headers:
             self._accept_once(request, send, (message, submitter, split), with_body, answer)
             return
+        if send.send_at is not None and self.is_past(send):
+            raise past()
 
         def written(error: StoreError | None) -> None:
             if error is None:
@@ -96,6 +102,8 @@ class Send:
                 if error is not None:
                     self._gate.failed(error)
                 answer(replies.STORE_FAILED)
+            elif first.sid is None:
+                answer(replies.refusal(past()))
             elif first.digest != key.digest:
                 answer(replies.refusal(idempotency.other_request()))
             else:
@@ -104,7 +112,11 @@ class Send:
                 answer(self._accepted(as_first(message, first), split, with_body))
 
         key = self.key_of(idempotency.caller_of(request.caller), name, send)
-        accept_once(submitter, message, key, written)
+        accept_once(submitter, message, key, written, only_again=self.is_past(send))
+
+    def is_past(self, send: SendRequest) -> bool:
+        """Whether its SendAt is over, so that only what was accepted before may be asked for."""
+        return send.send_at is not None and send.send_at < self.wall_clock.milliseconds() - PAST_MS
 
     def key_of(self, caller: str, name: str, send: SendRequest) -> RequestKey:
         """What the store has to know of a request with a key."""
@@ -131,7 +143,13 @@ class Send:
             split = cut(outlet, send.body)
         except TextError as error:
             raise text_refused(error) from None
+        is_bulk = outlet.is_bulk if send.priority is None else send.priority == BULK
+        if is_bulk and (full := self._gate.refuses_bulk()):
+            raise closed("overloaded", full)
         now_ms, steady_ms = now
+        send_at, begins = None, steady_ms
+        if send.send_at is not None:
+            send_at, begins = self._begins(send.send_at, now_ms, steady_ms)
         lifetime_s = outlet.lifetime if send.validity_s is None else min(outlet.lifetime, send.validity_s)
         message = Message(
             sid=new_sid(now_ms),
@@ -141,12 +159,26 @@ class Send:
             alphabet=split.alphabet,
             segments=split.segments,
             accepted_at=now_ms,
-            expires_at=steady_ms + int(lifetime_s * 1000),
+            expires_at=begins + int(lifetime_s * 1000),
             is_limited=send.validity_s is not None,
             reference=send.reference,
             accepted_by=None if caller is None else caller.name,
+            is_bulk=is_bulk,
+            send_at=send_at,
         )
         return message, submitter, split
+
+    def _begins(self, send_at: int, now_ms: int, steady_ms: int) -> tuple[int | None, int]:
+        """When it is sent, None for at once; and when its lifetime begins. That of a scheduled text is a time of day,
+        and follows the clock until the text is due (``walks.scheduling``)."""
+        if send_at <= now_ms:
+            return None, steady_ms
+        if send_at > now_ms + self._ahead_ms:
+            days = f"{self._ahead_ms / 86_400_000:g}"
+            raise InvalidRequest(
+                "send_at_too_far", f"SendAt is more than {days} days ahead: send it again later.", "SendAt"
+            )
+        return send_at, send_at
 
     def _accepted(self, message: Message, split: Split, with_body: bool) -> Answer:
         """``with_body``: the client wants the message resource in the answer."""
@@ -162,7 +194,15 @@ class Send:
 
 def as_first(message: Message, first: First) -> Message:
     """The message that was made of the same request before."""
-    return replace(message, sid=first.sid, accepted_at=first.accepted_at, expires_at=first.expires_at)
+    return replace(message, sid=first.sid or "", accepted_at=first.accepted_at, expires_at=first.expires_at)
+
+
+def past() -> InvalidRequest:
+    return InvalidRequest(
+        "send_at_past",
+        f"SendAt is more than {PAST_MS // 60_000} minutes ago, and nothing was accepted: leave it out to send now.",
+        "SendAt",
+    )
 
 
 def closed(code: str, reason: str) -> InvalidRequest:

@@ -54,7 +54,7 @@ class Conversations(Rows):
             "  (SELECT j.value->>0 AS place, max(m.id) AS id FROM json_each(?1) AS j CROSS JOIN block"
             f"   CROSS JOIN message AS m ON m.id >> {BLOCK} = block.number AND m.destination = j.value->>1"
             "   WHERE m.accepted_at >= ?4 AND coalesce(m.source, j.value->>2) = j.value->>2"
-            f"    AND m.state <> {MessageState.MOVED:d} GROUP BY j.value->>0) AS f"
+            f"    AND m.state NOT IN ({MessageState.MOVED:d}, {MessageState.SCHEDULED:d}) GROUP BY j.value->>0) AS f"
             " CROSS JOIN message AS m ON m.id = f.id",
             [(place, *numbers) for place, numbers in wanted.items()],
             last,

@@ -17,6 +17,7 @@ Nothing of it is done for a channel without a fall-back.
 from collections.abc import Collection, Iterable
 
 from smsconnector.lifecycle import CODE_EXPIRED, EndRules, MessageState, SegmentState
+from smsconnector.messages import is_bulk_queue
 from smsconnector.store import operations as ops
 from smsconnector.store.falling import AwaitFallBacks, Falling, FindFalling, Found, Move
 from smsconnector.store.rows import Rows, columns
@@ -141,11 +142,12 @@ class FallBacks(Rows):
             "SELECT m.id, m.sid, m.channel, m.source, m.destination, m.segments, m.accepted_at, m.expires_at,"
             f" m.is_limited, m.state = {MessageState.WITHDRAWN:d}, m.code,"
             " (SELECT group_concat(t.text, '') FROM (SELECT text FROM segment"
-            "   WHERE id BETWEEN m.id AND m.id + m.segments - 1 ORDER BY id) AS t)"
+            "   WHERE id BETWEEN m.id AND m.id + m.segments - 1 ORDER BY id) AS t),"
+            " (SELECT f.queue FROM segment AS f WHERE f.id = m.id)"
             " FROM json_each(?) AS j JOIN message AS m ON m.id = j.value ORDER BY j.key",
             message_ids,
         )
-        return [Falling(*row) for row in rows]
+        return [Falling._make((*row, is_bulk_queue(queue))) for *row, queue in rows]
 
     # --- and what becomes of them ---------------------------------------------------------------------------
 
@@ -201,7 +203,12 @@ class FallBacks(Rows):
         self._run(
             "UPDATE message SET asked_channel = coalesce(o.asked_channel, o.channel)"
             " FROM json_each(?) AS j JOIN message AS o ON o.id = j.value->>1 WHERE message.id = j.value->>0",
-            [(one.accept.first_id, one.message_id) for one in moved],
+            pairs := [(one.accept.first_id, one.message_id) for one in moved],
+        )
+        self._run(
+            "INSERT INTO schedule (id, send_at, accepted_at, left_at) SELECT j.value->>0, t.send_at, t.accepted_at,"
+            " t.left_at FROM json_each(?) AS j CROSS JOIN schedule AS t ON t.id = j.value->>1",
+            pairs,
         )
 
     def _asked_channels(self, message_ids: Iterable[int]) -> dict[int, str]:

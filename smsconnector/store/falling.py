@@ -51,6 +51,7 @@ class Falling(NamedTuple):
     is_withdrawn: bool  # its channel sends it no more; if not, it may still send it
     code: int | str | None  # for which it was withdrawn
     text: str
+    is_bulk: bool = False
 
 
 class Found(NamedTuple):

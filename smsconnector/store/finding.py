@@ -6,7 +6,7 @@ Times are ms since the Unix epoch, as they stand in the database.
 import enum
 from typing import NamedTuple
 
-from smsconnector.messages import record
+from smsconnector.messages import is_bulk_queue, record
 from smsconnector.store.segment_events import SegmentEvent
 
 MOST_FOUND = 200  # messages in one answer
@@ -29,6 +29,7 @@ class FoundSegment(NamedTuple):
     answered_in: int | None = None  # ms from that submit to its response
     told: str | None = None  # the status word of the receipt that ended it
     told_at: int | None = None  # when that came
+    queue: str = ""  # in which it waits, or did
 
 
 class FoundMessage(NamedTuple):
@@ -48,6 +49,13 @@ class FoundMessage(NamedTuple):
     segments: tuple[FoundSegment, ...]
     reference: str | None = None
     accepted_by: str | None = None
+    send_at: int | None = None  # of one that was to be sent later
+    left_at: int | None = None  # of such a one: when it was due, or was taken back
+
+    @property
+    def is_bulk(self) -> bool:
+        """Its class."""
+        return bool(self.segments) and is_bulk_queue(self.segments[0].queue)
 
 
 class Shown(enum.Enum):
@@ -57,6 +65,7 @@ class Shown(enum.Enum):
     SENT = "SENT"
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
+    SCHEDULED = "SCHEDULED"
 
 
 @record

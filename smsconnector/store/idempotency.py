@@ -6,14 +6,14 @@ even if both are in one batch; and its answer comes after the commit of the firs
 """
 
 from smsconnector.store import operations as ops
-from smsconnector.store.outgoing import OutgoingTexts
 from smsconnector.store.repeats import AcceptOnce, First
+from smsconnector.store.schedules import ScheduledTexts
 
 LONGEST_KNOWN = 2_764_800_000  # ms, 32 days: no key is known for longer, unless a clock was wrong
 _INTO = "INSERT INTO idempotency_key (caller, name, digest, sid, accepted_at, expires_at, known_until)"
 
 
-class Idempotency(OutgoingTexts):
+class Idempotency(ScheduledTexts):
     """What is written of keys."""
 
     def _accept_once(self, batch: list[AcceptOnce]) -> list[First]:
@@ -23,12 +23,14 @@ class Idempotency(OutgoingTexts):
         for place, once in enumerate(batch):
             message, key = once.accept.message, once.key
             first = known.get((key.caller, key.name))
-            if first is None:
+            if first is None and once.only_again:
+                first = First(None, 0, 0, key.digest)
+            elif first is None:
                 first = First(message.sid, message.accepted_at, message.expires_at, key.digest)
                 known[key.caller, key.name], new[place] = first, once
             results.append(first)
         if new:
-            accepted = self._accept([once.accept for once in new.values()])
+            accepted = self._accept_or_schedule([once.accept for once in new.values()])
             for place, what in zip(new, accepted, strict=True):
                 results[place] = results[place]._replace(is_queued=what is ops.Accepted.QUEUED)
             self._insert(_INTO, [_row(once) for once in new.values()])

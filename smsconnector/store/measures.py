@@ -24,6 +24,7 @@ class Measures:
     free: int  # octets that can still be written on the disk
     dropped: int = 0  # receipts that fitted no text in the time for which they are parked; since the process began
     unknown_codes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # of failures that nothing explains
+    scheduled: int = 0  # messages that are to be sent later
 
 
 MOST_COUNTED = 1_000_000  # segments that one query counts, so that it takes some 0.1 s at most
@@ -38,10 +39,11 @@ class Outlook:
     destination: str
     source: str | None
     can_opt_out: bool  # else it is not looked whether the number has
+    is_bulk: bool = False  # then what waits in both classes is before it, else the interactive ones only
 
 
 class Prospect(NamedTuple):
-    """``waiting``: segments that wait in its queue; MOST_COUNTED if there are so many or more."""
+    """``waiting``: segments that wait before it; MOST_COUNTED if there are so many or more."""
 
     waiting: int
     opted_out: bool

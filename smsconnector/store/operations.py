@@ -23,6 +23,7 @@ from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — 
 from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
 from smsconnector.store.measures import Outlook
 from smsconnector.store.repeats import AcceptOnce
+from smsconnector.store.scheduling import LoadScheduled, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Accepted(enum.IntEnum):
     QUEUED = 0
     ENDED = 1  # its number has opted out
     NOTHING = 2  # nothing was written: the message from which it goes on has ended, or was taken after all
+    SCHEDULED = 3  # it is to be sent later
 
 
 @record
@@ -56,6 +58,12 @@ class Accept:
     queue: str
     despite_opt_out: bool = False
     fall_back_at: int | None = None
+
+
+@record
+class Schedule(Accept):
+    """Write a message that is to be sent later, at ``message.send_at``. It is in no queue until then. Result: an
+    ``Accepted``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +271,7 @@ Operation = (
     | AwaitFallBacks
     | Requeue
     | Accept
+    | Schedule
     | AcceptOnce
     | Claim
     | Unclaim
@@ -270,6 +279,7 @@ Operation = (
     | Record
     | Receive
     | Cancel
+    | Release
     | Incoming
     | Confirm
     | ParkEvents
@@ -321,8 +331,9 @@ class LoadDue:
 
 @dataclass(frozen=True, slots=True)
 class LoadRetries:
-    """Result: for each message of ``queue`` with segments that wait for another attempt a tuple (destination, message
-    id, number of such segments, when it expires in ms), the oldest first, at most ``limit``."""
+    """Result: for each message of ``queue``, of both classes, with segments that wait for another
+    attempt a tuple (destination, message id, number of such segments, when it expires in ms), the oldest first, at most
+    ``limit``."""
 
     queue: str
     limit: int
@@ -402,6 +413,7 @@ Query = (
     LoadSegments
     | LoadDue
     | LoadRetries
+    | LoadScheduled
     | LoadEvents
     | LoadSelected
     | LoadParkedEvents

@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNKNOWN, SegmentState
-from smsconnector.messages import Outcome, OutcomeFound, Verdict
+from smsconnector.messages import Outcome, OutcomeFound, Verdict, bulk_queue, is_bulk_queue, route_queue
 from smsconnector.smpp.message_ids import id_key
 from smsconnector.store import operations as ops
 from smsconnector.store.ends import Code, Known, Reason
@@ -143,7 +143,7 @@ class OutgoingTexts(SeveralIds):
         queue, due_at, after = requeue.after
         served = {name for (name,) in self._connection.execute("SELECT name FROM served_queue")}
         as_they_are = served.intersection(requeue.queues) if served.issuperset(requeue.queues) else ()
-        while (found := self._first_queue(queue)) in as_they_are:
+        while (found := self._first_queue(queue)) is not None and route_queue(found) in as_they_are:
             queue = f"{found}\0"
         if found is None:
             self._serve(requeue.queues, served)
@@ -161,6 +161,8 @@ class OutgoingTexts(SeveralIds):
         if not rows:
             return ops.Requeued(0, [], ops.QueuePlace(queue + "\0", -1, -1))
         routes = [(segment_id, channel, requeue.route(channel, number)) for _, segment_id, channel, number in rows]
+        if is_bulk_queue(found):
+            routes = [(one, channel, None if new is None else bulk_queue(new)) for one, channel, new in routes]
         moves = [(segment_id, new) for segment_id, _, new in routes if new not in (None, found)]
         self._run("UPDATE segment SET queue = j.value->>1 FROM json_each(?) AS j WHERE segment.id = j.value->>0", moves)
         left = [channel for _, channel, new in routes if new is None]

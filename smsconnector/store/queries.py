@@ -9,7 +9,7 @@ from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
-from smsconnector.messages import ALL_EVENTS, Event, Segment, Selection
+from smsconnector.messages import ALL_EVENTS, Event, Message, Segment, Selection, bulk_queue, is_bulk_queue
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
 from smsconnector.store.configuring import CountQueued
@@ -17,6 +17,7 @@ from smsconnector.store.finding import FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
+from smsconnector.store.scheduling import LoadScheduled, Scheduled
 from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
 
@@ -51,6 +52,30 @@ def queued_behind(
     return rows
 
 
+def _loaded(queue: str) -> str:
+    """The columns of ``Segment``, in SQL."""
+    return f"{_LOADED}, {int(is_bulk_queue(queue))}"
+
+
+def _scheduled(message_id: int, queue: str, *values: Any) -> Scheduled:
+    sid, channel, source, destination, alphabet, texts, send_at, expires_at, is_limited, *more = values
+    message = Message(
+        sid=sid,
+        channel=channel,
+        source=source,
+        destination=destination,
+        alphabet=alphabet,
+        segments=tuple(json.loads(texts)),
+        accepted_at=send_at,
+        expires_at=expires_at,
+        is_limited=bool(is_limited),
+        reference=more[0],
+        accepted_by=more[1],
+        is_bulk=is_bulk_queue(queue),
+    )
+    return Scheduled(message_id, queue, message)
+
+
 def _bounded(rows: Iterable[Any]) -> list[Event]:
     """The events of these rows, up to the one that makes it EVENT_OCTETS or more. The others are not read."""
     events, octets = [], 0
@@ -73,6 +98,7 @@ class Queries:
             ops.LoadSegments: self._load_segments,
             ops.LoadDue: self._load_due,
             ops.LoadRetries: self._load_retries,
+            LoadScheduled: self._load_scheduled,
             ops.LoadEvents: self._load_events,
             ops.LoadSelected: self._load_selected,
             ops.LoadParkedEvents: self._load_parked_events,
@@ -100,7 +126,7 @@ class Queries:
 
     def _load_segments(self, load: ops.LoadSegments) -> list[Segment]:
         rows = self._connection.execute(
-            f"SELECT {_LOADED} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
+            f"SELECT {_loaded(load.queue)} FROM segment AS s JOIN message AS m ON m.id = s.id - s.number + 1"
             f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND s.due_at = 0 AND s.id > ?"
             " ORDER BY s.id LIMIT ?",
             (load.queue, load.after, load.limit),
@@ -113,7 +139,9 @@ class Queries:
         for place, until in (*ranges, (max(load.after, ops.DuePlace(load.latest, FOR_EVER)), FOR_EVER)):
             left = load.limit - len(rows)
             if left:
-                rows += queued_behind(self._connection, _LOADED, queue=load.queue, place=place, until=until, limit=left)
+                rows += queued_behind(
+                    self._connection, _loaded(load.queue), queue=load.queue, place=place, until=until, limit=left
+                )
         after = ops.DuePlace(*rows[-1][:2]) if len(rows) == load.limit else None
         return [Segment(*row[2:]) for row in rows], after
 
@@ -121,10 +149,23 @@ class Queries:
         return self._connection.execute(
             "SELECT m.destination, m.id, count(*), m.expires_at FROM segment AS s"
             " JOIN message AS m ON m.id = s.id - s.number + 1"
-            f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue = ? AND s.due_at > 0"
+            f" WHERE s.state = {SegmentState.QUEUED:d} AND s.queue IN (?, ?) AND s.due_at > 0"
             " GROUP BY m.id ORDER BY m.id LIMIT ?",
-            (load.queue, load.limit),
+            (load.queue, bulk_queue(load.queue), load.limit),
         ).fetchall()
+
+    def _load_scheduled(self, load: LoadScheduled) -> list[Scheduled]:
+        rows = self._connection.execute(
+            "SELECT m.id, (SELECT f.queue FROM segment AS f WHERE f.id = m.id), m.sid, m.channel, m.source,"
+            " m.destination,"
+            " m.alphabet, (SELECT json_group_array(s.text) FROM (SELECT text FROM segment"
+            "   WHERE id BETWEEN m.id AND m.id + m.segments - 1 ORDER BY id) AS s),"
+            " t.send_at, m.expires_at, m.is_limited, m.reference, m.accepted_by"
+            " FROM schedule AS t CROSS JOIN message AS m ON m.id = t.id WHERE t.left_at IS NULL AND t.send_at <= ?"
+            " ORDER BY t.send_at, t.id LIMIT ?",
+            (load.now, load.limit),
+        )
+        return [_scheduled(*row) for row in rows]
 
     # --- events ---------------------------------------------------------------------------------------------
 
@@ -197,8 +238,9 @@ class Queries:
 
     def _outlook(self, asked: Outlook) -> Prospect:
         (waiting,) = self._connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ? LIMIT ?)",
-            (asked.queue, MOST_COUNTED),
+            f"SELECT count(*) FROM (SELECT 1 FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue IN (?, ?)"
+            " LIMIT ?)",
+            (asked.queue, bulk_queue(asked.queue) if asked.is_bulk else asked.queue, MOST_COUNTED),
         ).fetchone()
         if not asked.can_opt_out:
             return Prospect(waiting, False)

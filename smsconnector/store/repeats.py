@@ -21,16 +21,18 @@ class RequestKey(NamedTuple):
 
 @record
 class AcceptOnce:
-    """As ``Accept``; but if ``key`` is known, nothing is written. Result: a ``First``."""
+    """As ``Accept``; but if ``key`` is known, nothing is written. With ``only_again`` nothing is in any case, and the
+    result has no sid if the key is not known. Result: a ``First``."""
 
     accept: "Accept"
     key: RequestKey
+    only_again: bool = False
 
 
 class First(NamedTuple):
     """The message that a key has made."""
 
-    sid: str
+    sid: str | None
     accepted_at: int
     expires_at: int
     digest: str  # of what was asked then

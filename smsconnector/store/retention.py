@@ -73,7 +73,7 @@ class Retention(Outbox, SegmentEvents):
                 )
             self._drop_segment_events(ids)
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
-            for table in ("message", "fall_back_due"):
+            for table in ("message", "fall_back_due", "schedule"):
                 self._run(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", ids)
             if self._first_kept is not None:  # its message may be gone now
                 self._dropped_up_to, self._first_kept = min(self._dropped_up_to, self._first_kept - 1), None

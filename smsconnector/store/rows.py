@@ -35,6 +35,7 @@ class StoreCounts:
     rows: it counts from the start of the process."""
 
     queued: int = 0  # segments that the network has not taken: QUEUED or CLAIMED
+    scheduled: int = 0  # messages that are to be sent later
     parked_receipts: int = 0
     dropped_receipts: int = 0  # since the start: they were parked, and fitted no segment
     waiting_events: int = 0  # neither confirmed nor parked; an event that two sinks are owed counts twice

@@ -41,10 +41,10 @@ _MESSAGE = (
     "m.id, m.sid, m.channel, m.source, m.destination, m.alphabet, m.accepted_at, m.expires_at, m.state, m.code,"
     " m.final_at, m.segments, m.reference, m.accepted_by"
 )
-_SEGMENTS_PLACE = 11  # of m.segments in it
+_ACCEPTED_PLACE, _SEGMENTS_PLACE = 6, 11  # of m.accepted_at and m.segments in it
 _SEGMENT = (
     "s.number, s.text, s.state, s.attempts, s.account, s.smsc_id, s.code, s.sent_at, s.due_at, s.bind, s.sequence,"
-    " s.answered_in, s.told, s.told_at"
+    " s.answered_in, s.told, s.told_at, s.queue"
 )
 _WAITS = (
     "EXISTS (SELECT 1 FROM segment AS s WHERE s.id BETWEEN m.id AND m.id + m.segments - 1"
@@ -55,6 +55,7 @@ _SHOWN = {
     Shown.SENT: f"m.state = {MessageState.ACTIVE:d} AND NOT {_WAITS}",
     Shown.DELIVERED: f"m.state = {MessageState.DELIVERED:d}",
     Shown.FAILED: f"m.state = {MessageState.FAILED:d}",
+    Shown.SCHEDULED: f"m.state = {MessageState.SCHEDULED:d}",
 }
 
 
@@ -76,7 +77,12 @@ class Searches:
                 (first, first + count - 1),
             )
             found = tuple(FoundSegment(*one) for one in segments)
-            yield FoundMessage._make((*row[:_SEGMENTS_PLACE], found, *row[_SEGMENTS_PLACE + 1 :]))
+            later = self._connection.execute(
+                "SELECT send_at, left_at, accepted_at FROM schedule WHERE id = ?", (first,)
+            ).fetchone()
+            send_at, left_at, accepted_at = later or (None, None, row[_ACCEPTED_PLACE])
+            values = (*row[:_SEGMENTS_PLACE], found, *row[_SEGMENTS_PLACE + 1 :], send_at, left_at)
+            yield FoundMessage._make(values)._replace(accepted_at=accepted_at)
 
     # --- those that fit -------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ Each kind of operation is handled for the whole batch at once, in three steps:
 3. *Write* with one statement per table, for all rows (``rows``). A statement per row would take the GIL from the
    reactor's thread each time.
 
-The base classes do this: ``outgoing``, ``idempotency``, ``several_ids``, ``receipts``, ``ends``, ``fall_backs``,
-``incoming``, ``outbox`` and ``retention``.
+The base classes do this: ``outgoing``, ``schedules``, ``idempotency``, ``several_ids``, ``receipts``, ``ends``,
+``fall_backs``, ``incoming``, ``outbox`` and ``retention``.
 
 The store is synchronous and knows nothing of threads; ``writer`` uses it in one thread. If an exception is raised,
 nothing of the batch was written.
@@ -38,6 +38,7 @@ from smsconnector.store.opt_outs import same_subscriber_in
 from smsconnector.store.repeats import AcceptOnce
 from smsconnector.store.retention import Retention
 from smsconnector.store.rows import StoreCounts
+from smsconnector.store.scheduling import Release
 from smsconnector.store.trouble import explain, free_octets, is_damaged
 
 
@@ -84,6 +85,7 @@ class Store(Idempotency, Retention):
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
             self._open_receipts()
             self._open_fall_backs()
+            self._open_schedule()
             self._has_references = bool(self._one("SELECT EXISTS (SELECT 1 FROM message WHERE reference IS NOT NULL)"))
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()
@@ -101,6 +103,7 @@ class Store(Idempotency, Retention):
             falling.AwaitFallBacks: self._await_fall_backs,
             ops.Requeue: self._requeue,
             ops.Accept: self._accept,
+            ops.Schedule: self._schedule,
             AcceptOnce: self._accept_once,
             ops.Claim: self._claim,
             ops.Unclaim: self._unclaim,
@@ -108,6 +111,7 @@ class Store(Idempotency, Retention):
             ops.Record: self._record,
             ops.Receive: self._receive,
             ops.Cancel: self._cancel,
+            Release: self._release,
             ops.Incoming: self._incoming,
             ops.Confirm: self._confirm,
             ops.ParkEvents: self._park_events,
@@ -223,6 +227,7 @@ class Store(Idempotency, Retention):
             free=free_octets(self.path),
             dropped=counts.dropped_receipts,
             unknown_codes=counts.unknown_codes,
+            scheduled=counts.scheduled,
         )
         return [measures] * len(batch)
 

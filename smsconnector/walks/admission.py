@@ -6,7 +6,9 @@ before everything becomes slow.
    still fit into a page of the file when the disk is full.
 2. ``refusal`` says why nothing is accepted: too many segments wait for the network, the disk is nearly full, the
    store cannot write or does not answer, or too many operations wait for it.
-3. What is refused is answered with 503 and Retry-After. Nothing was accepted, and the application tries again.
+3. Bulk texts are refused a little earlier, so that they leave room for interactive ones. What is scheduled does not
+   wait for the network yet, and takes no room.
+4. What is refused is answered with 503 and Retry-After. Nothing was accepted, and the application tries again.
 
 Receipts and texts from the networks are never refused here: an SMSC would only send them again.
 """
@@ -27,6 +29,7 @@ from smsconnector.timers import Repeating
 MEASURE_INTERVAL = 1.0  # seconds
 PROBE_EVERY = 10  # so many times asked, it has to write once, while all is well
 SMALL, LARGE = 0, 262_144  # octets that the store has to write to show that it can
+BULK_PART = 0.9  # of the backlog's limit: bulk texts may fill that much of it, and leave the rest to the others
 STORE_TIMEOUT = 10.0  # seconds without an answer of the store, after which nothing is accepted
 
 
@@ -50,6 +53,10 @@ class Gate:
     def answer(self) -> tuple[str, str]:
         """The same for the client: a word that programs can rely on, and the sentence."""
         return "", ""
+
+    def refuses_bulk(self) -> str:
+        """Why no bulk texts are accepted now, where others are; "" if they are."""
+        return ""
 
     def failed(self, error: StoreError) -> None:
         """The store could not write what was accepted."""
@@ -99,6 +106,12 @@ class Admission(Service, Gate):
             return "unavailable", "The database needs the operator."
         refusal = self.refusal()
         return ("unavailable" if self._store_says else "overloaded") if refusal else "", refusal
+
+    def refuses_bulk(self) -> str:
+        measures, most = self.measures, int(self.limits.backlog * BULK_PART)
+        if measures is None or measures.queued < most:
+            return ""
+        return f"{measures.queued} segments wait for the network, and the limit for bulk texts is {most}."
 
     def _too_full(self) -> str:
         measures, limits = self.measures, self.limits

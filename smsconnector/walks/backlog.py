@@ -26,12 +26,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smsconnector.errors import StoreError
-from smsconnector.messages import Message, Outcome, Segment
+from smsconnector.messages import Message, Outcome, Segment, bulk_queue
 from smsconnector.store import operations as ops
 from smsconnector.store.falling import Move
 from smsconnector.store.reader import IReader
 from smsconnector.store.repeats import AcceptOnce, First, RequestKey
 from smsconnector.store.retrying import RetryingWriter
+from smsconnector.store.scheduling import Release
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.lanes import Waiting
 from smsconnector.wall_clock import WallClock
@@ -43,36 +44,8 @@ BacklogDone = Callable[[T | None, StoreError | None], None]
 Decided = tuple[Outcome, int]  # what became of a submit; with the verdict RETRY, when to try again (ms)
 
 
-class IBacklog(Protocol):
-    """The segments of one queue: those of one channel's route. The module's docstring has the rules."""
-
-    @property
-    def queue(self) -> str:
-        """The name of the queue."""
-        ...
-
-    @property
-    def failing(self) -> bool:
-        """Whether an outcome, or another fact that only memory holds, could not be written and waits to be tried
-        again. Nothing more should be submitted until it is written."""
-        ...
-
-    def accept(self, message: Message, done: BacklogDone[int], fallen_from: int | None = None) -> int:
-        """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
-        whether it has ended already, because its number has opted out. With an error nothing was written.
-        ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
-        has ended before, or was taken, the answer is an error."""
-        ...
-
-    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First]) -> int:
-        """As ``accept``, unless the key is known: then nothing is written. The answer has the message that the key has
-        made. It says whether that was done now, and the message is to be sent."""
-        ...
-
-    def answer_of(self, message: Message) -> ops.Accept:
-        """What writes an answer to an opt-out word, in the commit of the word. Its ids are taken now, so it has to be
-        put to the writer at once. It is sent even though its number has opted out."""
-        ...
+class ILoads(Protocol):
+    """What reads the segments of one class."""
 
     def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
         """Segments that were never tried, with an id above ``after``, in the order of their ids; at most ``limit``.
@@ -82,6 +55,53 @@ class IBacklog(Protocol):
     def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
         """Segments whose next attempt is due now, the longest due first; at most ``limit``. The next call goes on
         behind them. When the end was reached, it begins anew. One call at a time."""
+        ...
+
+
+class IBacklog(ILoads, Protocol):
+    """The segments of one queue: those of one channel's route. Its own loads give the interactive ones. The module's
+    docstring has the rules."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue."""
+        ...
+
+    @property
+    def bulk(self) -> ILoads:
+        """What gives the bulk ones."""
+        ...
+
+    @property
+    def failing(self) -> bool:
+        """Whether an outcome, or another fact that only memory holds, could not be written and waits to be tried
+        again. Nothing more should be submitted until it is written."""
+        ...
+
+    def accept(
+        self,
+        message: Message,
+        done: BacklogDone[int],
+        fallen_from: int | None = None,
+        scheduled: int | None = None,
+    ) -> int:
+        """Write a message. Gives the id of its first segment at once; the others have the ids after it. The answer says
+        whether there is nothing to send now: it has ended already, because its number has opted out, or is to be sent
+        later. With an error nothing was written.
+        ``fallen_from`` is the id of the message as which it was accepted for another channel, which ends here. If that
+        has ended before, or was taken, the answer is an error. ``scheduled`` is the id of the message as which it was
+        scheduled; if that is not there any more, nothing is written, and the answer says so."""
+        ...
+
+    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First], only_again: bool = False) -> int:
+        """As ``accept``, unless the key is known: then nothing is written. The answer has the message that the key has
+        made. It says whether that was done now, and the message is to be sent. ``only_again``: nothing is written in
+        any case, and if the key is not known, the answer has no message."""
+        ...
+
+    def answer_of(self, message: Message) -> ops.Accept:
+        """What writes an answer to an opt-out word, in the commit of the word. Its ids are taken now, so it has to be
+        put to the writer at once. It is sent even though its number has opted out."""
         ...
 
     def load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
@@ -125,6 +145,31 @@ class IBacklog(Protocol):
         ...
 
 
+class StoreLoads:
+    """The segments of one queue in the database, which is that of one class. ``longest_pause``: see
+    ``StoreBacklog``."""
+
+    def __init__(self, queue: str, reader: IReader, wall_clock: WallClock, longest_pause: float) -> None:
+        self.queue, self._reader, self._wall_clock, self._longest_pause = queue, reader, wall_clock, longest_pause
+        self._place = ops.NOTHING_DUE  # behind which the next look for due segments goes on
+
+    def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
+        self._reader.put(ops.LoadSegments(self.queue, after, limit), done)
+
+    def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
+        def loaded(found: tuple[list[Segment], ops.DuePlace | None] | None, error: StoreError | None) -> None:
+            if found is None:
+                done(None, error)
+                return
+            segments, place = found
+            self._place = place or ops.NOTHING_DUE
+            done(segments, None)
+
+        now_ms = self._wall_clock.steady_milliseconds()
+        latest_ms = now_ms + int(self._longest_pause * 1000)
+        self._reader.put(ops.LoadDue(self.queue, now_ms, limit, self._place, latest_ms), loaded)
+
+
 class StoreBacklog:
     """The segments of one queue in the database. ``process`` is the
     number of this process among all that have used the database: claims are made in its name. No pause before another
@@ -143,10 +188,10 @@ class StoreBacklog:
         fall_back_after: float | None = None,
     ) -> None:
         self.queue, self._writer, self._reader = queue, writer, reader
-        self._wall_clock, self._process, self._longest_pause = wall_clock, process, longest_pause
-        self._fall_back_after = fall_back_after
+        self._wall_clock, self._process, self._fall_back_after = wall_clock, process, fall_back_after
+        self._interactive = StoreLoads(queue, reader, wall_clock, longest_pause)
+        self.bulk = StoreLoads(bulk_queue(queue), reader, wall_clock, longest_pause)
         self._retrying = RetryingWriter(clock, writer)
-        self._place = ops.NOTHING_DUE  # behind which the next look for due segments goes on
         self._records = 0  # so many were given to ``record``; each has a number
         self._unwritten: set[int] = set()  # the numbers of those that are not written yet
         self._loads: list[tuple[set[int], Callable[[], None]]] = []  # which of them a load waits for
@@ -155,18 +200,26 @@ class StoreBacklog:
     def failing(self) -> bool:
         return self._retrying.failing
 
-    def accept(self, message: Message, done: BacklogDone[int], fallen_from: int | None = None) -> int:
+    def accept(
+        self,
+        message: Message,
+        done: BacklogDone[int],
+        fallen_from: int | None = None,
+        scheduled: int | None = None,
+    ) -> int:
         accept = self._accept(message)
-        if fallen_from is None:
+        if scheduled is not None:
+            self._writer.put(Release(accept, scheduled, self._wall_clock.milliseconds()), done)
+        elif fallen_from is None:
             self._writer.put(accept, done)
         else:
             move = Move(accept, fallen_from, self._wall_clock.milliseconds())
             self._writer.put(move, partial(_if_written, done))
         return accept.first_id
 
-    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First]) -> int:
+    def accept_once(self, message: Message, key: RequestKey, done: BacklogDone[First], only_again: bool = False) -> int:
         accept = self._accept(message)
-        self._writer.put(AcceptOnce(accept, key), done)
+        self._writer.put(AcceptOnce(accept, key, only_again), done)
         return accept.first_id
 
     def answer_of(self, message: Message) -> ops.Accept:
@@ -177,25 +230,18 @@ class StoreBacklog:
         if self._fall_back_after is not None:
             fall_back_at = self._wall_clock.steady_milliseconds() + int(self._fall_back_after * 1000)
         first_id = self._writer.allocate(len(message.segments))
-        return ops.Accept(message, first_id, self.queue, despite_opt_out, fall_back_at)
+        queue = self.bulk.queue if message.is_bulk else self.queue
+        if message.send_at is not None:
+            return ops.Schedule(message, first_id, queue)
+        return ops.Accept(message, first_id, queue, despite_opt_out, fall_back_at)
 
     # --- loads ----------------------------------------------------------------------------------------------
 
     def load_untried(self, after: int, limit: int, done: BacklogDone[list[Segment]]) -> None:
-        self._reader.put(ops.LoadSegments(self.queue, after, limit), done)
+        self._interactive.load_untried(after, limit, done)
 
     def load_due(self, limit: int, done: BacklogDone[list[Segment]]) -> None:
-        def loaded(found: tuple[list[Segment], ops.DuePlace | None] | None, error: StoreError | None) -> None:
-            if found is None:
-                done(None, error)
-                return
-            segments, place = found
-            self._place = place or ops.NOTHING_DUE
-            done(segments, None)
-
-        now_ms = self._wall_clock.steady_milliseconds()
-        latest_ms = now_ms + int(self._longest_pause * 1000)
-        self._reader.put(ops.LoadDue(self.queue, now_ms, limit, self._place, latest_ms), loaded)
+        self._interactive.load_due(limit, done)
 
     def load_retries(self, limit: int, done: BacklogDone[list[Waiting]]) -> None:
         self._loads.append((set(self._unwritten), partial(self._load_retries, limit, done)))

@@ -46,7 +46,7 @@ class Cancelling:
             done(None, error)
         elif found is None:
             done(Cancelled.UNKNOWN, None)
-        elif found.state in (MessageState.ACTIVE, MessageState.WITHDRAWN):
+        elif found.state in (MessageState.ACTIVE, MessageState.WITHDRAWN, MessageState.SCHEDULED):
             self._hold(found, done)
         else:
             done(Cancelled.TOO_LATE, None)
@@ -62,6 +62,9 @@ class Cancelling:
         def written(is_ended: bool | None, error: StoreError | None) -> None:
             if outlet is not None:
                 outlet.release([message.id] if is_ended else ())
+            if message.state == MessageState.SCHEDULED and error is None and not is_ended:
+                self.cancel(message.sid, done)  # it has become due meanwhile, and is another message now
+                return
             what = Cancelled.DONE if is_ended else Cancelled.TOO_LATE
             done(what if error is None else None, error)
 

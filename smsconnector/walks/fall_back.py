@@ -144,6 +144,7 @@ class FallBack(Service):
             accepted_at=one.accepted_at,
             expires_at=one.expires_at,
             is_limited=bool(one.is_limited),
+            is_bulk=one.is_bulk,
         )
         return one, message, submitter
 

@@ -18,16 +18,25 @@ class Forecast(NamedTuple):
 
 
 def forecast(
-    preview: Preview, prospect: Prospect | None, *, under_way: int, segments: int, is_running: bool
+    preview: Preview,
+    prospect: Prospect | None,
+    *,
+    under_way: int,
+    segments: int,
+    is_running: bool,
+    is_scheduled: bool = False,
 ) -> Forecast:
     """``under_way``: of what waits by the store's count, so many were submitted, and have no outcome yet. Without a
-    ``prospect`` the store could not be asked. ``is_running``: whether the queue is served."""
+    ``prospect`` the store could not be asked. ``is_running``: whether the queue is served.
+    ``is_scheduled``: it is to be sent later, and nobody knows what waits then."""
     if not is_running:
         return Forecast(None, "This queue is not served now: the connector is starting or stopping.")
     if prospect is None:
         return Forecast(None, preview.obstacle or "What waits can't be counted now: the store can't be read.")
     if prospect.opted_out:
         return Forecast(None, "Whoever has this number wants no texts: it would not be sent.")
+    if is_scheduled:
+        return Forecast(None, "It is scheduled: what waits before it then is not known now.")
     if preview.obstacle:
         return Forecast(None, preview.obstacle)
     return _by_rate(preview.rate, prospect.waiting, under_way, segments)

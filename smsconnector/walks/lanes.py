@@ -1,7 +1,7 @@
 """The order of the messages to one number: each number has a lane, and one message at a time holds it.
 
 1. ``enter``: a segment asks to be sent. It may be sent if nobody holds the lane, or its own message does. Otherwise it
-   waits in the lane, behind those that came before.
+   waits in the lane, behind those that came before; but an interactive one waits before the bulk ones.
 2. ``leave``: a segment has its outcome. When all segments of the message that were sent have theirs, the next message
    that waits holds the lane. Its segments are handed back, and each has to enter before it is sent.
 3. With strict order a segment that will be tried again leaves with ``to_retry``. Then its message keeps the lane: until
@@ -71,8 +71,12 @@ class Lanes:
             return True
         if lane.waiting is None:
             lane.waiting = deque()
-        lane.waiting.append(segment)
         self.waiting += 1
+        if segment.is_bulk or not lane.waiting or not lane.waiting[-1].is_bulk:
+            lane.waiting.append(segment)
+        else:
+            place = next(at for at, one in enumerate(lane.waiting) if one.is_bulk)
+            lane.waiting.insert(place, segment)
         return False
 
     def leave(self, segment: Segment, to_retry: bool = False) -> Iterable[Segment]:

@@ -76,6 +76,7 @@ class Outlet:
     fall_back: FallBackTo = NOWHERE
     codes: Codes = ANY  # how the codes of its network are read
     can_opt_out: bool = False  # whether its customers can opt out by a word
+    is_bulk: bool = False  # the class of texts that do not say theirs
     may_repeat: bool = True  # the policy is ``resend``: on disk, what is with the channel is queued
 
     def submitter(self, destination: str) -> Submitter | None:
@@ -182,6 +183,7 @@ def make_outlet(
         source=dice,
         longest_pause=max(section.longest_pause(), CROWDED_DELAY),
         fall_back_after=fall_back.after if fall_back.channel else None,
+        interactive_share=section.interactive_share,
     )
     submitters: dict[str, Submitter] = {}
 
@@ -195,4 +197,5 @@ def make_outlet(
 
     codes, can_opt_out = section.codes_of(name), section.opt_out is not None
     channel = make_channel(listener_of)
-    return Outlet(channel, submitters, section.lifetime, fall_back, codes, can_opt_out, may_repeat)
+    is_bulk = section.priority == "bulk"
+    return Outlet(channel, submitters, section.lifetime, fall_back, codes, can_opt_out, is_bulk, may_repeat)

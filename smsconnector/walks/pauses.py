@@ -4,8 +4,8 @@
    again is its own, and nobody else waits for it.
 2. The pause doubles each time that the segment is throttled in a row, from ``FIRST_PAUSE`` to ``LONGEST_PAUSE``, and
    is spread by a quarter to both sides, so that segments which were throttled together do not come back together.
-3. ``end``: the pauses that are over end. ``next`` gives their segments, the lowest id first, which is the order of
-   acceptance; ``put_back`` is for those that found no room.
+3. ``end``: the pauses that are over end. ``next`` gives their segments: interactive ones before bulk ones, and the
+   lowest id first, which is the order of acceptance. ``put_back`` is for those that found no room.
 
 No I/O and no clock: the time comes with the call, in seconds that only rise. Who has segments here owns them.
 """
@@ -32,7 +32,7 @@ class Pauses:
     def __init__(self, source: random.Random) -> None:
         self._source = source
         self._paused: list[tuple[float, int, Segment]] = []  # a heap: when the pause ends, id, segment
-        self._over: list[tuple[int, Segment]] = []  # a heap: id, segment
+        self._over: list[tuple[bool, int, Segment]] = []  # a heap: whether it is bulk, id, segment
 
     @property
     def paused(self) -> int:
@@ -43,6 +43,11 @@ class Pauses:
     def over(self) -> int:
         """How many segments may be sent again now."""
         return len(self._over)
+
+    @property
+    def only_bulk_is_over(self) -> bool:
+        """Whether some may be sent again now, and none of them is interactive."""
+        return bool(self._over) and self._over[0][0]
 
     @property
     def first_end(self) -> float | None:
@@ -58,27 +63,27 @@ class Pauses:
         """The pauses that are over, or nearly, end."""
         while self._paused and self._paused[0][0] <= now + TOGETHER:
             _, segment_id, segment = heappop(self._paused)
-            heappush(self._over, (segment_id, segment))
+            heappush(self._over, (segment.is_bulk, segment_id, segment))
 
     def next(self) -> Segment:
         """The first of those that may be sent again; IndexError if there is none."""
-        return heappop(self._over)[1]
+        return heappop(self._over)[2]
 
     def put_back(self, segments: Iterable[Segment]) -> None:
         """These could not be sent: they keep their turn, without another pause."""
         for segment in segments:
-            heappush(self._over, (segment.id, segment))
+            heappush(self._over, (segment.is_bulk, segment.id, segment))
 
     def waiting(self) -> list[Segment]:
         """Those whose pause is over, in no order."""
-        return [segment for _, segment in self._over]
+        return [segment for _, _, segment in self._over]
 
     def take_out(self, segments: Iterable[Segment]) -> None:
         """These of ``waiting`` are the caller's again."""
         ids = {one.id for one in segments}
-        self._over = [entry for entry in self._over if entry[0] not in ids]
+        self._over = [entry for entry in self._over if entry[1] not in ids]
         heapify(self._over)
 
     def segments(self) -> list[Segment]:
         """All of them."""
-        return [segment for _, segment in self._over] + [segment for _, _, segment in self._paused]
+        return self.waiting() + [segment for _, _, segment in self._paused]

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from smsconnector.errors import StoreError
 from smsconnector.messages import Message, Segment, segments_of
-from smsconnector.walks.backlog import IBacklog
+from smsconnector.walks.backlog import IBacklog, ILoads
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
 
@@ -37,7 +37,7 @@ class ReadySegments:
     the ids that a load must not bring again: of what is due or was given to the channel, until its outcome is written.
 
     ``changed`` is called when a load was answered or a postponement is written; ``failed`` if never-tried segments
-    could not be loaded."""
+    could not be loaded. ``loads`` reads them, if it is not the backlog itself. ``most_in_lanes``: as LANES."""
 
     def __init__(
         self,
@@ -46,8 +46,11 @@ class ReadySegments:
         obsolete: Obsolete,
         changed: Callable[[], None],
         failed: Callable[[], None],
+        loads: ILoads | None = None,
+        most_in_lanes: int | None = None,
     ) -> None:
         self._backlog, self._lanes, self._obsolete = backlog, lanes, obsolete
+        self._loads, self._most_in_lanes = loads or backlog, most_in_lanes
         self._changed, self._failed = changed, failed
         self.in_line: deque[Segment] = deque()
         self.due: deque[Segment] = deque()
@@ -84,6 +87,9 @@ class ReadySegments:
         """Whether so much waits in lanes that little room is left for other numbers."""
         return self._lanes.waiting > LANES // 2
 
+    def _are_lanes_full(self) -> bool:
+        return self._lanes.waiting > (LANES if self._most_in_lanes is None else self._most_in_lanes)
+
     # --- from the door --------------------------------------------------------------------------------------
 
     def accepted(self, first_id: int, message: Message) -> bool:
@@ -96,7 +102,7 @@ class ReadySegments:
             return False
         if first_id <= self._read_up_to:
             return False
-        if len(self.in_line) + count > MEMORY or self._lanes.waiting > LANES:
+        if len(self.in_line) + count > MEMORY or self._are_lanes_full():
             self._behind = True
             return False
         self._read_up_to = first_id + count - 1
@@ -107,9 +113,9 @@ class ReadySegments:
 
     def load(self) -> None:
         """Read the next chunk of never-tried segments, if memory is behind and has room for it."""
-        if self._behind and self._left is None and len(self.in_line) <= CHUNK and self._lanes.waiting <= LANES:
+        if self._behind and self._left is None and len(self.in_line) <= CHUNK and not self._are_lanes_full():
             self._left = set()
-            self._backlog.load_untried(self._read_up_to, CHUNK, self._loaded_untried)
+            self._loads.load_untried(self._read_up_to, CHUNK, self._loaded_untried)
 
     def _loaded_untried(self, segments: list[Segment] | None, _error: StoreError | None) -> None:
         """What was kept aside is newer than all of a chunk that is not full, or part of it: ids rise. Behind a full
@@ -132,7 +138,7 @@ class ReadySegments:
         """Read the next chunk of what is due, if memory has room for it."""
         if self._left_due is None and len(self.due) <= CHUNK:
             self._left_due = set()
-            self._backlog.load_due(CHUNK, self._loaded_due)
+            self._loads.load_due(CHUNK, self._loaded_due)
 
     def _loaded_due(self, segments: list[Segment] | None, _error: StoreError | None) -> None:
         """Some of it may be in memory already. What is due without an attempt has been postponed, and the number of its

@@ -11,11 +11,13 @@
 """
 
 import random
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from smsconnector.lifecycle import CODE_EXPIRED, CODE_UNKNOWN
 from smsconnector.messages import Outcome, Verdict
 from smsconnector.walks.backlog import FOR_EVER, Decided
+from smsconnector.walks.priorities import USUAL_SHARE
 
 DOUBLINGS = 60  # at most; more would leave the range of floats, and are longer than any lifetime
 
@@ -35,6 +37,7 @@ class RetryPolicy:
     source: random.Random = field(default_factory=random.Random)
     longest_pause: float = FOR_EVER  # whatever asked for it
     fall_back_after: float | None = None  # from the acceptance on, to another channel; None: never
+    interactive_share: float = USUAL_SHARE  # of all places, while both classes wait (``priorities``)
 
     def delay(self, attempts: int) -> float:
         """Seconds until the next attempt, after so many before this one."""
@@ -46,6 +49,16 @@ class RetryPolicy:
 
     def _spread(self, seconds: float) -> float:
         return seconds * (0.5 + self.source.random() / 2)
+
+    def decided(self, outcome: Outcome, taken: Collection[int], now_ms: Callable[[], int]) -> Decided:
+        """What is recorded for any outcome: a verdict, and when to try again (ms). ``taken``: the ids of segments that
+        the network is known to have taken."""
+        if outcome.segment.id in taken:
+            no_step = Verdict.RETRY  # for a segment that is on disk as taken
+            return outcome.decided(no_step, outcome.code), now_ms()
+        if outcome.verdict in (Verdict.RETRY, Verdict.UNKNOWN):
+            return self.decide(outcome, now_ms())
+        return outcome, 0
 
     def decide(self, outcome: Outcome, now_ms: int) -> Decided:
         """What is recorded for a refusal for now or an unknown outcome: RETRY and the time of another attempt, or the

@@ -6,6 +6,7 @@ submitter moves the segments from one to the next.
 1. ``accept`` gives the message to the backlog (``backlog``), which writes it. ``done`` is called after the commit: only
    then may anybody say 200.
 2. Segments that wait to be sent are in memory (``ready``): just accepted, or read back from the backlog in chunks.
+   Interactive texts go before bulk ones, up to their share (``priorities``).
 3. When the channel has room it gets the next segments. Each number has a lane (``lanes``): while segments of one
    message to it are under way, later messages to it wait, so that neither a throttle nor a second bind can change
    their order. Under the policy `hold` a segment is marked on disk before it is sent, and while it waits
@@ -44,7 +45,7 @@ from smsconnector.walks.claims import Claims
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
 from smsconnector.walks.pauses import Pauses
-from smsconnector.walks.ready import ReadySegments
+from smsconnector.walks.priorities import ReadyByClass
 from smsconnector.walks.retry_policy import RetryPolicy
 from smsconnector.walks.strict_order import StrictOrder
 from smsconnector.walks.throttled import ThrottledSegments
@@ -56,6 +57,7 @@ AcceptDone = Callable[[StoreError | None], None]
 
 DUE_INTERVAL = 0.5  # seconds between looks for segments whose next attempt is due
 MOST_PAUSED = 20_000  # throttled segments in memory; more, and no new message is begun
+MOST_PAUSED_OF_BULK = MOST_PAUSED * 9 // 10  # the same for bulk texts
 CROWDED_DELAY = 10.0  # seconds: how long a due segment goes back to the disk if very many wait in its lane
 OFFERS = 50  # how often in one turn room that some did not find on the bind of their number is offered to others
 PASSED_OVER = 500  # throttled segments that are passed over in one turn for want of room on the bind of their number
@@ -70,7 +72,8 @@ class Submitter(Service):
         self._clock, self._wall_clock, self.backlog, self.route = clock, wall_clock, backlog, channel
         self._policy, self.queue = policy, backlog.queue
         self._lanes, self._obsolete, self._pauses = Lanes(), Obsolete(), Pauses(policy.source)
-        self._ready = ReadySegments(backlog, self._lanes, self._obsolete, self.pump, self._again_later)
+        known = (backlog, self._lanes, self._obsolete, self.pump, self._again_later)
+        self._ready = ReadyByClass(*known, policy.interactive_share)
         self._strict = StrictOrder(clock, backlog, self._lanes, self._freed) if policy.strict_order else None
         self.claims = Claims(backlog, self._claimed, self._again_later)
         self._throttled = ThrottledSegments(
@@ -123,15 +126,17 @@ class Submitter(Service):
 
     # --- 1 and 2: from the door, and from disk --------------------------------------------------------------
 
-    def accept(self, message: Message, done: AcceptDone, fallen_from: int | None = None) -> None:
+    def accept(
+        self, message: Message, done: AcceptDone, fallen_from: int | None = None, scheduled: int | None = None
+    ) -> None:
         """Write it; ``done(None)`` after the commit, ``done(error)`` if nothing was written. See ``IBacklog``."""
 
-        def written(is_ended: int | None, error: StoreError | None) -> None:
-            if error is None and not is_ended:
+        def written(is_not_sent: int | None, error: StoreError | None) -> None:
+            if error is None and not is_not_sent:
                 self.accepted(first_id, message)
             done(error)
 
-        first_id = self.backlog.accept(message, written, fallen_from)
+        first_id = self.backlog.accept(message, written, fallen_from, scheduled)
 
     def accepted(self, first_id: int, message: Message) -> None:
         """It is on disk."""
@@ -162,22 +167,27 @@ class Submitter(Service):
         room = self._room() if self._ready or self._pauses.over else 0
         if room > 0 and self._pauses.over:
             self._throttled_first = not self._throttled_first
-            self._send_throttled((room + self._throttled_first) // 2 if self._ready else room)
+            are_bulk = self._pauses.only_bulk_is_over
+            self._send_throttled(self._ready.for_throttled(room, are_bulk, self._throttled_first))
             room = self._room()
         offers = OFFERS
         while room > 0 and offers and self._ready:
             self._send_ready(room)
             room, offers = self._room(), offers - 1
         if room > 0 and self._pauses.over:
-            was_empty = not self._ready.in_line
+            was_empty = not self._ready.any_in_line
             self._send_throttled(room)
-            if was_empty and self._ready.in_line:  # lanes that have become free meanwhile
+            if was_empty and self._ready.any_in_line:  # lanes that have become free meanwhile
                 self._pump_call = self._clock.callLater(0, self.pump)
         if not self._ready.holds_segments:  # what is obsolete matters only while memory holds some
             self._obsolete.forget(but_taken=self._recording_late > 0)
         self._ready.load()
 
     room = pump  # the channel says that it can take more
+
+    @property
+    def is_urgent(self) -> bool:
+        return bool(self._ready.interactive)
 
     def _room(self) -> int:
         """What the channel can take, less what is or will be claimed, and what it gave back and is not on disk."""
@@ -187,7 +197,8 @@ class Submitter(Service):
     def _send_ready(self, room: int) -> None:
         """Send up to ``room`` of those that are due or in line."""
         may_begin = self._pauses.paused < MOST_PAUSED and not (self._strict is not None and self._strict.is_full)
-        segments, crowd = self._ready.take(room, self._now_ms(), may_begin)
+        may_begin_bulk = self._pauses.paused < MOST_PAUSED_OF_BULK
+        segments, crowd = self._ready.take(room, self._now_ms(), may_begin, may_begin_bulk)
         if crowd:
             self._ready.postpone(crowd, CROWDED_DELAY)
         if self._policy.resend:
@@ -289,21 +300,12 @@ class Submitter(Service):
 
     def outcomes(self, outcomes: list[Outcome]) -> None:
         """What became of submits, from the channel."""
-        decided = [self._decide(outcome) for outcome in outcomes]
         strict, taken = self._strict is not None, self._obsolete.taken
+        decided = [self._policy.decided(outcome, taken, self._now_ms) for outcome in outcomes]
         for outcome, _ in decided:
             segment = outcome.segment
             self._leave_lane(segment, strict and outcome.verdict is Verdict.RETRY and segment.id not in taken)
         self._record(decided)
-
-    def _decide(self, outcome: Outcome) -> Decided:
-        """Turn what the policy decides into a verdict that is written, and when to try again (ms)."""
-        if outcome.segment.id in self._obsolete.taken:
-            no_step = Verdict.RETRY  # for a segment that is on disk as taken
-            return outcome.decided(no_step, outcome.code), self._now_ms()
-        if outcome.verdict in (Verdict.RETRY, Verdict.UNKNOWN):
-            return self._policy.decide(outcome, self._now_ms())
-        return outcome, 0
 
     def _record(self, decided: list[Decided]) -> None:
         self._recording += len(decided)

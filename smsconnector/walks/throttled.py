@@ -18,7 +18,8 @@ from smsconnector.messages import Segment
 from smsconnector.walks.claims import Claims
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.pauses import Pauses, pause_after
-from smsconnector.walks.ready import THROTTLES_OF_POSTPONED, ReadySegments
+from smsconnector.walks.priorities import ReadyByClass
+from smsconnector.walks.ready import THROTTLES_OF_POSTPONED
 
 MANY_PAUSED = 2_000  # throttled segments in memory; more, and those with a long pause go back to the disk
 LONG_PAUSE = 1.0  # seconds: a pause above it begins some two seconds after the first throttle
@@ -31,7 +32,7 @@ class ThrottledSegments:
     def __init__(
         self,
         clock: IReactorTime,
-        ready: ReadySegments,
+        ready: ReadyByClass,
         lanes: Lanes,
         pauses: Pauses,
         postponement: Callable[[], float] | None,

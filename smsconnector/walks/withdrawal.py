@@ -16,7 +16,7 @@ from smsconnector.walks.backlog import IBacklog
 from smsconnector.walks.lanes import Lanes
 from smsconnector.walks.obsolete import Obsolete
 from smsconnector.walks.pauses import Pauses
-from smsconnector.walks.ready import ReadySegments
+from smsconnector.walks.priorities import ReadyByClass
 from smsconnector.walks.strict_order import StrictOrder
 
 MANY = 5_000  # messages that have moved, after which it is looked which of them memory still has
@@ -29,7 +29,7 @@ class Withdrawals:
 
     def __init__(
         self,
-        ready: ReadySegments,
+        ready: ReadyByClass,
         lanes: Lanes,
         pauses: Pauses,
         obsolete: Obsolete,
@@ -72,4 +72,4 @@ class Withdrawals:
 
     def _waiting(self) -> Iterable[Segment]:
         """What memory holds and nobody has sent."""
-        return chain(self._ready.in_line, self._ready.due, self._pauses.segments(), self._lanes.segments())
+        return chain(self._ready.waiting(), self._pauses.segments(), self._lanes.segments())

@@ -73,6 +73,8 @@ class Bench:
     """A channel that is started, and its listener. ``make`` makes it. ``is_patient``: what is given back is submitted
     again as soon as there is room, as a submitter does."""
 
+    is_urgent = False
+
     def __init__(self, make: Callable[[Surroundings], ProviderChannel], is_patient: bool = False) -> None:
         self.told: list[Outcome] = []
         self.back: list[Segment] = []

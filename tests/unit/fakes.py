@@ -194,6 +194,8 @@ class FakeChannel(Service):
 class AgainMixin:
     """The submitter's part for segments that the network or the channel did not take: kept, and sent again first."""
 
+    is_urgent = False
+
     def __init__(self) -> None:
         self.again: list[Segment] = []
 

@@ -26,6 +26,8 @@ from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.wall_clock import WallClock
 
+ROUND = 5  # turns, in one of which no route goes before others
+
 
 class UnderWay(dict[str, list[Any]]):
     """For each number [the bind, how many of its segments are under way there]. ``elsewhere``: the numbers whose bind
@@ -144,9 +146,12 @@ class Route:
         self._on.answered(segment.destination)
         self.listener.throttled((segment,))
 
-    def offer_room(self) -> None:
-        if self.capacity():
+    def offer_room(self) -> bool:
+        """Whether it has used some."""
+        room = self.capacity()
+        if room:
             self.listener.room()
+        return room > 0 and self.capacity() < room
 
 
 class SMPPChannel(MultiService):
@@ -169,6 +174,8 @@ class SMPPChannel(MultiService):
         self.binds: list[Bind] = []
         self.routes: dict[str, Route] = {}
         self._named: dict[str, list[Bind]] = {}  # by the names of the configuration
+        self._in_turn: list[Route] = []  # the one that has waited for the longest time first
+        self._turn = 0
 
     def startService(self) -> None:
         """Start what does not run yet."""
@@ -212,6 +219,7 @@ class SMPPChannel(MultiService):
         for prefix in dict.fromkeys(bind.settings.to or ("",)):
             if prefix not in self.routes:
                 self.routes[prefix] = Route(prefix, self._listener_of)
+                self._in_turn.append(self.routes[prefix])
             self.routes[prefix].add(bind)
 
     def parts(self) -> list[Part]:
@@ -223,9 +231,18 @@ class SMPPChannel(MultiService):
         return self.routes[prefix].preview(segments)
 
     def offer_room(self) -> None:
-        """Something changed at a bind: every route may have room now."""
-        for route in self.routes.values():
-            route.offer_room()
+        """Something changed at a bind: every route may have room now. Several may have it on the same bind, so they
+        take turns, and those with interactive texts go first, but for one turn in ROUND."""
+        if len(self._in_turn) == 1:
+            self._in_turn[0].offer_room()
+            return
+        routes = self._in_turn
+        if self._turn % ROUND:
+            routes = sorted(routes, key=lambda route: not route.listener.is_urgent)
+        went = [route for route in routes if route.offer_room()]
+        if went:  # those come last the next time
+            self._turn += 1
+            self._in_turn = [route for route in self._in_turn if route not in went] + went
 
     def received(self, items: list[Receipt | IncomingSegment], done: ReceivedDone) -> None:
         self._receiver.received(items, done)

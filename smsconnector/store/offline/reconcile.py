@@ -56,7 +56,7 @@ _IS_OWED = f"""EXISTS (
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
     WHERE (?4 IS NULL OR k.name IN (SELECT value FROM json_each(?4)))
     AND (p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL)))"""
-_UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d})"
+_UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d}, {MessageState.SCHEDULED:d})"
 _FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"
 _SLICE = "m.id > ?2 AND m.id <= ?3 AND m.accepted_at >= ?1"
 _LINES = f"""

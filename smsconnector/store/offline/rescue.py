@@ -35,26 +35,14 @@ from smsconnector.store.offline.new_file import new_file
 from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
 
-TABLES = (
-    "message",
-    "segment",
-    "outbox",
-    "parked_receipt",
-    "incoming_segment",
-    "presumed_end",
-    "account_telling_parts",
-    "sink",
-    "confirmation",
-    "parked_event",
-    "served_queue",
-    "opt_out",
-    "provider_id",
-    "idempotency_key",
-)  # what waits for its time to fall back is found anew by the next start
-_UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN)
+_OF_TEXTS = ("message", "segment", "outbox", "parked_receipt", "incoming_segment", "presumed_end", "schedule")
+_OF_SINKS = ("sink", "confirmation", "parked_event")
+_OTHERS = ("account_telling_parts", "served_queue", "opt_out", "provider_id", "idempotency_key")
+TABLES = (*_OF_TEXTS, *_OF_SINKS, *_OTHERS)  # what waits for its time to fall back is found anew by the next start
+_UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN, MessageState.SCHEDULED)
 _RANGES = {  # the values that a column may have, where its type does not say enough
     "message": {"segments": range(1, 256), "state": range(len(MessageState))},
-    "segment": {"number": range(1, 256), "state": range(5)},
+    "segment": {"number": range(1, 256), "state": range(len(SegmentState))},
     # These two look alike, but for their numbers: an id of an event is less than every time since 2001 in ms.
     "sink": {"id": range(1, SINKS), "settled_up_to": range(10**12)},
     "provider_id": {"awaited": range(2), "told": range(4)},
@@ -414,12 +402,19 @@ class _Repair(Outbox):
         active = [(now, message_id) for message_id, _, _, state in incomplete if state in _UNDER_WAY]
         self._connection.executemany(
             f"UPDATE segment SET state = {SegmentState.FAILED:d} WHERE id BETWEEN ?2 AND ?2 + 254"
-            f" AND id - number + 1 = ?2 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d}) AND ?1",
+            f" AND id - number + 1 = ?2 AND state IN ({SegmentState.QUEUED:d}, {SegmentState.CLAIMED:d},"
+            f" {SegmentState.SCHEDULED:d}) AND ?1",
             active,
         )
         self._connection.executemany(
             f"UPDATE message SET state = {MessageState.FAILED:d}, code = '{CODE_UNKNOWN}', final_at = ? WHERE id = ?",
             active,
+        )
+        is_scheduled = f"SELECT id FROM message WHERE state = {MessageState.SCHEDULED:d}"
+        self._connection.execute(f"DELETE FROM schedule WHERE left_at IS NULL AND id NOT IN ({is_scheduled})")
+        self._connection.execute(  # whose time is lost: it ends as EXPIRED, and is not sent too early
+            "INSERT OR IGNORE INTO schedule (id, send_at, accepted_at) SELECT id, expires_at, accepted_at FROM message"
+            f" WHERE state = {MessageState.SCHEDULED:d}"
         )
         return len(incomplete), len(active)
 

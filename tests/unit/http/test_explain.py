@@ -66,6 +66,8 @@ class ExplainCase(DoorCase):
                     "From": "ACME",
                     "channel": "smpp",
                     "Route": "",
+                    "Priority": "interactive",
+                    "SendAt": None,
                     "Body": "hi",
                     "Alphabet": "gsm7",
                     "Encoding": "GSM 03.38 default alphabet (GSM-7)",

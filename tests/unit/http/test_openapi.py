@@ -76,7 +76,7 @@ class OpenAPICase(DoorCase):
     def test_words(self) -> None:
         """The states, the events of a timeline, and the actions."""
         schemas = self.document["components"]["schemas"]
-        states = {*resources._PLACES.values(), *resources._FURTHEST, "failed", "cancelled", "falling_back"}
+        states = {*resources._PLACES.values(), *resources._FURTHEST, "failed", "cancelled", "falling_back", "scheduled"}
         self.assertEqual(set(schemas["State"]["enum"]), states)
         events = schemas["Timeline"]["properties"]["Timeline"]["items"]["properties"]["Event"]["enum"]
         self.assertEqual(tuple(events), resources._ORDER)

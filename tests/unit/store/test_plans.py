@@ -45,6 +45,7 @@ from smsconnector.store.offline.reconcile import known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
 from smsconnector.store.repeats import AcceptOnce, RequestKey
+from smsconnector.store.scheduling import LoadScheduled, Release
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
 from tests.unit.store.test_costs import LONG_AGO, Crowd
@@ -64,6 +65,7 @@ GROWING = (
     "provider_id",
     "segment_event",
     "idempotency_key",
+    "schedule",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -72,6 +74,7 @@ RESCUE = "rescue reads and writes whole files"
 ALLOWED = {
     ("SELECT count(*) FROM segment WHERE state =", "segment"): f"{AT_START}; in an index of what waits only",
     ("SELECT count(*) FROM parked_receipt", "parked_receipt"): AT_START,
+    ("SELECT count(*) FROM schedule WHERE left_at", "schedule"): f"{AT_START}; in an index of what is not due only",
     ("SELECT count(*) FROM message WHERE state = 0", "message"): f"{AT_START}; in an index of what is under way only",
     ("SELECT count(*) FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; few are parked",
     (
@@ -232,6 +235,7 @@ class PlanCase(SynchronousTestCase):
         for now in (NOW, NOW + 1):
             key = RequestKey("", "again", "d", now, now + 1)
             crowd.one(AcceptOnce(ops.Accept(message(f"SMagain{now}"), 100_001 + now - NOW, "smpp"), key))
+        self.later(crowd)
         self.fall_backs(crowd)
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
@@ -255,6 +259,17 @@ class PlanCase(SynchronousTestCase):
         self.assertIsNotNone(crowd.one(FindTimeline("SMback0")))
         crowd.one(ops.Accept(replace(message("SMnamed"), reference="order 5"), 90_000, "smpp"))
         self.assertTrue(crowd.one(ops.Cancel(90_000, NOW)))
+
+    def later(self, crowd: Crowd) -> None:
+        """Messages that are to be sent later: due, taken back, and accepted under a key."""
+        for place, sid in enumerate(("SMlater", "SMback")):
+            crowd.one(ops.Schedule(replace(message(sid), send_at=NOW + place), 100_030 + place, "smpp"))
+        key = RequestKey("", "later", "d", NOW, NOW + 1)
+        crowd.one(AcceptOnce(ops.Schedule(replace(message("SMkey"), send_at=NOW), 100_032, "smpp"), key))
+        self.assertEqual([one.id for one in crowd.one(LoadScheduled(NOW))], [100_030, 100_032])
+        self.assertTrue(crowd.one(ops.Cancel(100_031, NOW)))
+        crowd.one(Release(ops.Accept(message("SMlater"), 100_040, "smpp"), 100_030, NOW))
+        crowd.one(Search(state=Shown.SCHEDULED))
 
     def fall_backs(self, crowd: Crowd) -> None:
         """Messages that go on over another channel, and one that can't."""

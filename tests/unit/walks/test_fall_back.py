@@ -1,6 +1,7 @@
 """Messages that go on over another channel: two channels, each with its submitter, a real store, and a clock."""
 
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from smsconnector.sms.segmentation import Split
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import LOOK_AGAIN
 from smsconnector.store.falling import Falling, Found
+from smsconnector.store.scheduling import LoadScheduled
 from smsconnector.store.store import Store
 from smsconnector.store.writer import Written
 from smsconnector.walks import fall_back as falling
@@ -145,6 +147,24 @@ class WalkCase(FallBackCase):
         for one in self.cloud_channel.submitted:
             self.answer(one, Verdict.DONE, channel="cloud")
         self.assertEqual(set(self.reports()), set(sids))
+
+    def test_what_was_asked_is_kept(self) -> None:
+        """A bulk text is one on the other channel too, and one that was scheduled still says so; Reference and the name
+        of the key go along."""
+        self.smpp_channel.window, self.cloud_channel.window = 0, 50
+        now_ms = int(self.now() * 1000)
+        bulk = replace(message("SM1", at=now_ms), is_bulk=True, reference="order 1", accepted_by="desk")
+        self.smpp.submitters[""].accept(bulk, self.accepted)
+        later = replace(message("SM2", to="923007654321", at=now_ms), send_at=now_ms, expires_at=now_ms + 3_600_000)
+        self.smpp.submitters[""].accept(later, self.accepted)
+        run_what_is_due(self.clock)
+        (due,) = ask(self.writer.store, [LoadScheduled(now_ms)])[0]
+        self.smpp.submitters[""].accept(replace(due.message, accepted_at=now_ms), self.accepted, scheduled=due.id)
+        self.advance(AFTER + 2)
+        sent = sorted((one.sid, one.is_bulk) for one in self.cloud_channel.submitted)
+        self.assertEqual(sent, [("SM1", True), ("SM2", False)])
+        (found,) = ask(self.writer.store, [ops.Find("SM2")])
+        self.assertEqual((found.channel, found.send_at), ("cloud", now_ms))
 
     def test_under_way(self) -> None:
         """What its channel is just sending stays there, whatever becomes of it; then it is looked at again."""
@@ -362,8 +382,8 @@ class WalkCase(FallBackCase):
         self.accept("SM4")
         self.kill()
         submitter = self.smpp.submitters[""]
-        submitter._ready._behind, submitter._ready._read_up_to = True, 0
-        submitter._ready.in_line.clear()
+        submitter._ready.interactive._behind, submitter._ready.interactive._read_up_to = True, 0
+        submitter._ready.interactive.in_line.clear()
         submitter._ready.load()
         self.smpp.hold([(4, 1)])
         self.smpp.release([4])

@@ -142,7 +142,7 @@ class UntriedCase(LateCase):
         self.kill()
         self.accept(*[f"SM{number}" for number in range(1, 11)])
         self.settle()
-        self.assertLessEqual(len(self.submitter._ready._aside), 4)
+        self.assertLessEqual(len(self.submitter._ready.interactive._aside), 4)
         self.let_go()
         self.assertEqual(self.ids(), list(range(1, 11)))
 
@@ -159,7 +159,7 @@ class UntriedCase(LateCase):
         self.accept("SM2", "SM3", "SM4")
         self.settle()
         self.let_go()
-        self.assertEqual(len(self.submitter._ready.in_line), 3)
+        self.assertEqual(len(self.submitter._ready.interactive.in_line), 3)
         self.channel.window = 1
         self.submitter.room()
         self.settle()
@@ -173,7 +173,7 @@ class UntriedCase(LateCase):
         self.accept("SM1", "SM2")
         self.settle()
         self.let_go(StoreUnavailable("the disk is gone"))
-        self.assertEqual((self.ids(), self.submitter._ready._aside), ([], []))
+        self.assertEqual((self.ids(), self.submitter._ready.interactive._aside), ([], []))
         self.advance(2)
         self.assertEqual(self.ids(), [1, 2])
 

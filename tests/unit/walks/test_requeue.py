@@ -92,6 +92,18 @@ class RequeueCase(SynchronousTestCase):
         self.start_with("", "4670")
         self.assertEqual((self.waiting("smpp"), self.waiting("smpp/4670")), (["923001234567"], ["4670123456"]))
 
+    def test_class_is_kept(self) -> None:
+        """Bulk texts go to the bulk queue of the new route. A queue of theirs is no reason to look at all of them."""
+        self.start_with("")
+        self.accept("smpp!bulk", "923001234567")
+        self.accept("smpp", "923001234568")
+        self.start_with("")
+        self.assertEqual(self.rerouting._moved, 0)
+        self.start_with("", "92300")
+        self.assertEqual(self.waiting("smpp/92300!bulk"), ["923001234567"])
+        self.assertEqual(self.waiting("smpp/92300"), ["923001234568"])
+        self.assertEqual((self.waiting("smpp!bulk"), self.waiting("smpp")), ([], []))
+
     def test_what_waits_for_another_attempt(self) -> None:
         """It goes along, and is due when it was."""
         self.start_with("")

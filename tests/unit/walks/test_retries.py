@@ -233,7 +233,7 @@ class ToldMeanwhileCase(WalkCase):
         self.channel.window = 0
         self.channel.answer(Outcome(self.channel.under_way[0], Verdict.UNKNOWN, ACCOUNT))
         self.advance(12)
-        self.assertTrue(self.submitter._ready.due)
+        self.assertTrue(self.submitter._ready.interactive.due)
 
     def test_told_while_it_waits(self) -> None:
         """It is not sent again: the handset has it. Nothing of it is left in memory when there is room again."""

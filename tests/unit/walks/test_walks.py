@@ -154,7 +154,7 @@ class SubmitterCase(WalkCase):
 
     def test_accepted_while_loading(self) -> None:
         """A message that is written in the batch of a read from disk is submitted once, not twice."""
-        self.submitter._ready._behind = True
+        self.submitter._ready.interactive._behind = True
         self.submitter._ready.load()
         self.accept("SM1")
         self.settle()
@@ -224,7 +224,7 @@ class SubmitterCase(WalkCase):
         for number in range(200):
             self.accept(f"SM{number}")
         self.settle()
-        self.assertLessEqual(len(self.submitter._ready.in_line), 40)
+        self.assertLessEqual(len(self.submitter._ready.interactive.in_line), 40)
 
     def test_temporary_refusal(self) -> None:
         """Tried again after the back-off, until the attempts are used up; then FAILED with the last code."""

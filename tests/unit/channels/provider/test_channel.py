@@ -86,6 +86,8 @@ class FakeProvider:
 
 
 class FakeListener:
+    is_urgent = False
+
     def __init__(self) -> None:
         self.told: list[list[Outcome]] = []
         self.back: list[list[Segment]] = []

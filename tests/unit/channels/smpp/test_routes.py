@@ -69,9 +69,10 @@ class RoutesCase(SynchronousTestCase):
             self.addCleanup(peer.smsc.stopFactory)
             self.peers.append(peer)
             session = SessionSettings("me", "secret", window=50)
+            pace = Pace(settings.pop("pace", 0.0), 0.0)
             bind = BindSettings(f"b{number}", f"me@{number}", session, **settings)
             self.channel.add(
-                Bind(self.clock, peer.wires, bind, self.channel, BackOff(), Pace(0.0, 0.0))  # type: ignore[arg-type]
+                Bind(self.clock, peer.wires, bind, self.channel, BackOff(), pace)  # type: ignore[arg-type]
             )
         for submitter in self.submitters.values():
             submitter.startService()
@@ -101,12 +102,12 @@ class RoutesCase(SynchronousTestCase):
             for peer in self.peers:
                 peer.wires.pump()
 
-    def send(self, count: int, numbers: int, prefix: str = "") -> None:
+    def send(self, count: int, numbers: int, prefix: str = "", is_bulk: bool = False) -> None:
         """``count`` texts, each its own rising number, round and round to ``numbers`` destinations."""
         for _ in range(count):
             to = f"{prefix or '9230'}{self.sent % numbers:08}"
             accepted = message(f"SM{self.sent}", f"{self.sent:06}", to=to, at=int(self.now() * 1000))
-            self.submitters[prefix].accept(accepted, self.assertIsNone)
+            self.submitters[prefix].accept(replace(accepted, is_bulk=is_bulk), self.assertIsNone)
             self.sent += 1
 
     def until(self, condition: Callable[[], bool], within: float) -> float:
@@ -174,6 +175,37 @@ class ThrottleCase(RoutesCase):
         self.until(lambda: len(self.taken()) == 2_000, 60)
         self.check_once_and_in_order()
         self.assertTrue(all(len(peer.taken) > 100 for peer in self.peers))
+
+
+class ClassesCase(RoutesCase):
+    def test_routes_that_share_a_bind(self) -> None:
+        """A campaign to the numbers of one prefix does not hold up an agent's text to those of another one that goes by
+        the same bind, whichever route was there first; nor do many such texts stop the campaign."""
+        for campaign, agents in (("4670", "9230"), ("9230", "4670")):
+            self.build({"to": ("4670", "9230"), "pace": 10.0})
+            self.send(500, 500, campaign, is_bulk=True)
+            self.turn(1)
+            for _ in range(3):
+                before = len(self.taken_by(agents))
+                self.send(1, 500, agents)
+                self.until(lambda: len(self.taken_by(agents)) > before, 1.0)  # noqa: B023 — called at once
+            bulk = len(self.taken_by(campaign))
+            self.send(200, 200, agents)
+            self.turn(10)
+            self.assertGreater(len(self.taken_by(campaign)) - bulk, 10)
+            self.assertGreater(len(self.taken_by(agents)), 60)
+
+    def taken_by(self, prefix: str) -> list[str]:
+        return [to for _, to, _ in self.taken() if to.startswith(prefix)]
+
+    def test_routes_that_share_a_bind_take_turns(self) -> None:
+        """Where both have texts of one class, each has its part of the rate."""
+        self.build({"to": ("4670", "9230"), "pace": 10.0})
+        for prefix in ("4670", "9230"):
+            self.send(300, 300, prefix)
+        self.turn(20)
+        counts = [len(self.taken_by(prefix)) for prefix in ("4670", "9230")]
+        self.assertGreater(min(counts), 60, counts)
 
 
 class OrderCase(RoutesCase):
