@@ -8,10 +8,11 @@ tag stays the same, whatever came of the other requests.
 import json
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from tests.simulation.clock import Time
+from tests.simulation.clock import EPOCH, Time
 from tests.simulation.network import Network
 from tests.simulation.plan import BATCHED, PIPELINED, Plan, TakenBack, Text
 from tests.simulation.post import Answers, Post, connect, is_open, octets_of
@@ -145,7 +146,10 @@ def json_of(request: Request) -> bytes:
     asked = {"To": "+" + request.destination, "Body": request.body}
     validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
     channel = {"channel": request.text.channel} if request.text.channel != "smpp" else {}
-    return json.dumps(asked | validity | channel).encode()
+    due = datetime.fromtimestamp(EPOCH + request.text.at + request.text.later, UTC).isoformat()
+    later = {"SendAt": due} if request.text.later else {}
+    bulk = {"Priority": "bulk"} if request.text.bulk else {}
+    return json.dumps(asked | validity | channel | later | bulk).encode()
 
 
 class Pipeline:

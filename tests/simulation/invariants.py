@@ -13,7 +13,9 @@ I7 every event that the webhook wants reaches it, with one content for each id, 
 I8 what is sent through HTTP providers is sent again only with a reason, and ends as they say (``gateway_laws``);
 I9 what falls back to another channel does so with a reason, and never has two channels (``fall_laws``);
 I10 what the application has taken back is not sent (``cancel_laws``);
-I11 a text that is posted again and again under one key is one message, and each 200 names it (``key_laws``).
+I11 a text that is posted again and again under one key is one message, and each 200 names it (``key_laws``);
+I12 no text is sent before its time (``later_laws``);
+I13 an interactive text is not overtaken by more bulk ones than their share (``later_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -53,6 +55,7 @@ from tests.simulation.disk import CONFIRMED, CONFIRMED_2
 from tests.simulation.fall_laws import falls
 from tests.simulation.gateway_laws import gateways
 from tests.simulation.key_laws import keys
+from tests.simulation.later_laws import later, shares
 from tests.simulation.plan import (
     BATCHED,
     PIPELINED,
@@ -71,6 +74,7 @@ from tests.simulation.plan import (
     Stop,
     Text,
     TornFile,
+    may_overtake,
 )
 from tests.simulation.smsc import MO_TAG, RESPONSE_TIMEOUT, TAG, UNCLEAR, Delivered, Submit, text_of_mo
 from tests.simulation.webhook_laws import webhook
@@ -123,6 +127,8 @@ def check(world: World) -> list[Broken]:
         falls,
         taken_back,
         keys,
+        later,
+        shares,
     )
     for law in laws:
         found += law(facts)
@@ -536,15 +542,20 @@ def _certain(facts: Facts, submits: list[Submit], until: float) -> bool | None:
 
 
 def _opted_out(facts: Facts) -> Iterator[Broken]:
-    """From the acknowledgement of a STOP on, no text that is accepted for that number is submitted."""
+    """From the acknowledgement of a STOP on, no text that is accepted for that number, or becomes due, is submitted."""
     for request in facts.world.application.requests:
         word = facts.opted_out.get(request.destination)
         if word is None or request.status != 200 or request.tag not in facts.stored or request.text.channel != "smpp":
             continue
         codes = [body["ProviderStatusCode"] for _, body in facts.reports.get(request.sid, ())]
         begun_at = min(one.begun_at for one in facts.world.application.requests if one.tag == request.tag)
+        judged_at = request.answered_at or 0.0
+        if request.text.later:
+            begun_at = max(begun_at, request.text.at + request.text.later)
+            judged_at = max(judged_at, facts.stored[request.tag].final_at)
         after = bool(word.acknowledged_at) and begun_at > min(word.acknowledged_at)
-        before = not word.reached_at or (request.answered_at or 0.0) < min(word.reached_at)
+        after = after and request.tag not in facts.cancelled
+        before = not word.reached_at or judged_at < min(word.reached_at)
         submitted = any(one.request == request.tag for one in facts.world.ledger.submits)
         if after and (submitted or set(codes) != {CODE_OPTED_OUT}):
             yield "I3", f"text {request.tag} to who has opted out: {codes}, submitted: {submitted}"
@@ -746,7 +757,7 @@ def _ordered(facts: Facts, first: Request, second: Request) -> Iterator[Broken]:
         if last is not None and (facts.ended_with(last, begin) or facts.used_up(tried, begin)):
             continue
         under_way = last is not None and facts.under_way_at(last, begin)
-        if under_way or (again and (facts.strict or not retried)):
+        if under_way or (again and not may_overtake(first.text, second.text) and (facts.strict or not retried)):
             why = "under way" if under_way else "to be sent"
             yield "I5", f"text {second.tag} is submitted at {begin:.3f}, {first.tag}/{some[0].segment} is still {why}"
 
@@ -763,12 +774,13 @@ def left_in_memory(world: World) -> list[str]:
     outlets = [one for one in connector.outlets.values() if not _is_stopped(one.channel)]
     for submitter in (one for outlet in outlets for one in outlet.submitters.values()):
         ready, obsolete, pauses = submitter._ready, submitter._obsolete, submitter._pauses
+        in_line = [*ready.interactive.in_line, *ready.bulk.in_line]
         held = {
-            "in line": ready.in_line,
-            "due": ready.due,
+            "in line": in_line,
+            "due": [*ready.interactive.due, *ready.bulk.due],
             "throttled": pauses.segments(),
             "under way": ready.under_way,
-            "kept aside": ready._aside,
+            "kept aside": ready.interactive._aside + ready.bulk._aside,
             "lanes": submitter._lanes,
             "to be claimed": submitter.claims,
             "being recorded": submitter._recording or submitter._recording_late,
@@ -778,7 +790,7 @@ def left_in_memory(world: World) -> list[str]:
             "held": [submitter.held] if submitter.held else [],
         }
         left = [name for name, what in held.items() if what]
-        if ready.in_line and all(segment.expires_at <= now for segment in ready.in_line):
+        if in_line and all(segment.expires_at <= now for segment in in_line):
             left = [
                 name for name in left if name not in ("in line", "lanes", "taken", "ended", "moved")
             ]  # the next turn's

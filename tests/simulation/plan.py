@@ -115,6 +115,9 @@ BATCHED = "batched"
 SHARE_OF_GATEWAYS = 0.2  # of the plans
 SHARE_OF_KEYS = 0.2
 SHARE_OF_BATCHES = 0.12
+SHARE_OF_LATER = 0.15
+SHARE_OF_CLASSES = 0.12
+FIRST_OF_CAMPAIGN = 200  # the number of its first text
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 RELOADS = (
     "same",
@@ -135,7 +138,8 @@ class Text:
     """The application posts a text of ``segments`` segments to its number ``to``, for that ``channel``. ``hangup``: how
     it behaves on its connection, one of ``HANGUPS``, or ``PIPELINED``: it posts on one connection with others, and
     waits for no answer before the next. ``BATCHED``: it is an item of a batch, as others are that come while that
-    lasts. ``again``: it has a key."""
+    lasts. ``again``: it has a key. ``later``: it is to be sent so many seconds after ``at``, and not before; 0: at
+    once. ``bulk``: its class."""
 
     at: float
     number: int
@@ -145,6 +149,14 @@ class Text:
     validity: int = 0  # seconds; 0: the request does not say
     channel: str = "smpp"
     again: tuple[float, ...] = ()  # seconds after ``at``: it is posted once more then, under one key
+    later: float = 0.0
+    bulk: bool = False
+
+
+def may_overtake(first: Text, second: Text) -> bool:
+    """Whether the ``second`` may begin before a ``first`` to its number that waits: each class has its own order, and a
+    text that is to be sent later comes when it is due."""
+    return bool(first.later or second.later or first.bulk != second.bulk)
 
 
 @dataclass(frozen=True)
@@ -512,7 +524,45 @@ def plan_of(seed: int) -> Plan:
     plan = _with_falls(plan, Random(f"falls {seed}"))
     plan = _with_taken_back(plan, Random(f"taken back {seed}"))
     plan = _with_batches(_with_keys(plan, Random(f"keys {seed}")), Random(f"batches {seed}"))
-    return _with_reloads(plan, Random(f"reloads {seed}"))
+    plan = _with_reloads(plan, Random(f"reloads {seed}"))
+    return _with_classes(_with_later(plan, Random(f"later {seed}")), Random(f"classes {seed}"))
+
+
+def _with_later(plan: Plan, dice: Random) -> Plan:
+    """In some plans texts are to be sent later; some of these are taken back, and the daemon is killed when they are
+    due. Not where the clock is set, for that makes them due."""
+    if dice.random() >= SHARE_OF_LATER or plan.of(SetClock) or plan.forms in SHARED_IDS:
+        return plan
+    afters = (0.05, 0.3, 1.0, 2.5, 6.0)
+    texts = {one.number: dice.choice(afters) for one in plan.of(Text) if dice.random() < 0.6}
+    steps: list[Step] = [
+        replace(step, later=texts[step.number]) if isinstance(step, Text) and step.number in texts else step
+        for step in plan.steps
+    ]
+    for text in [one for one in steps if isinstance(one, Text) and one.later]:
+        if dice.random() < 0.3:
+            steps.append(TakenBack(text.number, max(0.0, text.later - dice.choice((5.0, 0.5, 0.1, 0.0, -0.4)))))
+        if dice.random() < 0.2:
+            at = max(0.0, text.at + text.later + dice.choice((-0.2, 0.0, 0.2, 0.5)))
+            steps.append(Crash(round(at, 3), dice.choice(CRASHES), dice.choice((0.1, 1.0, 3.0))))
+    return replace(plan, steps=tuple(steps))
+
+
+def _with_classes(plan: Plan, dice: Random) -> Plan:
+    """In some plans some texts are bulk. In a few of them a campaign goes out by a slow bind, and agents write
+    meanwhile."""
+    if dice.random() >= SHARE_OF_CLASSES:
+        return plan
+    steps: list[Step] = [
+        replace(step, bulk=True) if isinstance(step, Text) and dice.random() < 0.5 else step for step in plan.steps
+    ]
+    if dice.random() < 0.3 and plan.forms not in SHARED_IDS:
+        for number in range(FIRST_OF_CAMPAIGN, FIRST_OF_CAMPAIGN + 40):
+            steps.append(Text(_time(dice, 0.5), number, 2 * number + 1, bulk=True))
+        for number in range(FIRST_OF_CAMPAIGN + 40, FIRST_OF_CAMPAIGN + 40 + dice.choice((1, 3, 6))):
+            steps.append(Text(_time(dice, 6.0), number, 2 * number + 1))
+        plan = replace(plan, setup="pair", later="")
+    return replace(plan, steps=tuple(steps))
 
 
 def _with_reloads(plan: Plan, dice: Random) -> Plan:

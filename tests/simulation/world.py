@@ -31,8 +31,10 @@ from smsconnector.walks import (
     fall_back,
     outbox_reading,
     parked_events,
+    priorities,
     publisher,
     ready,
+    scheduling,
     strict_order,
     submitter,
     throttled,
@@ -189,6 +191,8 @@ _SMALL = [
     (ready, "MEMORY", 3),
     (ready, "CHUNK", 2),
     (ready, "LANES", 2),
+    (priorities, "BULK_LANES", 1),
+    (scheduling, "LIMIT", 2),
     (throttled, "MANY_PAUSED", 1),
     (submitter, "PASSED_OVER", 2),
     (submitter, "DUE_INTERVAL", 0.1),
@@ -648,7 +652,7 @@ class World:
             return "something is being written"
         kinds = ", ".join(f"'{kind}'" for kind in KINDS.get(self.plan.webhook, ()))
         found = writer.store._connection.execute(
-            "SELECT (SELECT count(*) FROM message WHERE state IN (0, 3)),"
+            "SELECT (SELECT count(*) FROM message WHERE state IN (0, 3, 5)),"
             " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED}),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED_2} AND kind IN ({kinds})),"
