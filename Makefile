@@ -6,6 +6,7 @@
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
 # make endure-kannel                        5,000 texts through a real Kannel, and their receipts
+# make endure-later                         an agent among a campaign; 100,000 texts that are due at one second
 # make endure-provider                      the whole way of an HTTP provider, killed 50 times under each policy
 # make bench PEERS=kannel ROUNDS=3 TEXTS=20000 ROWS="W1 W2"    what a message costs, beside floors and other gateways
 # make bench-batch    what a message of a batch costs, beside one of its own
@@ -41,7 +42,7 @@ STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench bench-batch bench-growth endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: bench bench-batch bench-growth endure-kannel endure-later endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -92,6 +93,10 @@ endure: $(VENV)/installed parts
 
 endure-broker: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.brokers
+
+endure-later: $(VENV)/installed parts
+	@$(BIN)/python -m tests.endurance.priorities
+	@$(BIN)/python -m tests.endurance.schedules
 
 endure-kannel: $(VENV)/installed parts
 	@$(BIN)/python -m tests.endurance.kannel
