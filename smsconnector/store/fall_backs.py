@@ -201,7 +201,8 @@ class FallBacks(Rows):
         """The new messages are there: their reports are of the channel that was asked for."""
         self._has_moved = True
         self._run(
-            "UPDATE message SET asked_channel = coalesce(o.asked_channel, o.channel)"
+            "UPDATE message SET asked_channel = coalesce(o.asked_channel, o.channel), reference = o.reference,"
+            " accepted_by = o.accepted_by"
             " FROM json_each(?) AS j JOIN message AS o ON o.id = j.value->>1 WHERE message.id = j.value->>0",
             pairs := [(one.accept.first_id, one.message_id) for one in moved],
         )

@@ -165,6 +165,8 @@ class WalkCase(FallBackCase):
         self.assertEqual(sent, [("SM1", True), ("SM2", False)])
         (found,) = ask(self.writer.store, [ops.Find("SM2")])
         self.assertEqual((found.channel, found.send_at), ("cloud", now_ms))
+        (found,) = ask(self.writer.store, [ops.Find("SM1")])
+        self.assertEqual((found.channel, found.reference, found.accepted_by), ("cloud", "order 1", "desk"))
 
     def test_under_way(self) -> None:
         """What its channel is just sending stays there, whatever becomes of it; then it is looked at again."""
