@@ -32,6 +32,7 @@ from smsconnector.errors import ConfigurationError, StoreError
 from smsconnector.http.door import Door
 from smsconnector.http.making import configure_door
 from smsconnector.making import Making
+from smsconnector.messages import bulk_queue
 from smsconnector.sections import Problem
 from smsconnector.store.configuring import Configure, CountQueued
 from smsconnector.store.retrying import RetryingWriter
@@ -191,8 +192,8 @@ class Reloading(Service):
         def found(count: int | None, error: StoreError | None) -> None:
             counted.callback(1 if count is None else count)
 
-        queues = tuple(submitter.queue for submitter in outlet.submitters.values())
-        self._parts.making.reader.put(CountQueued(queues), found)
+        queues = [submitter.queue for submitter in outlet.submitters.values()]
+        self._parts.making.reader.put(CountQueued((*queues, *map(bulk_queue, queues))), found)
         return counted
 
     # --- 3: what is new takes the place of what was there -----------------------------------------------------
