@@ -109,7 +109,7 @@ class Recipients:
                 "The body is not one JSON object: mend it, or if it has one message a line, send it as Content-Type:"
                 " application/x-ndjson.",
             ) from None
-        data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
+        data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference", "StatusCallback")
         to, body = data.get("To"), data.get("Body")
         if not isinstance(to, list):
             raise InvalidRequest(

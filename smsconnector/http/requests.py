@@ -6,11 +6,13 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 import json
 import re
 from collections.abc import Callable, Collection
+from dataclasses import field
 from typing import Any, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.http.charsets import decode
 from smsconnector.messages import record
+from smsconnector.sinks.webhook.urls import LONGEST_URL, fault_of
 from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
@@ -28,6 +30,7 @@ class SendRequest:
     channel: str | None
     validity_s: int | None = None
     reference: str | None = None
+    status_callback: str | None = field(default=None, repr=False)  # a URL without fault, which may hold a secret
 
 
 class Fields(dict[str, Any]):
@@ -61,14 +64,14 @@ class NotJSON(InvalidRequest):
 
 
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
-    """JSON with To, Body and, optional, From, channel, ValidityPeriod and Reference. Fields we don't know are left
-    alone."""
+    """JSON with To, Body and, optional, From, channel, ValidityPeriod, Reference and StatusCallback. Fields we don't
+    know are left alone."""
     return read_send(json_object(octets, content_type))
 
 
 def read_send(data: Fields) -> SendRequest:
     """The same, of what the JSON says."""
-    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference")
+    data.make_clear("To", "Body", "From", "channel", "ValidityPeriod", "Reference", "StatusCallback")
     to = _string(data, "To")
     body = _string(data, "Body")
     if not body:
@@ -82,6 +85,7 @@ def read_send(data: Fields) -> SendRequest:
         _optional(data, "channel"),
         _validity(data.get("ValidityPeriod")),
         _reference(data) if "Reference" in data else None,
+        _status_callback(data) if "StatusCallback" in data else None,
     )
 
 
@@ -95,6 +99,17 @@ def _reference(data: Fields) -> str | None:
             "Reference",
         )
     return reference
+
+
+def _status_callback(data: Fields) -> str | None:
+    """StatusCallback, the URL to which the report of this message is posted."""
+    url = _optional(data, "StatusCallback")
+    if url is None:
+        return None
+    fault = fault_of(url) if len(url) <= LONGEST_URL else f"it is longer than {LONGEST_URL} characters: shorten it"
+    if fault:
+        raise InvalidRequest("invalid_callback", f"StatusCallback can't be used: {fault}.", "StatusCallback")
+    return url
 
 
 def _validity(value: Any) -> int | None:

@@ -238,6 +238,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             self._count_codes(one for one in ended if one.state is MessageState.FAILED)
         asked = self._asked_channels(one.message_id for one in ended)
         references = self._references([one.message_id for one in ended])
+        callbacks = self._callbacks_of([one.sid for one in ended])
         self._write_events(
             [
                 report_event(
@@ -247,6 +248,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
                     code=one.code,
                     now=one.now,
                     headers=references.get(one.message_id),
+                    callback=callbacks.get(one.sid),
                 )
                 for one in ended
             ]

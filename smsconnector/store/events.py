@@ -20,13 +20,22 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Finality, IncomingSegment, Receipt, new_sid
+from smsconnector.messages import (
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Callback,
+    Finality,
+    IncomingSegment,
+    Receipt,
+    new_sid,
+)
 from smsconnector.sms.user_data import plain_text
 
 
 class EventRow(NamedTuple):
     """An event that is not in the outbox yet. ``headers``: as of ``Event``. ``earlier_id`` is "" if earlier versions
-    gave it the same id. ``numbers``: of a customer's text, sender and addressee."""
+    gave it the same id. ``numbers``: of a customer's text, sender and addressee. ``callback``: of a report, where its
+    message wants it too."""
 
     event_id: str
     kind: str
@@ -36,11 +45,21 @@ class EventRow(NamedTuple):
     headers: str | None = None
     earlier_id: str = ""
     numbers: tuple[str, str] | None = None
+    callback: Callback | None = None
 
 
-def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int, headers: str | None = None) -> EventRow:
+def report_event(
+    sid: str,
+    channel: str,
+    delivered: bool,
+    code: Any,
+    now: int,
+    headers: str | None = None,
+    callback: Callback | None = None,
+) -> EventRow:
     """The delivery report of a message of ours as an event; ``now`` in ms."""
-    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, _report(sid, delivered, code), now, headers)
+    body = _report(sid, delivered, code)
+    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, body, now, headers, callback=callback)
 
 
 def foreign_report_event(receipt: Receipt, channel: str) -> EventRow:

@@ -82,6 +82,7 @@ class Store(Idempotency, Retention):
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
+            self._open_callbacks()
             self._open_receipts()
             self._open_fall_backs()
             self._has_references = bool(self._one("SELECT EXISTS (SELECT 1 FROM message WHERE reference IS NOT NULL)"))

@@ -123,7 +123,15 @@ class Publisher(Service):
     # --- 1: from the outbox ---------------------------------------------------------------------------------
 
     def written(self, events: Written) -> None:
-        """These are new in the outbox; None: there may be new ones."""
+        """These are new in the outbox; None: there may be new ones. Where only callbacks are wanted, which few messages
+        have, the others are passed over by the next look around."""
+        host = self._selection.callback
+        if host is not None:
+            if events is None:
+                self._reading.more = True
+            elif any(one.callback is not None and one.callback.host == host for one in events):
+                self.wake()
+            return
         if events is None or not self._may_take(events):
             self.wake()
             return
@@ -300,6 +308,8 @@ class Publisher(Service):
         self._retrying.put(make, partial(self._settled, outcome.events))
 
     def _look_around(self) -> None:
+        if self._selection.callback is not None:
+            self.wake()
         self._set_aside()
         self._refusals.tick(self._clock.seconds())
         self._look_for_parked()

@@ -50,6 +50,7 @@ TABLES = (
     "opt_out",
     "provider_id",
     "idempotency_key",
+    "status_callback",
 )  # what waits for its time to fall back is found anew by the next start
 _UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN)
 _RANGES = {  # the values that a column may have, where its type does not say enough
