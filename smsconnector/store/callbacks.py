@@ -8,7 +8,7 @@
 Messages without one have no row, and where no message has one, none of this runs a statement.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from smsconnector.messages import Callback
 from smsconnector.store.rows import Row, Rows
@@ -24,7 +24,7 @@ class Callbacks(Rows):
     _has_callbacks = False
 
     def _open_callbacks(self) -> None:
-        self._has_callbacks = bool(self._one("SELECT EXISTS (SELECT 1 FROM status_callback)"))
+        self._has_callbacks = bool(self._one("SELECT coalesce(max(id), 0) FROM status_callback"))
 
     def _note_callbacks(self, rows: Sequence[Row]) -> None:
         """``rows``: MessageSID, host and URL of each."""
@@ -42,16 +42,15 @@ class Callbacks(Rows):
         )
         return {sid: Callback(host, url) for sid, host, url in rows}
 
-    def _note_reports(self, event_ids: Sequence[str], hosts: Iterable[str]) -> int:
+    def _note_reports(self, event_ids: Sequence[str], hosts: Collection[str]) -> int:
         """The events with these event_ids are in the outbox now. To how many of ``hosts`` they are owed."""
         found = self._run(
-            "UPDATE status_callback SET event = o.id FROM json_each(?) AS j CROSS JOIN outbox AS o"
-            f" ON o.event_id = j.value WHERE status_callback.sid = substr(o.event_id, {FIRST_OF_SID})"
-            " AND status_callback.event IS NULL RETURNING host",
+            "SELECT c.id, o.id, c.host FROM json_each(?) AS j CROSS JOIN outbox AS o ON o.event_id = j.value"
+            f" CROSS JOIN status_callback AS c ON c.sid = substr(o.event_id, {FIRST_OF_SID}) WHERE c.event IS NULL",
             event_ids,
         ).fetchall()
-        known = set(hosts)
-        return sum(host in known for (host,) in found)
+        self._update("status_callback", "event", [one[:2] for one in found])
+        return sum(host in hosts for *_, host in found)
 
     def _drop_callbacks(self, events: Sequence[int]) -> None:
         """Of the events with these ids, which are still in the outbox."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.simulation.clock import Time
 from tests.simulation.network import Network
-from tests.simulation.plan import BATCHED, PIPELINED, Plan, TakenBack, Text
+from tests.simulation.plan import BATCHED, CALLBACK_HOSTS, PIPELINED, Plan, TakenBack, Text
 from tests.simulation.post import Answers, Post, connect, is_open, octets_of
 
 AGAIN, TRIES = 0.7, 40  # seconds
@@ -145,7 +145,13 @@ def json_of(request: Request) -> bytes:
     asked = {"To": "+" + request.destination, "Body": request.body}
     validity = {"ValidityPeriod": request.text.validity} if request.text.validity else {}
     channel = {"channel": request.text.channel} if request.text.channel != "smpp" else {}
-    return json.dumps(asked | validity | channel).encode()
+    callback = {"StatusCallback": callback_of(request.text, request.number)} if request.text.callback else {}
+    return json.dumps(asked | validity | channel | callback).encode()
+
+
+def callback_of(text: Text, number: int) -> str:
+    """Where it wants the report of its ``number``-th try."""
+    return f"http://{CALLBACK_HOSTS[text.callback - 1]}/told?tag={text.number}.{number}"
 
 
 class Pipeline:

@@ -21,8 +21,10 @@ import smsconnector.store
 from smsconnector.lifecycle import EndRules, FallBackRule
 from smsconnector.messages import (
     ALL_EVENTS,
+    CALLBACK_SINK,
     DELIVERY_REPORT,
     INCOMING_MESSAGE,
+    Callback,
     Finality,
     IncomingSegment,
     Outcome,
@@ -64,6 +66,7 @@ GROWING = (
     "provider_id",
     "segment_event",
     "idempotency_key",
+    "status_callback",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -167,6 +170,7 @@ class PlanCase(SynchronousTestCase):
         again.forgotten_sinks()
         again.close()
         self.selection(path)
+        self.callbacks(path)
 
     def selection(self, path: str) -> None:
         """A sink that wants some of the events only, and so many that ids are used again."""
@@ -176,6 +180,26 @@ class PlanCase(SynchronousTestCase):
         ask(store, [ops.LoadSelected(ops.LoadEvents("choosy", 0, 5), wanted)])
         store.close()
         Store(path, sinks=[f"t{n}" for n in range(9)]).close()
+
+    def callbacks(self, path: str) -> None:
+        """A message whose report is wanted at a host of its own, up to when it is dropped."""
+        at, wanted = f"{CALLBACK_SINK}crm", Selection(callback="crm")
+        store = Store(path, sinks={SINK: ALL_EVENTS, at: wanted})
+        made = replace(message("SMcallback"), callback=Callback("crm", "https://crm/"))
+        first = store.last_segment_id() + 1
+        ask(store, [ops.Accept(made, first, "smpp")])
+        ask(store, [ops.Cancel(first, NOW)])
+        (event,) = ask(store, [ops.LoadSelected(ops.LoadEvents(at, 0, 5), wanted)])[0].events
+        parked = ops.ParkedEvent(event.id, event.kind, 1, NOW, "500")
+        ask(store, [ops.ParkEvents(at, (parked,), True, event.id, NOW)])
+        ask(store, [ops.LoadParkedEvents(at, event.kind, NOW, 5)])
+        for sink in (SINK, at):
+            ask(store, [ops.Confirm(sink, (event.id,), event.id, NOW)])
+        store.close()
+        store = Store(path, sinks={SINK: ALL_EVENTS, at: wanted})
+        for _ in range(9):
+            ask(store, [ops.Purge(LONG_AGO + 10**15, LONG_AGO + 10**15)])
+        store.close()
 
     def tools(self, path: str) -> None:
         self.assertNotEqual(reconcile(path).lines, [])
