@@ -52,6 +52,12 @@ class Callbacks(Rows):
         self._update("status_callback", "event", [one[:2] for one in found])
         return sum(host in hosts for *_, host in found)
 
+    def _link_callbacks(self) -> None:
+        """All of them with the reports that there are, whatever was written before."""
+        self._connection.execute(
+            "UPDATE status_callback SET event = (SELECT o.id FROM outbox AS o WHERE o.event_id = 'dr-' || sid)"
+        )
+
     def _drop_callbacks(self, events: Sequence[int]) -> None:
         """Of the events with these ids, which are still in the outbox."""
         if self._has_callbacks:

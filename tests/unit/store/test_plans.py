@@ -91,6 +91,7 @@ ALLOWED = {
     ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",
     ("DELETE FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; where all ids of sinks are used",
     ("DELETE FROM confirmation WHERE id %", "confirmation"): f"{AT_START}; where all ids of sinks are used",
+    ("UPDATE status_callback SET event = (SELECT", "status_callback"): RESCUE,
     ("SELECT id FROM segment WHERE state = 1 AND due_at <>", "segment"): f"{AT_START}; in an index of the claimed only",
 }
 IN_TOOLS = {
