@@ -14,7 +14,8 @@ from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
 from smsconnector.store.callbacks import CALLBACK_OF
 from smsconnector.store.configuring import CountQueued
-from smsconnector.store.finding import FindTimeline, Search
+from smsconnector.store.exchanged import Exchanges
+from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
@@ -89,6 +90,7 @@ class Queries:
             ops.Find: searches.find,
             FindTimeline: searches.timeline,
             Search: searches.search,
+            FindExchanged: Exchanges(connection, searches).find,
             Outlook: self._outlook,
             CountQueued: self._count_queued,
         }

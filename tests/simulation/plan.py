@@ -560,7 +560,7 @@ def _with_callbacks(plan: Plan, dice: Random) -> Plan:
             steps.append(Outage(_time(dice, span), f"callback {host}", dice.choice((0.0, 1.0, 4.0, 25.0))))
         if dice.random() < 0.1:
             steps.append(Silence(_time(dice, span), f"callback {host}", dice.choice((1.0, 6.0, 12.0))))
-    if dice.random() < 0.3:
+    if dice.random() < 0.3 and not plan.of(SetClock):  # a new process goes by the clock as it is
         steps.append(Crash(_time(dice, span)))
     return replace(plan, steps=tuple(steps))
 
