@@ -38,7 +38,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.configuring import CountQueued
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
-from smsconnector.store.finding import FindTimeline, Search, Shown
+from smsconnector.store.finding import FindExchanged, FindTimeline, PlaceOfBoth, Search, Shown
 from smsconnector.store.measures import Outlook
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
@@ -172,6 +172,7 @@ class PlanCase(SynchronousTestCase):
         again.close()
         self.selection(path)
         self.callbacks(path)
+        self.exchanged(path)
 
     def selection(self, path: str) -> None:
         """A sink that wants some of the events only, and so many that ids are used again."""
@@ -181,6 +182,14 @@ class PlanCase(SynchronousTestCase):
         ask(store, [ops.LoadSelected(ops.LoadEvents("choosy", 0, 5), wanted)])
         store.close()
         Store(path, sinks=[f"t{n}" for n in range(9)]).close()
+
+    def exchanged(self, path: str) -> None:
+        """Both directions, with all that may be given."""
+        store = Store(path, sinks=[SINK])
+        ask(store, [ops.Incoming((IncomingSegment("smpp", ACCOUNT, "46701", "2", "hi", NOW, sid="of 46701"),))])
+        for more in ({}, {"channel": "smpp", "since": NOW - 1, "until": NOW + 1}, {"before": PlaceOfBoth(9, 10**6)}):
+            ask(store, [FindExchanged("46701", **more)])
+        store.close()
 
     def callbacks(self, path: str) -> None:
         """A message whose report is wanted at a host of its own, up to when it is dropped."""
