@@ -1,7 +1,7 @@
 """What was exchanged with one number, both directions in one order, the newest first.
 
 1. Texts to the number are found as ``searching`` finds them. Texts from it are events of the outbox, by the index
-   ``outbox_sender``, which has the same blocks: as long as their bodies are kept.
+   ``outbox_sender``, which has the same blocks, and of a number the last digits: as long as their bodies are kept.
 2. Each direction is in the order of its ids. The two are merged by time.
 3. Where one direction has looked at all that one query may, and has found no more, nobody knows what comes next there:
    the page ends, and the next one goes on behind it. A place is two ids, one of each direction.
@@ -11,6 +11,7 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from smsconnector.store.conversations import BLOCK
+from smsconnector.store.events import sender_key
 from smsconnector.store.finding import (
     MOST_FOUND,
     Exchanged,
@@ -22,7 +23,7 @@ from smsconnector.store.finding import (
 )
 from smsconnector.store.searching import Searches, in_blocks
 
-# Who has sent the text that the event ``o`` is, as step 18 of the schema has it.
+# Who has sent the text that the event ``o`` is. Others may have the same last digits.
 _SENDER = "ltrim(CASE WHEN json_valid(o.body) THEN o.body ->> '$.From' END, '+')"
 _BLOCKS = (
     "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block WHERE number < :block)"
@@ -102,11 +103,11 @@ class Exchanges:
         values = {name: value for name, (value, _) in given.items()}
         rows = self._connection.execute(
             f"SELECT o.id, o.event_id, o.jms_type, o.body, o.created_at, o.headers FROM {_BLOCKS}"
-            f" CROSS JOIN outbox AS o ON o.id >> {BLOCK} = b.number AND {_SENDER} = :number"
-            " WHERE o.kind = 'incoming_message' AND o.body <> '' AND o.id BETWEEN :first AND :last"
+            f" CROSS JOIN outbox AS o ON o.id >> {BLOCK} = b.number AND o.sender = :sender"
+            f" WHERE o.body <> '' AND {_SENDER} = :number AND o.id BETWEEN :first AND :last"
             f"{wanted} ORDER BY o.id DESC LIMIT :limit",
             values
             | {"number": asked.number, "begin": blocks[0], "block": blocks[1], "first": ids[0], "last": ids[1]}
-            | {"limit": limit},
+            | {"limit": limit, "sender": sender_key(asked.number)},
         )
         return [FoundText(*row) for row in rows]

@@ -151,8 +151,8 @@ class Outbox(Callbacks):
         if events:
             before = self._last_event() if self._choosy else 0
             written = self._insert(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at, headers)",
-                [one[:6] for one in events],
+                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at, headers, sender)",
+                [one[:7] for one in events],
             )
             self._keep_written(events, written, self._last_id)
             everywhere = len(self._sinks) - len(self._choosy) - len(self._callback_hosts)
@@ -233,7 +233,7 @@ class Outbox(Callbacks):
         unparked = self._run("DELETE FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", keys).rowcount
         if unparked:
             self._run(
-                "UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))"
+                "UPDATE outbox SET body = '', sender = NULL WHERE id IN (SELECT value FROM json_each(?))"
                 " AND id <= (SELECT emptied FROM outbox_progress)"
                 " AND NOT EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id BETWEEN outbox.id * ?2"
                 "   AND outbox.id * ?2 + ?2 - 1)",

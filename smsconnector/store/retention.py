@@ -95,7 +95,7 @@ class Retention(Outbox, SegmentEvents):
         emptied = self._one("SELECT emptied FROM outbox_progress")
         ids, examined = self._settled_events(emptied, purge.texts_before, purge)
         if ids:
-            self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
+            self._run("UPDATE outbox SET body = '', sender = NULL WHERE id IN (SELECT value FROM json_each(?))", ids)
         if examined > emptied:
             self._connection.execute("UPDATE outbox_progress SET emptied = ?", (examined,))
         return len(ids)

@@ -10,7 +10,8 @@ from smsconnector.store import operations as ops
 from smsconnector.store import searching
 from smsconnector.store.database import create, upgrade
 from smsconnector.store.finding import Exchanged, FindExchanged, FoundMessage, PlaceOfBoth
-from tests.unit.fakes import SINK, confirm
+from smsconnector.store.store import Store
+from tests.unit.fakes import SINK, ask, confirm
 from tests.unit.store.test_searching import ACCOUNT, NOW, SearchStage
 
 NUMBER = "923001234567"
@@ -107,6 +108,14 @@ class ExchangedCase(SearchStage):
         rest: Exchanged = self.one(FindExchanged(NUMBER, before=first.before))
         self.assertEqual(self.names(first) + self.names(rest), wanted)
 
+    def test_same_last_digits(self) -> None:
+        """Another number with the same last digits is another number; a sender that is no number hinders nothing."""
+        self.talk()
+        for source in ("44" + NUMBER[-9:], NUMBER[-9:], "Shop", "", "+", NUMBER + "x", "\u0663" * 9):
+            self.received(f"of {source}", 9, source)
+        self.assertEqual(len(self.all()), 6)
+        self.assertEqual(self.all(number=NUMBER[-9:]), [f"of {NUMBER[-9:]}"])
+
     def test_as_long_as_texts_are_kept(self) -> None:
         """A text from a customer whose body retention has dropped is not found any more; and that is no error."""
         self.talk()
@@ -134,16 +143,19 @@ class ExchangedCase(SearchStage):
         path = self.mktemp()
         with closing(sqlite3.connect(path, isolation_level=None)) as old:
             create(old, 15)
-            for name, body in (("a", json.dumps({"From": NUMBER, "SmsSid": "a"})), ("b", '{"From": "92'), ("c", "")):
+            for name, body in (
+                ("a", json.dumps({"From": NUMBER, "SmsSid": "a"})),
+                ("b", '{"From": "92'),
+                ("c", ""),
+                ("d", json.dumps({"From": "Shop"})),
+            ):
                 old.execute(
                     "INSERT INTO outbox (event_id, kind, jms_type, body, created_at)"
                     " VALUES (?, 'incoming_message', 'smpp', ?, 7)",
                     (name, body),
                 )
             upgrade(old, path)
-            found = old.execute(
-                "SELECT event_id FROM outbox WHERE kind = 'incoming_message' AND body <> '' AND id >> 10 = 0"
-                " AND ltrim(CASE WHEN json_valid(body) THEN body ->> '$.From' END, '+') = ?",
-                (NUMBER,),
-            ).fetchall()
-        self.assertEqual(found, [("a",)])
+            found = old.execute("SELECT event_id, sender FROM outbox WHERE sender IS NOT NULL").fetchall()
+        with closing(Store(path)) as store:
+            page = ask(store, [FindExchanged(NUMBER)])[0]
+        self.assertEqual((found, self.names(page)), ([("a", 1234567)], ["a"]))
