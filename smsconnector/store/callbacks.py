@@ -34,8 +34,6 @@ class Callbacks(Rows):
 
     def _callbacks_of(self, sids: Sequence[str]) -> dict[str, Callback]:
         """Those of these messages, by MessageSID."""
-        if not self._has_callbacks:
-            return {}
         rows = self._run(
             "SELECT c.sid, c.host, c.url FROM json_each(?) AS j CROSS JOIN status_callback AS c ON c.sid = j.value",
             sids,

@@ -50,18 +50,9 @@ class EventRow(NamedTuple):
     callback: Callback | None = None
 
 
-def report_event(
-    sid: str,
-    channel: str,
-    delivered: bool,
-    code: Any,
-    now: int,
-    headers: str | None = None,
-    callback: Callback | None = None,
-) -> EventRow:
+def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int, headers: str | None = None) -> EventRow:
     """The delivery report of a message of ours as an event; ``now`` in ms."""
-    body = _report(sid, delivered, code)
-    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, body, now, headers, callback=callback)
+    return EventRow(f"dr-{sid}", DELIVERY_REPORT, channel, _report(sid, delivered, code), now, headers)
 
 
 def foreign_report_event(receipt: Receipt, channel: str) -> EventRow:
@@ -111,8 +102,8 @@ def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) ->
 
 
 def sender_key(number: str) -> int | None:
-    """The last nine digits of a number, by which texts from it are found; None if they are not all digits. Other numbers
-    may have the same."""
+    """The last nine digits of a number, by which texts from it are found; None if they are not all digits. Other
+    numbers may have the same."""
     tail = number[-9:]
     return int(tail) if tail.isascii() and tail.isdigit() else None
 

@@ -46,6 +46,9 @@ def parameters_of(selection: Selection) -> dict[str, object]:
     return {"kinds": kinds, "channels": channels, "callback": selection.callback}
 
 
+_COLUMNS = "event_id, kind, jms_type, body, created_at, headers"
+
+
 class Outbox(Callbacks):
     """The events, and which of them each sink has confirmed or not taken."""
 
@@ -150,10 +153,10 @@ class Outbox(Callbacks):
         events = self._without_told_before(events)
         if events:
             before = self._last_event() if self._choosy else 0
-            written = self._insert(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at, headers, sender)",
-                [one[:7] for one in events],
-            )
+            # Only texts have a sender.
+            columns, width = (_COLUMNS, 6) if all(one.sender is None for one in events) else (f"{_COLUMNS}, sender", 7)
+            rows = [one[:width] for one in events]
+            written = self._insert(f"INSERT OR IGNORE INTO outbox ({columns})", rows)
             self._keep_written(events, written, self._last_id)
             everywhere = len(self._sinks) - len(self._choosy) - len(self._callback_hosts)
             self._counts.waiting_events += written * everywhere
@@ -176,7 +179,17 @@ class Outbox(Callbacks):
             self._written = None
             return
         self._written = self._written + [
-            Event(event_id, *one[:4], 0, one.created_at, one.headers, one.callback)
+            Event(
+                event_id,
+                one.event_id,
+                one.kind,
+                one.jms_type,
+                one.body,
+                0,
+                one.created_at,
+                one.headers,
+                one.callback,
+            )
             for event_id, one in enumerate(events, last - count + 1)
         ]
 
