@@ -19,7 +19,6 @@ from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.instances import clashes
-from smsconnector.messages import CALLBACK_SINK
 from smsconnector.sms.addresses import masked
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
@@ -179,11 +178,7 @@ def run_reconcile(options: argparse.Namespace) -> int:
     for line in account.lines:
         hour = datetime.fromtimestamp(line.hour / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         print(f"{hour:<16}  {line.channel:<16}" + "".join(f"{count:>12}" for count in line[2:]))
-    for name in (
-        ()
-        if sinks is None
-        else sorted(one for one in set(known_sinks(path)) - sinks if not one.startswith(CALLBACK_SINK))
-    ):
+    for name in () if sinks is None else sorted(set(known_sinks(path)) - sinks):
         print(f"not counted is what the sink {name} is owed, which is not configured")
     for sid, sentence in account.faults:
         print(f"{sid}: {sentence}")

@@ -29,7 +29,7 @@ from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import Selection
+from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.sections import (
     ChannelSection,
     Name,
@@ -332,13 +332,16 @@ def load_store(path: str, environment: Mapping[str, str] | None = None) -> Store
 
 
 def load_sink_names(path: str) -> set[str] | None:
-    """Only the names of the sinks of ``events``, for the same tools; None if they can't be told, for the section is
-    wrong. Raises ConfigurationError if the file can't be read."""
-    events = _parse_mapping(_read(path)).get("events") or {}
+    """Only the names of the sinks, for the same tools; None if they can't be told, for the section is wrong. Raises
+    ConfigurationError if the file can't be read."""
+    file = _parse_mapping(_read(path))
+    events, callbacks = file.get("events") or {}, file.get("status_callbacks") or {}
     sinks = events.get("sinks", [events]) if isinstance(events, dict) else None
     if not isinstance(sinks, list) or not all(isinstance(one, dict) for one in sinks):
         return None
-    return {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
+    hosts = callbacks.get("hosts") if isinstance(callbacks, dict) else None
+    at_hosts = {f"{CALLBACK_SINK}{one}".lower() for one in hosts} if isinstance(hosts, list) else set[str]()
+    return at_hosts | {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
 
 
 def written_channels(path: str) -> dict[str, Any]:

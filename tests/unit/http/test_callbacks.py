@@ -11,6 +11,7 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.wall_clock import WallClock
 from tests.unit.fakes import FakeChannel
 from tests.unit.http.test_handlers import HandlerCase, request
+from tests.unit.http.ways import DoorCase, both_ways
 
 SECRET = "s3cret"
 URL = f"https://crm.example/told?token={SECRET}"
@@ -113,3 +114,54 @@ class StatusCallbackCase(HandlerCase):
         """Neither the request nor what comes of it shows the URL where it is written to a log."""
         self.assertNotIn(SECRET, repr(parse_send(self.body(URL))))
         self.assertNotIn(SECRET, repr(Callback("crm.example", URL)))
+
+
+@both_ways
+class DoorCallbackCase(DoorCase):
+    """The other ways by which a text comes, through the server."""
+
+    callback_hosts = ("crm.example",)
+    good = {"To": "+923001234567", "Body": "hi", "StatusCallback": URL}
+
+    def stored(self) -> list[tuple[str, str]]:
+        return self.writer.store._connection.execute("SELECT sid, url FROM status_callback ORDER BY id").fetchall()
+
+    def test_explained(self) -> None:
+        """A dry run refuses what /send refuses, and writes nothing."""
+        self.assertEqual(self.send("/msg-client/send/explain", **self.good).status, 200)
+        other = self.good | {"StatusCallback": "https://other.example/"}
+        refused = [self.send(path, **other) for path in ("/msg-client/send/explain", "/msg-client/send")]
+        self.assertEqual([one.error["code"] for one in refused], ["callback_not_allowed"] * 2)
+        self.assertEqual(self.stored(), [])
+
+    def test_items_of_a_batch(self) -> None:
+        """Each item has its own, or none; one that is not allowed is refused alone."""
+        items = [self.good, {"To": "1234", "Body": "hi"}, self.good | {"StatusCallback": "https://other.example/"}]
+        answer = self.request("POST", "/msg-client/send-batch", json.dumps(items), Content_Type="application/json")
+        first, second, third = answer.json
+        self.assertEqual((first["status"], second["status"], third["status"]), (200, 200, 400))
+        self.assertEqual(third["error"]["code"], "callback_not_allowed")
+        self.assertEqual(self.stored(), [(first["MessageSID"], URL)])
+
+    def test_one_text_for_many(self) -> None:
+        """That of the text is of each recipient."""
+        body = json.dumps(self.good | {"To": ["1234", {"To": "1235"}]})
+        results = self.request("POST", "/msg-client/send-batch", body, Content_Type="application/json").json
+        self.assertEqual(self.stored(), [(one["MessageSID"], URL) for one in results])
+
+    def test_repeated_request(self) -> None:
+        """With a key it is one message with one callback; another URL under the same key is another request."""
+        body = json.dumps(self.good)
+        first, again = (self.request("POST", "/msg-client/send", body, Idempotency_Key="k") for _ in range(2))
+        self.assertEqual(first.header("X-Message-SID"), again.header("X-Message-SID"))
+        self.assertEqual(self.stored(), [(first.header("X-Message-SID"), URL)])
+        other = json.dumps(self.good | {"StatusCallback": URL + "2"})
+        self.assertEqual(self.request("POST", "/msg-client/send", other, Idempotency_Key="k").status, 422)
+
+    def test_not_told_by_the_message(self) -> None:
+        """Who may read messages does not see the URL, which may hold a secret."""
+        sid = self.send(**self.good).header("X-Message-SID")
+        for path in (f"/{sid}", f"/{sid}/timeline", "?limit=9"):
+            answer = self.request("GET", f"/msg-client/messages{path}")
+            self.assertEqual(answer.status, 200)
+            self.assertNotIn(SECRET.encode(), answer.body)

@@ -1,12 +1,13 @@
 """Callbacks of single messages: the section of the configuration, and the sink of one host."""
 
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.config import Configuration, parse
+from smsconnector.config import Configuration, load_sink_names, parse
 from smsconnector.errors import ConfigurationError
 from smsconnector.messages import ALL_EVENTS, Callback, Event, Selection
 from smsconnector.sinks import EventVerdict
@@ -136,6 +137,18 @@ class SectionCase(SynchronousTestCase):
         self.assertEqual(list(sinks), names)
         self.assertEqual(sinks[names[1]]._target.secrets, (b"0123456789abcdef01234567",))
         self.assertIsNotNone(sinks[names[1]]._client._pool)
+
+    def test_names_for_tools(self) -> None:
+        """Tools that count what is owed know the hosts as well, without any secret."""
+        for section, names in (
+            ("{hosts: [CRM.example, 'a:81'], secret: nonsense}", {"stomp", "callback:crm.example", "callback:a:81"}),
+            ("nonsense", {"stomp"}),
+            ("{hosts: 7}", {"stomp"}),
+            ("", {"stomp"}),
+        ):
+            path = self.mktemp()
+            Path(path).write_text(f"status_callbacks: {section}\n")
+            self.assertEqual(load_sink_names(path), names, section)
 
     def test_hosts(self) -> None:
         """What is no host is told with what to write: no URL, path, user, wildcard or letter that is not ASCII."""
