@@ -104,7 +104,7 @@ class Exchanges:
         rows = self._connection.execute(
             f"SELECT o.id, o.event_id, o.jms_type, o.body, o.created_at, o.headers FROM {_BLOCKS}"
             f" CROSS JOIN outbox AS o ON o.id >> {BLOCK} = b.number AND o.sender = :sender"
-            f" WHERE o.body <> '' AND {_SENDER} = :number AND o.id BETWEEN :first AND :last"
+            f" WHERE {_SENDER} = :number AND o.id BETWEEN :first AND :last"
             f"{wanted} ORDER BY o.id DESC LIMIT :limit",
             values
             | {"number": asked.number, "begin": blocks[0], "block": blocks[1], "first": ids[0], "last": ids[1]}

@@ -3,6 +3,8 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook
@@ -10,9 +12,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 
+from smsconnector.messages import Callback
+from smsconnector.sinks.webhook.callbacks import CallbackSection, make_callback_sink
+from smsconnector.wall_clock import WallClock
 from tests.integration.activemq import free_port
 from tests.integration.fake_provider import FakeProvider, Reply
 from tests.integration.stack import Connector, Network, until
+from tests.unit.sinks.webhook.stage import report
 
 SINK, CALLBACKS = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3", "whsec_OTg3NjU0MzIxMGFiY2RlZjAxMjM0NTY3"
 TOKEN = "s3cret-of-a-url"
@@ -97,3 +103,28 @@ class CallbackCase(TestCase):
                 "SELECT s.name, count(*) FROM confirmation AS c JOIN sink AS s ON s.id = c.id % 64 GROUP BY 1"
             )
             return dict(rows.fetchall())
+
+
+class GuardCase(TestCase):
+    timeout = 30
+
+    @inlineCallbacks
+    def test_name_that_leads_to_loopback(self) -> Any:
+        """A host that is allowed, and whose name leads to a private address by now, is not connected to."""
+        application = FakeProvider(reactor, (Reply(200, b""),)).start()
+        self.addCleanup(application.stop)
+        host = application.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+        section = CallbackSection.model_validate({"hosts": [host], "secret": CALLBACKS, "allow_private": True})
+        (made,) = section.sinks()
+        guarded = section.model_copy(update={"allow_private": False})  # a section does not see where names lead later
+        made = made.model_copy(update={"posting": guarded})
+        sink = make_callback_sink(reactor, made, Random(1), WallClock())
+        sink.startService()
+        self.addCleanup(sink.stopService)
+        outcomes: list[Any] = []
+        event = replace(report(1), callback=Callback(host, f"http://{host}/?token={TOKEN}"))
+        sink.publish([event], outcomes.append)
+        yield until(lambda: sink.troubles, 5)
+        self.assertIn("leads to no public address", sink.troubles[0].why)
+        self.assertNotIn(TOKEN, sink.troubles[0].why)
+        self.assertEqual((application.connections, outcomes), (0, []))

@@ -123,6 +123,7 @@ class ExchangedCase(SearchStage):
             self.one(confirm(self.one(ops.LoadEvents(sink, 0, 99)), NOW, sink))
         self.one(ops.Purge(NOW + 10**9, 0))
         self.assertEqual(self.all(), ["SM4", "SM3", "SM1"])
+        self.assertEqual(self.store._one("SELECT count(sender) FROM outbox"), 0, "nor are digits of numbers kept")
 
     def test_by_the_index(self) -> None:
         """No look at all events, and an entry for no report."""

@@ -136,7 +136,6 @@ class SectionCase(SynchronousTestCase):
         sinks = make_sinks(MemoryReactorClock(), configuration.sinks, Random(1), WallClock())
         self.assertEqual(list(sinks), names)
         self.assertEqual(sinks[names[1]]._target.secrets, (b"0123456789abcdef01234567",))
-        self.assertIsNotNone(sinks[names[1]]._client._pool)
 
     def test_names_for_tools(self) -> None:
         """Tools that count what is owed know the hosts as well, without any secret."""
