@@ -196,6 +196,8 @@ def _refused(before: Configuration, after: Configuration) -> Iterator[Problem]:
         for key in type(one).model_fields:
             if key not in keys and getattr(one, key) != getattr(other, key):
                 yield f"{section}.{key}", RESTART
+    if before.status_callbacks != after.status_callbacks:  # what was accepted for a host is owed to it
+        yield "status_callbacks", RESTART
     try:
         if before.has_keys and not after.has_keys:
             yield "http.api_keys", LAST_KEY
