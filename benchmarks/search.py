@@ -1,8 +1,8 @@
 """Searches among many messages while texts go through: ``python -m benchmarks.search [--stored 1000000]``.
 
 A load of W2 at a fixed rate, alone and beside a client that searches one after the other, in turns: by a number that
-has some messages, by one that has none, by a second, and by a state within a minute. Printed are the times of the
-searches in ms, and the 99th percentile of the answers to /send of both.
+has some messages, by one that has none, for both directions of each of the two, by a second, and by a state within a
+minute. Printed are the times of the searches in ms, and the 99th percentile of the answers to /send of both.
 """
 
 import argparse
@@ -39,6 +39,8 @@ def queries(gateway: Ours) -> dict[str, str]:
     return {
         "number": f"to={number}",
         "no such number": "to=46999999999",
+        "with a number": f"with={number}",
+        "with no such number": "with=46999999999",
         "second": f"since={time_of(at)}&until={time_of(at + 1000)}",
         "failed, of a minute": f"state=failed&since={time_of(at - 30_000)}&until={time_of(at + 30_000)}",
     }

@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
 
 def snapshot(configuration: Configuration) -> Snapshot:
     """As the files are now."""
-    channels, sinks = configuration.channels.values(), configuration.events.sinks
+    channels, sinks = configuration.channels.values(), configuration.sinks
     paths = {path for section in (*channels, *sinks) for path in _secret_files(section)}
     return Snapshot(configuration, {path: _digest(path) for path in sorted(paths)})
 
@@ -162,7 +162,7 @@ def _comings_and_goings(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 
 
 def _sinks(configuration: Configuration) -> dict[str, Section]:
-    return {one.known_as: one for one in configuration.events.sinks}
+    return {one.known_as: one for one in configuration.sinks}
 
 
 def _same(one: Section, other: Section, old: Snapshot, new: Snapshot) -> bool:
@@ -196,6 +196,8 @@ def _refused(before: Configuration, after: Configuration) -> Iterator[Problem]:
         for key in type(one).model_fields:
             if key not in keys and getattr(one, key) != getattr(other, key):
                 yield f"{section}.{key}", RESTART
+    if before.status_callbacks != after.status_callbacks:  # what was accepted for a host is owed to it
+        yield "status_callbacks", RESTART
     try:
         if before.has_keys and not after.has_keys:
             yield "http.api_keys", LAST_KEY

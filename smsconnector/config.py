@@ -11,7 +11,7 @@ Times are seconds unless the name says otherwise. Secrets are never in an error 
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import Selection
+from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.sections import (
     ChannelSection,
     Name,
@@ -41,6 +41,7 @@ from smsconnector.sections import (
     explain_error,
 )
 from smsconnector.sinks.types import SINK_TYPES
+from smsconnector.sinks.webhook.callbacks import CallbackSection
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.substitution import substitute
 
@@ -163,6 +164,7 @@ class Configuration(Section):
     store: StoreSection = StoreSection()
     channels: dict[Name, Annotated[ChannelSection, PlainValidator(_check_channel)]] = Field(min_length=1)
     events: Annotated[Events, PlainValidator(_check_events)] = Field(default_factory=lambda: _check_events({}))
+    status_callbacks: CallbackSection | None = None
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
 
@@ -170,6 +172,21 @@ class Configuration(Section):
     def default_channel(self) -> str:
         """The channel of texts that name none: as configured, else the first channel."""
         return self.http.default_channel or next(iter(self.channels))
+
+    @property
+    def sinks(self) -> list[SinkSection]:
+        """Those of ``events``, and one for each host that callbacks may go to."""
+        return [*self.events.sinks, *(() if self.status_callbacks is None else self.status_callbacks.sinks())]
+
+    @property
+    def selections(self) -> dict[str, Selection]:
+        """What each of the sinks wants, by its name."""
+        return {sink.known_as: sink.selection for sink in self.sinks}
+
+    @property
+    def callback_hosts(self) -> Collection[str]:
+        """To which the report of a single message may be posted."""
+        return () if self.status_callbacks is None else self.status_callbacks.hosts
 
     @property
     def reached_at(self) -> tuple[str | None, str]:
@@ -266,6 +283,8 @@ class Configuration(Section):
             found += error.problems
         for place, sink in self.events.by_place.items():
             found += sink.problems(place)
+        if self.status_callbacks is not None:
+            found += self.status_callbacks.problems("status_callbacks")
         return found
 
 
@@ -315,11 +334,14 @@ def load_store(path: str, environment: Mapping[str, str] | None = None) -> Store
 def load_sink_names(path: str) -> set[str] | None:
     """Only the names of the sinks, for the same tools; None if they can't be told, for the section is wrong. Raises
     ConfigurationError if the file can't be read."""
-    events = _parse_mapping(_read(path)).get("events") or {}
+    file = _parse_mapping(_read(path))
+    events, callbacks = file.get("events") or {}, file.get("status_callbacks") or {}
     sinks = events.get("sinks", [events]) if isinstance(events, dict) else None
     if not isinstance(sinks, list) or not all(isinstance(one, dict) for one in sinks):
         return None
-    return {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
+    hosts = callbacks.get("hosts") if isinstance(callbacks, dict) else None
+    at_hosts = {f"{CALLBACK_SINK}{one}".lower() for one in hosts} if isinstance(hosts, list) else set[str]()
+    return at_hosts | {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
 
 
 def written_channels(path: str) -> dict[str, Any]:

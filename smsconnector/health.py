@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from smsconnector.messages import CALLBACK_SINK
 from smsconnector.sinks import IEventSink, Trouble
 from smsconnector.walks.admission import Admission
 from smsconnector.walks.outlet import Outlet
@@ -40,8 +41,8 @@ class Health:
         } | self._unknown_codes()
 
     def _broker(self) -> str:
-        """All sinks in one line."""
-        return self._flow(self._sinks.values())
+        """All sinks in one line, but for those for callbacks: what is wrong with one customer's host is no outage."""
+        return self._flow(sink for name, sink in self._sinks.items() if not name.startswith(CALLBACK_SINK))
 
     def _flow(self, sinks: Iterable[IEventSink]) -> str:
         """ "connected", or what is wrong, since when, and why; several of these, with "; " between them."""

@@ -60,12 +60,12 @@ class Making:
 
     def sinks(self, configuration: Configuration, names: tuple[str, ...] | None = None) -> dict[str, IEventSink]:
         """Those of these names; None: all."""
-        sections = [one for one in configuration.events.sinks if names is None or one.known_as in names]
+        sections = [one for one in configuration.sinks if names is None or one.known_as in names]
         return make_sinks(self.reactor, sections, self.dice, self.wall_clock)
 
     def publishers(self, configuration: Configuration, sinks: Mapping[str, IEventSink]) -> dict[str, Publisher]:
         """One for each of these sinks, by the same names."""
-        wanted = configuration.events.selections
+        wanted = configuration.selections
         return {name: self._publisher(name, sink, wanted[name]) for name, sink in sinks.items()}
 
     def _publisher(self, name: str, sink: IEventSink, selection: Selection) -> Publisher:

@@ -43,6 +43,17 @@ def route_queue(queue: str) -> str:
 LONGEST_WAIT = 3_600.0  # seconds; what a provider or a consumer asks for beyond that is a mistake
 
 
+class Callback(NamedTuple):
+    """Where the report of one message is posted, beside the sinks. ``host`` is the one of the configuration that allows
+    it. ``url`` is never shown: its query may hold a secret."""
+
+    host: str
+    url: str
+
+    def __repr__(self) -> str:
+        return f"<Callback {self.host}>"
+
+
 @record
 class Message:
     """A text to a handset (MT), as it was accepted, already split into segments."""
@@ -60,6 +71,7 @@ class Message:
     accepted_by: str | None = None  # the name of the key with which it came
     is_bulk: bool = False  # its class: interactive texts go before bulk ones, up to their share
     send_at: int | None = None  # ms, time of day: not to be sent before; None: at once
+    callback: Callback | None = None  # StatusCallback
 
 
 @record
@@ -215,13 +227,16 @@ KINDS_OF_EVENTS = (DELIVERY_REPORT, INCOMING_MESSAGE)
 
 
 class Selection(NamedTuple):
-    """Which events a sink wants: of one of these kinds, and of one of these channels. () stands for all."""
+    """Which events a sink wants: of one of these kinds, and of one of these channels. () stands for all. ``callback``:
+    only the reports of messages with a callback to that host."""
 
     kinds: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    callback: str | None = None
 
 
 ALL_EVENTS = Selection()
+CALLBACK_SINK = "callback:"  # before the host: the name of the sink for callbacks to it; no other has a colon
 
 
 @record
@@ -238,6 +253,7 @@ class Event:
     attempts: int = field(default=0, compare=False)
     created_at: int = field(default=0, compare=False)
     headers: str | None = field(default=None, compare=False)  # what it says beside its body: a JSON object of strings
+    callback: Callback | None = field(default=None, compare=False)  # of its message
 
 
 _sid_counter = int.from_bytes(os.urandom(3), "big")

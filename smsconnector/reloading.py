@@ -208,7 +208,7 @@ class Reloading(Service):
         are_others = changes.sinks_added or changes.sinks_changed or changes.sinks_removed
         configure = Configure(
             configuration.kin,
-            configuration.events.selections if are_others else None,
+            configuration.selections if are_others else None,
             configuration.end_rules,
             configuration.system_ids,
             configuration.opt_out_rules,

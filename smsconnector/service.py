@@ -132,7 +132,7 @@ class Connector(MultiService):
         super().startService()
         configuration = self.reloading.configuration
         try:
-            wanted, rules, ids = configuration.events.selections, configuration.end_rules, configuration.system_ids
+            wanted, rules, ids = configuration.selections, configuration.end_rules, configuration.system_ids
             opt_out, kin = configuration.opt_out_rules, configuration.kin
             store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out)
             self.reader.start(configuration.store.path)

@@ -9,7 +9,7 @@ Nothing here knows which server it is: another one can serve the same table.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -98,6 +98,7 @@ class API:
         hooks: Mapping[str, Hooks] = NO_HOOKS,
         elsewhere: Elsewhere = nowhere_else,
         settings: APISettings = USUAL,
+        callback_hosts: Collection[str] = (),
         accepted_from: AcceptedFrom = lambda caller: None,
         remember: Remember = lambda caller, what, about: None,
     ) -> None:
@@ -110,6 +111,7 @@ class API:
             messages_path=f"{base_path}/messages/",
             idempotency_hours=settings.idempotency_hours,
             schedule_ahead=settings.schedule_ahead,
+            callback_hosts=callback_hosts,
             accepted_from=accepted_from,
         )
         batches = Batches(send, gate, settings)

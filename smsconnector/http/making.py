@@ -54,6 +54,7 @@ def make_door(
         hooks=configuration.hooks,
         elsewhere=make_siblings(around.reactor, http.siblings, http.base_path),
         settings=http,
+        callback_hosts=configuration.callback_hosts,
         accepted_from=keeper.accepted,
         remember=keeper.remember,
     )

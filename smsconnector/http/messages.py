@@ -1,6 +1,6 @@
 """The handlers below ``/messages``: one message, its timeline, those that fit, and the end of one that was not sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +12,15 @@ from smsconnector.http import replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.queries import parse_search
 from smsconnector.store import operations as ops
-from smsconnector.store.finding import FindTimeline, FoundMessage, Page, Timeline
+from smsconnector.store.finding import (
+    Exchanged,
+    FindTimeline,
+    FoundMessage,
+    FoundText,
+    Page,
+    PlaceOfBoth,
+    Timeline,
+)
 from smsconnector.store.reader import IReader
 from smsconnector.walks.cancelling import Cancelled, Cancelling
 from smsconnector.walks.outlet import Outlet
@@ -89,6 +97,10 @@ class Messages:
         outlet = self._outlets.get(channel)
         return ANY if outlet is None else outlet.codes
 
+    def _listed(self, row: FoundMessage) -> dict[str, Any]:
+        """The resource without its parts."""
+        return self._shown(row, with_parts=False)
+
     def _places(self, row: FoundMessage) -> dict[int, Place]:
         """Where its segments are, by their numbers. A channel that is not configured any more sends nothing."""
         outlet = self._outlets.get(row.channel)
@@ -102,20 +114,27 @@ class Messages:
         a page may be short, or empty, and yet have a next one."""
         search, given = parse_search(request.target.partition(b"?")[2])
 
-        def found(page: Page | None, error: StoreError | None) -> None:
+        def found(page: Page | Exchanged | None, error: StoreError | None) -> None:
             if page is None:
                 answer(replies.LOOKUP_FAILED)
                 return
-            more = None if page.before is None else urlencode([*given, ("cursor", page.before)])
+            rows: Sequence[FoundMessage | FoundText] = page.messages if isinstance(page, Page) else page.found
+            show: Callable[[Any], dict[str, Any]] = self._listed if isinstance(page, Page) else self._exchanged
+            cursor = "-".join(map(str, page.before)) if isinstance(page.before, PlaceOfBoth) else page.before
+            more = None if cursor is None else urlencode([*given, ("cursor", cursor)])
             said = {
-                "messages": [
-                    self._shown(row, with_parts=False) for row in page.messages if may_see(request, row.channel)
-                ],
+                "messages": [show(row) for row in rows if may_see(request, row.channel)],
                 "next": more and f"{self._path}?{more}",
             }
             answer(replies.json_answer(said))
 
         self._reader.put(search, found)
+
+    def _exchanged(self, row: FoundMessage | FoundText) -> dict[str, Any]:
+        """With its direction."""
+        if isinstance(row, FoundText):
+            return {"Direction": "incoming"} | resources.incoming(row)
+        return {"Direction": "outgoing"} | self._listed(row)
 
     def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message when it will not be sent, which is on disk then. 409 if that is too late, 404 if there

@@ -5,19 +5,20 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from smsconnector.errors import AddressError, InvalidRequest
 from smsconnector.sms.addresses import normal_number, normal_sender
-from smsconnector.store.finding import MOST_FOUND, Search, Shown
+from smsconnector.store.finding import MOST_FOUND, FindExchanged, PlaceOfBoth, Search, Shown
 
 Given = list[tuple[str, str]]
 _LARGEST = (1 << 63) - 1
 
 
-def parse_search(query: bytes) -> tuple[Search, Given]:
-    """And the parameters as they were given, without ``cursor``: with another one they ask for the next page."""
+def parse_search(query: bytes) -> tuple[Search | FindExchanged, Given]:
+    """What is asked; with ``with`` for both directions. And the parameters as they were given, without ``cursor``: with
+    another one they ask for the next page."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except (UnicodeDecodeError, ValueError):
@@ -34,7 +35,15 @@ def parse_search(query: bytes) -> tuple[Search, Given]:
         if not value or "\0" in value:
             raise InvalidRequest("invalid_parameter", f"{name} is empty, or holds NUL: leave it out.", name)
     read = {_READERS[name][0]: _READERS[name][1](value, name) for name, value in pairs}
-    return Search(**read), [(name, value) for name, value in pairs if name != "cursor"]
+    with_number = "number" in read
+    for name, _ in pairs if with_number else ():
+        if name not in _OF_BOTH:
+            others = ", ".join(one for one in _OF_BOTH if one != "with")
+            raise InvalidRequest("invalid_parameter", f"{name} does not go with `with`, but {others} do.", name)
+    if isinstance(read.get("before"), PlaceOfBoth) is not with_number and "before" in read:
+        _refuse_cursor("cursor")
+    asked = FindExchanged(**read) if with_number else Search(**read)
+    return asked, [(name, value) for name, value in pairs if name != "cursor"]
 
 
 def _number(value: str, name: str) -> Any:
@@ -84,13 +93,24 @@ def _count(value: str, name: str) -> int:
     return int(value)
 
 
-def _cursor(value: str, name: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= _LARGEST):
-        raise InvalidRequest("invalid_parameter", f"{name} is not one that an answer has given in `next`.", name)
-    return int(value)
+def _cursor(value: str, name: str) -> int | PlaceOfBoth:
+    """An id, or two ids with a hyphen between them."""
+    ids = value.split("-")
+    if len(ids) > 2 or not all(one.isascii() and one.isdigit() and len(one) <= 19 for one in ids):
+        _refuse_cursor(name)
+    numbers = [int(one) for one in ids]
+    if max(numbers) > _LARGEST:
+        _refuse_cursor(name)
+    return PlaceOfBoth(*numbers) if len(numbers) == 2 else numbers[0]
 
 
+def _refuse_cursor(name: str) -> NoReturn:
+    raise InvalidRequest("invalid_parameter", f"{name} is not one that an answer has given in `next`.", name)
+
+
+_OF_BOTH = ("with", "channel", "since", "until", "limit", "cursor")
 _READERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "with": ("number", _number),
     "to": ("to", _number),
     "from": ("source", _sender),
     "channel": ("channel", _text),

@@ -6,18 +6,20 @@ Whatever is wrong raises InvalidRequest, with a stable code, a sentence that say
 import json
 import re
 from collections.abc import Callable, Collection
+from dataclasses import field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.http.charsets import decode
 from smsconnector.messages import record
+from smsconnector.sinks.webhook.urls import LONGEST_URL, fault_of
 from smsconnector.sms.addresses import normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
 LONGEST_REFERENCE = 255  # characters
-FIELDS = ("To", "Body", "From", "channel", "ValidityPeriod", "Reference", "SendAt", "Priority")
+FIELDS = ("To", "Body", "From", "channel", "ValidityPeriod", "Reference", "SendAt", "Priority", "StatusCallback")
 INTERACTIVE, BULK = PRIORITIES = ("interactive", "bulk")
 # RFC 3339 section 5.6, date-time: the offset is not optional. A blank may stand for the T.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -35,6 +37,7 @@ class SendRequest:
     reference: str | None = None
     send_at: int | None = None  # ms, time of day
     priority: str | None = None  # one of PRIORITIES
+    status_callback: str | None = field(default=None, repr=False)  # a URL without fault, which may hold a secret
 
 
 class Fields(dict[str, Any]):
@@ -68,8 +71,8 @@ class NotJSON(InvalidRequest):
 
 
 def parse_send(octets: bytes, content_type: str = "") -> SendRequest:
-    """JSON with To, Body and, optional, From, channel, ValidityPeriod, Reference, SendAt and Priority. Fields we don't
-    know are left alone."""
+    """JSON with To, Body and, optional, From, channel, ValidityPeriod, Reference, SendAt, Priority and StatusCallback.
+    Fields we don't know are left alone."""
     return read_send(json_object(octets, content_type))
 
 
@@ -91,6 +94,7 @@ def read_send(data: Fields) -> SendRequest:
         _reference(data) if "Reference" in data else None,
         _send_at(data) if "SendAt" in data else None,
         _priority(data) if "Priority" in data else None,
+        _status_callback(data) if "StatusCallback" in data else None,
     )
 
 
@@ -131,6 +135,17 @@ def _reference(data: Fields) -> str | None:
             "Reference",
         )
     return reference
+
+
+def _status_callback(data: Fields) -> str | None:
+    """StatusCallback, the URL to which the report of this message is posted."""
+    url = _optional(data, "StatusCallback")
+    if url is None:
+        return None
+    fault = fault_of(url) if len(url) <= LONGEST_URL else f"it is longer than {LONGEST_URL} characters: shorten it"
+    if fault:
+        raise InvalidRequest("invalid_callback", f"StatusCallback can't be used: {fault}.", "StatusCallback")
+    return url
 
 
 def _validity(value: Any) -> int | None:

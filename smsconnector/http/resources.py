@@ -4,6 +4,7 @@
 more: what the message waits for. It is that of the part that is furthest behind.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,7 +22,7 @@ from smsconnector.lifecycle import CODE_CANCELLED, MessageState, SegmentState
 from smsconnector.messages import Message
 from smsconnector.smpp.constants import describe_status
 from smsconnector.sms.segmentation import unmarked
-from smsconnector.store.finding import FoundMessage, FoundSegment, Leg, Timeline
+from smsconnector.store.finding import FoundMessage, FoundSegment, FoundText, Leg, Timeline
 from smsconnector.store.segment_events import Kind, SegmentEvent
 from smsconnector.walks.whereabouts import Place
 
@@ -102,6 +103,13 @@ def _resource(
         "ExpiresAt": timestamp(message.expires_at),
         "FinalAt": timestamp(final_at),
     }
+
+
+def incoming(row: FoundText) -> dict[str, Any]:
+    """A text from a customer, and which of ours it answers, if that is known."""
+    body: dict[str, Any] = json.loads(row.body)
+    answers = json.loads(row.headers) if row.headers is not None else None
+    return body | {"channel": row.channel, "Answers": answers, "ReceivedAt": timestamp(row.received_at)}
 
 
 def delivery_status(row: FoundMessage) -> str:

@@ -6,7 +6,7 @@
 3. The submitter writes the message. The answer is given after the commit, never before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from smsconnector.access.keys import Caller
@@ -15,7 +15,8 @@ from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
 from smsconnector.http.auth import check_channel
 from smsconnector.http.requests import BULK, SendRequest, parse_send, text_refused
-from smsconnector.messages import Message, new_sid
+from smsconnector.messages import Callback, Message, new_sid
+from smsconnector.sinks.webhook.urls import place_of
 from smsconnector.sms.segmentation import Split
 from smsconnector.store.repeats import First, RequestKey
 from smsconnector.walks.admission import Gate
@@ -37,7 +38,8 @@ AcceptedFrom = Callable[[Caller | None], None]
 class Send:
     """The handler of ``/send``. ``outlets`` are the channels by their names; ``messages_path`` is the path below which
     a message is found by its MessageSID; ``idempotency_hours`` is how long a request's key is known;
-    ``schedule_ahead`` is how far ahead SendAt may be (s). ``accepted_from`` is told of each message whose it is."""
+    ``schedule_ahead`` is how far ahead SendAt may be (s); ``callback_hosts`` are those to which a report may be posted.
+    ``accepted_from`` is told of each message whose it is."""
 
     def __init__(
         self,
@@ -49,11 +51,13 @@ class Send:
         messages_path: str,
         idempotency_hours: float = 24.0,
         schedule_ahead: float = SCHEDULE_AHEAD,
+        callback_hosts: Collection[str] = (),
         accepted_from: AcceptedFrom = lambda caller: None,
     ) -> None:
         self.wall_clock, self._outlets, self.default_channel = wall_clock, outlets, default_channel
         self._gate, self._messages_path = gate, messages_path.encode()
         self._idempotency_hours, self._ahead_ms = idempotency_hours, int(schedule_ahead * 1000)
+        self._callback_hosts = callback_hosts
         self.accepted_from = accepted_from
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
@@ -165,6 +169,7 @@ class Send:
             accepted_by=None if caller is None else caller.name,
             is_bulk=is_bulk,
             send_at=send_at,
+            callback=None if send.status_callback is None else self._callback(send.status_callback),
         )
         return message, submitter, split
 
@@ -179,6 +184,18 @@ class Send:
                 "send_at_too_far", f"SendAt is more than {days} days ahead: send it again later.", "SendAt"
             )
         return send_at, send_at
+
+    def _callback(self, url: str) -> Callback:
+        """InvalidRequest if its host is not allowed."""
+        host = place_of(url)
+        if host not in self._callback_hosts:
+            raise InvalidRequest(
+                "callback_not_allowed",
+                "StatusCallback leads to a host that is not allowed: the operator can add it to"
+                " status_callbacks.hosts in the connector's configuration.",
+                "StatusCallback",
+            )
+        return Callback(host, url)
 
     def _accepted(self, message: Message, split: Split, with_body: bool) -> Answer:
         """``with_body``: the client wants the message resource in the answer."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from smsconnector.sections import SinkSection
 from smsconnector.sinks.stomp.settings import StompSection, make_stomp_sink
+from smsconnector.sinks.webhook.callbacks import TYPE, CallbackHost, make_callback_sink
 from smsconnector.sinks.webhook.settings import WebhookSection, make_webhook_sink
 from smsconnector.wall_clock import WallClock
 
@@ -30,6 +31,11 @@ SINK_TYPES: dict[str, SinkType] = {
 }
 
 
+# Of sinks that no section of ``events`` describes.
+_OTHERS: dict[str, SinkType] = {TYPE: SinkType(CallbackHost, make_callback_sink)}
+
+
 def make_sinks(reactor: Any, sections: Iterable[SinkSection], dice: Random, wall_clock: WallClock) -> dict[str, Any]:
     """The sinks, each an IEventSink, that the sections describe, by their names."""
-    return {one.known_as: SINK_TYPES[one.type].make(reactor, one, dice, wall_clock) for one in sections}
+    types = _OTHERS | SINK_TYPES
+    return {one.known_as: types[one.type].make(reactor, one, dice, wall_clock) for one in sections}

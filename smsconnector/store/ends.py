@@ -238,19 +238,21 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             self._count_codes(one for one in ended if one.state is MessageState.FAILED)
         asked = self._asked_channels(one.message_id for one in ended)
         references = self._references([one.message_id for one in ended])
-        self._write_events(
-            [
-                report_event(
-                    one.sid,
-                    asked.get(one.message_id, one.channel),
-                    delivered=one.state is MessageState.DELIVERED,
-                    code=one.code,
-                    now=one.now,
-                    headers=references.get(one.message_id),
-                )
-                for one in ended
-            ]
-        )
+        reports = [
+            report_event(
+                one.sid,
+                asked.get(one.message_id, one.channel),
+                delivered=one.state is MessageState.DELIVERED,
+                code=one.code,
+                now=one.now,
+                headers=references.get(one.message_id),
+            )
+            for one in ended
+        ]
+        if self._has_callbacks:
+            callbacks = self._callbacks_of([one.sid for one in ended])
+            reports = [made._replace(callback=callbacks.get(one.sid)) for made, one in zip(reports, ended, strict=True)]
+        self._write_events(reports)
 
     def _count_codes(self, failed: Iterable[EndedMessage]) -> None:
         """Count the codes that nothing explains."""

@@ -20,13 +20,23 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
-from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, Finality, IncomingSegment, Receipt, new_sid
+from smsconnector.messages import (
+    DELIVERY_REPORT,
+    INCOMING_MESSAGE,
+    Callback,
+    Finality,
+    IncomingSegment,
+    Receipt,
+    new_sid,
+)
 from smsconnector.sms.user_data import plain_text
 
 
 class EventRow(NamedTuple):
-    """An event that is not in the outbox yet. ``headers``: as of ``Event``. ``earlier_id`` is "" if earlier versions
-    gave it the same id. ``numbers``: of a customer's text, sender and addressee."""
+    """An event that is not in the outbox yet. ``headers``: as of ``Event``. ``sender``: of a customer's text, see
+    ``sender_key``. ``earlier_id`` is "" if earlier versions
+    gave it the same id. ``numbers``: of a customer's text, sender and addressee. ``callback``: of a report, where its
+    message wants it too."""
 
     event_id: str
     kind: str
@@ -34,8 +44,10 @@ class EventRow(NamedTuple):
     body: str
     created_at: int  # ms since the Unix epoch
     headers: str | None = None
+    sender: int | None = None
     earlier_id: str = ""
     numbers: tuple[str, str] | None = None
+    callback: Callback | None = None
 
 
 def report_event(sid: str, channel: str, delivered: bool, code: Any, now: int, headers: str | None = None) -> EventRow:
@@ -77,8 +89,23 @@ def incoming_event(one: IncomingSegment, text: str, incomplete: bool = False) ->
         earlier_id = ""
     numbers = (one.source, one.destination)
     return EventRow(
-        event_id, INCOMING_MESSAGE, one.channel, json.dumps(body), one.received_at, None, earlier_id, numbers
+        event_id,
+        INCOMING_MESSAGE,
+        one.channel,
+        json.dumps(body),
+        one.received_at,
+        None,
+        sender_key(one.source),
+        earlier_id,
+        numbers,
     )
+
+
+def sender_key(number: str) -> int | None:
+    """The last nine digits of a number, by which texts from it are found; None if they are not all digits. Other
+    numbers may have the same."""
+    tail = number[-9:]
+    return int(tail) if tail.isascii() and tail.isdigit() else None
 
 
 def is_repeat(event: EventRow, told: str) -> bool:

@@ -93,6 +93,43 @@ class Page(NamedTuple):
     before: int | None
 
 
+class PlaceOfBoth(NamedTuple):
+    """Messages with a smaller id than this, and events with a smaller id; 0: there are none."""
+
+    message: int
+    event: int
+
+
+@record
+class FindExchanged:
+    """Result: an ``Exchanged`` of the texts to a number and those from it, the newest first. Pages as of ``Search``."""
+
+    number: str  # without a plus
+    channel: str | None = None
+    since: int | None = None  # accepted or received then or later
+    until: int | None = None
+    before: PlaceOfBoth | None = None
+    limit: int = 50
+
+
+class FoundText(NamedTuple):
+    """A text from a customer, as the event that tells of it. ``id`` is that of the event."""
+
+    id: int
+    event_id: str
+    channel: str
+    body: str  # JSON
+    received_at: int
+    headers: str | None  # as of ``messages.Event``
+
+
+class Exchanged(NamedTuple):
+    """``before`` is for the next page; None: there is nothing more."""
+
+    found: list[FoundMessage | FoundText]
+    before: PlaceOfBoth | None
+
+
 @record
 class FindTimeline:
     """Result: the ``Timeline`` of the message with this sid, or None."""

@@ -18,7 +18,7 @@ from smsconnector.messages import Event, IncomingSegment, Message, Outcome, Rece
 from smsconnector.sms.opt_out import Wish
 from smsconnector.store.configuring import Configure, CountQueued
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
-from smsconnector.store.finding import FindTimeline, Search
+from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
 from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
 from smsconnector.store.measures import Outlook
@@ -421,6 +421,7 @@ Query = (
     | Find
     | FindTimeline
     | Search
+    | FindExchanged
     | Outlook
     | CountQueued
 )

@@ -10,6 +10,9 @@
 A sink may want only some of the events: its ``Selection``. The others are not owed to it, and count as settled. Nothing
 is written for them but ``settled_up_to``, now and then. A selection that has changed holds for what is not settled.
 
+The reports that single messages want at a host of their own are owed to the sink of that host (``callbacks``). They are
+counted when they are written, and nothing is counted where there are none.
+
 A sink that is no longer configured keeps its row in the table ``sink``, and retention does not wait for it. If it is
 configured again, it goes on from there, but for what retention has dropped meanwhile.
 """
@@ -17,10 +20,10 @@ configured again, it goes on from there, but for what retention has dropped mean
 import json
 from collections.abc import Mapping, Sequence
 
-from smsconnector.messages import ALL_EVENTS, Event, Selection
+from smsconnector.messages import ALL_EVENTS, CALLBACK_SINK, Event, Selection
 from smsconnector.store import operations as ops
+from smsconnector.store.callbacks import Callbacks
 from smsconnector.store.events import EventRow, is_repeat
-from smsconnector.store.rows import Rows
 
 MOST_KEPT = 500  # events that one batch hands to the publishers; more, and they are read
 SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + sink.id, and so is parked_event.id
@@ -28,7 +31,9 @@ SINKS = 64  # ids of sinks are 1 to 63; confirmation.id is outbox.id * SINKS + s
 
 def selected(selection: Selection) -> str:
     """The condition, with an AND before it, that the event ``o`` is in the selection; "" if all are. Its parameters are
-    ``:kinds`` and ``:channels``, as JSON."""
+    ``:kinds`` and ``:channels``, as JSON, and ``:callback``."""
+    if selection.callback is not None:
+        return " AND EXISTS (SELECT 1 FROM status_callback AS c WHERE c.host = :callback AND c.event = o.id)"
     columns_of = (("o.kind", ":kinds", selection.kinds), ("o.jms_type", ":channels", selection.channels))
     return "".join(
         f" AND {column} IN (SELECT value FROM json_each({name}))" for column, name, wanted in columns_of if wanted
@@ -37,21 +42,27 @@ def selected(selection: Selection) -> str:
 
 def parameters_of(selection: Selection) -> dict[str, object]:
     """Of ``selected``."""
-    return {"kinds": json.dumps(selection.kinds), "channels": json.dumps(selection.channels)}
+    kinds, channels = json.dumps(selection.kinds), json.dumps(selection.channels)
+    return {"kinds": kinds, "channels": channels, "callback": selection.callback}
 
 
-class Outbox(Rows):
+_COLUMNS = "event_id, kind, jms_type, body, created_at, headers"
+
+
+class Outbox(Callbacks):
     """The events, and which of them each sink has confirmed or not taken."""
 
     _sinks: dict[str, int]  # the ids of the configured sinks, by name
-    _choosy: Sequence[Selection] = ()  # of the sinks that do not want all events
+    _choosy: Sequence[Selection] = ()  # of the sinks that do not want all events, but for those for callbacks
+    _callback_hosts: Sequence[str] = ()  # each is a sink
     _written: list[Event] | None = None  # since ``take_written``; None: more than are kept, or they are not to be kept
 
     def _open_outbox(self, wanted: Mapping[str, Selection]) -> None:
         """Find or make the rows of the configured sinks. A new sink is owed the events that are written from now on."""
         run, names = self._connection.execute, list(wanted)
         self._written = []
-        self._choosy = [one for one in wanted.values() if one != ALL_EVENTS]
+        self._choosy = [one for one in wanted.values() if one != ALL_EVENTS and one.callback is None]
+        self._callback_hosts = [one.callback for one in wanted.values() if one.callback is not None]
         known = [name for (name,) in run("SELECT name FROM sink")]
         for name in names:
             if name not in known:
@@ -101,7 +112,11 @@ class Outbox(Rows):
         """The sinks that are not configured any more, by name, each with the number of events it has not confirmed;
         those without any are left out."""
         rows = self._connection.execute("SELECT name, id FROM sink").fetchall()
-        owed = {name: self._count_owed(one) + self._count_parked(one) for name, one in rows if name not in self._sinks}
+        owed = {
+            name: self._count_owed(one, _selection_of(name)) + self._count_parked(one)
+            for name, one in rows
+            if name not in self._sinks
+        }
         return {name: count for name, count in owed.items() if count}
 
     def _count_owed(self, sink: int, selection: Selection = ALL_EVENTS) -> int:
@@ -138,12 +153,16 @@ class Outbox(Rows):
         events = self._without_told_before(events)
         if events:
             before = self._last_event() if self._choosy else 0
-            written = self._insert(
-                "INSERT OR IGNORE INTO outbox (event_id, kind, jms_type, body, created_at, headers)",
-                [one[:6] for one in events],
-            )
+            # Only texts have a sender.
+            columns, width = (_COLUMNS, 6) if all(one.sender is None for one in events) else (f"{_COLUMNS}, sender", 7)
+            rows = [one[:width] for one in events]
+            written = self._insert(f"INSERT OR IGNORE INTO outbox ({columns})", rows)
             self._keep_written(events, written, self._last_id)
-            self._counts.waiting_events += written * (len(self._sinks) - len(self._choosy))
+            everywhere = len(self._sinks) - len(self._choosy) - len(self._callback_hosts)
+            self._counts.waiting_events += written * everywhere
+            wanted = [one.event_id for one in events if one.callback is not None]
+            if wanted:
+                self._counts.waiting_events += self._note_reports(wanted, self._callback_hosts)
             for selection in self._choosy:
                 self._counts.waiting_events += self._count_written(before, selection)
 
@@ -160,7 +179,17 @@ class Outbox(Rows):
             self._written = None
             return
         self._written = self._written + [
-            Event(event_id, one.event_id, one.kind, one.jms_type, one.body, 0, one.created_at, one.headers)
+            Event(
+                event_id,
+                one.event_id,
+                one.kind,
+                one.jms_type,
+                one.body,
+                0,
+                one.created_at,
+                one.headers,
+                one.callback,
+            )
             for event_id, one in enumerate(events, last - count + 1)
         ]
 
@@ -217,7 +246,7 @@ class Outbox(Rows):
         unparked = self._run("DELETE FROM parked_event WHERE id IN (SELECT value FROM json_each(?))", keys).rowcount
         if unparked:
             self._run(
-                "UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))"
+                "UPDATE outbox SET body = '', sender = NULL WHERE id IN (SELECT value FROM json_each(?))"
                 " AND id <= (SELECT emptied FROM outbox_progress)"
                 " AND NOT EXISTS (SELECT 1 FROM parked_event AS p WHERE p.id BETWEEN outbox.id * ?2"
                 "   AND outbox.id * ?2 + ?2 - 1)",
@@ -252,3 +281,8 @@ class Outbox(Rows):
         self._connection.execute(
             "UPDATE sink SET settled_up_to = ?1 WHERE id = ?2 AND settled_up_to < ?1", (event, sink)
         )
+
+
+def _selection_of(name: str) -> Selection:
+    """Of a sink that is not configured any more. What it did not want is not known, but for one for callbacks."""
+    return Selection(callback=name.removeprefix(CALLBACK_SINK)) if name.startswith(CALLBACK_SINK) else ALL_EVENTS

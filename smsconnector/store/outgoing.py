@@ -55,7 +55,7 @@ class OutgoingTexts(SeveralIds):
 
     def _accept(self, batch: list[ops.Accept], moved: Sequence[Move] = ()) -> list[ops.Accepted]:
         """``moved``: where they come from, if that is another channel."""
-        messages, named, segments = [], [], []
+        messages, named, segments, callbacks = [], [], [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
             row = (
@@ -77,9 +77,12 @@ class OutgoingTexts(SeveralIds):
                 self._has_references = self._has_references or message.reference is not None
             for number, text in enumerate(message.segments, 1):
                 segments.append((first_id + number - 1, accept.queue, number, text))
+            if message.callback is not None:
+                callbacks.append((message.sid, *message.callback))
         self._insert(_INTO_MESSAGE, messages)
         self._insert(_INTO_NAMED_MESSAGE, named)
         self._insert("INSERT INTO segment (id, queue, number, text)", segments)
+        self._note_callbacks(callbacks)
         self._counts.queued += len(segments)
         if moved:
             self._note_asked_channels(moved)

@@ -2,18 +2,20 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable
 from smsconnector.lifecycle import SegmentState
-from smsconnector.messages import ALL_EVENTS, Event, Message, Segment, Selection, bulk_queue, is_bulk_queue
+from smsconnector.messages import ALL_EVENTS, Callback, Event, Message, Segment, Selection, bulk_queue, is_bulk_queue
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
+from smsconnector.store.callbacks import CALLBACK_OF
 from smsconnector.store.configuring import CountQueued
-from smsconnector.store.finding import FindTimeline, Search
+from smsconnector.store.exchanged import Exchanges
+from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
@@ -28,6 +30,7 @@ _LOADED = (
     " 0, s.unknowns, m.sid"
 )
 _EVENT = "o.id, o.event_id, o.kind, o.jms_type, o.body, {attempts}, o.created_at, o.headers"
+_OF_EVENT = 8  # how many columns that are; host and URL of a callback may follow
 _NEW, _PARKED = _EVENT.format(attempts=0), _EVENT.format(attempts="p.attempts")
 
 
@@ -76,11 +79,18 @@ def _scheduled(message_id: int, queue: str, *values: Any) -> Scheduled:
     return Scheduled(message_id, queue, message)
 
 
+def _event_of(row: Sequence[Any]) -> Event:
+    host_and_url = row[_OF_EVENT:]
+    callback = Callback(*host_and_url) if host_and_url and host_and_url[0] is not None else None
+    event_id, name, kind, jms_type, body, attempts, created_at, headers = row[:_OF_EVENT]
+    return Event(event_id, name, kind, jms_type, body, attempts, created_at, headers, callback)
+
+
 def _bounded(rows: Iterable[Any]) -> list[Event]:
     """The events of these rows, up to the one that makes it EVENT_OCTETS or more. The others are not read."""
     events, octets = [], 0
     for row in rows:
-        event = Event(*row)
+        event = _event_of(row)
         events.append(event)
         octets += len(event.body)
         if octets >= ops.EVENT_OCTETS:
@@ -106,6 +116,7 @@ class Queries:
             ops.Find: searches.find,
             FindTimeline: searches.timeline,
             Search: searches.search,
+            FindExchanged: Exchanges(connection, searches).find,
             Outlook: self._outlook,
             CountQueued: self._count_queued,
         }
@@ -189,7 +200,10 @@ class Queries:
         return ops.Selected(events, max(begin, end), end < last)
 
     def _load_events(self, load: ops.LoadEvents, selection: Selection = ALL_EVENTS) -> list[Event]:
-        which, after = f"o.id > :after{selected(selection)}", load.after
+        after, key, source, columns, which = load.after, "o.id", "outbox AS o", _NEW, selected(selection)
+        if selection.callback is not None:  # by their own index: they are few
+            key, columns, which = "c.event", f"{_NEW}, c.host, c.url", " AND c.host = :callback"
+            source = "status_callback AS c CROSS JOIN outbox AS o ON o.id = c.event"
         if load.may_be_settled:
             sink, settled_up_to = self._sink(load.sink)
             after = max(after, settled_up_to)
@@ -198,9 +212,9 @@ class Queries:
         if load.only is not None:
             which += " AND o.kind = :only"
         if load.up_to is not None:
-            which += " AND o.id <= :up_to"
+            which += f" AND {key} <= :up_to"
         rows = self._connection.execute(
-            f"SELECT {_NEW} FROM outbox AS o WHERE {which} ORDER BY o.id LIMIT :limit",
+            f"SELECT {columns} FROM {source} WHERE {key} > :after{which} ORDER BY {key} LIMIT :limit",
             {
                 "after": after,
                 "only": load.only,
@@ -214,7 +228,8 @@ class Queries:
     def _load_parked_events(self, load: ops.LoadParkedEvents) -> list[Event]:
         sink, _ = self._sink(load.sink)
         sql = (
-            f"SELECT {_PARKED} FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
+            f"SELECT {_PARKED}, {CALLBACK_OF.format('c.host')}, {CALLBACK_OF.format('c.url')}"
+            " FROM parked_event AS p JOIN outbox AS o ON o.id = p.id / ?4"
             " WHERE p.kind = ?1 AND {} AND p.id % ?4 = ?5 ORDER BY p.due_at LIMIT ?3"
         )
         found = (

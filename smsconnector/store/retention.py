@@ -95,7 +95,7 @@ class Retention(Outbox, SegmentEvents):
         emptied = self._one("SELECT emptied FROM outbox_progress")
         ids, examined = self._settled_events(emptied, purge.texts_before, purge)
         if ids:
-            self._run("UPDATE outbox SET body = '' WHERE id IN (SELECT value FROM json_each(?))", ids)
+            self._run("UPDATE outbox SET body = '', sender = NULL WHERE id IN (SELECT value FROM json_each(?))", ids)
         if examined > emptied:
             self._connection.execute("UPDATE outbox_progress SET emptied = ?", (examined,))
         return len(ids)
@@ -116,6 +116,7 @@ class Retention(Outbox, SegmentEvents):
             self._first_kept = min(kept, default=None) if self._first_kept is None else self._first_kept
         self._dropped_up_to = examined if examined > self._dropped_up_to else 0
         if ids:
+            self._drop_callbacks(ids)
             self._run("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))", ids)
             for table in ("confirmation", "parked_event"):  # parked at sinks that are not configured any more
                 self._run(

@@ -59,6 +59,16 @@ _SHOWN = {
 }
 
 
+def in_blocks(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """The blocks of the ids from ``first`` to ``last``, some at a time, the newest first, BLOCKS of them at most: the
+    first and the last block of those, and the lowest id in them."""
+    block, end = last >> BLOCK, max(first >> BLOCK, (last >> BLOCK) - BLOCKS + 1)
+    while block >= end:
+        begin = max(end, block - BLOCKS_AT_ONCE + 1)
+        yield begin, block, max(first, begin << BLOCK)
+        block = begin - 1
+
+
 class Searches:
     """On a connection that may be read-only."""
 
@@ -127,11 +137,8 @@ class Searches:
         """And the lowest id that was looked at. Some blocks at a time, so that what is found need be sorted only among
         them."""
         rows: list[Any] = []
-        block, end = last >> BLOCK, max(first >> BLOCK, (last >> BLOCK) - BLOCKS + 1)
         lowest = last
-        while block >= end and len(rows) < limit:
-            begin = max(end, block - BLOCKS_AT_ONCE + 1)
-            lowest = max(first, begin << BLOCK)
+        for begin, block, lowest in in_blocks(first, last):
             rows += self._rows(
                 "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block"
                 " WHERE number < :block) SELECT number FROM block) AS b CROSS JOIN message AS m"
@@ -143,8 +150,16 @@ class Searches:
                 begin=begin,
                 block=block,
             )
-            block = begin - 1
+            if len(rows) >= limit:
+                break
         return rows, lowest
+
+    def to_number(self, search: Search, limit: int) -> tuple[list[FoundMessage], int, int, int]:
+        """Those to the number of the search; the first and the last id that may fit; and the lowest that was looked
+        at."""
+        first, last = self._bounds(search)
+        rows, lowest = self._by_number(search, first, last, limit)
+        return list(self._with_segments(rows)), first, last, rows[-1][0] if len(rows) == limit else lowest
 
     def _by_smsc_id(self, search: Search, first: int, last: int, limit: int) -> list[Any]:
         """An SMSC may write its id in another way in the receipt than in the response (``message_ids``)."""

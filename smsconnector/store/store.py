@@ -83,6 +83,7 @@ class Store(Idempotency, Retention):
                 parked_receipts=self._one("SELECT count(*) FROM parked_receipt"),
             )
             self._open_outbox(sinks if isinstance(sinks, Mapping) else dict.fromkeys(sinks, ALL_EVENTS))
+            self._open_callbacks()
             self._open_receipts()
             self._open_fall_backs()
             self._open_schedule()

@@ -71,8 +71,7 @@ class Publisher(Service):
     ) -> None:
         self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
         self.sink, self.sink_name, self._selection, self._dice = sink, sink_name, selection, dice or Random()
-        self._passed = 0  # with a selection: up to which event this was written to be settled
-        self._is_passing = False  # that is being written
+        self._passed, self._is_passing = 0, False  # with a selection: what is written to be settled; being written
         self._retrying = RetryingWriter(clock, writer)
         self._reading = OutboxReading(sink_name)
         self._loading = False  # a query is under way
@@ -83,8 +82,7 @@ class Publisher(Service):
         self._retry: IDelayedCall | None = None  # the next query, after one that failed
         self._gathering = Gathering(clock, self._give_new)
         self._drained = Waiters()
-        # By kind: the ids of parked events that are at the sink again.
-        self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}
+        self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}  # parked ones, at the sink again
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
         self._refusals = RefusalsLog(self.log, sink_name)
@@ -125,7 +123,9 @@ class Publisher(Service):
     def written(self, events: Written) -> None:
         """These are new in the outbox; None: there may be new ones."""
         if events is None or not self._may_take(events):
-            self.wake()
+            self._reading.more = True
+            if _may_concern(self._selection, events):
+                self._load()
             return
         new = self._reading.told(events)
         self._count(new)
@@ -300,6 +300,7 @@ class Publisher(Service):
         self._retrying.put(make, partial(self._settled, outcome.events))
 
     def _look_around(self) -> None:
+        self._load()
         self._set_aside()
         self._refusals.tick(self._clock.seconds())
         self._look_for_parked()
@@ -324,10 +325,9 @@ class Publisher(Service):
         more of that kind are read while some are at the sink."""
         if not self.running or not self.sink.connected or self._retrying.damaged:
             return
-        now = self._clock.seconds()
         for kind in KINDS_OF_EVENTS:
             is_busy = self._retried[kind] or kind in self._looking
-            limit = 0 if is_busy else self._kinds[kind].may_be_tried(now)
+            limit = 0 if is_busy else self._kinds[kind].may_be_tried(self._clock.seconds())
             if limit:
                 self._looking.add(kind)
                 now_ms = self._wall_clock.steady_milliseconds()
@@ -352,3 +352,12 @@ class Publisher(Service):
 
     def _now(self) -> int:
         return self._wall_clock.milliseconds()
+
+
+def _may_concern(selection: Selection, events: Written) -> bool:
+    """Whether to look at once for what was written. Callbacks are wanted by few messages: the others, and what nobody
+    has kept, are passed over by the next look around."""
+    host = selection.callback
+    if host is None:
+        return True
+    return any(one.callback is not None and one.callback.host == host for one in events or ())

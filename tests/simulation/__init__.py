@@ -11,7 +11,8 @@
 ``world``        all of them, and the daemon's lives: start, crash, stop
 ``gateway``      HTTP providers that texts are sent through, and their callbacks
 ``served``       the server's end of a connection that the daemon's HTTP client has made
-``invariants``   what has to be true afterwards; ``webhook_laws``, ``gateway_laws``, ``fall_laws``, ``key_laws``
+``invariants``   what has to be true afterwards; ``webhook_laws``, ``gateway_laws``, ``fall_laws``, ``key_laws``,
+                 ``callback_laws``
 ``shrink``       the shortest plan that breaks the same invariant
 ``run``          ``python -m tests.simulation``: many seeds
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.simulation.clock import EPOCH, Time
 from tests.simulation.network import Network
-from tests.simulation.plan import BATCHED, PIPELINED, Plan, TakenBack, Text
+from tests.simulation.plan import BATCHED, CALLBACK_HOSTS, PIPELINED, Plan, TakenBack, Text
 from tests.simulation.post import Answers, Post, connect, is_open, octets_of
 
 AGAIN, TRIES = 0.7, 40  # seconds
@@ -149,7 +149,13 @@ def json_of(request: Request) -> bytes:
     due = datetime.fromtimestamp(EPOCH + request.text.at + request.text.later, UTC).isoformat()
     later = {"SendAt": due} if request.text.later else {}
     bulk = {"Priority": "bulk"} if request.text.bulk else {}
-    return json.dumps(asked | validity | channel | later | bulk).encode()
+    callback = {"StatusCallback": callback_of(request.text, request.number)} if request.text.callback else {}
+    return json.dumps(asked | validity | channel | later | bulk | callback).encode()
+
+
+def callback_of(text: Text, number: int) -> str:
+    """Where it wants the report of its ``number``-th try."""
+    return f"http://{CALLBACK_HOSTS[text.callback - 1]}/told?tag={text.number}.{number}"
 
 
 class Pipeline:

@@ -31,6 +31,10 @@ from tests.simulation.clock import Machine
 from tests.unit.fakes import HOUSEKEEPING, only_reads
 
 CONFIRMED = "id * 64 + 1 IN (SELECT id FROM confirmation)"  # of an event, by the broker
+CALLED_BACK = (  # of a callback ``c``, by its host
+    "EXISTS (SELECT 1 FROM sink AS k JOIN confirmation AS f ON f.id = c.event * 64 + k.id"
+    " WHERE k.name = 'callback:' || c.host)"
+)
 CONFIRMED_2 = "id * 64 + 2 IN (SELECT id FROM confirmation)"  # by the second sink, the webhook
 _IDLE = (ops.Measure, *HOUSEKEEPING)  # what is asked now and then, whether there is anything to do or not
 

@@ -15,7 +15,8 @@ I9 what falls back to another channel does so with a reason, and never has two c
 I10 what the application has taken back is not sent (``cancel_laws``);
 I11 a text that is posted again and again under one key is one message, and each 200 names it (``key_laws``);
 I12 no text is sent before its time (``later_laws``);
-I13 an interactive text is not overtaken by more bulk ones than their share (``later_laws``).
+I13 an interactive text is not overtaken by more bulk ones than their share (``later_laws``);
+I14 the report of a message with a callback reaches its host in the end, and no other does (``callback_laws``).
 
 Whether the daemon *knows* what reached it is decided so: it lived on until it could have written it, ``SETTLED``
 seconds without a fault of the disk. Where a crash came in between, either is right.
@@ -49,6 +50,7 @@ from smsconnector.walks.pauses import pause_after
 from smsconnector.walks.throttled import LONG_PAUSE
 from tests.simulation.application import PATIENCE, Request, body_of, number_of
 from tests.simulation.broker import Published
+from tests.simulation.callback_laws import callbacks
 from tests.simulation.cancel_laws import taken_back
 from tests.simulation.clock import EPOCH, Machine
 from tests.simulation.disk import CONFIRMED, CONFIRMED_2
@@ -129,6 +131,7 @@ def check(world: World) -> list[Broken]:
         keys,
         later,
         shares,
+        callbacks,
     )
     for law in laws:
         found += law(facts)

@@ -47,6 +47,7 @@ WEBHOOK = (
     *("refused", "moved", "error", "error", "bad gateway", "busy", "too many", "gone", "dropped", "taken, dropped"),
     *("half", "silent", "late", "slow"),
 )
+CALLBACK_HOSTS = ("10.0.0.21", "10.0.0.22:8443")  # of reports of single messages
 ACTIVEMQ, RABBITMQ = "ActiveMQ/5.17.2", "RabbitMQ/3.10.8"
 QUEUES = ("delivery-report", "incoming-message")
 # What happens to one deliver_sm.
@@ -118,6 +119,7 @@ SHARE_OF_BATCHES = 0.12
 SHARE_OF_LATER = 0.15
 SHARE_OF_CLASSES = 0.12
 FIRST_OF_CAMPAIGN = 200  # the number of its first text
+SHARE_OF_CALLBACKS = 0.16
 FIRST_OF_GATEWAYS = 100  # the number of the first text that goes out by HTTP
 RELOADS = (
     "same",
@@ -151,6 +153,7 @@ class Text:
     again: tuple[float, ...] = ()  # seconds after ``at``: it is posted once more then, under one key
     later: float = 0.0
     bulk: bool = False
+    callback: int = 0  # which of CALLBACK_HOSTS is to get its report, from 1; 0: none
 
 
 def may_overtake(first: Text, second: Text) -> bool:
@@ -280,6 +283,15 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class CalledBack:
+    """What the ``host`` (from 1) of callbacks does with the ``number``-th request that it hears."""
+
+    host: int
+    number: int
+    what: str
+
+
+@dataclass(frozen=True)
 class RefusedEvent:
     """The broker refuses the ``number``-th event that it hears of, the first ``times`` times that it comes."""
 
@@ -312,8 +324,8 @@ class HeldBack:
 
 @dataclass(frozen=True)
 class Outage:
-    """``of`` ("smsc 0", "smsc 1", "broker", "webhook", or one of ``GATEWAYS``) is gone: connections are lost, and
-    refused for ``seconds``."""
+    """``of`` ("smsc 0", "smsc 1", "broker", "webhook", "callback 1", "callback 2", or one of ``GATEWAYS``) is gone:
+    connections are lost, and refused for ``seconds``."""
 
     at: float
     of: str
@@ -445,6 +457,7 @@ Step = (
     | Delivery
     | Confirmation
     | Answered
+    | CalledBack
     | RefusedEvent
     | RefusedQueue
     | HeldBack
@@ -503,6 +516,11 @@ class Plan:
         used = {text.channel for text in self.of(Text)}.union(*self.falls)
         return tuple(one for one in GATEWAYS if one in used)
 
+    @property
+    def callbacks(self) -> bool:
+        """Whether any text wants its report at a host of its own: else none is configured."""
+        return any(text.callback for text in self.of(Text))
+
     def __repr__(self) -> str:
         lines = "".join(f"        {step!r},\n" for step in self.steps)
         more = "".join(
@@ -525,7 +543,8 @@ def plan_of(seed: int) -> Plan:
     plan = _with_taken_back(plan, Random(f"taken back {seed}"))
     plan = _with_batches(_with_keys(plan, Random(f"keys {seed}")), Random(f"batches {seed}"))
     plan = _with_reloads(plan, Random(f"reloads {seed}"))
-    return _with_classes(_with_later(plan, Random(f"later {seed}")), Random(f"classes {seed}"))
+    plan = _with_classes(_with_later(plan, Random(f"later {seed}")), Random(f"classes {seed}"))
+    return _with_callbacks(plan, Random(f"callbacks {seed}"))
 
 
 def _with_later(plan: Plan, dice: Random) -> Plan:
@@ -573,6 +592,27 @@ def _with_reloads(plan: Plan, dice: Random) -> Plan:
     span = max([getattr(step, "at", 0.0) for step in plan.steps], default=0.0) + 1.0
     steps = [Reload(_time(dice, span), dice.choice(RELOADS)) for _ in range(dice.choice((1, 1, 2, 3, 20)))]
     return replace(plan, steps=(*plan.steps, *steps))
+
+
+def _with_callbacks(plan: Plan, dice: Random) -> Plan:
+    """In a sixth of the plans some texts want their reports at hosts of their own, which are up, down, or refuse."""
+    texts = plan.of(Text)
+    if not texts or dice.random() >= SHARE_OF_CALLBACKS:
+        return plan
+    steps = [
+        replace(step, callback=dice.choice((0, 1, 1, 2))) if isinstance(step, Text) else step for step in plan.steps
+    ]
+    span = max(step.at for step in texts) + 2.0
+    for host in (1, 2):
+        for _ in range(dice.choice((0, 0, 1, 2, 6))):
+            steps.append(CalledBack(host, dice.randint(1, 8), dice.choice(WEBHOOK)))
+        if dice.random() < 0.3:
+            steps.append(Outage(_time(dice, span), f"callback {host}", dice.choice((0.0, 1.0, 4.0, 25.0))))
+        if dice.random() < 0.1:
+            steps.append(Silence(_time(dice, span), f"callback {host}", dice.choice((1.0, 6.0, 12.0))))
+    if dice.random() < 0.3 and not plan.of(SetClock):  # a new process goes by the clock as it is
+        steps.append(Crash(_time(dice, span)))
+    return replace(plan, steps=tuple(steps))
 
 
 def _with_batches(plan: Plan, dice: Random) -> Plan:

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.simulation.clock import Machine, Time
 from tests.simulation.network import Connection
-from tests.simulation.plan import Answered, Plan
 from tests.simulation.served import Request, Served
 
 ADDRESS = "10.0.0.4"
@@ -32,6 +31,7 @@ class Hooked:
     daemon that lived."""
 
     webhook_id: str
+    target: str
     body: str
     timestamp: int
     what: str
@@ -51,11 +51,11 @@ class Hooked:
 class Subscriber:
     """``requests``: what came, in the order in which it came."""
 
-    def __init__(self, time: Time, plan: Plan, dice: Random) -> None:
-        self.time, self.dice = time, dice
+    def __init__(self, time: Time, faults: dict[int, str], dice: Random) -> None:
+        """``faults``: what it does with a request, by the number of that, from 1."""
+        self.time, self.dice, self.faults = time, dice, faults
         self.requests: list[Hooked] = []
         self.pending = 0
-        self.faults = {one.number: one.what for one in plan.of(Answered)}
 
     def answer(self, connection: Connection) -> "Peer":
         return Peer(self, connection)
@@ -71,11 +71,11 @@ class Peer(Served):
     def heard(self, request: Request) -> None:
         owner, life, headers = self.owner, self.connection.daemon.machine, request.headers
         assert life is not None
-        assert (request.method, request.target) == ("POST", "/hook")
+        assert request.method == "POST"
         assert headers["webhook-signature"].startswith("v1,")
         what = owner.faults.get(len(owner.requests) + 1, "")
         stamp = int(headers["webhook-timestamp"])
-        hooked = Hooked(headers["webhook-id"], request.body, stamp, what, owner.time.rightNow, life)
+        hooked = Hooked(headers["webhook-id"], request.target, request.body, stamp, what, owner.time.rightNow, life)
         owner.requests.append(hooked)
         if what in ("dropped", "taken, dropped"):
             self.connection.cut()

@@ -41,6 +41,8 @@ def webhook(facts: "Facts") -> Iterator[Broken]:
         by_id[request.webhook_id].append(request)
     wanted = {webhook_id(event_id): row for event_id, *row in facts.owed if row[0] in KINDS.get(plan.webhook, ())}
     sids = {"", *(one.sid for one in facts.stored.values())}
+    if any(one.target != "/hook" for one in facts.world.subscriber.requests):
+        yield "I7", "the webhook got what is for a callback"
     for its_id in by_id.keys() - wanted.keys():
         yield "I7", f"the webhook got {its_id}, which it is not owed"
     for its_id, (_, _, body, confirmed) in wanted.items():

@@ -5,6 +5,7 @@ its wall clock, its dice and the writer's thread are ours. ``World.run`` lets ti
 when all steps are done, everybody is idle and the store has nothing under way; or at the ``LIMIT``, which is a failure.
 """
 
+import json
 import os
 import random
 import re
@@ -25,6 +26,7 @@ from smsconnector.errors import ConfigurationError
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE, KINDS_OF_EVENTS
 from smsconnector.net.link import BackOff
 from smsconnector.sinks.stomp import suspicion
+from smsconnector.sinks.webhook import callbacks
 from smsconnector.sinks.webhook import sink as webhook_sink
 from smsconnector.store.store import Store
 from smsconnector.walks import (
@@ -48,6 +50,9 @@ from tests.simulation.clock import Machine, Time
 from tests.simulation.gateway import Gateways
 from tests.simulation.network import Network
 from tests.simulation.plan import (
+    CALLBACK_HOSTS,
+    Answered,
+    CalledBack,
     Crash,
     Disk,
     Forgotten,
@@ -79,7 +84,11 @@ LIMIT = 240.0  # seconds after the last step
 PATIENCE = 3.0  # seconds that a crash waits for its moment
 LINGER = 12.0  # seconds that what is done now and then may take
 GRACE = 1.2  # seconds of quiet, to see whether it is
-HOSTS = {"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS, **gateway.HOSTS}
+HOSTS = {
+    **{"smsc 0": "10.0.0.1", "smsc 1": "10.0.0.2", "broker": "10.0.0.3", "webhook": webhook.ADDRESS},
+    **gateway.HOSTS,
+    **{f"callback {number}": one.partition(":")[0] for number, one in enumerate(CALLBACK_HOSTS, 1)},
+}
 FALLS_AFTER = 4.0  # seconds, where a channel falls back to another
 FALL_CODES = {  # with these it does so at once, by the type of the channel
     "smpp": ("11", "001"),
@@ -97,7 +106,7 @@ http:
   {endpoints: ["tcp:8080"], allow_insecure: yes, idle_timeout: 20, webhook_channel: smpp-b,
    public_url: "%(public_url)s"}
 store: {path: none}
-stop_timeout: %(stop_timeout)s
+%(callbacks)sstop_timeout: %(stop_timeout)s
 incoming_timeout: %(incoming_timeout)s
 events:
   sinks:
@@ -171,6 +180,11 @@ _WEBHOOK = """
     - {{name: crm, type: webhook, url: "http://10.0.0.4/hook", secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3,
        allow_private: yes, parallel: 3, timeout: 2, connect_timeout: 2, retry_disabled: 3, kinds: [{0}]}}
 """
+_CALLBACKS = f"""\
+status_callbacks:
+  {{hosts: {json.dumps(CALLBACK_HOSTS)}, secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3, allow_private: yes,
+   parallel: 2, timeout: 2, connect_timeout: 2}}
+"""
 KINDS = {"all": KINDS_OF_EVENTS, "reports": (DELIVERY_REPORT,), "texts": (INCOMING_MESSAGE,)}  # what a webhook wants
 _BIND = (
     "{{name: {0}, endpoint: 'tcp:10.0.0.{1}:2775', system_id: me, password: x, bind_timeout: 2, response_timeout: 2,"
@@ -205,6 +219,9 @@ _SMALL = [
 ]
 
 
+_WAITING = ("active", "queued", "events", "for webhook", "callbacks", "parts")
+
+
 @cache
 def configuration_of(
     setup: str,
@@ -214,6 +231,7 @@ def configuration_of(
     gateways: tuple[str, ...] = (),
     falls: tuple[tuple[str, str], ...] = (),
     changed: frozenset[str] = frozenset(),
+    has_callbacks: bool = False,
 ) -> Configuration:
     """Short times, so that a run is short. With a ``port`` the accounts have the names that follow from the endpoints:
     the network takes every port for the same host. ``changed``: which of ``RELOADS`` it has been through."""
@@ -234,6 +252,7 @@ def configuration_of(
         "public_url": PUBLIC_URL,
         "secret": SECRET,
         "webhook": _WEBHOOK.format(", ".join(KINDS[wanted])) if wanted else "",
+        "callbacks": _CALLBACKS if has_callbacks else "",
         "limit": f", attempts: {ATTEMPTS}" if setup in LIMITED else "",
     }
     sending, lines = (
@@ -303,11 +322,22 @@ class World:
         self.broker = Broker(self.time, plan, self._dice("broker"))
         self.application = Application(self.time, self.network, plan, self._dice("application"), lambda: self.machine)
         self.provider = Provider(self.time, self.network, plan, self._dice("provider"), lambda: self.machine)
-        self.subscriber = webhook.Subscriber(self.time, plan, self._dice("subscriber"))
+        faults = {one.number: one.what for one in plan.of(Answered)}
+        self.subscriber = webhook.Subscriber(self.time, faults, self._dice("subscriber"))
+        self.called_back = [
+            webhook.Subscriber(
+                self.time,
+                {one.number: one.what for one in plan.of(CalledBack) if one.host == number},
+                self._dice(f"callbacks {number}"),
+            )
+            for number in (1, 2)
+        ]
         late = LIFETIME + RECEIPT_TIME + 2.0
         self.gateways = Gateways(self.time, self.network, plan, self._dice("gateways"), lambda: self.machine, late)
         answers = (self.smscs[0].answer, self.smscs[1].answer, self.broker.answer, self.subscriber.answer)
         self.network.hosts = dict(zip(list(HOSTS.values())[:4], answers, strict=True)) | self.gateways.answers()
+        for number, host in enumerate(self.called_back, 1):
+            self.network.hosts[HOSTS[f"callback {number}"]] = host.answer
         self.faults = disk.Faults()
         self.faults.crash = self.crash
         self.machine: Machine | None = None
@@ -425,6 +455,7 @@ class World:
             self.plan.gateways,
             self.plan.falls,
             self.changed,
+            self.plan.callbacks,
         ).model_copy(update={"store": StoreSection(path=self.path)})
 
     def _disk(self, step: Disk) -> None:
@@ -562,6 +593,7 @@ class World:
             (webhook_sink, "FIRST_PAUSE", 0.2),
             (webhook_sink, "LONGEST_PAUSE", 2.0),
             (webhook_sink, "PATIENCE", 15.0),
+            (callbacks, "PATIENCE", 6.0),
             (webhook_sink, "TRIES", WEBHOOK_TRIES),
             (messages, "_sid_counter", 0),
             (messages, "_random_digits", []),
@@ -628,10 +660,13 @@ class World:
             return "a crash is to come"
         if self.connector.reloading.is_busy:
             return "a reload is under way"
-        around = (self.application, self.provider, self.ledger, self.broker, self.subscriber, self.gateways)
+        around: tuple[Any, ...] = (
+            *(self.application, self.provider, self.ledger, self.broker, self.subscriber, self.gateways),
+            *self.called_back,
+        )
         pending = [one.pending for one in around]
         if any(pending):
-            return f"pending: {pending} of application, provider, SMSCs, broker, webhook, gateways"
+            return f"pending: {pending} of application, provider, SMSCs, broker, webhook, gateways, callbacks"
         return self._why_the_wires_are_not() or self._why_the_store_is_not()
 
     def _why_the_wires_are_not(self) -> str:
@@ -656,14 +691,11 @@ class World:
             " (SELECT count(*) FROM segment WHERE state IN (0, 1)),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED}),"
             f" (SELECT count(*) FROM outbox WHERE NOT {disk.CONFIRMED_2} AND kind IN ({kinds})),"
+            f" (SELECT count(*) FROM status_callback AS c WHERE event IS NOT NULL AND NOT {disk.CALLED_BACK}),"
             " (SELECT count(*) FROM (SELECT 1 FROM incoming_segment"
             "   GROUP BY account, source, destination, reference, count HAVING count(*) < count))"
         ).fetchone()
-        return (
-            f"in the store: {dict(zip(('active', 'queued', 'events', 'for webhook', 'parts'), found, strict=True))}"
-            if any(found)
-            else ""
-        )
+        return f"in the store: {dict(zip(_WAITING, found, strict=True))}" if any(found) else ""
 
     def rows(self, *queries: str) -> list[list[tuple[Any, ...]]]:
         """What the file says to each, after the daemon's end."""

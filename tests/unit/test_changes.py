@@ -41,6 +41,9 @@ SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 CRM = f'    - {{name: crm, type: webhook, url: "https://crm.example/sms", secret: "{SECRET}"}}\n'
 
 
+BIND = '{name: a, endpoint: "tcp:smsc:2775", system_id: me, password: x}'
+
+
 class ChangesCase(SynchronousTestCase):
     def changed(self, *pairs: tuple[str, str], text: str = TEXT) -> Changes:
         """What becomes of ``text`` where each first of the pairs is replaced by its second."""
@@ -178,6 +181,16 @@ class ChangesCase(SynchronousTestCase):
         self.assertEqual(found.refused, (("store.path", RESTART), ("store.access_path", RESTART)))
         self.assertLessEqual(set(HTTP_WHILE_OPEN), set(HTTP.model_fields))
         self.assertLessEqual(set(STORE_WHILE_OPEN), set(StoreSection.model_fields))
+
+    def test_hosts_of_callbacks(self) -> None:
+        """What was accepted for a host is owed to it, so they can't change while the door is open."""
+        hosts = "\nstatus_callbacks: {hosts: [%s], secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3}\n"
+        before, after = (
+            snapshot(parse(f"channels: {{smpp: {{type: smpp, binds: [{BIND}]}}}}{hosts % one}", {}))
+            for one in ("a.example", "a.example, b.example")
+        )
+        self.assertEqual(plan(before, before).refused, ())
+        self.assertEqual(plan(before, after).refused, (("status_callbacks", RESTART),))
 
     def test_the_last_key(self) -> None:
         """A door that asks for a key is not opened to everybody by a reload."""

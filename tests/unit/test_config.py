@@ -20,6 +20,7 @@ from smsconnector.lifecycle import CODE_UNKNOWN, FallBackRule
 from smsconnector.messages import Finality
 from smsconnector.sections import FallBackSection, TLSSection
 from smsconnector.sinks.stomp.settings import StompSection
+from smsconnector.sinks.webhook.callbacks import CallbackSection
 from smsconnector.sinks.webhook.settings import WebhookSection
 from smsconnector.smpp.policy import Action, Rule
 from smsconnector.sms.opt_out import Wish
@@ -72,7 +73,7 @@ class ConfigurationCase(SynchronousTestCase):
         parse(uncommented, {"SMSCONNECTOR_API_KEY": "x"})
         shown = set(re.findall(r"[a-z_0-9]+(?=:)|(?<=[ ,(])[a-z_0-9]+(?=[,;:])|[a-z]+_[a-z_]+", text))
         sections = (HTTP, StoreSection, SMPPChannelSection, BindSection, TLSSection, StompSection, WebhookSection)
-        for section in (*sections, Configuration):
+        for section in (*sections, CallbackSection, Configuration):
             self.assertEqual(set(section.model_fields) - shown, set(), section.__name__)
 
     def test_codes(self) -> None:

@@ -49,9 +49,19 @@ class BrokerCase(SynchronousTestCase):
     def test_each_by_its_name(self) -> None:
         """With several sinks the answer says which of them is in trouble."""
         admission = cast(Any, mock.Mock(measures=None))
-        health = health_of({"jms": Sink(), "crm": Sink(Trouble("disabled", "it answered 410", 5.0))}, 10.0)
+        sinks = {"jms": Sink(), "crm": Sink(Trouble("disabled", "it answered 410", 5.0))}
+        health = health_of(sinks, 10.0)
         health._admission = health._rerouting = admission
         self.assertEqual(
             health.report()["sinks"],
             {"jms": "connected", "crm": "disabled since 2026-11-28T11:59:55Z: it answered 410"},
         )
+
+    def test_host_of_callbacks(self) -> None:
+        """One that is down is told under its name. It is no trouble of the broker's."""
+        at = "callback:crm.example"
+        health = health_of({"jms": Sink(), at: Sink(Trouble("down", "crm.example: refused", 5.0))}, 10.0)
+        health._admission = health._rerouting = cast(Any, mock.Mock(measures=None))
+        found = health.report()
+        self.assertEqual((found["broker"], found["sinks"]["jms"]), ("connected", "connected"))
+        self.assertEqual(found["sinks"][at], "down since 2026-11-28T11:59:55Z: crm.example: refused")

@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from smsconnector.hooks.signatures import secret_of
-from smsconnector.net.guard import literal_address, public_endpoint, why_not_public
+from smsconnector.net.guard import public_endpoint
 from smsconnector.net.http_client import HTTPClient, server_of
-from smsconnector.sections import Problem, Seconds, SinkSection, TLSSection, unusable_tls
+from smsconnector.sections import Problem, Seconds, Section, SinkSection, TLSSection, unusable_tls
 from smsconnector.sinks.webhook.sink import Target, WebhookSink
+from smsconnector.sinks.webhook.urls import fault_of, why_private
 from smsconnector.wall_clock import WallClock
 
 FEWEST_OCTETS, MOST_OCTETS = 24, 64  # of a secret: Standard Webhooks 1.0, "Signature scheme"
 MAXIMUM_REPLY = 1_048_576  # octets; nobody reads it
 _HOW_TO_MAKE = "python3 -c \"import base64, os; print('whsec_' + base64.b64encode(os.urandom(32)).decode())\""
+_INSTEAD_OF_USER = "write headers: {Authorization: 'Basic ...'} instead, or leave them out, for every request is signed"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}").fullmatch
 _OWN = {"connection", "content-length", "content-type", "expect", "host", "te", "transfer-encoding", "upgrade"}
 
@@ -40,40 +42,23 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class WebhookSection(SinkSection):
-    """An application that takes events by HTTP POST."""
+class PostingSection(Section):
+    """How events are posted: by which secrets they are signed, and what connections are made."""
 
-    url: SecretStr  # its query may hold a secret
     secret: list[SecretStr] = []
     secret_file: list[str] = []
-    headers: dict[
-        Annotated[str, AfterValidator(_is_header_name)], Annotated[SecretStr, AfterValidator(_is_header_value)]
-    ] = {}
     allow_private: bool = False
     parallel: int = Field(default=16, ge=1, le=1_000)
     timeout: Seconds = 30.0  # until the answer is there
     connect_timeout: Seconds = 10.0
-    retry_disabled: Seconds | None = None  # after a 410; None: at the next start
     tls: TLSSection = TLSSection()
 
     _list_secrets = field_validator("secret", "secret_file", mode="before")(_listed)
 
-    @field_validator("url")
-    @classmethod
-    def _is_url(cls, url: SecretStr) -> SecretStr:
-        fault = _fault_of(url.get_secret_value())
-        if fault:
-            raise ValueError(fault)
-        return url
-
     @model_validator(mode="after")
-    def _is_whole(self) -> "WebhookSection":
+    def _has_secret(self) -> "PostingSection":
         if bool(self.secret) == bool(self.secret_file):
             raise ValueError(f"one of secret and secret_file is required: {_HOW_TO_MAKE} makes a secret")
-        host = urlsplit(self.url.get_secret_value()).hostname or ""
-        why = _why_private(host)
-        if why and not self.allow_private:
-            raise ValueError(f"url leads to an address that is {why}: write allow_private: yes if that is meant")
         return self
 
     def secrets(self) -> list[bytes]:
@@ -97,32 +82,30 @@ class WebhookSection(SinkSection):
         return found
 
 
-def _fault_of(url: str) -> str:
-    """Why this is no URL for a webhook; "" if it is. The sentence does not show it."""
-    if not re.fullmatch(r"[\x21-\x7e]+", url):
-        return "a URL is ASCII without spaces: write a host with other letters as xn--..., and %20 for a space"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return "this is no URL: write https://HOST/PATH"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "this is no URL: write https://HOST/PATH"
-    if "@" in parts.netloc:
-        return (
-            "a user and a password can't stand in the URL, for URLs end up in logs: write"
-            " headers: {Authorization: 'Basic ...'} instead, or leave them out, for every request is signed"
-        )
-    if parts.fragment:
-        return "what stands behind # is never sent: leave it out"
-    return "" if server_of(url).startswith(parts.scheme) else "this is no URL: write https://HOST/PATH"
+class WebhookSection(PostingSection, SinkSection):
+    """An application that takes events by HTTP POST."""
 
+    url: SecretStr  # its query may hold a secret
+    headers: dict[
+        Annotated[str, AfterValidator(_is_header_name)], Annotated[SecretStr, AfterValidator(_is_header_value)]
+    ] = {}
+    retry_disabled: Seconds | None = None  # after a 410; None: at the next start
 
-def _why_private(host: str) -> str | None:
-    if host == "localhost" or host.endswith(".localhost"):
-        return "loopback"
-    address = literal_address(host)
-    return why_not_public(address) if address is not None else None
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, url: SecretStr) -> SecretStr:
+        fault = fault_of(url.get_secret_value(), _INSTEAD_OF_USER)
+        if fault:
+            raise ValueError(fault)
+        return url
+
+    @model_validator(mode="after")
+    def _is_public(self) -> "WebhookSection":
+        host = urlsplit(self.url.get_secret_value()).hostname or ""
+        why = why_private(host)
+        if why and not self.allow_private:
+            raise ValueError(f"url leads to an address that is {why}: write allow_private: yes if that is meant")
+        return self
 
 
 def _key_of(text: str) -> bytes:
@@ -134,15 +117,14 @@ def _key_of(text: str) -> bytes:
     return key
 
 
-def make_webhook_sink(reactor: Any, section: WebhookSection, dice: Random, wall_clock: WallClock) -> WebhookSink:
-    """The sink that the section describes."""
-    url, tls, timeout = section.url.get_secret_value(), section.tls.settings(), section.connect_timeout
-    shown = server_of(url)
+def client_of(reactor: Any, section: PostingSection) -> HTTPClient:
+    """The HTTP client that the section describes."""
+    tls, timeout = section.tls.settings(), section.connect_timeout
 
     def guarded(host: str, port: int, is_tls: bool) -> Any:
         return public_endpoint(reactor, host, port, tls if is_tls else None, timeout)
 
-    client = HTTPClient(
+    return HTTPClient(
         reactor,
         tls,
         connections=section.parallel,
@@ -152,6 +134,11 @@ def make_webhook_sink(reactor: Any, section: WebhookSection, dice: Random, wall_
         whole_replies=False,
         endpoint_for=None if section.allow_private else guarded,
     )
+
+
+def make_webhook_sink(reactor: Any, section: WebhookSection, dice: Random, wall_clock: WallClock) -> WebhookSink:
+    """The sink that the section describes."""
+    url = section.url.get_secret_value()
     headers = tuple((name, value.get_secret_value()) for name, value in section.headers.items())
-    target = Target(url, shown, tuple(section.secrets()), headers, section.parallel, section.retry_disabled)
-    return WebhookSink(reactor, wall_clock, target, client, dice)
+    target = Target(url, server_of(url), tuple(section.secrets()), headers, section.parallel, section.retry_disabled)
+    return WebhookSink(reactor, wall_clock, target, client_of(reactor, section), dice)

@@ -11,11 +11,16 @@
    unless others are taken meanwhile.
 6. No connection: the target is down. No event has an answer, nothing counts against any, and one after the other is
    tried, after pauses that double.
+   A target with a ``patience`` (s) is not waited for longer: then all that waits for it is parked, as wanted later.
 7. GONE (410): nothing is sent until a restart, or for ``retry_disabled`` seconds. All that is owed stays owed.
+
+A target without a ``url`` gets each event at the URL of its message's own callback. There a 410 is about the event
+alone.
 
 What was sent when the process is killed, or when the answer is lost, is sent again, with the same ``webhook-id``.
 """
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple, Protocol
@@ -58,7 +63,8 @@ class Client(Protocol):
 
 
 class Target(NamedTuple):
-    """Where events go. ``url`` and ``headers`` are never shown: they may hold secrets. ``shown``: what may be."""
+    """Where events go. ``url`` and ``headers`` are never shown: they may hold secrets. ``shown``: what may be. ``url``
+    is "" where each event brings its own."""
 
     url: str
     shown: str
@@ -66,6 +72,7 @@ class Target(NamedTuple):
     headers: Headers = ()
     parallel: int = 16
     retry_disabled: float | None = None  # seconds after a 410; None: at the next start
+    patience: float | None = None  # seconds for which events wait while nothing is taken; None: for ever
 
     def __repr__(self) -> str:
         return f"<Target {self.shown}>"
@@ -110,6 +117,8 @@ class WebhookSink(Service):
         """See ``IEventSink``."""
         for event in events:
             try:
+                if not self._target.url and event.callback is None:
+                    raise ValueError("its message has no callback")
                 delivery = Delivery(event, settle, number_of(event), body_of(event))
             except (ValueError, KeyError, AttributeError) as error:
                 settle(EventOutcome([event], EventVerdict.REFUSED, f"it can't be sent: {type(error).__name__}"))
@@ -157,7 +166,9 @@ class WebhookSink(Service):
     def _send(self, delivery: Delivery) -> None:
         target, now_s = self._target, self._wall_clock.milliseconds() // 1000
         headers = headers_of(delivery.event, delivery.body, target.secrets, now_s) + target.headers
-        asked = self._client.ask(HTTPCall("POST", target.url, headers, delivery.body))
+        callback = delivery.event.callback
+        url = target.url or (callback.url if callback is not None else "")
+        asked = self._client.ask(HTTPCall("POST", url, headers, delivery.body))
         asked.addCallbacks(self._replied, self._failed, callbackArgs=(delivery,), errbackArgs=(delivery,))
         asked.addErrback(self._broken, delivery)
 
@@ -170,12 +181,13 @@ class WebhookSink(Service):
         meaning = meaning_of(reply, self._wall_clock.milliseconds() / 1000)
         if meaning.kind is Kind.TAKEN:
             self._has_taken(delivery)
-        elif meaning.kind is Kind.GONE:
+        elif meaning.kind is Kind.GONE and self._target.url:
             self._disable(delivery, meaning.reason)
         elif meaning.kind is Kind.SLOWER:
             self._slower(delivery, meaning)
         else:
-            self._not_taken(delivery, meaning.reason, is_final=meaning.kind is Kind.REFUSED)
+            self._not_taken(delivery, meaning.reason, is_final=meaning.kind in (Kind.REFUSED, Kind.GONE))
+        self._lose_patience()
         self._go()
 
     def _failed(self, failure: Failure, delivery: Delivery) -> None:
@@ -192,6 +204,7 @@ class WebhookSink(Service):
             self._in_trouble("down", why)
         else:
             self._not_taken(delivery, why, is_answer=False)
+        self._lose_patience()
         self._go()
 
     def _broken(self, failure: Failure, delivery: Delivery) -> None:
@@ -260,6 +273,17 @@ class WebhookSink(Service):
         self._lanes.settled(delivery)
         again = delivery.event.attempts + 1 < LAST_ATTEMPT[verdict]
         delivery.settle(EventOutcome([delivery.event], verdict, why, again))
+
+    def _lose_patience(self) -> None:
+        """Park all that waits, if nothing has been taken for too long. Who reads the outbox goes on behind it."""
+        patience, trouble = self._target.patience, self._trouble
+        if patience is None or trouble is None or trouble.state == "refuses":
+            return
+        if self._clock.seconds() - trouble.since < patience:
+            return
+        while waiting := self._lanes.take(math.inf, len(self._lanes)):
+            for delivery in waiting:
+                self._park(delivery, EventVerdict.LATER, trouble.why)
 
     def _pause(self, wish: float | None) -> None:
         """Send nothing for a while, then one event at a time. Of those that fail together only the first counts."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.lifecycle import CODE_NO_FAILURE, MessageState, SegmentState
+from smsconnector.messages import CALLBACK_SINK
 from smsconnector.store.database import open_readonly
 from smsconnector.store.fall_backs import SID_OF_MOVED
 from smsconnector.store.outbox import SINKS
@@ -55,6 +56,8 @@ _IS_OWED = f"""EXISTS (
     SELECT 1 FROM sink AS k LEFT JOIN confirmation AS c ON c.id = o.id * {SINKS} + k.id
     LEFT JOIN parked_event AS p ON p.id = o.id * {SINKS} + k.id
     WHERE (?4 IS NULL OR k.name IN (SELECT value FROM json_each(?4)))
+    AND (k.name NOT LIKE '{CALLBACK_SINK}%' OR EXISTS (
+        SELECT 1 FROM status_callback AS b WHERE b.event = o.id AND b.host = substr(k.name, {len(CALLBACK_SINK) + 1})))
     AND (p.id IS NOT NULL OR (o.id > k.settled_up_to AND c.id IS NULL)))"""
 _UNDER_WAY = f"({MessageState.ACTIVE:d}, {MessageState.WITHDRAWN:d}, {MessageState.SCHEDULED:d})"
 _FINAL = f"({MessageState.DELIVERED:d}, {MessageState.FAILED:d})"

@@ -36,7 +36,7 @@ from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
 
 _OF_TEXTS = ("message", "segment", "outbox", "parked_receipt", "incoming_segment", "presumed_end", "schedule")
-_OF_SINKS = ("sink", "confirmation", "parked_event")
+_OF_SINKS = ("sink", "confirmation", "parked_event", "status_callback")
 _OTHERS = ("account_telling_parts", "served_queue", "opt_out", "provider_id", "idempotency_key")
 TABLES = (*_OF_TEXTS, *_OF_SINKS, *_OTHERS)  # what waits for its time to fall back is found anew by the next start
 _UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN, MessageState.SCHEDULED)
@@ -50,8 +50,7 @@ _RANGES = {  # the values that a column may have, where its type does not say en
 }
 _TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # by the declared type of a column; a code has none
 BLOCK, SECTOR = 1 << 20, 512  # octets read at once; octets read at once where a block can't be read
-BATCH = 1000  # rows read at once
-GREATEST_ID = 1 << 62  # every id is less
+BATCH, GREATEST_ID = 1000, 1 << 62  # rows read at once; every id is less
 
 
 class RescuedTable(NamedTuple):
@@ -328,6 +327,7 @@ class _Repair(Outbox):
         self._repair_progress(has_gaps)
         incomplete, ended = self._replace_lost_segments(now)
         repeated = self._report_again(now) - ended if has_gaps or lost or incomplete else 0
+        self._link_callbacks()
         self._connection.execute("COMMIT")
         return RepairReport(
             messages_lost=lost,
@@ -432,9 +432,8 @@ class _Repair(Outbox):
             f" AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.event_id = 'dr-' || {SID_OF_MOVED}) GROUP BY 1"
         ).fetchall()
         delivered = MessageState.DELIVERED
-        self._write_events(
-            [report_event(sid, name, end == delivered, code, now) for sid, name, end, code in unreported]
-        )
+        made = [report_event(sid, name, end == delivered, code, now) for sid, name, end, code in unreported]
+        self._write_events(made)
         return len(unreported)
 
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.codes import ANY, Action, Codes, Explanation, OwnMeaning
 from smsconnector.http import resources
 from smsconnector.lifecycle import MessageState, SegmentState
-from smsconnector.messages import Finality, Outcome, Receipt, Verdict
+from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Verdict
 from smsconnector.store import operations as ops
 from smsconnector.store.finding import FoundMessage, FoundSegment, Leg, Timeline
 from smsconnector.store.segment_events import Kind, SegmentEvent
@@ -339,6 +339,73 @@ class SearchCase(MessagesStage):
     def test_store_fails(self) -> None:
         self.writer.broken = True
         self.assertEqual(self.search().status, 503)
+
+
+@both_ways
+class ExchangedCase(MessagesStage):
+    def wrote(self, tag: str, source: str = TO) -> None:
+        """A customer's text."""
+        self.clock.advance(1)
+        now = int(self.now() * 1000)
+        ask(self.writer.store, [ops.Incoming((IncomingSegment("smpp", "acc", source, "8228", tag, now, sid=tag),))])
+
+    def talk(self, **query: str) -> list[tuple[str, str]]:
+        """Of all pages: the direction, and the text."""
+        path: str | None = f"{BASE}?with={quote(TO)}" + "".join(f"&{name}={value}" for name, value in query.items())
+        found: list[tuple[str, str]] = []
+        while path is not None:
+            answer = self.request("GET", path)
+            self.assertEqual(answer.status, 200, answer.body)
+            found += [(one["Direction"], one["Body"]) for one in answer.json["messages"]]
+            path = answer.json["next"]
+        return found
+
+    def test_both_directions(self) -> None:
+        """The newest first, in pages of any size; texts of others are not there."""
+        self.accept(Body="Hello")
+        self.wrote("Hi")
+        self.wrote("nobody", "4670123")
+        self.clock.advance(1)
+        self.accept(Body="Bye")
+        wanted = [("outgoing", "Bye"), ("incoming", "Hi"), ("outgoing", "Hello")]
+        for limit in ("1", "2", "50"):
+            self.assertEqual(self.talk(limit=limit), wanted, limit)
+
+    def test_what_each_says(self) -> None:
+        """A text of ours is the resource; a customer's has what stands in its event, and what it answers."""
+        sid = self.accept(Reference="order 5")
+        ask(self.writer.store, [ops.Measure()])
+        self.wrote("Hi")
+        incoming, outgoing = self.search(with_=TO).json["messages"]
+        self.assertEqual((outgoing["MessageSID"], outgoing["State"]), (sid, "queued"))
+        self.assertEqual(
+            {name: incoming[name] for name in ("From", "To", "SmsSid", "channel")},
+            {"From": TO, "To": "8228", "SmsSid": "Hi", "channel": "smpp"},
+        )
+        self.assertRegex(incoming["ReceivedAt"], r"^20..-.*Z$")
+        self.assertIn("Answers", incoming)
+
+    def test_refused(self) -> None:
+        """What goes with one direction only, and a cursor of the other kind, is told with what to do."""
+        for query, field in (
+            (f"with={quote(TO)}&to=1234", "to"),
+            (f"from=Shop&with={quote(TO)}", "from"),
+            (f"with={quote(TO)}&state=failed", "state"),
+            (f"with={quote(TO)}&reference=x", "reference"),
+            (f"with={quote(TO)}&smsc_id=1", "smsc_id"),
+            (f"with={quote(TO)}&cursor=5", "cursor"),
+            (f"with={quote(TO)}&cursor=5-6-7", "cursor"),
+            (f"with={quote(TO)}&cursor=5-", "cursor"),
+            (f"with={quote(TO)}&cursor=5-99999999999999999999", "cursor"),
+            ("to=1234&cursor=5-6", "cursor"),
+            ("cursor=5-6", "cursor"),
+            ("with=Shop", "with"),
+            ("with=", "with"),
+            ("with=1234&with=1235", "with"),
+        ):
+            answer = self.request("GET", f"{BASE}?{query}")
+            self.assertEqual((answer.status, answer.error["field"]), (400, field), query)
+            self.assertTrue(answer.error["message"], query)
 
 
 @both_ways

@@ -93,6 +93,7 @@ class DoorCase(SynchronousTestCase):
     keys: tuple[str, ...] = ()
     hooks: Mapping[str, Hooks] = NO_HOOKS
     codes: Codes = ANY
+    callback_hosts: tuple[str, ...] = ()
     make_policy: Callable[[], RetryPolicy] = RetryPolicy
     fast_lane = True
 
@@ -120,6 +121,7 @@ class DoorCase(SynchronousTestCase):
             gate=self.gate,
             health=lambda: {"binds": {"a": "bound"}},
             hooks=self.hooks,
+            callback_hosts=self.callback_hosts,
             accepted_from=self.accepted_from.append,
             remember=lambda caller, *what: self.told.append((caller and caller.name, *what)),
         )

@@ -21,8 +21,10 @@ import smsconnector.store
 from smsconnector.lifecycle import EndRules, FallBackRule
 from smsconnector.messages import (
     ALL_EVENTS,
+    CALLBACK_SINK,
     DELIVERY_REPORT,
     INCOMING_MESSAGE,
+    Callback,
     Finality,
     IncomingSegment,
     Outcome,
@@ -36,7 +38,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store.configuring import CountQueued
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
-from smsconnector.store.finding import FindTimeline, Search, Shown
+from smsconnector.store.finding import FindExchanged, FindTimeline, PlaceOfBoth, Search, Shown
 from smsconnector.store.measures import Outlook
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
@@ -66,6 +68,7 @@ GROWING = (
     "segment_event",
     "idempotency_key",
     "schedule",
+    "status_callback",
 )
 ROOM = Path(smsconnector.store.__file__).parent
 AT_START = "once at a start, before anything is accepted"
@@ -91,6 +94,7 @@ ALLOWED = {
     ("DELETE FROM parked_event WHERE id IN (SELECT p.id", "parked_event"): f"{AT_START}; few are parked",
     ("DELETE FROM parked_event WHERE id %", "parked_event"): f"{AT_START}; where all ids of sinks are used",
     ("DELETE FROM confirmation WHERE id %", "confirmation"): f"{AT_START}; where all ids of sinks are used",
+    ("UPDATE status_callback SET event = (SELECT", "status_callback"): RESCUE,
     ("SELECT id FROM segment WHERE state = 1 AND due_at <>", "segment"): f"{AT_START}; in an index of the claimed only",
 }
 IN_TOOLS = {
@@ -170,6 +174,8 @@ class PlanCase(SynchronousTestCase):
         again.forgotten_sinks()
         again.close()
         self.selection(path)
+        self.callbacks(path)
+        self.exchanged(path)
 
     def selection(self, path: str) -> None:
         """A sink that wants some of the events only, and so many that ids are used again."""
@@ -179,6 +185,34 @@ class PlanCase(SynchronousTestCase):
         ask(store, [ops.LoadSelected(ops.LoadEvents("choosy", 0, 5), wanted)])
         store.close()
         Store(path, sinks=[f"t{n}" for n in range(9)]).close()
+
+    def exchanged(self, path: str) -> None:
+        """Both directions, with all that may be given."""
+        store = Store(path, sinks=[SINK])
+        ask(store, [ops.Incoming((IncomingSegment("smpp", ACCOUNT, "46701", "2", "hi", NOW, sid="of 46701"),))])
+        for more in ({}, {"channel": "smpp", "since": NOW - 1, "until": NOW + 1}, {"before": PlaceOfBoth(9, 10**6)}):
+            ask(store, [FindExchanged("46701", **more)])
+        store.close()
+
+    def callbacks(self, path: str) -> None:
+        """A message whose report is wanted at a host of its own, up to when it is dropped."""
+        at, wanted = f"{CALLBACK_SINK}crm", Selection(callback="crm")
+        store = Store(path, sinks={SINK: ALL_EVENTS, at: wanted})
+        made = replace(message("SMcallback"), callback=Callback("crm", "https://crm/"))
+        first = store.last_segment_id() + 1
+        ask(store, [ops.Accept(made, first, "smpp")])
+        ask(store, [ops.Cancel(first, NOW)])
+        (event,) = ask(store, [ops.LoadSelected(ops.LoadEvents(at, 0, 5), wanted)])[0].events
+        parked = ops.ParkedEvent(event.id, event.kind, 1, NOW, "500")
+        ask(store, [ops.ParkEvents(at, (parked,), True, event.id, NOW)])
+        ask(store, [ops.LoadParkedEvents(at, event.kind, NOW, 5)])
+        for sink in (SINK, at):
+            ask(store, [ops.Confirm(sink, (event.id,), event.id, NOW)])
+        store.close()
+        store = Store(path, sinks={SINK: ALL_EVENTS, at: wanted})
+        for _ in range(9):
+            ask(store, [ops.Purge(LONG_AGO + 10**15, LONG_AGO + 10**15)])
+        store.close()
 
     def tools(self, path: str) -> None:
         self.assertNotEqual(reconcile(path).lines, [])

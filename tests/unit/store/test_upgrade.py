@@ -181,6 +181,10 @@ def write_what_came_later(file: File) -> None:
     if file.version >= 14:
         times = {"accepted_at": NOW, "expires_at": LATER, "known_until": LATER}
         file.row("idempotency_key", id=1, caller="", name="order-1", digest="d", sid="SM-QUEUED", **times)
+    if file.version >= 16:
+        file.row("schedule", id=1, send_at=NOW, accepted_at=NOW, left_at=NOW)
+    if file.version >= 17:
+        file.row("status_callback", id=1, sid="SM-QUEUED", host="crm", url="https://crm/", event=None)
     if file.version >= 13:
         file.row("segment_event", id=1, segment=7, at=NOW, kind=1, bind="a", sequence=7, answered_in=20, code=8)
 

@@ -1,22 +1,35 @@
 """Several sinks on one outbox: each has its own publisher and its own progress, and none waits for another."""
 
+from dataclasses import replace
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smsconnector.messages import ALL_EVENTS, DELIVERY_REPORT, Finality, IncomingSegment, Receipt, Selection
+from smsconnector.messages import (
+    ALL_EVENTS,
+    CALLBACK_SINK,
+    DELIVERY_REPORT,
+    Callback,
+    Finality,
+    IncomingSegment,
+    Receipt,
+    Selection,
+)
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
+from smsconnector.store import outbox
 from smsconnector.store.offline.parked import parked_events
 from smsconnector.store.store import Store
 from smsconnector.walks import gathering
-from smsconnector.walks.publisher import FIRST_RETRY, Publisher
+from smsconnector.walks.publisher import FIRST_RETRY, LOOK_FOR_PARKED, Publisher
 from smsconnector.wall_clock import WallClock
-from tests.unit.fakes import EPOCH, DirectWriter, FakeSink, ask, run_what_is_due
+from tests.unit.fakes import EPOCH, DirectWriter, FakeSink, ask, message, run_what_is_due
 
 WANTED = {"jms": ALL_EVENTS, "crm": ALL_EVENTS, "reports": Selection((DELIVERY_REPORT,))}
 
 
-class FanOutCase(SynchronousTestCase):
+class FanOutStage(SynchronousTestCase):
     """``start`` says which sinks there are; ``answer`` has one of them take what it was given."""
 
     listens = True
@@ -89,6 +102,10 @@ class FanOutCase(SynchronousTestCase):
         late = int((EPOCH + self.clock.seconds() + 10**6) * 1000)
         return int(ask(self.writer.store, [ops.Purge(late, late, now=late)])[0])
 
+
+class FanOutCase(FanOutStage):
+    """Sinks that want all events, and one that wants reports."""
+
     def test_each_gets_what_it_wants(self) -> None:
         """All events for those that want all, and what is wanted for the other; then nothing waits."""
         self.tell(texts=2)
@@ -141,3 +158,69 @@ class ReadFanOutCase(FanOutCase):
     """The same where the events are read."""
 
     listens = False
+
+
+class CallbacksCase(FanOutStage):
+    """Hosts for callbacks beside a broker: each is asked about what concerns it, and about nothing else."""
+
+    def setUp(self) -> None:
+        self.patch(gathering, "GATHERED_FOR_S", 0.0)
+        self.clock, self.path, self.count = Clock(), self.mktemp(), 0
+        hosts = {f"{CALLBACK_SINK}{one}": Selection(callback=one) for one in ("one", "two")}
+        self.start({"jms": ALL_EVENTS} | hosts)
+
+    def ends(self, callback: str = "") -> None:
+        """A text is accepted, and taken back."""
+        self.count += 1
+        made = replace(message(f"SM{self.count}"), callback=Callback(callback, "https://x/") if callback else None)
+        self.writer.put(ops.Accept(made, self.count, "smpp"), self.wake)
+        self.writer.put(ops.Cancel(self.count, int(EPOCH * 1000)), self.wake)
+        run_what_is_due(self.clock)
+
+    def at(self, host: str) -> list[str]:
+        return [one.event_id for events, _ in self.sinks[f"{CALLBACK_SINK}{host}"].batches for one in events]
+
+    def queries(self) -> list[str]:
+        """Whose publisher reads, from now on."""
+        asked: list[str] = []
+        put = self.writer.put
+
+        def counted(what: Any, done: Any, may_wait: bool = False) -> None:
+            asked.extend([what.load.sink] if isinstance(what, ops.LoadSelected) else [])
+            put(what, done, may_wait)
+
+        self.patch(self.writer, "put", counted)
+        return asked
+
+    def test_plain_texts_wake_nobody(self) -> None:
+        """However many reports are written that no callback wants: no publisher of a host reads for them."""
+        asked = self.queries()
+        for _ in range(5):
+            self.ends()
+        self.assertEqual(asked, [])
+
+    def test_at_once_at_its_host(self) -> None:
+        """A report that is wanted comes to its host at once, and the other host's publisher is not woken."""
+        asked = self.queries()
+        self.ends("one")
+        self.assertEqual((self.at("one"), self.at("two")), (["dr-SM1"], []))
+        self.assertEqual(set(asked), {f"{CALLBACK_SINK}one"})
+
+    def test_what_nobody_has_kept(self) -> None:
+        """Where more was written than is handed on, the next look around finds it."""
+        self.patch(outbox, "MOST_KEPT", 0)
+        self.ends("two")
+        self.assertEqual(self.at("two"), [])
+        self.clock.advance(LOOK_FOR_PARKED)
+        run_what_is_due(self.clock)
+        self.assertEqual(self.at("two"), ["dr-SM1"])
+
+    def test_nothing_is_kept_for_them(self) -> None:
+        """The hosts pass over what they are not owed, and so retention goes on behind it, though nothing was sent."""
+        for _ in range(3):
+            self.ends()
+        for _ in range(4):
+            self.clock.advance(LOOK_FOR_PARKED)
+            run_what_is_due(self.clock)
+        behind = self.writer.store._connection.execute("SELECT name, settled_up_to FROM sink").fetchall()
+        self.assertEqual(dict(behind), {"jms": 0, f"{CALLBACK_SINK}one": 3, f"{CALLBACK_SINK}two": 3})
