@@ -1,8 +1,8 @@
 """Which of our texts a customer's text answers: the newest one to that number from that sender.
 
-It is looked for among the messages that were accepted in the time that a conversation lasts, and among ``BLOCKS``
-blocks of ids at most (``searching`` tells of the index), the newest first, because most customers answer soon. Nothing
-is looked for where conversations last no time.
+It is looked for among the messages that were accepted in the time that a conversation lasts: first among those that
+are not listed by their numbers yet, then in ``BLOCKS`` blocks of the list at most (``numbers``), the newest first,
+because most customers answer soon. Nothing is looked for where conversations last no time.
 """
 
 import json
@@ -13,11 +13,11 @@ from smsconnector.errors import AddressError
 from smsconnector.lifecycle import EndRules, MessageState
 from smsconnector.sms.addresses import normal_number
 from smsconnector.store.events import EventRow
-from smsconnector.store.rows import Rows
+from smsconnector.store.numbers import BLOCK, Numbers
 
-BLOCK = 10  # bits of an id that are its place in a block of the index of numbers
-NEWEST = 8  # blocks that are looked into first
-BLOCKS = 1_000
+NEWEST = 2  # blocks that are looked into first
+BLOCKS = 250
+Wanted = dict[int, tuple[str, str]]  # by the place of an event, the customer's number and ours
 
 
 def about(sid: str | None, reference: str | None) -> str | None:
@@ -26,7 +26,7 @@ def about(sid: str | None, reference: str | None) -> str | None:
     return json.dumps(found) if found else None
 
 
-class Conversations(Rows):
+class Conversations(Numbers):
     """Finds them. ``_rules``: see ``Store``."""
 
     _rules: EndRules
@@ -37,31 +37,44 @@ class Conversations(Rows):
             return list(events)
         wanted = {place: _numbers(one) for place, one in enumerate(events) if one.numbers is not None}
         since = min(one.created_at for one in events) - self._rules.conversation
-        newest = self._one("SELECT coalesce(max(id), 0) FROM message") >> BLOCK
-        found = self._newest_to(wanted, newest, newest - NEWEST + 1, since)
-        rest = {place: numbers for place, numbers in wanted.items() if place not in found}
-        if rest and newest >= NEWEST:
-            found |= self._newest_to(rest, newest - NEWEST, newest - BLOCKS + 1, since)
+        found: dict[int, str | None] = {}
+        newest = (self._counts.listed_below >> BLOCK) - 1
+        for last, first in ((None, 0), (newest, newest - NEWEST + 1), (newest - NEWEST, newest - BLOCKS + 1)):
+            rest = {place: numbers for place, numbers in wanted.items() if place not in found}
+            if rest and (last is None or last >= 0):
+                found |= self._newest_of(rest, since) if last is None else self._newest_in(rest, since, last, first)
         return [one._replace(headers=found[place]) if place in found else one for place, one in enumerate(events)]
 
-    def _newest_to(
-        self, wanted: dict[int, tuple[str, str]], last: int, first: int, since: int
-    ) -> dict[int, str | None]:
-        """By the place of an event, the headers that tell of the message."""
-        rows: list[Any] = self._run(
-            "WITH RECURSIVE block (number) AS (SELECT ?2 UNION ALL SELECT number - 1 FROM block WHERE number > ?3)"
-            " SELECT f.place, m.sid, m.reference FROM"
-            "  (SELECT j.value->>0 AS place, max(m.id) AS id FROM json_each(?1) AS j CROSS JOIN block"
-            f"   CROSS JOIN message AS m ON m.id >> {BLOCK} = block.number AND m.destination = j.value->>1"
-            "   WHERE m.accepted_at >= ?4 AND coalesce(m.source, j.value->>2) = j.value->>2"
-            f"    AND m.state NOT IN ({MessageState.MOVED:d}, {MessageState.SCHEDULED:d}) GROUP BY j.value->>0) AS f"
+    def _newest_of(self, wanted: Wanted, since: int) -> dict[int, str | None]:
+        """Among those that are not listed yet. By the place of an event, the headers that tell of the message."""
+        ids = [(place, *numbers, one) for place, numbers in wanted.items() for one in self._not_listed(numbers[0])]
+        return self._newest("message AS m ON m.id = j.value->>3", ids, since) if ids else {}
+
+    def _newest_in(self, wanted: Wanted, since: int, last: int, first: int) -> dict[int, str | None]:
+        """The same, among those in these blocks."""
+        listed = (
+            "(WITH RECURSIVE block (number) AS (SELECT ?3 UNION ALL SELECT number - 1 FROM block WHERE number > ?4)"
+            " SELECT number FROM block) AS b"
+            " CROSS JOIN message_number AS n ON n.block = b.number AND n.destination = j.value->>1"
+            " CROSS JOIN message AS m ON m.id = n.message"
+        )
+        return self._newest(
+            listed, [(place, *numbers) for place, numbers in wanted.items()], since, last, max(first, 0)
+        )
+
+    def _newest(self, joined: str, rows: Sequence[Any], *more: int) -> dict[int, str | None]:
+        """``joined`` is SQL, with a message ``m``; ``more``: the time from which on it was accepted, and others."""
+        found = self._run(
+            "SELECT f.place, m.sid, m.reference FROM (SELECT j.value->>0 AS place, max(m.id) AS id"
+            f"  FROM json_each(?1) AS j CROSS JOIN {joined}"
+            "  WHERE m.destination = j.value->>1 AND m.accepted_at >= ?2"
+            "   AND coalesce(m.source, j.value->>2) = j.value->>2"
+            f"   AND m.state NOT IN ({MessageState.MOVED:d}, {MessageState.SCHEDULED:d}) GROUP BY j.value->>0) AS f"
             " CROSS JOIN message AS m ON m.id = f.id",
-            [(place, *numbers) for place, numbers in wanted.items()],
-            last,
-            max(first, 0),
-            since,
+            rows,
+            *more,
         ).fetchall()
-        return {place: about(sid, reference) for place, sid, reference in rows}
+        return {place: about(sid, reference) for place, sid, reference in found}
 
 
 def _numbers(event: EventRow) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What was exchanged with one number, both directions in one order, the newest first.
 
 1. Texts to the number are found as ``searching`` finds them. Texts from it are events of the outbox, by the index
-   ``outbox_sender``, which has the same blocks, and of a number the last digits: as long as their bodies are kept.
+   ``outbox_sender``, which has blocks of ids, and of a number the last digits: as long as their bodies are kept.
 2. Each direction is in the order of its ids. The two are merged by time.
 3. Where one direction has looked at all that one query may, and has found no more, nobody knows what comes next there:
    the page ends, and the next one goes on behind it. A place is two ids, one of each direction.
@@ -10,7 +10,6 @@
 import sqlite3
 from typing import Any, NamedTuple
 
-from smsconnector.store.conversations import BLOCK
 from smsconnector.store.events import sender_key
 from smsconnector.store.finding import (
     MOST_FOUND,
@@ -30,6 +29,7 @@ _BLOCKS = (
     " SELECT number FROM block) AS b"
 )
 NOTHING = 0  # no id is smaller
+BLOCK = 10  # bits of an id that are its place in a block of ``outbox_sender``
 
 
 class _Direction(NamedTuple):
@@ -84,7 +84,7 @@ class Exchanges:
             last = min(last, asked.before.event - 1)
         found: list[FoundText] = []
         lowest = last + 1
-        for begin, block, lowest in in_blocks(first, last):
+        for begin, block, lowest in in_blocks(first, last, BLOCK):
             found += self._texts(asked, (begin, block), (lowest, last), limit - len(found))
             if len(found) >= limit:
                 break

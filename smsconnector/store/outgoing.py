@@ -81,6 +81,7 @@ class OutgoingTexts(SeveralIds):
                 callbacks.append((message.sid, *message.callback))
         self._insert(_INTO_MESSAGE, messages)
         self._insert(_INTO_NAMED_MESSAGE, named)
+        self._list_numbers([one.first_id for one in batch])
         self._insert("INSERT INTO segment (id, queue, number, text)", segments)
         self._note_callbacks(callbacks)
         self._counts.queued += len(segments)

@@ -12,6 +12,7 @@ counts from now.
 from smsconnector.lifecycle import MessageState
 from smsconnector.store import operations as ops
 from smsconnector.store.fall_backs import SID_OF_MOVED
+from smsconnector.store.numbers import Numbers
 from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.segment_events import SegmentEvents
 
@@ -30,7 +31,7 @@ _OF_MESSAGES = (
 )
 
 
-class Retention(Outbox, SegmentEvents):
+class Retention(Outbox, SegmentEvents, Numbers):
     """Drops texts, messages, and events."""
 
     _dropped_up_to = 0  # the event up to which the last step has looked for those to drop
@@ -75,6 +76,7 @@ class Retention(Outbox, SegmentEvents):
             self._run(f"DELETE FROM segment WHERE {_OF_MESSAGES}", ids)
             for table in ("message", "fall_back_due", "schedule"):
                 self._run(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", ids)
+            self._forget_numbers(purge.limit)
             if self._first_kept is not None:  # its message may be gone now
                 self._dropped_up_to, self._first_kept = min(self._dropped_up_to, self._first_kept - 1), None
         return len(ids)

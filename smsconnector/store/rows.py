@@ -40,6 +40,7 @@ class StoreCounts:
     dropped_receipts: int = 0  # since the start: they were parked, and fitted no segment
     waiting_events: int = 0  # neither confirmed nor parked; an event that two sinks are owed counts twice
     parked_events: int = 0  # an event that is parked at two sinks counts twice
+    listed_below: int = 0  # all messages with lower ids are listed by their numbers (``numbers``)
     unknown_codes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by channel and code; since the start
 
     def count_unknown(self, found: Iterable[tuple[str, str]]) -> None:

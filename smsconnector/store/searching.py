@@ -2,7 +2,8 @@
 
 Ids rise with the time of acceptance, so the newest messages have the greatest ids, and all searches go by them:
 
-- *By number*: the index ``message_number`` has blocks of 1,024 ids. Each block is looked into, the newest first.
+- *By number*: messages are listed by their numbers in blocks of ids (``numbers``). Each block is looked into, the
+  newest first. Before that, those that are not listed yet are looked at.
 - *By reference, or by the SMSC's id*: by an index of its own.
 - *By all else*: the messages themselves are looked at, ``EXAMINED`` ids in one query.
 """
@@ -15,7 +16,6 @@ from typing import Any
 from smsconnector.lifecycle import MessageState, SegmentState
 from smsconnector.smpp.message_ids import id_candidates
 from smsconnector.store import operations as ops
-from smsconnector.store.conversations import BLOCK
 from smsconnector.store.fall_backs import is_moved
 from smsconnector.store.finding import (
     MOST_FOUND,
@@ -30,11 +30,12 @@ from smsconnector.store.finding import (
     Timeline,
     Told,
 )
+from smsconnector.store.numbers import BLOCK, LISTED_BELOW
 from smsconnector.store.outbox import SINKS
 from smsconnector.store.segment_events import SegmentEvent
 
 EXAMINED = 10_000  # ids of messages and segments that one query looks at
-BLOCKS = 4_000  # blocks that one query looks into
+BLOCKS = 1_000  # blocks that one query looks into
 BLOCKS_AT_ONCE = 128
 CLOCK_STEP = 60_000  # ms by which a message may seem to be accepted before one with a smaller id
 _MESSAGE = (
@@ -59,13 +60,13 @@ _SHOWN = {
 }
 
 
-def in_blocks(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+def in_blocks(first: int, last: int, bits: int) -> Iterator[tuple[int, int, int]]:
     """The blocks of the ids from ``first`` to ``last``, some at a time, the newest first, BLOCKS of them at most: the
-    first and the last block of those, and the lowest id in them."""
-    block, end = last >> BLOCK, max(first >> BLOCK, (last >> BLOCK) - BLOCKS + 1)
+    first and the last block of those, and the lowest id in them. ``bits`` of an id are its place in a block."""
+    block, end = last >> bits, max(first >> bits, (last >> bits) - BLOCKS + 1)
     while block >= end:
         begin = max(end, block - BLOCKS_AT_ONCE + 1)
-        yield begin, block, max(first, begin << BLOCK)
+        yield begin, block, max(first, begin << bits)
         block = begin - 1
 
 
@@ -136,13 +137,17 @@ class Searches:
     def _by_number(self, search: Search, first: int, last: int, limit: int) -> tuple[list[Any], int]:
         """And the lowest id that was looked at. Some blocks at a time, so that what is found need be sorted only among
         them."""
-        rows: list[Any] = []
-        lowest = last
-        for begin, block, lowest in in_blocks(first, last):
+        (listed,) = self._connection.execute(f"SELECT {LISTED_BELOW}").fetchone()
+        lowest = max(first, listed)
+        rows = self._rows("message AS m", search, lowest, last, limit)
+        if len(rows) >= limit:
+            return rows, lowest
+        last = min(last, listed - 1)
+        for begin, block, lowest in in_blocks(first, last, BLOCK):
             rows += self._rows(
                 "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block"
-                " WHERE number < :block) SELECT number FROM block) AS b CROSS JOIN message AS m"
-                f" ON m.id >> {BLOCK} = b.number",
+                " WHERE number < :block) SELECT number FROM block) AS b CROSS JOIN message_number AS n"
+                " ON n.block = b.number AND n.destination = :to CROSS JOIN message AS m ON m.id = n.message",
                 search,
                 lowest,
                 last,

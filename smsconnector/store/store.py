@@ -87,6 +87,7 @@ class Store(Idempotency, Retention):
             self._open_receipts()
             self._open_fall_backs()
             self._open_schedule()
+            self._open_numbers()
             self._has_references = bool(self._one("SELECT EXISTS (SELECT 1 FROM message WHERE reference IS NOT NULL)"))
             self._accounts = Accounts(self._connection, kin or {}, system_ids or {})
             self.last_segment_id()

@@ -7,6 +7,7 @@ from smsconnector.lifecycle import EndRules
 from smsconnector.messages import IncomingSegment, Verdict
 from smsconnector.store import conversations
 from smsconnector.store import operations as ops
+from smsconnector.store.numbers import BLOCK
 from tests.unit.fakes import SINK
 from tests.unit.store.test_searching import ACCOUNT, NOW, SearchStage
 
@@ -69,13 +70,23 @@ class ConversationCase(SearchStage):
         self.assertEqual(json.loads(event.headers), {"MessageSID": "SM1"})
 
     def test_far_behind(self) -> None:
-        """Among the newest first, then farther back, and no farther than that."""
-        self.patch(conversations, "BLOCKS", 20)
+        """Among those that are not listed by their numbers yet, then in the newest blocks, then farther back, and no
+        farther than that."""
+        self.patch(conversations, "BLOCKS", 5)
         self.accept()
-        for next_id, found in ((5 << 10, True), (15 << 10, True), (21 << 10, False)):
-            self.next_id = next_id
+        for block, found in ((0, True), (1, True), (2, True), (4, True), (5, True), (6, False)):
+            self.next_id = (block << BLOCK) + 2
             self.accept("hi", to="46701234567")
-            self.assertEqual(self.told() is not None, found, next_id)
+            self.assertEqual(self.told() is not None, found, block)
+
+    def test_newest_of_all(self) -> None:
+        """Of one that is listed and one that is not, the newer; of the newer with another sender, the older."""
+        self.accept()
+        self.next_id = (1 << BLOCK) + 1
+        self.accept(source="Shop")
+        self.assertEqual(self.told(), {"MessageSID": "SM1"})
+        newer = self.accept()
+        self.assertEqual(self.told(), {"MessageSID": newer.sid})
 
     def test_switched_off(self) -> None:
         self.store._rules = EndRules(conversation=0)

@@ -273,6 +273,7 @@ class PlanCase(SynchronousTestCase):
         self.fall_backs(crowd)
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
         crowd.one(confirm(crowd.one(ops.LoadEvents(SINK, 0, 1000)), NOW))
+        crowd.store._connection.execute("INSERT INTO message_number VALUES (-1, '46700000001', 1)")  # was dropped
         for now in (NOW + 10**6, NOW + PARKED_TIMEOUT * 20):
             crowd.one(ops.Sweep(now, now))
             for _ in range(20):

@@ -12,6 +12,7 @@ from smsconnector.store import operations as ops
 from smsconnector.store import searching
 from smsconnector.store.falling import Move
 from smsconnector.store.finding import FindTimeline, FoundMessage, Page, Search, Shown, Told
+from smsconnector.store.numbers import BLOCK
 from smsconnector.store.segment_events import MOST, Kind
 from smsconnector.store.store import Store
 from tests.unit.fakes import EPOCH, SINK, ask, confirm, message
@@ -76,22 +77,26 @@ class SearchCase(SearchStage):
     def test_number(self) -> None:
         """In whatever block of ids they are, and together with what else is given."""
         self.patch(searching, "BLOCKS_AT_ONCE", 2)
-        numbers = [self.accept("hi", to="461" if place % 400 == 7 else "462").id for place in range(2500)]
-        wanted = [f"SM{one}" for one in reversed(numbers[7::400])]
+        numbers = []
+        for place in range(25):
+            self.next_id = place * 400 + 1
+            numbers.append(self.accept("hi", to="461" if place % 4 == 1 else "462").id)
+        wanted = [f"SM{one}" for one in reversed(numbers[1::4])]
         for limit in (2, 50):
             self.assertEqual(self.search(to="461", limit=limit), wanted)
         self.assertEqual(self.search(to="463"), [])
-        self.assertEqual(self.search(to="461", until=NOW + 900_000), wanted[-3:])
-        self.assertEqual(self.search(to="461", since=NOW + 900_000), wanted[:-3])
+        self.assertEqual(self.search(to="461", until=NOW + 4_000_000), wanted[-3:])
+        self.assertEqual(self.search(to="461", since=NOW + 4_000_000), wanted[:-3])
 
     def test_number_beyond_one_query(self) -> None:
         """A query that has looked into enough blocks says where to go on."""
         self.patch(searching, "BLOCKS", 1)
         self.accept("hi", to="461")
-        self.next_id = 5000
-        self.accept("hi", to="462")
+        for block in (1, 2):
+            self.next_id = (block << BLOCK) + 7
+            self.accept("hi", to="462")
         first = self.one(Search(to="461"))
-        self.assertEqual((first.messages, first.before), ([], 5000 >> 10 << 10))
+        self.assertEqual((first.messages, first.before), ([], 1 << BLOCK))
         self.assertEqual(self.search(to="461"), ["SM1"])
 
     def test_beyond_one_query(self) -> None:
