@@ -39,7 +39,7 @@ setup(
     keywords=["sms", "smpp", "stomp", "activemq", "twisted"],
     python_requires=">=3.11",
     packages=[*find_packages(include=["smsconnector", "smsconnector.*"]), "twisted.plugins"],
-    package_data={"smsconnector": ["store/schema/*.sql", "py.typed"]},
+    package_data={"smsconnector": ["store/schema/*.sql", "http/openapi.yaml", "py.typed"]},
     install_requires=[
         "Twisted[tls]>=26.10",
         "klein>=24.8",

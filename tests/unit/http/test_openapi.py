@@ -9,7 +9,7 @@ from smsconnector.codes.actions import Action
 from smsconnector.http import resources
 from tests.unit.http.ways import DoorCase
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.yaml"
+DOCUMENT = Path(__file__).parents[3] / "smsconnector" / "http" / "openapi.yaml"
 BASE = "/msg-client"
 
 
