@@ -36,7 +36,17 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
+_COMPRESSIONS = (b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"compress", b"x-compress")
 _ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
+
+
+# RFC 9110 section 15.5.16: a 415 says by Accept-Encoding what can be read.
+_COMPRESSED = InvalidRequest(
+    "unsupported_encoding",
+    "The body is compressed, as Content-Encoding says: send it as it is.",
+    status=415,
+    headers=((b"Accept-Encoding", b"identity"),),
+)
 
 
 class APISettings(BatchSettings, Protocol):
@@ -166,7 +176,7 @@ class API:
         except NotForThisKey as error:
             self.access.refuse(request, error.reason, answer)
         except InvalidRequest as error:
-            answer(replies.refusal(error))
+            answer(replies.refusal(_COMPRESSED if error.status == 400 and _is_compressed(request) else error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
             answer(self.our_fault(Failure(), route.path.encode()))  # not the path itself, which may hold a secret
 
@@ -194,3 +204,10 @@ class API:
         """500 for what nobody expected; the reason is in the log and not in the answer."""
         self.log.failure("a request to {path} failed", failure, path=path)
         return replies.refusal(InvalidRequest("internal_error", "Internal error: see the connector's log.", status=500))
+
+
+def _is_compressed(request: HTTPRequest) -> bool:
+    """Whether the client says so of a body that can't be read. Of one that can be it is not asked: some clients write
+    an alphabet into Content-Encoding."""
+    found = b",".join(request.headers.get(b"content-encoding", ())).lower()
+    return any(one.strip() in _COMPRESSIONS for one in found.split(b","))

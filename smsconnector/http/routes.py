@@ -4,8 +4,9 @@ A path without a variable is found by its octets, all others by Klein.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from klein import Klein
 from klein.resource import KleinResource
@@ -79,6 +80,9 @@ class Routes(KleinResource):
     def render(self, request: Any) -> Any:
         route = self._plain.get((request.method, request.path))
         if route is None:
+            if request.method != request.method.upper():  # werkzeug would take it for the method in capitals
+                request.answer(replies.refusal(self._no_route(self._methods_at(request.path))))
+                return NOT_DONE_YET
             return super().render(request)
         self.api.serve(route, request.record(route), request.answer)
         return NOT_DONE_YET
@@ -96,25 +100,29 @@ class Routes(KleinResource):
         return endpoint
 
     def _nothing_there(self, request: Any, failure: Failure) -> bytes:
-        """No route has this path, or none with this method."""
+        """No route has this path, or none with this method. A redirect, to the path that was meant, is no route too."""
         error = failure.value
-        if isinstance(error, MethodNotAllowed):
-            allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
-            refused = InvalidRequest(
-                "method_not_allowed",
-                f"Use the method {allowed} here.",
-                status=405,
-                headers=((b"Allow", allowed.encode()),),
-            )
-        else:
-            code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
-            refused = InvalidRequest(
-                "not_found",
-                f"There is nothing here: see {self.api.base_path}/send.",
-                status=code if 400 <= code < 500 else 404,
-            )
+        methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        code = cast(HTTPException, error).code or 404
+        refused = self._no_route(methods or (), code if 400 <= code < 500 else 404)
         head: bytes = request.set_head(replies.refusal(refused))
         return head
+
+    def _no_route(self, methods: Iterable[str], status: int = 404) -> InvalidRequest:
+        """405 if there are ``methods`` that the path has; HEAD comes with GET, and OPTIONS with any."""
+        allowed = ", ".join(sorted({*methods} - {"HEAD", "OPTIONS"}))
+        if not allowed:
+            return InvalidRequest("not_found", f"There is nothing here: see {self.api.base_path}/send.", status=status)
+        return InvalidRequest(
+            "method_not_allowed",
+            f"Use the method {allowed} here.",
+            status=405,
+            headers=((b"Allow", allowed.encode()),),
+        )
+
+    def _methods_at(self, path: bytes) -> Iterable[str]:
+        """Those that the path has; it is UTF-8 when it was unescaped."""
+        return self._mapper.allowed_methods(unquote_to_bytes(path).decode())
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
         head: bytes = request.set_head(self.api.our_fault(failure, request.path))
