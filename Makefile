@@ -1,5 +1,5 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
-# make test   every test, by trial, with real ActiveMQ, RabbitMQ and Kannel (installed by apt when root and missing)
+# make test   every test, by trial, with real ActiveMQ, RabbitMQ, Kannel and Chromium (by apt when root and missing)
 # make check  the gate: ruff, news files, mypy, tests
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
 # make hooks  git runs lint and types before each commit (pre-commit)
@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
 RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
 KANNEL := /usr/sbin/bearerbox
-PARTS := activemq default-jdk-headless rabbitmq-server kannel curl nodejs
+PARTS := activemq default-jdk-headless rabbitmq-server kannel curl nodejs chromium
 TESTS ?= tests
 
 SEEDS ?= 1000
@@ -77,12 +77,12 @@ $(VENV)/installed: setup.py pyproject.toml
 
 parts:
 	@if [ -e $(ACTIVEMQ) ] && [ -e $(RABBITMQ) ] && [ -e $(KANNEL) ] && command -v javac >/dev/null \
-	    && command -v curl >/dev/null && command -v node >/dev/null; then :; \
+	    && command -v curl >/dev/null && command -v node >/dev/null && command -v chromium >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing ActiveMQ, RabbitMQ, a JDK, Kannel, curl and Node.js for the integration tests ..."; \
+	    echo "installing ActiveMQ, RabbitMQ, a JDK, Kannel, curl, Node.js and Chromium for the integration tests ..."; \
 	    (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PARTS)) >/dev/null \
-	    || echo "apt-get failed: the tests with real brokers, Kannel and examples in other languages will be skipped"; \
-	else echo "some tests with real brokers, Kannel and examples in other languages will be skipped; to run them: apt-get install $(PARTS)"; fi
+	    || echo "apt-get failed: the tests with real brokers, Kannel, examples in other languages and a browser will be skipped"; \
+	else echo "some tests with real brokers, Kannel, examples in other languages and a browser will be skipped; to run them: apt-get install $(PARTS)"; fi
 
 simulate: $(VENV)/installed
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)

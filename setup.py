@@ -50,6 +50,7 @@ setup(
         "defusedxml>=0.7.1",  # XML that providers post: no entities, no document types
         "httptools>=0.6.4",  # llhttp, the parser of Node.js: it takes the heads of requests apart
         "treq>=24.9",  # requests to HTTP providers and to webhooks
+        "swagger-ui-py>=25.7.1",  # files of Swagger UI 5, for /msg-client/docs; none of its code is imported
         "phonenumbers>=8.13",  # Google's tables: which numbers a country can have, and the zero that is dialled at home
         # Twisted[tls] brings these; endpoints, the doctor and signatures of webhooks use them themselves
         "cryptography>=42",

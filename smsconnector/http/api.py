@@ -22,6 +22,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import Answer, AnswerInPieces, BodyInPieces, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access, NotForThisKey
 from smsconnector.http.batch import Batches, BatchSettings
+from smsconnector.http.docs import Docs
 from smsconnector.http.explain import Explain
 from smsconnector.http.health import HealthDoor
 from smsconnector.http.messages import Elsewhere, Messages, Remember, nowhere_else
@@ -50,10 +51,14 @@ _COMPRESSED = InvalidRequest(
 
 
 class APISettings(BatchSettings, Protocol):
-    """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known."""
+    """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known. ``docs``:
+    whether the description of the API is served."""
 
     @property
     def idempotency_hours(self) -> float: ...
+
+    @property
+    def docs(self) -> bool: ...
 
 
 class UsualSettings(NamedTuple):
@@ -63,6 +68,7 @@ class UsualSettings(NamedTuple):
     maximum_batch_body: int = 8_388_608
     maximum_body: int = 65_536
     idempotency_hours: float = 24.0
+    docs: bool = True
 
 
 USUAL = UsualSettings()
@@ -131,7 +137,8 @@ class API:
         cancelling = Cancelling(wall_clock, writer, reader, outlets)
         messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere, remember)
         health_route = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
-        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route)
+        docs = Docs(base_path).routes() if settings.docs else ()
+        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route, *docs)
 
     def configure(self, default_channel: str, webhook_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on, of requests that come."""
@@ -155,7 +162,7 @@ class API:
         access = self.access
         try:
             if route.scope != "webhook" or self._webhooks.needs_key(route, request):
-                access.check_page(request.headers)
+                access.check_page(request.headers, route.scope)
                 if access.is_guarded:
                     admitted = access.admit(route.scope, request)
                     if admitted is None:
@@ -184,7 +191,7 @@ class API:
         """Who takes the body of this request in pieces. Raises InvalidRequest."""
         access, open_stream = self.access, route.stream
         assert open_stream is not None
-        access.check_page(request.headers)
+        access.check_page(request.headers, route.scope)
         if not access.is_guarded:
             return open_stream(request, answer)
         admitted = access.admit(route.scope, request)

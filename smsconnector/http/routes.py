@@ -13,7 +13,7 @@ from klein.resource import KleinResource
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
@@ -65,9 +65,9 @@ class Routes(KleinResource):
         return self._routes[endpoint], arguments
 
     def find_whole(self, method: bytes, path: bytes) -> tuple[HTTPRoute, Mapping[str, str]] | None:
-        """As ``find``; None too if the route takes its body in pieces."""
+        """As ``find``; None too if the route takes its body, or gives its answer, in pieces."""
         found = self.find(method, path)
-        return None if found is None or found[0].stream is not None else found
+        return None if found is None or found[0].stream is not None or found[0].is_long else found
 
     def stream_route(self, method: bytes, target: bytes) -> HTTPRoute | None:
         """The route by which the body of this request is taken in pieces; None if it is wanted whole. ``target``: as it
@@ -91,6 +91,8 @@ class Routes(KleinResource):
         """What Klein calls: it serves ``route`` and gives a Deferred of the answer's body."""
 
         def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
+            if route.is_long:  # Klein writes whole answers; nobody has to write this path in an unusual way
+                raise NotFound
             body: Deferred[bytes] = Deferred()
             self.api.serve(
                 route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))

@@ -37,6 +37,7 @@ from smsconnector.http.answers import (
 )
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
+from smsconnector.http.long_answers import PIECE, LongAnswer
 from smsconnector.http.streams import DRAIN, Stream
 
 
@@ -113,6 +114,8 @@ class BoundedChannel(HTTPChannel):
         stream = self.stream
         if stream is not None:
             waiting = stream.waits_for_client
+        elif self._requestProducer is not None:  # a long answer
+            waiting = self._waitingForTransport
         else:
             waiting = bool(not self._handlingRequest and (self.requests or self._buffer))
         if not (waiting or self.closing):
@@ -163,6 +166,7 @@ class BoundedChannel(HTTPChannel):
         super().pauseProducing()
         self.paused = True
         self._networkProducer.pauseProducing()
+        self.set_clock()
 
     def resumeProducing(self) -> None:
         stream = self.stream
@@ -171,6 +175,8 @@ class BoundedChannel(HTTPChannel):
             stream.can_write()
             if not stream.is_read or self._waitingForTransport:
                 return
+        elif self._requestProducer is not None:
+            self.transport.waiting_since_s = None
         super().resumeProducing()
         self._go_on()
 
@@ -382,6 +388,9 @@ class BoundedRequest(Request):
         """Write all of the answer, if there is still someone to read it."""
         if not self.gone:
             body = self.set_head(answer)
+            if len(body) > PIECE:
+                LongAnswer(self, body).start()
+                return
             if body:
                 self.write(body)
             self.finish()

@@ -368,7 +368,7 @@ def fields() -> Iterator[Case]:
 @kind
 def keys_of_requests() -> Iterator[Case]:
     """Idempotency-Key is 1 to 255 characters of ASCII without blanks, once."""
-    for what, line in {
+    lines: dict[str, str | bytes] = {
         "empty": "Idempotency-Key:",
         "256 characters": "Idempotency-Key: " + "k" * 256,
         "16,000 characters": "Idempotency-Key: " + "k" * 16_000,
@@ -379,9 +379,11 @@ def keys_of_requests() -> Iterator[Case]:
         "empty quotes": 'Idempotency-Key: ""',
         "a control character": "Idempotency-Key: a\x01",
         "DEL": "Idempotency-Key: a\x7f",
-    }.items():
+    }
+    for what, line in lines.items():
         yield Case(f"Idempotency-Key, {what}", post("/msg-client/send", text(), line), only=400)
-    for value in ("", "a b", "k" * 256, "\0", "\u00e9", "a\nb", 7, True, [], {}):
+    values: tuple[Any, ...] = ("", "a b", "k" * 256, "\0", "\u00e9", "a\nb", 7, True, [], {})
+    for value in values:
         yield Case(
             f"IdempotencyKey of an item: {str(value)[:12]!r} ({type(value).__name__})",
             post("/msg-client/send-batch", json.dumps([json.loads(text(IdempotencyKey=value))]).encode()),
@@ -638,13 +640,14 @@ def bombs() -> Iterator[Case]:
             if what not in ("60,000 brackets", "brackets that close"):
                 yield Case(f"JSON, {what}: batch", post("/send-batch", b"[" + body + b"]"), inside=True)
         yield Case(f"JSON, {what}: recipients", post("/send-batch", body), inside=True)
-    for what, line in {
+    charsets: dict[str, str | bytes] = {
         "charset of no alphabet": "Content-Type: application/json; charset=zlib",
         "charset that runs code": "Content-Type: application/json; charset=idna",
         "charset UTF-7": "Content-Type: application/json; charset=utf-7",
         "charset with NUL": "Content-Type: application/json; charset=utf-8\\0",
         "charset of 8 bits": b"Content-Type: application/json; charset=\xff",
-    }.items():
+    }
+    for what, line in charsets.items():
         octets = head("POST", "/msg-client/send", line, f"Content-Length: {len(text())}") + text()
         yield Case(f"JSON, {what}", octets, only=400)
     for path, size, status in (

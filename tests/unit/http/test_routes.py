@@ -61,6 +61,11 @@ class TableCase(SynchronousTestCase):
                 ("GET", "read", ("/base/messages/<sid>/timeline",)),
                 ("DELETE", "send", ("/base/messages/<sid>",)),
                 ("GET", "health", ("/base/health", "/health")),
+                *(
+                    ("GET", "public", (f"/base{path}",))
+                    for path in ("/openapi.json", "/docs", "/docs/page.js", "/docs/swagger-ui.css")
+                ),
+                ("GET", "public", ("/base/docs/swagger-ui-bundle.js",)),
             },
         )
 
