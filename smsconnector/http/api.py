@@ -150,6 +150,10 @@ class API:
         """Whether who asks has to bring an API key."""
         return self.access.ring.is_needed
 
+    def methods(self, route: HTTPRoute, arguments: Mapping[str, str]) -> list[str]:
+        """That the path of this route takes. Only of webhooks there are several: what the channel's provider uses."""
+        return self._webhooks.methods(route, arguments) if route.scope == "webhook" else [route.method]
+
     def takes_lists(self, target: bytes) -> bool:
         """Whether the body of a request to this target, as it stands in its first line, may be a long list."""
         path = _ORIGIN.sub("/", target.decode("latin-1")).partition("?")[0]

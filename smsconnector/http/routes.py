@@ -104,27 +104,26 @@ class Routes(KleinResource):
     def _nothing_there(self, request: Any, failure: Failure) -> bytes:
         """No route has this path, or none with this method. A redirect, to the path that was meant, is no route too."""
         error = failure.value
-        methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        methods = self._methods_at(request.path) if isinstance(error, MethodNotAllowed) else ()
         code = cast(HTTPException, error).code or 404
-        refused = self._no_route(methods or (), code if 400 <= code < 500 else 404)
+        refused = self._no_route(methods, code if 400 <= code < 500 else 404)
         head: bytes = request.set_head(replies.refusal(refused))
         return head
 
     def _no_route(self, methods: Iterable[str], status: int = 404) -> InvalidRequest:
         """405 if there are ``methods`` that the path has; HEAD comes with GET, and OPTIONS with any."""
-        allowed = ", ".join(sorted({*methods} - {"HEAD", "OPTIONS"}))
-        if not allowed:
-            return InvalidRequest("not_found", f"There is nothing here: see {self.api.base_path}/send.", status=status)
-        return InvalidRequest(
-            "method_not_allowed",
-            f"Use the method {allowed} here.",
-            status=405,
-            headers=((b"Allow", allowed.encode()),),
-        )
+        if allowed := {*methods} - {"HEAD", "OPTIONS"}:
+            return replies.not_allowed(allowed)
+        return InvalidRequest("not_found", f"There is nothing here: see {self.api.base_path}/send.", status=status)
 
     def _methods_at(self, path: bytes) -> Iterable[str]:
-        """Those that the path has; it is UTF-8 when it was unescaped."""
-        return self._mapper.allowed_methods(unquote_to_bytes(path).decode())
+        """Those that the path takes; it is UTF-8 when it was unescaped."""
+        decoded = unquote_to_bytes(path).decode()
+        methods = self._mapper.allowed_methods(decoded)
+        if "POST" in methods:
+            endpoint, arguments = self._mapper.match(decoded, "POST")
+            return self.api.methods(self._routes[endpoint], arguments)
+        return methods
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
         head: bytes = request.set_head(self.api.our_fault(failure, request.path))
