@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 
 TEST = [
     "hypothesis>=6.100",
+    "schemathesis>=4.32",  # makes requests of the description of the API, and compares the answers with it
     "smpp.pdu3==0.6",  # the independent codec that ours is compared with
     "mypy>=1.11",
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
