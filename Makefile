@@ -1,6 +1,8 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
 # make test   every test, by trial, with real ActiveMQ, RabbitMQ, Kannel and Chromium (by apt when root and missing)
 # make check  the gate: ruff, news files, mypy, tests
+# make audit  what is installed beside requirements.lock, advisories on it, and bandit's look at the code
+# make lock   requirements.lock anew, from setup.py; with UPGRADE=--upgrade with the newest that setup.py allows
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
@@ -16,6 +18,9 @@ PYTHON ?= python3
 VENV ?= .venv
 # "-e" follows the working tree; empty installs a copy, as users do
 EDITABLE ?= -e
+# 1: `make install` takes what requirements.lock says, and compares the hashes; empty: the newest that setup.py allows
+LOCKED ?=
+UPGRADE ?=
 BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
 RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
@@ -41,7 +46,7 @@ STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench bench-batch bench-growth endure-kannel endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: bench bench-batch bench-growth endure-kannel endure-provider run test check audit lock lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -59,6 +64,17 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
+audit: $(VENV)/installed
+	$(BIN)/python -m pip check
+	$(BIN)/python -m tests.audit
+
+# by pip-tools, in an environment of its own; it writes no index and no place on this machine
+lock:
+	@test -x build/lock/bin/pip-compile || { $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools; }
+	@CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet $(UPGRADE) --generate-hashes --allow-unsafe --strip-extras \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    --extra test --extra demo --output-file requirements.lock setup.py
+
 news: $(VENV)/installed
 	@$(BIN)/towncrier build --draft
 
@@ -69,10 +85,15 @@ hooks: $(VENV)/installed
 install: $(VENV)/installed
 
 # compat: an editable install that lets twistd find the plugins (setuptools' default way hides them)
-$(VENV)/installed: setup.py pyproject.toml
+$(VENV)/installed: setup.py pyproject.toml $(if $(LOCKED),requirements.lock)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) ..."
+ifeq ($(LOCKED),)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat $(EDITABLE) '.[test,demo]'
+else
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat $(EDITABLE) .
+endif
 	@touch $@
 
 parts:

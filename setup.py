@@ -17,6 +17,10 @@ TEST = [
     "mypy>=1.11",
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
     "ruff>=0.6",
+    # make audit: what looks unsafe in the code; what is known of what is installed; what setup.py asks for
+    "bandit>=1.7.10",
+    "pip-audit>=2.7",
+    "packaging>=23",
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",

@@ -70,7 +70,7 @@ class Publisher(Service):
         dice: Random | None = None,
     ) -> None:
         self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
-        self.sink, self.sink_name, self._selection, self._dice = sink, sink_name, selection, dice or Random()
+        self.sink, self.sink_name, self._selection, self._dice = sink, sink_name, selection, dice or Random()  # nosec B311 # spreads retries in time; nothing secret comes of it
         self._passed = 0  # with a selection: up to which event this was written to be settled
         self._is_passing = False  # that is being written
         self._retrying = RetryingWriter(clock, writer)
