@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 OURS = "smsconnector"
-NOT_LOCKED = {OURS, "pip", "wheel"}  # ourselves, and what a new environment brings
+NOT_LOCKED = {OURS, "pip", "wheel"}  # unless something wants them: ourselves, and what a new environment brings
 EXTRAS = ("", "test", "demo")  # that `make install` installs
 ACCEPTED: dict[str, str] = {}  # advisories that don't concern us, by their ids: why
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
@@ -62,7 +62,7 @@ def faults_of_installed(lock: Mapping[str, Pin], installed: Mapping[str, str]) -
     found = []
     for name in sorted({*lock, *installed}):
         here, there = installed.get(name), lock[name].version if name in lock else None
-        if here != there:
+        if here != there and (there or name not in NOT_LOCKED):
             found.append(f"{name}: {here or 'not'} installed, {there or 'not'} locked")
     return found
 
@@ -74,8 +74,7 @@ def wanted_here() -> list[Requirement]:
 
 
 def installed_here() -> dict[str, str]:
-    found = {canonicalize_name(one.metadata["Name"]): one.version for one in distributions()}
-    return {name: version for name, version in found.items() if name not in NOT_LOCKED}
+    return {canonicalize_name(one.metadata["Name"]): one.version for one in distributions()}
 
 
 def faults_of_advisories(report: Any) -> tuple[int, list[str]]:

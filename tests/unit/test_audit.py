@@ -34,9 +34,10 @@ class LockCase(SynchronousTestCase):
         ])  # fmt: skip
 
     def test_installed(self) -> None:
-        """Another version, one that is not locked, and one that is missing."""
-        found = faults_of_installed(locked(TEXT), {"a": "1.0", "b-c": "2.1", "f": "1"})
+        """Another version, one that is not locked, and one that is missing; pip is there before the lock is read."""
+        found = faults_of_installed(locked(TEXT), {"a": "1.0", "b-c": "2.1", "f": "1", "pip": "24"})
         self.assertEqual(len(found), 3)
+        self.assertEqual(faults_of_installed({"pip": Pin("26", 1)}, {"pip": "24"}), ["pip: 24 installed, 26 locked"])
         self.assertEqual(found[0], "b-c: 2.1 installed, 2.0rc1 locked")
 
     def test_ours(self) -> None:
