@@ -1,6 +1,8 @@
 # make run    the demo: connector, SMSC simulator, broker, three texts; Ctrl-C ends all of it
-# make test   every test, by trial, with real ActiveMQ, RabbitMQ and Kannel (installed by apt when root and missing)
+# make test   every test, by trial, with real ActiveMQ, RabbitMQ, Kannel and Chromium (by apt when root and missing)
 # make check  the gate: ruff, news files, mypy, tests
+# make audit  what is installed beside requirements.lock, advisories on it, and bandit's look at the code
+# make lock   requirements.lock anew, from setup.py; with UPGRADE=--upgrade with the newest that setup.py allows
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
@@ -17,11 +19,14 @@ PYTHON ?= python3
 VENV ?= .venv
 # "-e" follows the working tree; empty installs a copy, as users do
 EDITABLE ?= -e
+# 1: `make install` takes what requirements.lock says, and compares the hashes; empty: the newest that setup.py allows
+LOCKED ?=
+UPGRADE ?=
 BIN := $(VENV)/bin
 ACTIVEMQ := /usr/share/activemq/bin/activemq.jar
 RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
 KANNEL := /usr/sbin/bearerbox
-PARTS := activemq default-jdk-headless rabbitmq-server kannel curl nodejs
+PARTS := activemq default-jdk-headless rabbitmq-server kannel curl nodejs chromium
 TESTS ?= tests
 
 SEEDS ?= 1000
@@ -42,7 +47,7 @@ STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench bench-batch bench-growth endure-kannel endure-later endure-provider run test check lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: bench bench-batch bench-growth endure-kannel endure-later endure-provider run test check audit lock lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -60,6 +65,17 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
+audit: $(VENV)/installed
+	$(BIN)/python -m pip check
+	$(BIN)/python -m tests.audit
+
+# by pip-tools, in an environment of its own; it writes no index and no place on this machine
+lock:
+	@test -x build/lock/bin/pip-compile || { $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools; }
+	@CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet $(UPGRADE) --generate-hashes --allow-unsafe --strip-extras \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    --extra test --extra demo --output-file requirements.lock setup.py
+
 news: $(VENV)/installed
 	@$(BIN)/towncrier build --draft
 
@@ -70,20 +86,25 @@ hooks: $(VENV)/installed
 install: $(VENV)/installed
 
 # compat: an editable install that lets twistd find the plugins (setuptools' default way hides them)
-$(VENV)/installed: setup.py pyproject.toml
+$(VENV)/installed: setup.py pyproject.toml $(if $(LOCKED),requirements.lock)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) ..."
+ifeq ($(LOCKED),)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat $(EDITABLE) '.[test,demo]'
+else
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat $(EDITABLE) .
+endif
 	@touch $@
 
 parts:
 	@if [ -e $(ACTIVEMQ) ] && [ -e $(RABBITMQ) ] && [ -e $(KANNEL) ] && command -v javac >/dev/null \
-	    && command -v curl >/dev/null && command -v node >/dev/null; then :; \
+	    && command -v curl >/dev/null && command -v node >/dev/null && command -v chromium >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing ActiveMQ, RabbitMQ, a JDK, Kannel, curl and Node.js for the integration tests ..."; \
+	    echo "installing ActiveMQ, RabbitMQ, a JDK, Kannel, curl, Node.js and Chromium for the integration tests ..."; \
 	    (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PARTS)) >/dev/null \
-	    || echo "apt-get failed: the tests with real brokers, Kannel and examples in other languages will be skipped"; \
-	else echo "some tests with real brokers, Kannel and examples in other languages will be skipped; to run them: apt-get install $(PARTS)"; fi
+	    || echo "apt-get failed: the tests with real brokers, Kannel, examples in other languages and a browser will be skipped"; \
+	else echo "some tests with real brokers, Kannel, examples in other languages and a browser will be skipped; to run them: apt-get install $(PARTS)"; fi
 
 simulate: $(VENV)/installed
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)

@@ -12,10 +12,15 @@ HERE = Path(__file__).resolve().parent
 
 TEST = [
     "hypothesis>=6.100",
+    "schemathesis>=4.32",  # makes requests of the description of the API, and compares the answers with it
     "smpp.pdu3==0.6",  # the independent codec that ours is compared with
     "mypy>=1.11",
     "mypy-zope>=1.0.11",  # zope.interface for mypy: Twisted's interfaces are checked with it
     "ruff>=0.6",
+    # make audit: what looks unsafe in the code; what is known of what is installed; what setup.py asks for
+    "bandit>=1.7.10",
+    "pip-audit>=2.7",
+    "packaging>=23",
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
@@ -39,7 +44,7 @@ setup(
     keywords=["sms", "smpp", "stomp", "activemq", "twisted"],
     python_requires=">=3.11",
     packages=[*find_packages(include=["smsconnector", "smsconnector.*"]), "twisted.plugins"],
-    package_data={"smsconnector": ["store/schema/*.sql", "py.typed"]},
+    package_data={"smsconnector": ["store/schema/*.sql", "http/openapi.yaml", "py.typed"]},
     install_requires=[
         "Twisted[tls]>=26.10",
         "klein>=24.8",
@@ -50,6 +55,7 @@ setup(
         "defusedxml>=0.7.1",  # XML that providers post: no entities, no document types
         "httptools>=0.6.4",  # llhttp, the parser of Node.js: it takes the heads of requests apart
         "treq>=24.9",  # requests to HTTP providers and to webhooks
+        "swagger-ui-py>=25.7.1",  # files of Swagger UI 5, for /msg-client/docs; none of its code is imported
         "phonenumbers>=8.13",  # Google's tables: which numbers a country can have, and the zero that is dialled at home
         # Twisted[tls] brings these; endpoints, the doctor and signatures of webhooks use them themselves
         "cryptography>=42",

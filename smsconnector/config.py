@@ -362,7 +362,7 @@ def _read(path: str) -> str:
 def _parse_mapping(text: str) -> dict[str, Any]:
     """The unchecked content of the file. A section without content is an empty mapping. Raises ConfigurationError."""
     try:
-        data = yaml.load(text, _Loader)
+        data = yaml.load(text, _Loader)  # nosec B506 # _Loader is a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -62,6 +62,7 @@ class HTTP(Section):
     idle_timeout: Seconds = 60.0  # between requests of one connection
     request_timeout: Seconds = 30.0  # until a whole request has come
     maximum_connections: int = Field(default=10_000, ge=0, le=1_000_000)  # 0: no limit
+    docs: bool = True  # the description of the API, and a page that shows it, for everybody
     fast_lane: bool = True  # requests in their plain form need no twisted.web
     default_channel: Name | None = None
     webhook_channel: Name | None = None

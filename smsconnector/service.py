@@ -88,7 +88,7 @@ class Connector(MultiService):
         load_again: Callable[[], Configuration] | None = None,
     ) -> None:
         super().__init__()
-        self._reactor, dice = reactor, dice or Random()
+        self._reactor, dice = reactor, dice or Random()  # nosec B311 # no secret
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
         store, process = configuration.store, wall_clock.milliseconds()  # names this run
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)

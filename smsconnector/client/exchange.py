@@ -35,7 +35,7 @@ class Settings:
         self.headers = key_headers(key) | {"User-Agent": f"smsconnector-client/{__version__}"}
         self.timeout, self.clock = timeout, clock
         self.retries = Retries(times=retries) if isinstance(retries, int) else retries or Retries()
-        self._chance = chance or random.Random().random
+        self._chance = chance or random.Random().random  # nosec B311 # spreads retries; no secret
 
     def course(self) -> Course:
         return Course(origin_of(self.url), self.retries, self.timeout, self.clock(), self._chance)

@@ -25,7 +25,7 @@ from smsconnector.smpp.submit import SubmitSettings
 from smsconnector.sms.addresses import normal_number, normal_sender
 from smsconnector.sms.segmentation import segment
 
-PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"
+PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"  # nosec B105 # the name of a variable
 LONGEST_WAIT = 3600.0  # seconds
 VALIDITY_MS = 3_600_000
 UNBIND_WAIT = 2.0  # seconds that the SMSC has to answer unbind

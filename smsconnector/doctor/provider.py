@@ -96,7 +96,7 @@ class Trial:
         self._clock, self._plan, self._say = reactor, plan, say
         wall_clock = WallClock()
         nobody: Any = None  # a trial sends without a channel, so that nobody listens
-        around = Surroundings(reactor, wall_clock, random.Random(), nobody, nobody, plan.public_url, plan.base_path)
+        around = Surroundings(reactor, wall_clock, random.Random(), nobody, nobody, plan.public_url, plan.base_path)  # nosec B311 # nothing secret comes of it
         self._side = side_of(plan.channel, plan.section, around)
         self._now_ms = wall_clock.milliseconds()
 

@@ -19,7 +19,7 @@ from smsconnector.hooks.tokens import WebToken
 from smsconnector.hooks.twilio_signature import TwilioSignature
 from smsconnector.sections import Section, check_by_type
 
-TOKEN_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"  # the name of a header (RFC 9110 section 5.6.2)
+TOKEN_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"  # nosec B105 # a pattern; the name of a header (RFC 9110 section 5.6.2)
 
 
 Tolerance = Annotated[float, Field(gt=0, le=86_400)] | None

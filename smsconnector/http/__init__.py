@@ -13,6 +13,7 @@ Plain functions of octets and headers, which know no server:
 ``resources``    the message and its timeline as JSON
 ``queries``      the query of those that fit
 ``health``       the handler of the health
+``docs``         the description of the API, and the page that shows it
 ``siblings``     messages of other processes that share the port
 ``requests``     the JSON that applications post, checked
 ``forms``        the forms that providers post, checked
@@ -32,6 +33,7 @@ All others are read by Twisted's and Klein's parts:
 ``site``         bodies have a limit
 ``routes``       a request finds its route, in both
 ``streams``      bodies that are handled while they come
+``long_answers`` answers that are written as the client reads
 
 Around both:
 

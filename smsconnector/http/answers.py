@@ -15,7 +15,7 @@ from smsconnector.errors import InvalidRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]  # (name, value) pairs, in the order in which they are sent
 RequestHeaders = Mapping[bytes, Sequence[bytes]]  # by the name in lower case: its values, as they came
-Scope = Literal["send", "webhook", "read", "admin", "health"]
+Scope = Literal["send", "webhook", "read", "admin", "health", "public"]
 SCOPES_WITH_TARGET = ("webhook", "read")  # of requests whose target a handler may want
 NO_ARGUMENTS: Mapping[str, str] = {}
 
@@ -111,7 +111,7 @@ class HTTPRoute(NamedTuple):
     """Which handler serves ``method`` on ``path``; ``<name>`` in the path is a variable of one path segment.
 
     ``scope`` says what a key has to be for. A webhook may have another way to say who calls, so its handler says
-    whether a key is needed. Any key opens a route of the scope health.
+    whether a key is needed. Any key opens a route of the scope health, and a public one needs none.
     """
 
     method: str
@@ -120,6 +120,7 @@ class HTTPRoute(NamedTuple):
     scope: Scope
     at_root: bool = False  # it stands at the root too, without the base path
     stream: OpenStream | None = None  # takes the body in pieces; ``handler`` then has what is written in unusual ways
+    is_long: bool = False  # its answers are: they are written in pieces, as fast as the client reads
 
     def paths(self, base_path: str) -> tuple[str, ...]:
         """The whole paths under which it is found."""

@@ -22,6 +22,7 @@ from smsconnector.http import replies
 from smsconnector.http.answers import Answer, AnswerInPieces, BodyInPieces, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import Access, NotForThisKey
 from smsconnector.http.batch import Batches, BatchSettings
+from smsconnector.http.docs import Docs
 from smsconnector.http.explain import Explain
 from smsconnector.http.health import HealthDoor
 from smsconnector.http.messages import Elsewhere, Messages, Remember, nowhere_else
@@ -36,18 +37,31 @@ from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.receiver import Receiver
 from smsconnector.wall_clock import WallClock
 
+_COMPRESSIONS = (b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"compress", b"x-compress")
 _ORIGIN = re.compile(r"^https?://[^/]*/", re.IGNORECASE)  # of an absolute URI
+
+
+# RFC 9110 section 15.5.16: a 415 says by Accept-Encoding what can be read.
+_COMPRESSED = InvalidRequest(
+    "unsupported_encoding",
+    "The body is compressed, as Content-Encoding says: send it as it is.",
+    status=415,
+    headers=((b"Accept-Encoding", b"identity"),),
+)
 
 
 class APISettings(BatchSettings, Protocol):
     """What the configuration says of requests. ``idempotency_hours``: how long the key of a request is known;
-    ``schedule_ahead``: how far ahead SendAt may be (s)."""
+    ``schedule_ahead``: how far ahead SendAt may be (s); ``docs``: whether the description of the API is served."""
 
     @property
     def idempotency_hours(self) -> float: ...
 
     @property
     def schedule_ahead(self) -> float: ...
+
+    @property
+    def docs(self) -> bool: ...
 
 
 class UsualSettings(NamedTuple):
@@ -58,6 +72,7 @@ class UsualSettings(NamedTuple):
     maximum_body: int = 65_536
     idempotency_hours: float = 24.0
     schedule_ahead: float = SCHEDULE_AHEAD
+    docs: bool = True
 
 
 USUAL = UsualSettings()
@@ -129,7 +144,8 @@ class API:
         cancelling = Cancelling(wall_clock, writer, reader, outlets)
         messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere, remember)
         health_route = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
-        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route)
+        docs = Docs(base_path).routes() if settings.docs else ()
+        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route, *docs)
 
     def configure(self, default_channel: str, webhook_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on, of requests that come."""
@@ -140,6 +156,10 @@ class API:
     def needs_key(self) -> bool:
         """Whether who asks has to bring an API key."""
         return self.access.ring.is_needed
+
+    def methods(self, route: HTTPRoute, arguments: Mapping[str, str]) -> list[str]:
+        """That the path of this route takes. Only of webhooks there are several: what the channel's provider uses."""
+        return self._webhooks.methods(route, arguments) if route.scope == "webhook" else [route.method]
 
     def takes_lists(self, target: bytes) -> bool:
         """Whether the body of a request to this target, as it stands in its first line, may be a long list."""
@@ -153,7 +173,7 @@ class API:
         access = self.access
         try:
             if route.scope != "webhook" or self._webhooks.needs_key(route, request):
-                access.check_page(request.headers)
+                access.check_page(request.headers, route.scope)
                 if access.is_guarded:
                     admitted = access.admit(route.scope, request)
                     if admitted is None:
@@ -174,7 +194,7 @@ class API:
         except NotForThisKey as error:
             self.access.refuse(request, error.reason, answer)
         except InvalidRequest as error:
-            answer(replies.refusal(error))
+            answer(replies.refusal(_COMPRESSED if error.status == 400 and _is_compressed(request) else error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
             answer(self.our_fault(Failure(), route.path.encode()))  # not the path itself, which may hold a secret
 
@@ -182,7 +202,7 @@ class API:
         """Who takes the body of this request in pieces. Raises InvalidRequest."""
         access, open_stream = self.access, route.stream
         assert open_stream is not None
-        access.check_page(request.headers)
+        access.check_page(request.headers, route.scope)
         if not access.is_guarded:
             return open_stream(request, answer)
         admitted = access.admit(route.scope, request)
@@ -202,3 +222,10 @@ class API:
         """500 for what nobody expected; the reason is in the log and not in the answer."""
         self.log.failure("a request to {path} failed", failure, path=path)
         return replies.refusal(InvalidRequest("internal_error", "Internal error: see the connector's log.", status=500))
+
+
+def _is_compressed(request: HTTPRequest) -> bool:
+    """Whether the client says so of a body that can't be read. Of one that can be it is not asked: some clients write
+    an alphabet into Content-Encoding."""
+    found = b",".join(request.headers.get(b"content-encoding", ())).lower()
+    return any(one.strip() in _COMPRESSIONS for one in found.split(b","))

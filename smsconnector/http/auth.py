@@ -116,7 +116,7 @@ class Access:
         given = presented_key(request.headers)
         caller = ring.find(given) if given else None
         if caller is None or self._why_not(caller, scope, request):
-            return None
+            return request if scope == "public" else None
         self._limit(caller)
         return request._replace(caller=caller)
 
@@ -232,11 +232,11 @@ class Access:
 
     # --- pages ----------------------------------------------------------------------------------------------
 
-    def check_page(self, headers: RequestHeaders) -> None:
-        """If a browser asks, it has to be for a navigation to us, for our own page, or for one that is allowed. Raises
-        InvalidRequest."""
+    def check_page(self, headers: RequestHeaders, scope: Scope = "webhook") -> None:
+        """If a browser asks, it has to be for a navigation to us, for our own page, or for one that is allowed. To what
+        is public other pages may lead. Raises InvalidRequest."""
         origins = headers.get(b"origin", ())
-        if origins or b"sec-fetch-site" in headers:
+        if (origins or b"sec-fetch-site" in headers) and scope != "public":
             self._check_origins(origins, headers)
 
     def _check_origins(self, origins: Sequence[bytes], headers: RequestHeaders) -> None:

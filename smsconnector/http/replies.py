@@ -1,6 +1,7 @@
 """Bodies and headers of answers: JSON, and one form for every error."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from smsconnector.errors import InvalidRequest
@@ -27,6 +28,14 @@ def error_of(answer: Answer) -> InvalidRequest:
     said = json.loads(answer.body)["error"]
     headers = tuple(one for one in answer.headers if one != JSON and (one[0] != b"Retry-After" or answer.status != 503))
     return InvalidRequest(said["code"], said["message"], said["field"], answer.status, headers=headers)
+
+
+def not_allowed(methods: Iterable[str]) -> InvalidRequest:
+    """405, with the methods that the path takes (RFC 9110 section 15.5.6)."""
+    allowed = ", ".join(sorted(methods))
+    return InvalidRequest(
+        "method_not_allowed", f"Use the method {allowed} here.", status=405, headers=((b"Allow", allowed.encode()),)
+    )
 
 
 def retry_after(error: InvalidRequest) -> Headers:

@@ -149,9 +149,12 @@ def _status_callback(data: Fields) -> str | None:
 
 
 def _validity(value: Any) -> int | None:
-    """ValidityPeriod, in seconds, as Twilio has it; a number, or its digits as a string."""
+    """ValidityPeriod, in seconds, as Twilio has it; a number, or its digits as a string. 60.0 is a whole number too, as
+    JSON Schema has it (2020-12, section 6.1.1 of its validation); some languages write each number so."""
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LONGEST_VALIDITY_S or len(text) > 9:
         raise InvalidRequest(

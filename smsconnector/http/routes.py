@@ -4,15 +4,16 @@ A path without a variable is found by its octets, all others by Klein.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from smsconnector.errors import InvalidRequest
 from smsconnector.http import replies
@@ -64,9 +65,9 @@ class Routes(KleinResource):
         return self._routes[endpoint], arguments
 
     def find_whole(self, method: bytes, path: bytes) -> tuple[HTTPRoute, Mapping[str, str]] | None:
-        """As ``find``; None too if the route takes its body in pieces."""
+        """As ``find``; None too if the route takes its body, or gives its answer, in pieces."""
         found = self.find(method, path)
-        return None if found is None or found[0].stream is not None else found
+        return None if found is None or found[0].stream is not None or found[0].is_long else found
 
     def stream_route(self, method: bytes, target: bytes) -> HTTPRoute | None:
         """The route by which the body of this request is taken in pieces; None if it is wanted whole. ``target``: as it
@@ -79,6 +80,9 @@ class Routes(KleinResource):
     def render(self, request: Any) -> Any:
         route = self._plain.get((request.method, request.path))
         if route is None:
+            if request.method != request.method.upper():  # werkzeug would take it for the method in capitals
+                request.answer(replies.refusal(self._no_route(self._methods_at(request.path))))
+                return NOT_DONE_YET
             return super().render(request)
         self.api.serve(route, request.record(route), request.answer)
         return NOT_DONE_YET
@@ -87,6 +91,8 @@ class Routes(KleinResource):
         """What Klein calls: it serves ``route`` and gives a Deferred of the answer's body."""
 
         def endpoint(request: BoundedRequest, **arguments: str) -> "Deferred[bytes]":
+            if route.is_long:  # Klein writes whole answers; nobody has to write this path in an unusual way
+                raise NotFound
             body: Deferred[bytes] = Deferred()
             self.api.serve(
                 route, request.record(route, arguments), lambda answer: body.callback(request.set_head(answer))
@@ -96,25 +102,28 @@ class Routes(KleinResource):
         return endpoint
 
     def _nothing_there(self, request: Any, failure: Failure) -> bytes:
-        """No route has this path, or none with this method."""
+        """No route has this path, or none with this method. A redirect, to the path that was meant, is no route too."""
         error = failure.value
-        if isinstance(error, MethodNotAllowed):
-            allowed = ", ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
-            refused = InvalidRequest(
-                "method_not_allowed",
-                f"Use the method {allowed} here.",
-                status=405,
-                headers=((b"Allow", allowed.encode()),),
-            )
-        else:
-            code = cast(HTTPException, error).code or 404  # a redirect, to the path that was meant, is one of them
-            refused = InvalidRequest(
-                "not_found",
-                f"There is nothing here: see {self.api.base_path}/send.",
-                status=code if 400 <= code < 500 else 404,
-            )
+        methods = self._methods_at(request.path) if isinstance(error, MethodNotAllowed) else ()
+        code = cast(HTTPException, error).code or 404
+        refused = self._no_route(methods, code if 400 <= code < 500 else 404)
         head: bytes = request.set_head(replies.refusal(refused))
         return head
+
+    def _no_route(self, methods: Iterable[str], status: int = 404) -> InvalidRequest:
+        """405 if there are ``methods`` that the path has; HEAD comes with GET, and OPTIONS with any."""
+        if allowed := {*methods} - {"HEAD", "OPTIONS"}:
+            return replies.not_allowed(allowed)
+        return InvalidRequest("not_found", f"There is nothing here: see {self.api.base_path}/send.", status=status)
+
+    def _methods_at(self, path: bytes) -> Iterable[str]:
+        """Those that the path takes; it is UTF-8 when it was unescaped."""
+        decoded = unquote_to_bytes(path).decode()
+        methods = self._mapper.allowed_methods(decoded)
+        if "POST" in methods:
+            endpoint, arguments = self._mapper.match(decoded, "POST")
+            return self.api.methods(self._routes[endpoint], arguments)
+        return methods
 
     def _our_fault(self, request: Any, failure: Failure) -> bytes:
         head: bytes = request.set_head(self.api.our_fault(failure, request.path))

@@ -37,6 +37,7 @@ from smsconnector.http.answers import (
 )
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connection
+from smsconnector.http.long_answers import PIECE, LongAnswer
 from smsconnector.http.streams import DRAIN, Stream
 
 
@@ -78,11 +79,16 @@ class BoundedChannel(HTTPChannel):
             return False
 
     def allHeadersReceived(self) -> None:
-        """RFC 9112 section 3.2: a request has one Host, and only one; HTTP/1.0 may leave it out."""
+        """RFC 9112 section 3.2: a request has one Host, and only one; HTTP/1.0 may leave it out. Section 6.3: its one
+        coding is chunked, else nobody knows where the body ends; Twisted passes over "identity". HTTP/1.0 has no
+        codings (section 6.1)."""
         request = self.requests[-1]
         request.headers = {name.lower(): values for name, values in request.requestHeaders.getAllRawHeaders()}
-        hosts = request.headers.get(b"host", ())
-        if len(hosts) != 1 and (hosts or self._version == b"HTTP/1.1"):
+        hosts, codings = request.headers.get(b"host", ()), request.headers.get(b"transfer-encoding", ())
+        is_chunked = self._version == b"HTTP/1.1" and [one.strip().lower() for one in codings] == [b"chunked"]
+        if codings and not is_chunked:
+            self._respondToBadRequestAndDisconnect()
+        elif len(hosts) != 1 and (hosts or self._version == b"HTTP/1.1"):
             self.refuse(InvalidRequest("malformed_request", "Send one Host header: HTTP/1.1 wants it, and no second."))
         else:
             super().allHeadersReceived()
@@ -108,6 +114,8 @@ class BoundedChannel(HTTPChannel):
         stream = self.stream
         if stream is not None:
             waiting = stream.waits_for_client
+        elif self._requestProducer is not None:  # a long answer
+            waiting = self._waitingForTransport
         else:
             waiting = bool(not self._handlingRequest and (self.requests or self._buffer))
         if not (waiting or self.closing):
@@ -158,6 +166,7 @@ class BoundedChannel(HTTPChannel):
         super().pauseProducing()
         self.paused = True
         self._networkProducer.pauseProducing()
+        self.set_clock()
 
     def resumeProducing(self) -> None:
         stream = self.stream
@@ -166,6 +175,8 @@ class BoundedChannel(HTTPChannel):
             stream.can_write()
             if not stream.is_read or self._waitingForTransport:
                 return
+        elif self._requestProducer is not None:
+            self.transport.waiting_since_s = None
         super().resumeProducing()
         self._go_on()
 
@@ -283,7 +294,7 @@ class BoundedRequest(Request):
             channel.begin_stream()
             self.method, self.path, self.clientproto = channel._command, channel._path, channel._version
             super().gotLength(0)
-            self.stream.open(HTTPRequest(self.method, self.path, self.headers, b""), length)
+            self.stream.open(HTTPRequest(self.method, self.path, self.headers, b"", peer=self._peer), length)
             return
         if (length is None or length > self.limit) and limits.takes_lists(cast(BoundedChannel, self.channel)._path):
             self.limit = max(limits.maximum_webhook_body, limits.maximum_body)
@@ -314,6 +325,11 @@ class BoundedRequest(Request):
         self._counted_beyond += beyond
         super().handleContentChunk(data)
 
+    @property
+    def _peer(self) -> str:
+        """The address of the direct peer; "" if it has none."""
+        return getattr(cast(Any, self.channel).getPeer(), "host", None) or ""
+
     def forget(self) -> None:
         """It has its answer, or nobody waits for one."""
         self._limits.bodies.give_back(self._counted, self._counted_beyond)
@@ -321,7 +337,8 @@ class BoundedRequest(Request):
 
     def process(self) -> None:
         """All of it has been read. Of an absolute URI only the path counts (RFC 9112 section 3.2.2). A path that is not
-        UTF-8, or does not begin with a slash, is answered 404 here, because Klein can't take it."""
+        UTF-8, or does not begin with a slash, is answered 404 here, because Klein can't take it. So is one with an
+        escaped slash, which Klein would take for a slash (RFC 3986 section 2.2: it is none)."""
         if self.stream is not None:
             self.stream.ended()
             return
@@ -331,7 +348,7 @@ class BoundedRequest(Request):
             path = unquote_to_bytes(self.path).decode("utf-8")
         except UnicodeDecodeError:
             path = ""
-        if path.startswith("/") or (self.method, path) == (b"OPTIONS", "*"):
+        if (path.startswith("/") and b"%2f" not in self.path.lower()) or (self.method, path) == (b"OPTIONS", "*"):
             super().process()
         else:
             self.answer(replies.refusal(InvalidRequest("not_found", "There is no such path.", status=404)))
@@ -349,7 +366,7 @@ class BoundedRequest(Request):
             cast(BytesIO, self.content).read(),
             arguments=arguments,
             fault=too_large(self.limit) if self.too_long else None,
-            peer=getattr(self.client, "host", None) or "",
+            peer=self._peer,
         )
         if route.scope not in SCOPES_WITH_TARGET:
             return record
@@ -371,6 +388,9 @@ class BoundedRequest(Request):
         """Write all of the answer, if there is still someone to read it."""
         if not self.gone:
             body = self.set_head(answer)
+            if len(body) > PIECE:
+                LongAnswer(self, body).start()
+                return
             if body:
                 self.write(body)
             self.finish()

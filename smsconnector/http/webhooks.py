@@ -90,10 +90,18 @@ class Webhooks:
     def needs_key(self, route: HTTPRoute, request: HTTPRequest) -> bool:
         """Whether nothing else tells who calls, so that the caller has to bring an API key. Not where the answer tells
         nothing and does nothing, whoever asks: 404, 405, and that to a probe."""
-        hooks = self._hooks.get(request.arguments.get("channel", self._default_channel), PLAIN)
-        hook = hooks.incoming if route.handler == self.receive else hooks.notification
+        hook = self._hook(route, request.arguments)
         is_allowed = request.method.decode("latin-1") in hook.methods and not _is_probe(request, hook)
         return hook.verifier is None and is_allowed and self._is_known(request)
+
+    def methods(self, route: HTTPRoute, arguments: Mapping[str, str]) -> list[str]:
+        """That this webhook takes, in order; a GET without anything is a probe for many."""
+        hook = self._hook(route, arguments)
+        return sorted({*hook.methods, *(("GET",) if _is_own(hook) else ())})
+
+    def _hook(self, route: HTTPRoute, arguments: Mapping[str, str]) -> Hook:
+        hooks = self._hooks.get(arguments.get("channel", self._default_channel), PLAIN)
+        return hooks.incoming if route.handler == self.receive else hooks.notification
 
     def _is_known(self, request: HTTPRequest) -> bool:
         """Its channel."""
@@ -163,13 +171,7 @@ class Webhooks:
             answer(answer_of(hook.answer))
             return False
         if request.method.decode("latin-1") not in hook.methods:
-            allowed = ", ".join(sorted(hook.methods))
-            raise InvalidRequest(
-                "method_not_allowed",
-                f"Use the method {allowed} here.",
-                status=405,
-                headers=((b"Allow", allowed.encode()),),
-            )
+            raise replies.not_allowed(hook.methods)
         if hook.verifier is None:
             self._access.check_caller(request, channel)
         else:
@@ -224,9 +226,12 @@ class Webhooks:
         return written
 
 
+def _is_own(hook: Hook) -> bool:
+    return hook.verifier is not None or bool(hook.readings)
+
+
 def _is_probe(request: HTTPRequest, hook: Hook) -> bool:
-    is_own = hook.verifier is not None or bool(hook.readings)
-    return is_own and request.method in (b"GET", b"HEAD") and not request.body and b"?" not in request.target
+    return _is_own(hook) and request.method in (b"GET", b"HEAD") and not request.body and b"?" not in request.target
 
 
 def answer_of(wanted: HookAnswer) -> Answer:

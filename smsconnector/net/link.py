@@ -33,7 +33,7 @@ class BackOff:
         self, initial: float = 0.5, maximum: float = 60.0, factor: float = 2.0, source: random.Random | None = None
     ) -> None:
         self._initial, self._maximum, self._factor = initial, maximum, factor
-        self._random = source or random.Random()
+        self._random = source or random.Random()  # nosec B311 # spreads retries in time; nothing secret comes of it
         self._next = initial
 
     def delay(self, pace: float = 0.0) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError  # nosec B405 # for the type alone; defusedxml reads
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring

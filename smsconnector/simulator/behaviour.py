@@ -138,7 +138,7 @@ class Dice:
         )
         self._fair = Fate()
         self._idle = not any((*self._shares[:2], *self._shares[3:]))
-        self._draw = random.Random(f"{behaviour.seed} submits").random
+        self._draw = random.Random(f"{behaviour.seed} submits").random  # nosec B311 # the same draws for the same seed
 
     def roll(self) -> Fate:
         """The fate of the next submit."""
@@ -159,7 +159,7 @@ def id_writer(behaviour: Behaviour) -> Callable[[int], MessageIds]:
     response, receipt = ID_FORMS[behaviour.id_form]
     if behaviour.id_form == "decimal":
         return lambda number: MessageIds(text := str(number), text)
-    bits = random.Random(f"{behaviour.seed} ids").getrandbits
+    bits = random.Random(f"{behaviour.seed} ids").getrandbits  # nosec B311 # the same draws for the same seed
 
     def write(number: int) -> MessageIds:
         universal = uuid.UUID(int=bits(128), version=4) if behaviour.id_form == "uuid" else None

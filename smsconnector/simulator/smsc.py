@@ -119,7 +119,7 @@ class SMSC(Factory):
         self._order = itertools.count()
         self._written: list[SMSCProtocol] = []  # connections with something to write in this turn
         self._unclaimed: deque[bytes] = deque()  # texts from handsets, before anyone has ever bound
-        self._handsets = Random(f"{behaviour.seed} handsets")
+        self._handsets = Random(f"{behaviour.seed} handsets")  # nosec B311 # the same draws for the same seed
         self._references = itertools.count(1)
         self._handsets_write = False
         self._ticking = LoopingCall(self.tick)

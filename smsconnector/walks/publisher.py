@@ -69,11 +69,11 @@ class Publisher(Service):
         selection: Selection = ALL_EVENTS,
         dice: Random | None = None,
     ) -> None:
-        self._clock, self._wall_clock, self._reader = clock, wall_clock, reader
-        self.sink, self.sink_name, self._selection, self._dice = sink, sink_name, selection, dice or Random()
+        self._clock, self._wall_clock, self._reader, self.sink = clock, wall_clock, reader, sink
+        self.sink_name, self._selection = sink_name, selection
+        self._dice = dice or Random()  # nosec B311 # spreads retries in time; nothing secret comes of it
         self._passed, self._is_passing = 0, False  # with a selection: what is written to be settled; being written
-        self._retrying = RetryingWriter(clock, writer)
-        self._reading = OutboxReading(sink_name)
+        self._retrying, self._reading = RetryingWriter(clock, writer), OutboxReading(sink_name)
         self._loading = False  # a query is under way
         self.at_sink: Counter[str] = Counter()  # by kind: events that the sink has not answered for
         self._octets: Counter[str] = Counter()  # by kind: the octets of their bodies

@@ -25,6 +25,7 @@ SERVER = {
     "server",
     "site",
     "streams",
+    "long_answers",
 }  # modules of http
 
 

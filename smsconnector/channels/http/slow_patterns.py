@@ -6,7 +6,7 @@ process. So the check of a configuration tries each pattern in a child, which is
 
 import json
 import re
-import subprocess
+import subprocess  # nosec B404 # its arguments are ours, and no shell reads them
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def _tried(patterns: Sequence[str]) -> list[bool]:
     """Whether each is slow, up to the first that does not come back; that one is slow."""
     command = [sys.executable, "-c", f"from {__name__} import try_them; try_them()"]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # its arguments are ours, and no shell reads them
             command,
             input=json.dumps(patterns).encode(),
             capture_output=True,

@@ -50,7 +50,7 @@ class Templates:
             self.login = self._token_request(oauth2)
         self.basic = self._pair(_mapping(authentication.get("basic")), ("username", "password"), "authentication.basic")
         self.client = self._pair(oauth2, ("client_id", "client_secret"), "authentication.oauth2")
-        proxy = {"password": ""} | dict(_mapping(data.get("proxy")))
+        proxy = {"password": ""} | dict(_mapping(data.get("proxy")))  # nosec B105 # none is given
         self.proxy = self._pair(proxy, ("username", "password"), "proxy")
         self.claims, problems = compile_tree(
             dict(_mapping(token.get("claims"))), self._login_known, self._place("authentication.jwt.claims")

@@ -48,7 +48,7 @@ class StompSink(MultiService):
         endpoint: EndpointFactory = broker_endpoint,
     ) -> None:
         super().__init__()
-        parsed, dice = FailoverURI.parse(uri), random or Random()
+        parsed, dice = FailoverURI.parse(uri), random or Random()  # nosec B311 # spreads retries in time; nothing secret comes of it
         said = {"login": settings.login, "passcode": settings.passcode, "vhost": settings.vhost}
         for header, value in said.items():
             if value is not None and re.search(r"[\x00\r\n]", value):

@@ -1,8 +1,10 @@
 """What clients do to a door: dripping, hoarding, never reading, and octets of every kind. Nothing of it is a 500."""
 
+import gzip
 import re
 import resource
 import time
+import zlib
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +30,7 @@ from tests.unit.http.ways import Answer, DoorCase, both_ways
 HEAD = b"POST /msg-client/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GOOD = b'{"To": "+923001234567", "Body": "hi"}'
 SEND = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(GOOD), GOOD)
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
 NOTHING = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 FORM = "application/x-www-form-urlencoded"
 
@@ -445,6 +448,25 @@ class OctetsCase(AbuseCase):
             send + b"no colon\r\n\r\n": 400,
             send + b"X: a\0b\r\n\r\n": 400,
             send + b"Content-Length: 0\r\n\r\n": 400,
+            # RFC 9112 section 6.3: chunked is the last coding, else nobody knows where the body ends; all fields of one
+            # name are one list (RFC 9110 section 5.3). Section 6.1: HTTP/1.0 has no codings.
+            send + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n" + CHUNKED: 400,
+            send + b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED: 400,
+            send + b"Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n" + CHUNKED: 400,
+            send + b"Transfer-Encoding: identity\r\n" + body: 400,
+            send.replace(b"/1.1", b"/1.0") + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKED: 400,
+            send + b"Transfer-Encoding: Chunked\r\n\r\n" + CHUNKED: 200,
+            # RFC 9110 section 9.1: a method is told by its case too
+            send.replace(b"POST", b"post") + body: 405,
+            send.replace(b"POST", b"Post") + body: 405,
+            send.replace(b"POST /msg-client/send", b"get /health") + body: 405,
+            send.replace(b"POST /msg-client/send", b"delete /msg-client/messages/SM1") + body: 405,
+            send.replace(b"POST /msg-client/send", b"post /nothing") + body: 404,
+            # RFC 3986 section 2.2: an escaped slash is not one. Who guards paths before us does not see it as one.
+            send.replace(b"client/send", b"client%2fsend") + body: 404,
+            send.replace(b"client/send", b"client%2Fsend") + body: 404,
+            send.replace(b"/msg-client/send", b"/%2Fsend") + body: 404,
+            send.replace(b"/msg-client/send", b"%2fsend") + body: 404,
             send + b"Expect: 100-continue\r\n" + body: 200,
             send + b"Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n": 413,
             send + b"Expect: 100-continue\r\nContent-Length: 99000000\r\n\r\n": 413,
@@ -565,6 +587,30 @@ class OctetsCase(AbuseCase):
         ):
             answer = self.request("POST", "/send", body)
             self.check(answer, 400, body)
+        self.assertEqual(self.failures_said, [])
+
+    def test_compressed(self) -> None:
+        """A body that was compressed can't be read: 415 says so (RFC 9110 section 8.4), and what can be sent instead. A
+        body that can be read is, whatever a client writes into Content-Encoding: some write an alphabet there."""
+        for path, kind, body in (
+            ("/send", "application/json", GOOD),
+            ("/msg-client/send/explain", "application/json", GOOD),
+            ("/receive", FORM, b"Body=x&From=1234&To=2345&SmsSid=7"),
+            ("/msg-client/smpp/delivery-notification", FORM, b"MessageSid=1&SmsStatus=sent"),
+        ):
+            for coding, packed in (
+                ("gzip", gzip.compress(body)),
+                ("deflate", zlib.compress(body)),
+                ("br", b"\x8b\x05"),
+            ):
+                found = self.request("POST", path, packed, Content_Type=kind, Content_Encoding=coding)
+                self.check(found, 415, packed)
+                self.assertEqual(found.header("Accept-Encoding"), "identity")
+            for coding in ("utf-8", "identity", "gzip"):
+                found = self.request("POST", path, body, Content_Type=kind, Content_Encoding=coding)
+                self.assertEqual(found.status, 200, (path, coding))
+            found = self.request("POST", path, b"\xff", Content_Type=kind, Content_Encoding="identity")
+            self.assertEqual(found.status, 400, path)
         self.assertEqual(self.failures_said, [])
 
     def test_many_keys(self) -> None:

@@ -72,7 +72,7 @@ class SendCase(DoorCase):
 
     def test_validity(self) -> None:
         """ValidityPeriod in seconds shortens the lifetime, and never makes it longer."""
-        for validity, lifetime in ((60, 60.0), ("90", 90.0), (7200, 3600.0)):
+        for validity, lifetime in ((60, 60.0), ("90", 90.0), (7200, 3600.0), (75.0, 75.0)):
             self.send(To="+923001234567", Body="hello", ValidityPeriod=validity)
             self.assertEqual(self.channel.submitted[-1].expires_at / 1000, self.now() + lifetime)
             self.assertTrue(self.channel.submitted[-1].is_limited)
@@ -80,7 +80,7 @@ class SendCase(DoorCase):
         self.send(To="+923001234567", Body="hello")
         self.assertFalse(self.channel.submitted[-1].is_limited)
         self.accept_all()
-        refused: tuple[Any, ...] = (0, -1, 1.5, "x", True, [], 10**12, "٣")
+        refused: tuple[Any, ...] = (0, -1, 1.5, "x", True, [], 10**12, "٣", 1e300, float("inf"), "75.0")
         for wrong in refused:
             answer = self.send(To="+923001234567", Body="hello", ValidityPeriod=wrong)
             self.assertEqual((answer.status, answer.error["field"]), (400, "ValidityPeriod"), wrong)

@@ -318,6 +318,16 @@ class NetworksCase(KeysCase):
         for forwarded, status in (("192.168.9.9", 200), ("203.0.113.7", 401)):
             self.assertEqual(self.with_key("smsc_here_right", X_Forwarded_For=forwarded).status, status)
 
+    def test_batch(self) -> None:
+        """A body that is handled while it comes is let in, or not, by the same address: of the API, of a key, and of
+        who has guessed too often."""
+        body = '[{"To": "+923001234567", "Body": "hi"}]'
+        for path, how in (("/send-batch", {}), ("/msg-client/send-batch", {"X_Forwarded_For": "192.168.3.4"})):
+            self.assertEqual(self.with_key("smsc_here_right", path=path, body=body, **how).status, 200, how)
+        for address, status in (("198.51.100.9", 403), ("203.0.113.9", 401)):
+            answer = self.with_key("smsc_here_right", path="/send-batch", body=body, X_Forwarded_For=address)
+            self.assertEqual(answer.status, status, address)
+
     def test_guesses_by_the_client(self) -> None:
         """Behind a proxy one client's wrong keys don't slow down the others."""
         for _ in range(AT_ONCE):

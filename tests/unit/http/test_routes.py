@@ -2,19 +2,21 @@
 
 import json
 from base64 import b64encode
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from klein import Klein
 from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.errors import InvalidRequest
+from smsconnector.hooks.hook import Hook, Hooks
 from smsconnector.http import replies
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.auth import CHALLENGE, Access
 from smsconnector.http.routes import Routes
 from smsconnector.sms.segmentation import Split
 from tests.unit.fakes import by_name
-from tests.unit.http.ways import make_api
+from tests.unit.http.ways import DoorCase, both_ways, make_api
 
 JSON = (b"Content-Type", b"application/json")
 NOTHING: Any = None
@@ -61,6 +63,11 @@ class TableCase(SynchronousTestCase):
                 ("GET", "read", ("/base/messages/<sid>/timeline",)),
                 ("DELETE", "send", ("/base/messages/<sid>",)),
                 ("GET", "health", ("/base/health", "/health")),
+                *(
+                    ("GET", "public", (f"/base{path}",))
+                    for path in ("/openapi.json", "/docs", "/docs/page.js", "/docs/swagger-ui.css")
+                ),
+                ("GET", "public", ("/base/docs/swagger-ui-bundle.js",)),
             },
         )
 
@@ -73,6 +80,36 @@ class TableCase(SynchronousTestCase):
         self.assertEqual({rule.rule for rule in app.url_map.iter_rules()}, paths)
         self.assertEqual({path.decode() for _, path in routes._plain}, {path for path in paths if "<" not in path})
         self.assertEqual(routes._plain[b"HEAD", b"/health"], routes._plain[b"GET", b"/base/health"])
+
+
+@both_ways
+class AllowCase(DoorCase):
+    hooks: Mapping[str, Hooks] = {
+        "smpp": Hooks(notification=Hook(methods=("GET",)), incoming=Hook(methods=("GET", "POST"))),
+        "own": Hooks(incoming=Hook(readings=(cast(Any, None),))),
+    }
+
+    def test_allow(self) -> None:
+        """Allow names what the path takes, and nothing else (RFC 9110 section 10.2.1): of a webhook that is what its
+        channel's provider uses, and GET where that is how a provider looks whether we are there."""
+        for path, allowed in (
+            ("/send", "POST"),
+            ("/msg-client/messages", "GET"),
+            ("/msg-client/messages/SM1", "DELETE, GET"),
+            ("/receive", "GET, POST"),
+            ("/delivery-notification", "GET"),
+            ("/msg-client/delivery-notification/", "GET"),
+            ("/msg-client/smpp/delivery-notification", "GET"),
+            ("/msg-client/smpp/delivery-notification/SM1", "GET"),
+            ("/msg-client/own/receive", "GET, POST"),
+            ("/msg-client/own/delivery-notification", "POST"),
+            ("/msg-client/other/receive", "POST"),
+        ):
+            for method in ("OPTIONS", "PUT", "post"):
+                answer = self.request(method, path)
+                self.assertEqual((answer.status, answer.header("Allow")), (405, allowed), (method, path))
+        for method in ("OPTIONS", "put"):
+            self.assertEqual(self.request(method, "/nothing").status, 404)
 
 
 class ServeCase(SynchronousTestCase):

@@ -15,7 +15,7 @@ from twisted.web.http_headers import Headers
 from smsconnector.access.keys import Caller
 from smsconnector.codes import ANY, Codes
 from smsconnector.hooks.hook import Hooks
-from smsconnector.http.api import API, NO_HOOKS
+from smsconnector.http.api import API, NO_HOOKS, USUAL, UsualSettings
 from smsconnector.http.auth import Access
 from smsconnector.http.bodies import Bodies
 from smsconnector.http.connections import Connections
@@ -36,7 +36,7 @@ from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeChannel, FakeGate, F
 FORM = "application/x-www-form-urlencoded"
 
 
-def make_api(*keys: str) -> API:
+def make_api(*keys: str, settings: UsualSettings = USUAL) -> API:
     """One with nothing behind it."""
     nothing: Any = None
     return API(
@@ -49,6 +49,7 @@ def make_api(*keys: str) -> API:
         writer=nothing,
         access=Access(keys),
         base_path="/base",
+        settings=settings,
     )
 
 
