@@ -226,6 +226,8 @@ class Reloading(Service):
             staying = before.submitters if name in changes.rebound else None
             made[name] = make(name, configuration, links.predecessor(before.channel), staying)
             leaving.channels.append(before)
+        for name in changes.renewed:
+            made[name].predecessors.append(outlets[name])
         leaving.channels += [outlets[name] for name in changes.removed]
         leaving.outlets += [outlets[name] for name in (*changes.renewed, *changes.removed)]
         if changes.moves_queues:
@@ -313,6 +315,8 @@ class Reloading(Service):
         for submitter in submitters:
             submitter.close()
         outlets.leaving.clear()
+        for outlet in outlets.values():
+            outlet.predecessors.clear()
         if changes.moves_queues:
             self._parts.rerouting.again()
             self._parts.fall_back.again()

@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
@@ -68,7 +68,8 @@ NOWHERE = FallBackTo()
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A channel with its submitters."""
+    """A channel with its submitters. ``predecessors`` are those of earlier configurations that this one took the place
+    of: what is under way there is still theirs."""
 
     channel: IChannel
     submitters: Mapping[str, Submitter]  # by the prefix of the numbers; "" for all other numbers
@@ -78,6 +79,7 @@ class Outlet:
     can_opt_out: bool = False  # whether its customers can opt out by a word
     is_bulk: bool = False  # the class of texts that do not say theirs
     may_repeat: bool = True  # the policy is ``resend``: on disk, what is with the channel is queued
+    predecessors: list["Outlet"] = field(default_factory=list)
 
     def submitter(self, destination: str) -> Submitter | None:
         """The submitter with the longest prefix that the number begins with; None if there is none."""
@@ -135,7 +137,9 @@ class Outlet:
 
     def hold(self, messages: Sequence[tuple[int, int]]) -> set[int]:
         """Submit nothing until ``release``; see ``withdrawal``, also for what is given and what comes back."""
-        return set[int](one for one, _ in messages).intersection(
+        earlier = [submitter for outlet in self.predecessors for submitter in outlet.submitters.values()]
+        busy = set[int]().union(*(submitter.submitted for submitter in earlier))
+        return {one for one, count in messages if busy.isdisjoint(range(one, one + count))}.intersection(
             *(submitter.held.hold(messages) for submitter in self.submitters.values())
         )
 

@@ -569,7 +569,7 @@ def _with_later(plan: Plan, dice: Random) -> Plan:
 
 def _with_classes(plan: Plan, dice: Random) -> Plan:
     """In some plans some texts are bulk. In a few of them a campaign goes out by a slow bind, and agents write
-    meanwhile."""
+    meanwhile. There no text is to be sent within seconds: it may be the campaign's, and wait for longer."""
     if dice.random() >= SHARE_OF_CLASSES:
         return plan
     steps: list[Step] = [
@@ -581,6 +581,7 @@ def _with_classes(plan: Plan, dice: Random) -> Plan:
         for number in range(FIRST_OF_CAMPAIGN + 40, FIRST_OF_CAMPAIGN + 40 + dice.choice((1, 3, 6))):
             steps.append(Text(_time(dice, 6.0), number, 2 * number + 1))
         plan = replace(plan, setup="pair", later="")
+        steps = [replace(step, validity=0) if isinstance(step, Text) else step for step in steps]
     return replace(plan, steps=tuple(steps))
 
 

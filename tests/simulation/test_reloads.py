@@ -21,6 +21,7 @@ from tests.simulation.plan import (
     Silence,
     Step,
     Stop,
+    TakenBack,
     Text,
     plan_of,
 )
@@ -54,6 +55,13 @@ class ReloadsCase(SimulationCase):
         for setup in SETUPS:
             for what in RELOADS:
                 self.holds(*TEXTS, Reload(0.35, what), setup=setup, slowness=0.02)
+
+    def test_taken_back(self) -> None:
+        """A text that an earlier submitter has under way is not taken back as one that was never sent."""
+        silent = (Text(1.3, 2, 0), Fate(2, "silent", 1, 0), TakenBack(2, 0.3), Reload(2.0, "prefix added"))
+        self.holds(*silent, slowness=0.3)
+        text = Text(0.084, 101, 0, channel="twilio-a")
+        self.holds(text, TakenBack(101, 0.0), Reload(0.121, "renewed"), slowness=0.002)
 
     def test_moments(self) -> None:
         """A kill or a stop before, at, and after a change; and while disk, SMSC or broker are not there."""
