@@ -26,6 +26,7 @@ from tests.simulation.plan import (
     Freeze,
     LookUp,
     Outage,
+    Reload,
     SetClock,
     Silence,
     Text,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 Broken = tuple[str, str]
 CONNECTING = 0.05  # seconds: a connection is made, and the request that waits for it is written
+DRAINING = 5.0  # seconds, at most, from the beginning of a reload until what was replaced has its last answer
 NOT_TAKEN = {"temporary", "throttled", "account"}  # what such an answer means: the same request may come again
 FINAL = {"taken", "permanent"}
 DECIDED = {"taken", "permanent", "temporary"}  # the provider has looked at the text, so it works
@@ -340,7 +342,8 @@ def _is_of_the_text(sent: Sent, one: Call, same: list[Call]) -> bool:
 
 def _rests(sent: Sent) -> Iterator[Broken]:
     """From an answer about the account on, the channel asks for nothing until the pause is over, unless an answer that
-    was under way says that it works. That it begins again then, is told by what expires."""
+    was under way says that it works, or another configuration may have made the channel anew: it tries then, as after a
+    restart. That it begins again after the pause, is told by what expires."""
     calls = sent.world.gateways.calls
     heard: list[Call | Look] = [*calls, *sent.world.gateways.looks]
     for channel, at in sent.world.stopped:
@@ -358,6 +361,7 @@ def _rests(sent: Sent) -> Iterator[Broken]:
         if since is None or sent.heard(one) != "account":
             continue
         until = since + ACCOUNT_PAUSE - 0.05
+        until = min([until, *(step.at for step in sent.plan.of(Reload) if step.at > since - DRAINING)])
         asked = since + CONNECTING + sum(step.seconds for step in sent.plan.of(Freeze))  # a request that was under way
         same = [call for call in calls if call.channel == one.channel and call.life is one.life]
         if _is_of_the_text(sent, one, same):
