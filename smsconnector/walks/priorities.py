@@ -54,8 +54,8 @@ class ReadyByClass:
     ) -> None:
         self._backlog, self._lanes, self._obsolete, self._changed = backlog, lanes, obsolete, changed
         known = (backlog, lanes, obsolete, changed, failed)
-        self.interactive = ReadySegments(*known)
-        self.bulk = ReadySegments(*known, loads=backlog.bulk, most_in_lanes=BULK_LANES)
+        self.interactive = ReadySegments(*known, freed=self.first_in_line)
+        self.bulk = ReadySegments(*known, loads=backlog.bulk, most_in_lanes=BULK_LANES, freed=self.first_in_line)
         self._both = (self.interactive, self.bulk)
         self._turns = Turns(share)
         self._bulk_had_its_places = False  # already, of those that are given out now

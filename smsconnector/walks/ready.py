@@ -37,7 +37,9 @@ class ReadySegments:
     the ids that a load must not bring again: of what is due or was given to the channel, until its outcome is written.
 
     ``changed`` is called when a load was answered or a postponement is written; ``failed`` if never-tried segments
-    could not be loaded. ``loads`` reads them, if it is not the backlog itself. ``most_in_lanes``: as LANES."""
+    could not be loaded. ``loads`` reads them, if it is not the backlog itself. ``most_in_lanes``: as LANES. ``freed``
+    takes those that have waited in a lane behind an obsolete one, and may be of another class; without it they are
+    first in line here."""
 
     def __init__(
         self,
@@ -48,9 +50,11 @@ class ReadySegments:
         failed: Callable[[], None],
         loads: ILoads | None = None,
         most_in_lanes: int | None = None,
+        freed: Callable[[Iterable[Segment]], None] | None = None,
     ) -> None:
         self._backlog, self._lanes, self._obsolete = backlog, lanes, obsolete
         self._loads, self._most_in_lanes = loads or backlog, most_in_lanes
+        self._freed = freed or self.first_in_line
         self._changed, self._failed = changed, failed
         self.in_line: deque[Segment] = deque()
         self.due: deque[Segment] = deque()
@@ -198,7 +202,7 @@ class ReadySegments:
             segment = source.popleft()
             share -= source is due
             if self.is_obsolete(segment, now_ms):
-                self.first_in_line(lanes.drop(segment))
+                self._freed(lanes.drop(segment))
             elif source is due and lanes.is_crowded(segment, CHUNK):
                 crowd.append(segment)
             elif lanes.enter(segment):

@@ -2,13 +2,14 @@
 broken in this is found."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from smsconnector.store import operations as ops
 from smsconnector.store.queries import Queries
 from smsconnector.store.scheduling import LoadScheduled
 from smsconnector.store.store import Store
 from smsconnector.walks.priorities import Turns
-from tests.simulation.plan import CRASHES, Crash, Disk, Freeze, Outage, Plan, Step, Stop, TakenBack, Text, plan_of
+from tests.simulation.plan import CRASHES, Crash, Disk, Freeze, Mo, Outage, Plan, Step, Stop, TakenBack, Text, plan_of
 from tests.simulation.run import run
 from tests.simulation.test_simulation import SimulationCase
 
@@ -53,6 +54,19 @@ class LaterCase(SimulationCase):
         """With memory for nearly nothing, and with enough."""
         failed = self.fails(map(campaign, range(4)))
         self.assertIsNone(failed, failed and failed.broken)
+
+    def test_lane_of_both(self) -> None:
+        """Texts of both classes to one number, which go on over another channel: memory keeps nothing of them."""
+        texts = (
+            Text(0.0, 100, 0, 1, "batched", channel="http-a", bulk=True),
+            Text(0.22, 102, 0, 2, channel="http-a", bulk=True),
+            Text(0.2, 101, 0, 1, "batched", channel="http-a"),
+        )
+        steps = (Mo(0.1, 0, 0), Crash(0.6, "torn", 1.0), *texts, Outage(0.2, "http-a", 30.0))
+        how: dict[str, Any] = {"splits": 0.6, "slowness": 0.002, "later": "resend", "webhook": "texts", "small": True}
+        result = run(Plan(998003415, "resend", steps, falls=(("http-a", "http-b"),), **how))
+        self.flushLoggedErrors()
+        self.assertEqual(result.broken, ())
 
     # --- it can fail ----------------------------------------------------------------------------------------
 
