@@ -580,7 +580,7 @@ def _with_classes(plan: Plan, dice: Random) -> Plan:
             steps.append(Text(_time(dice, 0.5), number, 2 * number + 1, bulk=True))
         for number in range(FIRST_OF_CAMPAIGN + 40, FIRST_OF_CAMPAIGN + 40 + dice.choice((1, 3, 6))):
             steps.append(Text(_time(dice, 6.0), number, 2 * number + 1))
-        plan = replace(plan, setup="pair", later="")
+        plan = replace(plan, setup="pair", later="", slowness=min(plan.slowness, 0.3))
         steps = [replace(step, validity=0) if isinstance(step, Text) else step for step in steps]
     return replace(plan, steps=tuple(steps))
 

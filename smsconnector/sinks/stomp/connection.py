@@ -103,7 +103,7 @@ class StompConnection(net.Protocol):
         self.events_in_flight = self.octets_in_flight = 0
         self.ready = False  # CONNECTED, and neither dropped nor stopping
         self.uses_transactions = False
-        self.stopping = False
+        self.stopping = self._may_close = False  # DISCONNECT was sent; and its receipt has come
         self.refused = False
         self.why: str | None = None  # set when it is dropped, by us or by an ERROR frame
         self.said = ""  # the words of the ERROR frame, if there was one
@@ -162,6 +162,9 @@ class StompConnection(net.Protocol):
         if self._confirmed:
             confirmed, self._confirmed = self._confirmed, []
             self.producer.confirmed(self, confirmed)
+        if self._may_close and not self.in_flight and self.why is None:
+            self.why = "stopped"
+            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 — Twisted's signature
         self._cancel_tick()
@@ -215,7 +218,8 @@ class StompConnection(net.Protocol):
         return since if quiet >= HELD_BACK or heard - sent >= OWED else None
 
     def stop(self) -> None:
-        """Send DISCONNECT, and close when its receipt comes. A session without CONNECTED is closed at once."""
+        """Send DISCONNECT, and close when its receipt and those of all events have come. A session without CONNECTED is
+        closed at once."""
         if not self.ready:
             self.drop("stopped")
             return
@@ -292,8 +296,7 @@ class StompConnection(net.Protocol):
 
     def _receipt(self, receipt_id: str | None) -> None:
         if self.stopping and receipt_id == "disconnect":
-            self.why = "stopped"
-            self.transport.loseConnection()
+            self._may_close = True  # when the rest has come: RabbitMQ may confirm events after that
             return
         part = self.in_flight.pop(receipt_id, None) if receipt_id else None
         if part is not None:
