@@ -400,8 +400,9 @@ class World:
         self.smscs[step.smsc if self._used(step.smsc) else 0].opt_out(number_of(step.to))
 
     def _used(self, smsc: int) -> bool:
-        """Whether the present life has a bind there."""
-        return any(host == smsc + 1 for _, host, *_ in binds_of(self.setup, self.changed))
+        """Whether the present life has a bind there, by the configuration that it has read last."""
+        _, setup, changed = self.ways[-1]
+        return any(host == smsc + 1 for _, host, *_ in binds_of(setup, changed))
 
     def _outage(self, step: Outage) -> None:
         host = HOSTS[step.of]
