@@ -105,23 +105,24 @@ class Segment:
 
 def segments_of(message: Message, first_id: int) -> list[Segment]:
     """The segments of a message that was not tried yet; the ids of all follow that of the first."""
-    count = len(message.segments)
-    return [
-        Segment(
-            id=first_id + number - 1,
-            number=number,
-            count=count,
-            text=text,
-            alphabet=message.alphabet,
-            source=message.source,
-            destination=message.destination,
-            expires_at=message.expires_at,
-            is_limited=message.is_limited,
-            sid=message.sid,
-            is_bulk=message.is_bulk,
+    count, segments = len(message.segments), []
+    for number, text in enumerate(message.segments, 1):
+        segments.append(
+            Segment(
+                id=first_id + number - 1,
+                number=number,
+                count=count,
+                text=text,
+                alphabet=message.alphabet,
+                source=message.source,
+                destination=message.destination,
+                expires_at=message.expires_at,
+                is_limited=message.is_limited,
+                sid=message.sid,
+                is_bulk=message.is_bulk,
+            )
         )
-        for number, text in enumerate(message.segments, 1)
-    ]
+    return segments
 
 
 class Verdict(enum.IntEnum):

@@ -106,7 +106,7 @@ class ReadySegments:
             return False
         if first_id <= self._read_up_to:
             return False
-        if len(self.in_line) + count > MEMORY or self._are_lanes_full():
+        if len(self.in_line) + count > MEMORY or (self._lanes.waiting and self._are_lanes_full()):
             self._behind = True
             return False
         self._read_up_to = first_id + count - 1

@@ -252,7 +252,9 @@ class Submitter(Service):
             self._unclaim(segments)
 
     def _leave_lane(self, segment: Segment, to_retry: bool = False) -> None:
-        self._ready.first_in_line(self._lanes.leave(segment, to_retry))
+        freed = self._lanes.leave(segment, to_retry)
+        if freed:
+            self._ready.first_in_line(freed)
 
     def _claimed(self, segments: Sequence[Segment], allowed: set[int]) -> None:
         """Policy `hold`: the marks are on disk, so these may be on the wire."""
