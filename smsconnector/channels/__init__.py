@@ -14,6 +14,8 @@ when it is made (``Surroundings``):
    they are on disk (``None``), or when they could not be written (the error). Only then does the channel answer the
    network: yes, or no, so that the network tells it again.
 
+A channel may also have the ability to ask its network to take segments back that it has: ``ITakesBack``.
+
 ``types``     which types of channel there are
 ``previews``  what a channel says of a text that it is not given
 ``smpp``      the SMPP channel: routes among binds
@@ -21,10 +23,11 @@ when it is made (``Surroundings``):
 ``twilio``    Twilio, and providers that speak as Twilio does
 """
 
+import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from twisted.internet.defer import Deferred
 
@@ -109,6 +112,48 @@ class IChannel(Protocol):
     def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
         """How the segments of one text would go out by the route with this prefix now. Nothing is sent. There is at
         least one segment."""
+        ...
+
+
+class TakenSegment(NamedTuple):
+    """A segment that the network has taken, and what it needs to be told to find it: by which account and bind it went,
+    the network's own id of it, and both numbers."""
+
+    account: str
+    bind: str | None
+    smsc_id: str
+    source: str | None  # None: the bind's
+    destination: str
+
+
+class TakeBack(enum.Enum):
+    """What came of asking a network to take a segment back."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    SILENT = "silent"  # no answer came: it may be taken back, or not
+    NOT_ALLOWED = "not allowed"  # the configuration does not say that the network can
+    NOT_ASKED = "not asked"  # it was not possible just now
+
+
+class TakeBackAnswer(NamedTuple):
+    """``code``: of a refusal, the network's own. ``why`` it was not asked: a clause."""
+
+    what: TakeBack
+    code: int | None = None
+    why: str = ""
+
+
+TakeBackDone = Callable[[list[TakeBackAnswer]], None]
+
+
+@runtime_checkable
+class ITakesBack(Protocol):
+    """The ability of some channels to take back what the network has."""
+
+    def take_back(self, segments: Sequence[TakenSegment], done: TakeBackDone) -> None:
+        """Ask the network to take all these back. ``done`` is called once, perhaps at once, with an answer for each. If
+        one can't be asked for, none is, and there is one answer, which says why."""
         ...
 
 

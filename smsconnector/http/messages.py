@@ -1,4 +1,4 @@
-"""The handlers below ``/messages``: one message, its timeline, those that fit, and the end of one that was not sent."""
+"""The handlers below ``/messages``: one message, its timeline, those that fit, and one that is taken back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from smsconnector.store.finding import (
     Timeline,
 )
 from smsconnector.store.reader import IReader
-from smsconnector.walks.cancelling import Cancelled, Cancelling
+from smsconnector.walks.cancelling import Cancelled, Cancelling, Stays
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.whereabouts import Place
 
@@ -137,8 +137,8 @@ class Messages:
         return {"Direction": "outgoing"} | self._listed(row)
 
     def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
-        """200 with the message when it will not be sent, which is on disk then. 409 if that is too late, 404 if there
-        is no such message."""
+        """200 with the message when it will not be sent, or the network has taken it back, which is on disk then. 409
+        if that is too late, or the network does not do it; 404 if there is no such message."""
         if request.caller is None or not request.caller.channels:
             self._cancel(request, answer)
             return
@@ -154,9 +154,13 @@ class Messages:
         self._reader.put(ops.Find(request.arguments["sid"]), found)
 
     def _cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
-        def cancelled(what: Cancelled | None, error: StoreError | None) -> None:
+        def cancelled(what: Cancelled | Stays | None, error: StoreError | None) -> None:
             if error is not None or what is None:
                 answer(replies.CANCEL_FAILED)
+            elif isinstance(what, Stays):
+                answer(replies.refusal(InvalidRequest(what.reason, what.sentence, status=409)))
+            elif what is Cancelled.UNWRITTEN:
+                answer(replies.CANCEL_UNWRITTEN)
             elif what is Cancelled.UNKNOWN:
                 self._elsewhere(request, _no_message(), answer)
             else:

@@ -62,6 +62,13 @@ SIBLING_FAILED = refusal(
 CANCEL_FAILED = refusal(
     InvalidRequest("unavailable", "Nothing was changed: the store can't write now. Try again.", status=503)
 )
+CANCEL_UNWRITTEN = refusal(
+    InvalidRequest(
+        "unavailable",
+        "The network takes it back, but the store can't write that now. Its report will tell.",
+        status=503,
+    )
+)
 LOOKUP_FAILED = refusal(InvalidRequest("unavailable", "The message can't be read now. Try again.", status=503))
 
 

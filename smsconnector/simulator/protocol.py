@@ -79,6 +79,7 @@ class ConnectionOwner(Protocol):
     def bound(self, connection: "SMSCProtocol", system_id: str) -> Account: ...
     def submit(self, connection: "SMSCProtocol", command_id: int, sequence: int, submits: list[Submit]) -> None: ...
     def state_of(self, message_id: str) -> QueryAnswer | None: ...
+    def take_back(self, account: Account, fields: dict[str, Any]) -> Status: ...
 
 
 class Sent(NamedTuple):
@@ -257,8 +258,12 @@ class SMSCProtocol(net.Protocol):
         }
         self.write(codec.encode(PDU(command_id | RESPONSE, 0, sequence, fields)))
 
-    def _cancel_sm(self, command_id: int, _status: int, sequence: int, _octets: bytes) -> None:
-        self.write(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RCANCELFAIL))
+    def _cancel_sm(self, command_id: int, _status: int, sequence: int, octets: bytes) -> None:
+        """Section 4.9."""
+        status = Status.ESME_RINVBNDSTS
+        if self.transmits and self.account is not None:
+            status = self.smsc.take_back(self.account, codec.decode(octets).fields)
+        self.write(codec.bare(command_id | RESPONSE, sequence, status))
 
     def _replace_sm(self, command_id: int, _status: int, sequence: int, _octets: bytes) -> None:
         self.write(codec.bare(command_id | RESPONSE, sequence, Status.ESME_RREPLACEFAIL))

@@ -27,6 +27,7 @@ class Final(NamedTuple):
 
 DELIVERED = Final(b"DELIVRD", MessageStateTLV.DELIVERED, b"000", b"001")
 UNDELIVERABLE = Final(b"UNDELIV", MessageStateTLV.UNDELIVERABLE, b"001", b"000")
+DELETED = Final(b"DELETED", MessageStateTLV.DELETED, b"000", b"000")
 
 # Words in a text that decide its fate, for demonstrations and tests.
 FINAL_WORDS: dict[str, Final] = {

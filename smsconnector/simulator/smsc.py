@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -28,7 +28,9 @@ from smsconnector.simulator.accounts import Account, Delivery
 from smsconnector.simulator.behaviour import Behaviour, Dice, Fate, MessageIds, id_writer
 from smsconnector.simulator.ledger import Counts, Entry
 from smsconnector.simulator.protocol import QueryAnswer, SMSCProtocol
+from smsconnector.simulator.remembered import Remembered, RememberedMessage
 from smsconnector.simulator.rendering import (
+    DELETED,
     DELIVERED,
     UNDELIVERABLE,
     Final,
@@ -47,7 +49,6 @@ from smsconnector.smpp.constants import (
     RESPONSE,
     CommandId,
     EsmClass,
-    MessageStateTLV,
     RegisteredDelivery,
     Status,
     Tag,
@@ -58,7 +59,6 @@ from smsconnector.sms.segmentation import FORMS
 
 TICK = 0.01  # seconds between two looks at the heap
 RESPONSE_AFTER_RECEIPT = 0.05  # seconds from a receipt that comes first to its response
-REMEMBERED = 10_000  # messages that query_sm knows
 
 CONGESTION_TLV = int(Tag.congestion_state).to_bytes(2, "big") + b"\0\1"  # SMPP 5.0 section 4.8.4.18
 
@@ -71,11 +71,15 @@ HANDSET_TEXTS = (
 )
 
 
-class RememberedMessage(NamedTuple):
-    """What query_sm is told from ``final_at`` (seconds) on; before that the message is on its way."""
-
-    final_at: float
-    final: Final
+def _say_taken(log: Logger, account: Account, submit: Submit, response_id: str) -> None:
+    log.info(
+        "took {id} from {account}: {source} -> {destination}: {text}",
+        id=response_id,
+        account=account.system_id,
+        source=submit.source_addr,
+        destination=submit.destination_addr,
+        text=readable(submit.short_message, submit.esm_class, submit.data_coding),
+    )
 
 
 class SMSC(Factory):
@@ -114,7 +118,7 @@ class SMSC(Factory):
         self._numbers = itertools.count(behaviour.first_id)
         self._fail_ending = behaviour.fail_suffix.encode() + b"\0" if behaviour.fail_suffix else None
         self._submitted, self._done = Minute(), Minute()
-        self._known: dict[str, RememberedMessage] = {}  # by the id in the response
+        self._known = Remembered()
         self._heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self._order = itertools.count()
         self._written: list[SMSCProtocol] = []  # connections with something to write in this turn
@@ -233,13 +237,12 @@ class SMSC(Factory):
             final = UNDELIVERABLE
         now = self.clock.seconds()
         delay = 0.0 if fate.receipt_first else self.behaviour.response_delay + self.behaviour.receipt_delay
-        self._known[ids.in_response] = RememberedMessage(now + delay, final)
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
+        known = RememberedMessage(now + delay, final, account, submit, ids.in_receipt, now, owed := [])
+        self._known.add(ids.in_response, known)
         if self.verbose:
-            self._say_taken(account, submit, ids.in_response)
+            _say_taken(self.log, account, submit, ids.in_response)
         if self.behaviour.echo and not submit.esm_class & EsmClass.UDHI:
-            self.later(delay, self._handset_answers, (account, submit))
+            self.later(delay, self._handset_answers, (account, submit, ids.in_response))
         wanted = submit.registered_delivery & 0b11
         if wanted == RegisteredDelivery.NONE or (wanted == RegisteredDelivery.FAILURE and final is DELIVERED):
             return
@@ -252,6 +255,7 @@ class SMSC(Factory):
             if fate.receipt_first:
                 self._receipt_due(delivery)
             else:
+                owed.append(delivery)
                 self.later(delay, self._receipt_due, delivery)
 
     def _receipt(self, submit: Submit, message_id: str, final: Final, taken_at: float, final_at: float) -> bytes:
@@ -273,17 +277,22 @@ class SMSC(Factory):
         )
 
     def _receipt_due(self, delivery: Delivery) -> None:
-        self.counts.receipts += 1
-        delivery.account.deliver(delivery)
+        if delivery.body:  # else it was taken back meanwhile
+            self.counts.receipts += 1
+            delivery.account.deliver(delivery)
 
     def state_of(self, message_id: str) -> QueryAnswer | None:
         """What query_sm is told of a message, by the id of its response; None if it is not known (any more)."""
-        known = self._known.get(message_id)
-        if known is None:
-            return None
-        if self.clock.seconds() < known.final_at:
-            return QueryAnswer(MessageStateTLV.ENROUTE, b"0")
-        return QueryAnswer(known.final.message_state, known.final.err, known.final_at)
+        return self._known.state_of(message_id, self.clock.seconds())
+
+    def take_back(self, account: Account, fields: dict[str, Any]) -> Status:
+        """cancel_sm (section 4.9). Its receipt follows the response."""
+        now = self.clock.seconds()
+        status, taken = self._known.take_back(account, fields, now)
+        if taken is not None and taken.submit.registered_delivery & 0b11 != RegisteredDelivery.NONE:
+            body = self._receipt(taken.submit, taken.id_in_receipt, DELETED, taken.taken_at, now)
+            self.later(0, self._receipt_due, Delivery(account, body))
+        return status
 
     # --- MO -------------------------------------------------------------------------------------------------
 
@@ -317,12 +326,15 @@ class SMSC(Factory):
         if receiving:
             self.send_mo(source, self.behaviour.mo_destination, text, self._handsets.choice(receiving).system_id)
 
-    def _handset_answers(self, taken: tuple[Account, Submit]) -> None:
+    def _handset_answers(self, taken: tuple[Account, Submit, str]) -> None:
         """The handset sends back what it shows, so that a wrong alphabet is to be seen."""
-        account, submit = taken
+        account, submit, message_id = taken
+        if self._known.is_taken_back(message_id):
+            return
         text = user_data.read(submit.short_message, submit.data_coding, self.behaviour.default_alphabet, False).text
-        answered = submit.source_addr or self.behaviour.mo_destination
-        self.send_mo(submit.destination_addr, answered, text, account.system_id)
+        self.send_mo(
+            submit.destination_addr, submit.source_addr or self.behaviour.mo_destination, text, account.system_id
+        )
 
     # --- binds ----------------------------------------------------------------------------------------------
 
@@ -361,15 +373,3 @@ class SMSC(Factory):
         for connection in list(self.connections):
             connection.unbind()
         self.end_turn()
-
-    # --- words ----------------------------------------------------------------------------------------------
-
-    def _say_taken(self, account: Account, submit: Submit, response_id: str) -> None:
-        self.log.info(
-            "took {id} from {account}: {source} -> {destination}: {text}",
-            id=response_id,
-            account=account.system_id,
-            source=submit.source_addr,
-            destination=submit.destination_addr,
-            text=readable(submit.short_message, submit.esm_class, submit.data_coding),
-        )

@@ -88,10 +88,10 @@ def read_submits(pdu: PDU) -> Iterator[Submit]:
     """One ``Submit`` per destination; distribution lists are not simulated. message_payload serves as the text."""
     fields = pdu.fields
     short_message = fields.get("short_message") or pdu.tlv(Tag.message_payload) or b""
-    source = _address(fields["source_addr_ton"], fields["source_addr_npi"], fields["source_addr"])
+    source = octets_of(fields["source_addr_ton"], fields["source_addr_npi"], fields["source_addr"])
     for address in fields.get("dest_address", [fields]):
         if "destination_addr" in address:
-            destination = _address(address["dest_addr_ton"], address["dest_addr_npi"], address["destination_addr"])
+            destination = octets_of(address["dest_addr_ton"], address["dest_addr_npi"], address["destination_addr"])
             yield Submit(
                 source,
                 destination,
@@ -102,6 +102,6 @@ def read_submits(pdu: PDU) -> Iterator[Submit]:
             )
 
 
-def _address(ton: int, npi: int, address: str) -> bytes:
+def octets_of(ton: int, npi: int, address: str) -> bytes:
     """As it stands in a PDU."""
     return bytes((ton, npi)) + address.encode("latin-1") + b"\0"

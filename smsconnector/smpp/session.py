@@ -10,20 +10,21 @@
    in ``Answered``, in ``Unanswered`` (no response in time), or in ``Closed.outstanding``. The token of an unanswered
    submit may come again in ``Late``: the SMSC has taken it after all.
 4. ``Delivered`` hands over a deliver_sm or data_sm. The caller answers with ``respond`` when it is on disk.
-5. ``unbind`` drains the session: no more submits, and unbind when neither side owes an answer.
-6. ``tick`` gives what is due because time has passed: time-outs, enquire_link, the end of a drain. One timer calls it.
+5. ``ask`` sends any other request: its response is not counted in the window. Its token comes back once, in
+   ``Replied``.
+6. ``unbind`` drains the session: no more submits, and unbind when neither side owes an answer.
+7. ``tick`` gives what is due because time has passed: time-outs, enquire_link, the end of a drain. One timer calls it.
 
 Times are seconds, as floats, of any clock that only rises. Where it rises only while the SMSC could be heard, no answer
 counts as missing that has come and was not read (``net.hearing`` is such a clock).
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from smsconnector.errors import FramingError, PDUError
-from smsconnector.messages import record
 from smsconnector.smpp import congestion, outbind
 from smsconnector.smpp import pdu as codec
 from smsconnector.smpp.constants import (
@@ -38,6 +39,18 @@ from smsconnector.smpp.constants import (
     describe_status,
 )
 from smsconnector.smpp.enquiries import Enquiries
+from smsconnector.smpp.events import Answered as Answered  # noqa: PLC0414 — the session's own words
+from smsconnector.smpp.events import BindRefused as BindRefused  # noqa: PLC0414
+from smsconnector.smpp.events import Bound as Bound  # noqa: PLC0414
+from smsconnector.smpp.events import Closed as Closed  # noqa: PLC0414
+from smsconnector.smpp.events import Congestion as Congestion  # noqa: PLC0414
+from smsconnector.smpp.events import Delivered as Delivered  # noqa: PLC0414
+from smsconnector.smpp.events import Dismissed as Dismissed  # noqa: PLC0414
+from smsconnector.smpp.events import Late as Late  # noqa: PLC0414
+from smsconnector.smpp.events import Rejected as Rejected  # noqa: PLC0414
+from smsconnector.smpp.events import Replied as Replied  # noqa: PLC0414
+from smsconnector.smpp.events import SessionEvent as SessionEvent  # noqa: PLC0414
+from smsconnector.smpp.events import Unanswered as Unanswered  # noqa: PLC0414
 from smsconnector.smpp.pdu import PDU, Framer
 
 OVERDUE = 1_000  # how many submits without a response in time are remembered, should it come late
@@ -67,6 +80,7 @@ BINDS = {
     "transmitter": CommandId.bind_transmitter,
     "receiver": CommandId.bind_receiver,
 }
+_ANSWERS = (CommandId.submit_sm_resp, CommandId.generic_nack, CommandId.cancel_sm_resp)
 BIND_RESPONSES = {command_id | RESPONSE for command_id in BINDS.values()}
 
 
@@ -93,92 +107,6 @@ class SessionSettings:
     maximum_pdu: int = DEFAULT_MAX_PDU
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The bind is good. ``interface_version`` is the SMSC's sc_interface_version, if it said."""
-
-    smsc_system_id: str
-    interface_version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class BindRefused:
-    """The SMSC answered the bind with this command_status; ``Closed`` follows."""
-
-    status: int
-
-
-@record
-class Answered:
-    """The response to a submit, which came ``waited`` seconds after it. A refusal has no ``message_id``."""
-
-    token: Any
-    status: int
-    message_id: str
-    sequence: int = field(default=0, compare=False)
-    waited: float = field(default=0.0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Congestion:
-    """The congestion_state of any response (SMPP 5.0 section 4.8.4.18), before what else that one says."""
-
-    percent: int
-
-
-@record
-class Unanswered:
-    """No response within ``response_timeout``: the window slot is free, the outcome is unknown."""
-
-    token: Any
-    sequence: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """The SMSC took a submit that was ``Unanswered``. A late refusal tells nothing that matters."""
-
-    token: Any
-    message_id: str
-    sequence: int = field(default=0, compare=False)
-
-
-@record
-class Delivered:
-    """A deliver_sm or data_sm from the SMSC: to be answered with ``respond``."""
-
-    pdu: PDU
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A PDU that could not be parsed and has been answered with an error; for the log."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dismissed:
-    """The SMSC does not know the session any more: it ends, and ``Closed`` follows."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The session is over: close the connection, without waiting for a peer that is ``silent``. ``outstanding`` holds
-    the tokens that were never answered."""
-
-    reason: str
-    outstanding: tuple[Any, ...]
-    silent: bool = False
-
-
-SessionEvent = (
-    Bound | BindRefused | Answered | Congestion | Unanswered | Late | Delivered | Rejected | Dismissed | Closed
-)
-
-
 class Session:
     """One session, from connect to close. Make a new one for a new connection."""
 
@@ -189,6 +117,7 @@ class Session:
         self._out: list[bytes] = []
         self.window: dict[int, tuple[Any, float]] = {}
         self._overdue: dict[int, Any] = {}  # the tokens of the unanswered, oldest first
+        self.asked: dict[int, tuple[Any, float]] = {}  # requests that are no submits, as in the window
         self._sequence = 0
         self._since = 0.0  # when the present state began
         self._enquiries = Enquiries(settings.enquire_link_interval, settings.response_timeout)
@@ -240,6 +169,12 @@ class Session:
         self.window[sequence] = (token, now)
         self._out.append(codec.with_body(CommandId.submit_sm, sequence, body))
 
+    def ask(self, command_id: int, body: bytes, token: Any, now: float) -> None:
+        """Send another request, which is no submit: cancel_sm (section 4.9). The session is bound."""
+        sequence = self._next_sequence()
+        self.asked[sequence] = (token, now)
+        self._out.append(codec.with_body(command_id, sequence, body))
+
     def respond(self, pdu: PDU, status: int = 0) -> None:
         """Answer a deliver_sm or data_sm; message_id is unused and NUL (section 4.6.2)."""
         if self.state is not State.CLOSED:
@@ -258,9 +193,11 @@ class Session:
         if self.state is State.CLOSED:
             return []
         outstanding = tuple(token for token, _ in self.window.values())
+        without_reply = [Replied(token, None) for token, _ in self.asked.values()]
         self.window.clear()
+        self.asked.clear()
         self.state = State.CLOSED
-        return [Closed(reason, outstanding, silent)]
+        return [*without_reply, Closed(reason, outstanding, silent)]
 
     def data_to_send(self) -> bytes:
         """All octets queued since the last call."""
@@ -294,7 +231,7 @@ class Session:
         command_id, status, sequence = codec.header(octets)
         if command_id & RESPONSE and (percent := congestion.percent_of(octets)) is not None:
             events.append(Congestion(percent))
-        if command_id in (CommandId.submit_sm_resp, CommandId.generic_nack):
+        if command_id in _ANSWERS:
             if command_id == CommandId.generic_nack:
                 status = status or Status.ESME_RUNKNOWNERR  # whatever it says, nothing was taken
             self._answered(command_id, sequence, status, octets, now=now, events=events)
@@ -332,7 +269,11 @@ class Session:
     def _answered(
         self, command_id: int, sequence: int, status: int, octets: bytes, *, now: float, events: list[SessionEvent]
     ) -> None:
-        """submit_sm_resp, or a generic_nack in its place. A generic_nack before the bind refuses the bind."""
+        """submit_sm_resp, cancel_sm_resp, or a generic_nack in their place. A generic_nack before the bind refuses
+        that."""
+        if command_id == CommandId.cancel_sm_resp:
+            self._replied(sequence, status, now, events)
+            return
         message_id = octets[HEADER_OCTETS:].split(b"\0", 1)[0].decode("latin-1") if status == Status.ESME_ROK else ""
         entry = self.window.pop(sequence, None)
         if entry is None:
@@ -342,7 +283,7 @@ class Session:
             elif self.state is State.BINDING and command_id == CommandId.generic_nack and sequence in (0, 1):
                 events.append(BindRefused(status))
                 events += self.connection_lost("bind refused")
-            elif command_id == CommandId.generic_nack:
+            elif command_id == CommandId.generic_nack and not self._replied(sequence, status, now, events):
                 self._enquired(command_id, sequence, status, now, events)
             return
         if status == Status.ESME_ROK:
@@ -351,9 +292,19 @@ class Session:
         if self.state is State.UNBINDING and not self.window:
             events += self._drained(now)
 
+    def _replied(self, sequence: int, status: int, now: float, events: list[SessionEvent]) -> bool:
+        """The response to a request that is no submit, or a generic_nack; whether it was asked."""
+        entry = self.asked.pop(sequence, None)
+        if entry is None:
+            return False
+        events.append(Replied(entry[0], status))
+        if self.state is State.UNBINDING and not self.asked:
+            events += self._drained(now)
+        return True
+
     def _enquired(self, command_id: int, sequence: int, status: int, now: float, events: list[SessionEvent]) -> None:
         """An answer to enquire_link. Errors in a row end the session, drained as if we had been stopped."""
-        too_often = self._enquiries.answered(command_id, sequence, status, len(self.window))
+        too_often = self._enquiries.answered(command_id, sequence, status, len(self.window) + len(self.asked))
         if too_often and self.state is State.BOUND:
             events.append(Dismissed(f"the SMSC answers enquire_link with {describe_status(status)}"))
             events += self.unbind(now)
@@ -421,12 +372,14 @@ class Session:
         self._overdue |= tokens
         while len(self._overdue) > OVERDUE:
             del self._overdue[next(iter(self._overdue))]
-        return [Unanswered(token, sequence) for sequence, token in tokens.items()]
+        silent = [sequence for sequence, (_, asked_at) in self.asked.items() if asked_at <= limit]
+        without_reply = [Replied(self.asked.pop(sequence)[0], None) for sequence in silent]
+        return [*[Unanswered(token, sequence) for sequence, token in tokens.items()], *without_reply]
 
     def _drained(self, now: float) -> list[SessionEvent]:
         """In UNBINDING: send unbind, or its response, when neither side owes an answer or the time for it is over."""
         waited = now - self._since
-        if (self.window or self._owed > 0) and waited < self.settings.drain_timeout:
+        if (self.window or self.asked or self._owed > 0) and waited < self.settings.drain_timeout:
             return []
         if self._asked_to_unbind is not None:
             self._out.append(codec.bare(CommandId.unbind_resp, self._asked_to_unbind))
@@ -443,8 +396,9 @@ class Session:
         self.state, self._since = state, now
 
     def _next_sequence(self) -> int:
-        """1 to 0x7FFFFFFF, then 1 again; never one that is in the window or overdue (section 5.1.4)."""
+        """1 to 0x7FFFFFFF, then 1 again; never one that waits for its response or is overdue (section 5.1.4)."""
         while True:
             self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
-            if self._sequence not in self.window and self._sequence not in self._overdue:
+            sequence = self._sequence
+            if sequence not in self.window and sequence not in self._overdue and sequence not in self.asked:
                 return self._sequence

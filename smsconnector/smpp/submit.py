@@ -156,6 +156,16 @@ class SubmitRenderer:
             self._last_addresses = both
         return self._rendered
 
+    def cancel_body(self, message_id: str, source: str | None, destination: str) -> bytes:
+        """The body of cancel_sm (section 4.9.1), with the addresses as they were submitted. An empty ``message_id``
+        would take back all messages between the two: ValueError."""
+        settings, rendered_id = self._settings, _c_octets(message_id)
+        if rendered_id == b"\0":
+            raise ValueError("cancel_sm of one message needs its message_id")
+        sender = self.address(source or settings.source, settings.source_ton, settings.source_npi)
+        recipient = self.address(destination, settings.dest_ton, settings.dest_npi)
+        return self._service_type + rendered_id + sender + recipient
+
     def address(self, address: str, ton: int | None = None, npi: int | None = None) -> bytes:
         """TON, NPI and the address (4.4.1): alphanumeric 5/0, international digits 1/1, short codes as set, unless
         ``ton`` or ``npi`` say otherwise. A NUL, which would end the address, and what Latin-1 lacks don't get here:

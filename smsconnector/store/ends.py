@@ -206,6 +206,22 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             f" AND max(s.unknowns) = 0 AND max(coalesce(s.code, '') = '{CODE_UNKNOWN}') = 0",
             [one.message_id for one in batch],
         ).fetchall()
+        return self._end_cancelled(rows, batch)
+
+    def _cancel_taken(self, batch: list[ops.CancelTaken]) -> list[bool]:
+        """Nobody has told of any segment. An earlier submit without a response may be a second copy, which was not
+        taken back."""
+        rows = self._run(
+            "SELECT m.id, m.sid, m.channel FROM json_each(?) AS j JOIN message AS m ON m.id = j.value"
+            " JOIN segment AS s ON s.id BETWEEN m.id AND m.id + m.segments - 1 GROUP BY m.id HAVING"
+            f" m.state = {MessageState.ACTIVE:d} AND min(s.state) = {SegmentState.SENT:d}"
+            f" AND max(s.state) = {SegmentState.SENT:d} AND max(s.unknowns) = 0",
+            [one.message_id for one in batch],
+        ).fetchall()
+        return self._end_cancelled(rows, batch)
+
+    def _end_cancelled(self, rows: list[Any], batch: Sequence[ops.Cancel | ops.CancelTaken]) -> list[bool]:
+        """``rows``: id, sid and channel of those that end by it. Which of the batch do."""
         now, ids = batch[-1].now, {message_id for message_id, *_ in rows}
         self._end_messages([EndedMessage(one, MessageState.FAILED, CODE_CANCELLED, now, *rest) for one, *rest in rows])
         self._forget(list(ids))

@@ -30,6 +30,7 @@ class FoundSegment(NamedTuple):
     told: str | None = None  # the status word of the receipt that ended it
     told_at: int | None = None  # when that came
     queue: str = ""  # in which it waits, or did
+    unknowns: int = 0  # earlier submits without an outcome: each may have been taken, under an id that nobody knows
 
 
 class FoundMessage(NamedTuple):

@@ -111,6 +111,16 @@ class Cancel:
     now: int
 
 
+@dataclass(frozen=True, slots=True)
+class CancelTaken:
+    """The same of a message that the network had, and has taken back. Result: whether it was ended; if not, something
+    was told of it before. In one batch it goes before receipts: that of the taking back may have come with the
+    answer."""
+
+    message_id: int
+    now: int
+
+
 @record
 class Receive:
     """Match receipts and write what they say, or park them. With ``report_unknown`` a receipt that fits no message is
@@ -277,6 +287,7 @@ Operation = (
     | Unclaim
     | Postpone
     | Record
+    | CancelTaken
     | Receive
     | Cancel
     | Release

@@ -45,7 +45,7 @@ _MESSAGE = (
 _ACCEPTED_PLACE, _SEGMENTS_PLACE = 6, 11  # of m.accepted_at and m.segments in it
 _SEGMENT = (
     "s.number, s.text, s.state, s.attempts, s.account, s.smsc_id, s.code, s.sent_at, s.due_at, s.bind, s.sequence,"
-    " s.answered_in, s.told, s.told_at, s.queue"
+    " s.answered_in, s.told, s.told_at, s.queue, s.unknowns"
 )
 _WAITS = (
     "EXISTS (SELECT 1 FROM segment AS s WHERE s.id BETWEEN m.id AND m.id + m.segments - 1"

@@ -111,6 +111,7 @@ class Store(Idempotency, Retention):
             ops.Unclaim: self._unclaim,
             ops.Postpone: self._postpone,
             ops.Record: self._record,
+            ops.CancelTaken: self._cancel_taken,
             ops.Receive: self._receive,
             ops.Cancel: self._cancel,
             Release: self._release,

@@ -15,7 +15,16 @@ from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
-from smsconnector.channels import IChannel, IRoute, ListenerOf
+from smsconnector.channels import (
+    IChannel,
+    IRoute,
+    ITakesBack,
+    ListenerOf,
+    TakeBack,
+    TakeBackAnswer,
+    TakeBackDone,
+    TakenSegment,
+)
 from smsconnector.codes import ANY, Codes
 from smsconnector.sections import ChannelSection
 from smsconnector.sms.segmentation import Split
@@ -102,6 +111,13 @@ class Outlet:
     def cut(self, text: str) -> Split:
         """Cut a text into segments. Raises TextError."""
         return self.channel.cut(text)
+
+    def take_back(self, segments: Sequence[TakenSegment], done: TakeBackDone) -> None:
+        """Ask the network to take these back; see ``channels.ITakesBack``."""
+        if isinstance(self.channel, ITakesBack):
+            self.channel.take_back(segments, done)
+        else:
+            done([TakeBackAnswer(TakeBack.NOT_ALLOWED)])
 
     def places(self, destination: str, segment_ids: Collection[int]) -> dict[int, Place]:
         """Where the segments to that number are, by their ids; see ``whereabouts``."""

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from smsconnector.channels import TakeBack, TakeBackAnswer, TakenSegment
 from smsconnector.channels.smpp.channel import SMPPChannel
 from smsconnector.channels.smpp.making import make_binds
 from smsconnector.config import parse
@@ -19,7 +20,7 @@ from smsconnector.messages import Outcome, Segment, Verdict
 from smsconnector.simulator.behaviour import Behaviour
 from smsconnector.simulator.smsc import SMSC
 from smsconnector.smpp import pdu as codec
-from smsconnector.smpp.constants import CommandId
+from smsconnector.smpp.constants import CommandId, Status
 from smsconnector.smpp.pdu import PDU, Framer
 from smsconnector.wall_clock import WallClock
 from tests.configured import binds_of
@@ -85,6 +86,34 @@ class BindCase(TestCase):
         self.route.submit([SEGMENT])
         yield until(lambda: self.listener.answers, 10)
         self.assertEqual([one.verdict for one in self.listener.answers], [Verdict.ACCEPTED])
+
+
+class CancelCase(BindCase):
+    @inlineCallbacks
+    def test_taken_back(self) -> Any:
+        """Over sockets, by the transmitters of a pair: the receipt says DELETED, and the second time is refused."""
+        self.smsc = SMSC(reactor, Behaviour(system_id="me", receipt_delay=60.0), on_submit=self.taken.append)
+        port = yield self.listen(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"))
+        self.open(f"tcp:127.0.0.1:{port}", mode="pair", sessions=2, cancel_sm=True)
+        received: list[Any] = []
+
+        def keep(items: Any, done: Any) -> None:
+            received.extend(items)
+            done(None)
+
+        self.listener.received = keep  # type: ignore[method-assign]
+        yield self.bound(4)
+        yield self.exchange()
+        (outcome,) = self.listener.answers
+        segment = TakenSegment(outcome.account, outcome.bind, outcome.smsc_id or "", None, SEGMENT.destination)
+        told: list[Any] = []
+        self.channel.take_back([segment], told.append)
+        yield until(lambda: told and received, 10)
+        self.assertEqual(told, [[TakeBackAnswer(TakeBack.ACCEPTED)]])
+        self.assertEqual([one.status for one in received], ["DELETED"])
+        self.channel.take_back([segment], told.append)
+        yield until(lambda: len(told) == 2, 10)
+        self.assertEqual(told[1], [TakeBackAnswer(TakeBack.REFUSED, Status.ESME_RCANCELFAIL)])
 
 
 class TLSCase(BindCase):

@@ -1,8 +1,8 @@
 """I10: what has to be true of texts that the application takes back.
 
 1. A 200 says that the text is not sent: there is no submit or request of it afterwards, and none before that the
-   network may have taken, unless it has told that it failed: then the text was waiting for another channel. Its report
-   is FAILED with the code CANCELLED.
+   network may have taken, unless it has told that it failed: then the text was waiting for another channel; or unless
+   the SMSC has accepted cancel_sm for it. Its report is FAILED with the code CANCELLED.
 2. A report with that code has a wish behind it, which was answered with 200, or whose answer was lost.
 3. A wish is answered with 200, or with 409; with 503 only while the disk fails.
 """
@@ -50,6 +50,7 @@ def _not_sent(facts: "Facts", request: Request, wish: Wish, codes: set[object]) 
             is_known = is_known or any(
                 one.delivered is False and min(one.reached_at, default=at) < at for one in submit.receipts
             )
+            is_known = is_known or (submit.taken_back_at is not None and submit.taken_back_at <= at)
             is_forgotten = submit.life is not wish.life
             if submit.sent_at > at or not (is_known or is_forgotten):
                 yield "I10", f"text {request.tag} was taken back at {at:.3f}, and submitted at {submit.sent_at:.3f}"

@@ -628,12 +628,16 @@ def _with_batches(plan: Plan, dice: Random) -> Plan:
 
 
 def _with_taken_back(plan: Plan, dice: Random) -> Plan:
-    """In a seventh of the plans texts are taken back."""
+    """In a seventh of the plans texts are taken back. Some receipts are late then, so that the SMSC may be asked."""
     texts = plan.of(Text)
     if not texts or dice.random() > 0.15:
         return plan
     after = (0.0, 0.0, 0.01, 0.05, 0.3, 1.5, 5.0)
-    steps = [TakenBack(dice.choice(texts).number, dice.choice(after)) for _ in range(dice.choice((1, 1, 2, 4)))]
+    steps: list[Step] = [
+        TakenBack(dice.choice(texts).number, dice.choice(after)) for _ in range(dice.choice((1, 1, 2, 4)))
+    ]
+    for step in plan.of(Text) if dice.random() < 0.5 else ():
+        steps += [Fate(step.number, "receipt late", part) for part in range(1, step.segments + 1)]
     return replace(plan, steps=(*plan.steps, *steps))
 
 

@@ -68,6 +68,7 @@ class Submit:
     registered_delivery: int = 1
     parts: int = 1  # of its text
     validity: float = UNSAID_VALIDITY
+    taken_back_at: float | None = None  # cancel_sm was accepted
     answered_at: float | None = None  # the whole response was with a daemon that lived
     receipts: list["Delivered"] = field(default_factory=list)
 
@@ -108,6 +109,7 @@ class SMSC:
         self._sent = 0
         self._deliveries = {one.number: one.what for one in plan.of(Delivery) if one.smsc == index}
         self._full = [(number_of(one.to), one) for one in plan.of(Full)]
+        self.cancel_dice = Random(f"cancel_sm {plan.seed} {index}")
         self._refusals = [one for one in plan.of(Refusal) if one.smsc == index]
 
     def answer(self, connection: Connection) -> "Peer":
@@ -323,6 +325,8 @@ class Peer:
                 self._bind(command_id, sequence)
             elif command_id == CommandId.submit_sm:
                 self._submit(sequence)
+            elif command_id == CommandId.cancel_sm:
+                self._cancel(sequence, codec.decode(octets).fields)
             elif command_id == CommandId.deliver_sm | RESPONSE:
                 self._answered(sequence, status)
             elif command_id == CommandId.enquire_link:
@@ -419,6 +423,22 @@ class Peer:
         smsc.receipt(submit, receipt_id, wait, _SAID.get(fate, rendering.DELIVERED))
         if fate == "receipt twice":
             smsc.receipt(submit, receipt_id, wait + 0.3)
+
+    def _cancel(self, sequence: int, fields: dict[str, Any]) -> None:
+        """An SMSC that answers cancel_sm with 0 and delivers all the same, refuses it, or is silent."""
+        assert fields["message_id"], "that would take back all between two numbers"
+        smsc, now = self.smsc, self.smsc.time.rightNow
+        found = [one for one in self.ledger.submits if one.taken and one.message_id == fields["message_id"]]
+        what, delay = smsc.cancel_dice.choice(("", "", "", "refused", "silent")), smsc.cancel_dice.random() * 0.3
+        status = 0
+        if len(found) != 1 or found[0].destination != fields["destination_addr"]:
+            status = int(Status.ESME_RINVMSGID)
+        elif what == "refused" or not self._bound:
+            status = int(Status.ESME_RCANCELFAIL)
+        elif what != "silent":
+            found[0].taken_back_at = now
+        if what != "silent":
+            smsc.later(delay, self._write, codec.bare(CommandId.cancel_sm_resp, sequence, status))
 
     def _respond(self, sequence: int, submit: Submit) -> bool:
         command, status = CommandId.submit_sm_resp, submit.status or 0

@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels import TakeBack, TakeBackAnswer
+from smsconnector.channels.smpp import cancels
 from smsconnector.channels.smpp.bind import Bind
 from smsconnector.hooks import reading
 from smsconnector.hooks.template_signatures import TemplateSignature
@@ -614,6 +616,14 @@ class BrokenLawCase(SimulationCase):
         self.assertIsNone(self.fails(plans))
         self.patch(Outlet, "hold", lambda _outlet, messages: {one for one, _ in messages})
         self.patch(Outlet, "release", lambda _outlet, _moved: None)
+        failed = self.fails(plans)
+        self.assertEqual(failed and failed.laws, {"I10"})
+
+    def test_taken_back_unasked(self) -> None:
+        """What the SMSC has is taken back only if it accepts that."""
+        plans = [Plan(seed, "resend", (Text(0.1, 0), Fate(0, "receipt late"), TakenBack(0, 1.5))) for seed in range(10)]
+        self.assertIsNone(self.fails(plans))
+        self.patch(cancels, "_answer", lambda _status: TakeBackAnswer(TakeBack.ACCEPTED))
         failed = self.fails(plans)
         self.assertEqual(failed and failed.laws, {"I10"})
 

@@ -191,15 +191,15 @@ _BIND = (
     " enquire_link_interval: 3, drain_timeout: 1, window: {2}{3}{4}}}"
 )
 _BINDS = {
-    "resend": [("a", 1, 10, "")],
+    "resend": [("a", 1, 10, ", cancel_sm: yes")],
     "hold": [("a", 1, 10, "")],
     "strict": [("a", 1, 3, ""), ("b", 2, 3, "")],
     "routes": [("a", 1, 2, ", to: ['4670']"), ("b", 2, 10, "")],
-    "pair": [("a", 1, 4, ", mode: pair, sessions: 2"), ("b", 2, 4, ", to: ['4680'], throughput: 5")],
+    "pair": [("a", 1, 4, ", mode: pair, sessions: 2, cancel_sm: yes"), ("b", 2, 4, ", to: ['4680'], throughput: 5")],
     "strict hold": [("a", 1, 2, ""), ("b", 2, 2, ", priority: 1")],
     "strict routes": [("a", 1, 2, ", to: ['4670']"), ("b", 2, 3, "")],
     "no receipts": [("a", 1, 10, ", registered_delivery: none")],
-    "failures": [("a", 1, 10, ", registered_delivery: failure")],
+    "failures": [("a", 1, 10, ", registered_delivery: failure, cancel_sm: yes")],
 }
 _SMALL = [
     (ready, "MEMORY", 3),

@@ -258,7 +258,8 @@ events: {uri: "http://x", sink: file}
          alphabet: latin1, long_messages: sar, source_ton: 0, dest_npi: 9, protocol_id: 64, priority_flag: 1,
          validity: auto, intermediate_notifications: true, tlvs: {"0x1400": "1101", "0x1401": "hex:0aff"},
          data_codings: {ucs2: 0x18}, statuses: {ESME_RSYSERR: {action: pause, delay: 3}}, maximum_pdu: 4096,
-         receipt_words: {"0": delivered, mob-off: progress}, one_receipt: never, headers_without_udhi: false}
+         receipt_words: {"0": delivered, mob-off: progress}, one_receipt: never, headers_without_udhi: false,
+         cancel_sm: true}
 """
         section = binds_of(parse(GOOD + bind))[1]
         settings = bind_settings(section, "b", "receiver")
@@ -270,6 +271,8 @@ events: {uri: "http://x", sink: file}
         self.assertEqual(settings.policy.rule(8), Rule(Action.PAUSE, 3.0))
         self.assertEqual(settings.receipt_words, {"0": Finality.DELIVERED, "MOB-OFF": Finality.PROGRESS})
         self.assertFalse(settings.headers_without_udhi)
+        self.assertTrue(settings.cancel_sm)
+        self.assertFalse(bind_settings(binds_of(parse(GOOD))[0], "a", "transceiver").cancel_sm)
         self.assertTrue(bind_settings(binds_of(parse(GOOD))[0], "a", "transceiver").headers_without_udhi)
 
     def test_how_long_is_waited(self) -> None:

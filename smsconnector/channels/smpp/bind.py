@@ -75,6 +75,7 @@ class BindSettings:
     weight: float = 1.0
     receipt_words: Mapping[str, Finality] = field(default_factory=dict)
     headers_without_udhi: bool = True
+    cancel_sm: bool = False  # whether the SMSC may be asked to take back what it has
 
 
 class SubmitOwner(Protocol):
@@ -108,6 +109,19 @@ def _reader_of(channel: str, settings: BindSettings) -> DeliverReader:
     )
 
 
+def _say_bound(log: Logger, title: str, settings: BindSettings, event: smpp.Bound) -> None:
+    submit, version = settings.submit, event.interface_version
+    log.info(
+        "{title}: bound as {mode} to {smsc}{version}",
+        title=title,
+        mode=settings.session.mode,
+        smsc=event.smsc_system_id or "the SMSC",
+        version=f", SMPP {version >> 4}.{version & 15}" if version else "",
+    )
+    if version and version < FIRST_WITH_TLVS and (submit.tlvs or submit.form in WITH_TLVS):
+        log.warn(NO_TLVS, title=title)
+
+
 class Bind(Service):
     """One session at a time, kept by a link. ``pace`` may be shared by the parallel sessions of one bind."""
 
@@ -124,7 +138,7 @@ class Bind(Service):
     ) -> None:
         self.clock, self.settings, self._endpoint, self.channel = clock, settings, endpoint, channel
         self.pace = pace or Pace(0.0, clock.seconds())
-        self._renderer = SubmitRenderer(settings.submit)
+        self.renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
         self._title = f"bind {channel.name}/{settings.name}"  # in the log
         self._tally = Tally(self._title)
@@ -243,12 +257,17 @@ class Bind(Service):
         self.pace.submitted()
         if self._submits_at is None:
             self._submits_at = self.channel.wall_clock.steady_milliseconds()
-        self._protocol.submit(self._renderer.body(segment, self._submits_at), (segment, owner))
+        self._protocol.submit(self.renderer.body(segment, self._submits_at), (segment, owner))
 
     def flush(self) -> None:
         self._submits_at = None
         if self._protocol is not None:
             self._protocol.flush()
+
+    @property
+    def protocol(self) -> SMPPProtocol | None:
+        """The connection, if there is one: for requests that are no submits."""
+        return self._protocol
 
     # --- events ---------------------------------------------------------------------------------------------
 
@@ -290,6 +309,8 @@ class Bind(Service):
         elif isinstance(event, smpp.Late):
             segment, owner = event.token
             owner.late(self._taken(segment, event.message_id, event.sequence))
+        elif isinstance(event, smpp.Replied):
+            event.token(event.status)
         elif isinstance(event, smpp.Congestion):
             self.pace.congested(self.clock.seconds(), event.percent)
         elif isinstance(event, smpp.Closed):
@@ -361,7 +382,7 @@ class Bind(Service):
     def _changed(self, event: smpp.SessionEvent) -> None:
         if isinstance(event, smpp.Bound):
             self._link.established()
-            self._say_bound(event)
+            _say_bound(self.log, self._title, self.settings, event)
         elif isinstance(event, smpp.BindRefused):
             pace = ALREADY_BOUND_PACE if event.status == Status.ESME_RALYBND else REFUSED_PACE
             self._ended = (f"the SMSC refused the bind: {describe_status(event.status)}", pace)
@@ -369,18 +390,6 @@ class Bind(Service):
             self._ended = (event.reason, 0.0)
         elif isinstance(event, smpp.Rejected):
             self.log.warn("{title}: {reason}", title=self._title, reason=event.reason)
-
-    def _say_bound(self, event: smpp.Bound) -> None:
-        submit, version = self.settings.submit, event.interface_version
-        self.log.info(
-            "{title}: bound as {mode} to {smsc}{version}",
-            title=self._title,
-            mode=self.settings.session.mode,
-            smsc=event.smsc_system_id or "the SMSC",
-            version=f", SMPP {version >> 4}.{version & 15}" if version else "",
-        )
-        if version and version < FIRST_WITH_TLVS and (submit.tlvs or submit.form in WITH_TLVS):
-            self.log.warn(NO_TLVS, title=self._title)
 
     # --- receipts and texts ---------------------------------------------------------------------------------
 

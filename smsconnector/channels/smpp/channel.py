@@ -17,9 +17,10 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 
-from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone
+from smsconnector.channels import IReceiver, ListenerOf, Part, ReceivedDone, TakeBackDone, TakenSegment
 from smsconnector.channels.previews import Preview
 from smsconnector.channels.smpp.bind import Bind
+from smsconnector.channels.smpp.cancels import take_back
 from smsconnector.channels.smpp.choosing import BindChoice
 from smsconnector.channels.smpp.previews import preview
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
@@ -225,6 +226,10 @@ class SMPPChannel(MultiService):
     def parts(self) -> list[Part]:
         """Its binds."""
         return [bind.part for bind in self.binds]
+
+    def take_back(self, segments: Sequence[TakenSegment], done: TakeBackDone) -> None:
+        """Ask the SMSC; see ``channels.ITakesBack``."""
+        take_back(self.binds, segments, done)
 
     def preview(self, prefix: str, segments: Sequence[Segment]) -> Preview:
         """How these would go out by the route with this prefix."""

@@ -75,6 +75,11 @@ class SMPPProtocol(net.Protocol):
             self._submits_at = self._now()
         self.session.submit(body, token, self._submits_at)
 
+    def ask(self, command_id: int, body: bytes, token: Any) -> None:
+        """A request that is no submit: it is written at once."""
+        self.session.ask(command_id, body, token, self._now())
+        self.flush()
+
     def connectionLost(self, reason: Failure = net.connectionDone) -> None:
         if self._ticking.running:
             self._ticking.stop()

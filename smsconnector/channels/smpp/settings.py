@@ -114,6 +114,7 @@ class BindSection(Section):
     tlvs: dict[str, str] = {}
     receipt_words: dict[str, Literal["delivered", "failed", "progress"]] = {}  # of ``stat``
     codes: CodeSections = {}  # what ``err`` of its receipts, and statuses of its own, mean
+    cancel_sm: bool = False  # whether DELETE of a message that was sent asks the SMSC to take it back
     one_receipt: Literal["auto", "never"] = "auto"  # for a long text; never: the SMSC gives one for each part
 
     @field_validator("endpoint")
@@ -334,6 +335,7 @@ def bind_settings(bind: BindSection, name: str, mode: str) -> BindSettings:
         weight=bind.weight,
         receipt_words={word.upper(): Finality[meaning.upper()] for word, meaning in bind.receipt_words.items()},
         headers_without_udhi=bind.headers_without_udhi,
+        cancel_sm=bind.cancel_sm,
     )
 
 

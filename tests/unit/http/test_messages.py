@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from smsconnector.channels import TakeBack, TakeBackAnswer, TakeBackDone
 from smsconnector.codes import ANY, Action, Codes, Explanation, OwnMeaning
 from smsconnector.http import resources
 from smsconnector.lifecycle import MessageState, SegmentState
@@ -460,6 +461,66 @@ class CancelCase(MessagesStage):
         self.assertEqual((answer.status, answer.error["code"]), (503, "unavailable"))
         self.writer.broken = False
         self.assertEqual(self.cancel(sid).status, 200)
+
+
+@both_ways
+class TakeBackCase(MessagesStage):
+    """One that the network has, over a channel that can ask it."""
+
+    def cancel(self, *answers: TakeBackAnswer) -> Answer:
+        """The network answers so."""
+
+        def take_back(_segments: Any, done: TakeBackDone) -> None:
+            self.writer.broken = self.is_broken
+            done(list(answers))
+
+        self.channel.take_back = take_back  # type: ignore[attr-defined]
+        answer = self.request("DELETE", f"{BASE}/{self.sid}")
+        self.settle()
+        return answer
+
+    is_broken = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sid = self.accept()
+        self.taken()
+
+    def test_accepted(self) -> None:
+        """200, one report, and too late afterwards."""
+        answer = self.cancel(TakeBackAnswer(TakeBack.ACCEPTED))
+        self.assertEqual((answer.status, answer.json["State"]), (200, "cancelled"))
+        self.receipt("77", Finality.FAILED, "DELETED")
+        self.assertEqual(len([one for one in self.events() if self.sid in one.body]), 1)
+        self.assertEqual(self.refused(self.cancel()), (409, "too_late", None))
+
+    def test_stays(self) -> None:
+        """Each reason has its word, and the message stays."""
+        for kind, code, word in (
+            (TakeBack.REFUSED, 0x11, "cancel_refused"),
+            (TakeBack.SILENT, None, "cancel_unknown"),
+            (TakeBack.NOT_ASKED, None, "too_late"),
+            (TakeBack.NOT_ALLOWED, None, "too_late"),
+        ):
+            self.assertEqual(self.refused(self.cancel(TakeBackAnswer(kind, code))), (409, word, None))
+        self.assertEqual((self.look(self.sid)["State"], self.events()), ("submitted", []))
+
+    def test_some_parts(self) -> None:
+        """Some accepted, some refused: it stays, and the sentence counts."""
+        self.sid = self.accept(Body="x" * 200)
+        self.taken("78")
+        self.taken("79")
+        answer = self.cancel(TakeBackAnswer(TakeBack.ACCEPTED), TakeBackAnswer(TakeBack.REFUSED, 0x11))
+        self.assertEqual(self.refused(answer), (409, "cancel_refused", None))
+        self.assertIn("1 of its 2 parts", answer.error["message"])
+
+    def test_store_fails(self) -> None:
+        """503 says that the network has taken it back."""
+        self.is_broken = True
+        answer = self.cancel(TakeBackAnswer(TakeBack.ACCEPTED))
+        self.writer.broken = False
+        self.assertEqual((answer.status, answer.error["code"]), (503, "unavailable"))
+        self.assertIn("takes it back", answer.error["message"])
 
 
 @both_ways

@@ -139,7 +139,7 @@ class ConnectionTests(SimulatorTestCase):
         self.assertTrue(esme.transport.disconnecting)
 
     def test_query(self) -> None:
-        """query_sm: on its way, then the final state; unknown ids, cancel_sm and replace_sm have their codes."""
+        """query_sm: on its way, then the final state; unknown ids and replace_sm have their codes."""
         esme = ESME(self.smsc())
         esme.submit(b"#fail")
         esme.received()
@@ -155,11 +155,33 @@ class ConnectionTests(SimulatorTestCase):
             self.assertEqual(pdu.fields["final_date"], final_date)
         for command_id, status in (
             (CommandId.query_sm, Status.ESME_RQUERYFAIL),
-            (CommandId.cancel_sm, Status.ESME_RCANCELFAIL),
+            (CommandId.cancel_sm, Status.ESME_RINVMSGID),
             (CommandId.replace_sm, Status.ESME_RREPLACEFAIL),
         ):
             esme.send(command_id, {"message_id": "99"})
             self.assertEqual([pdu.command_status for pdu in esme.received()], [status])
+
+    def test_cancel(self) -> None:
+        """cancel_sm ends what is on its way as DELETED, once, and only for who submitted it from that address."""
+        smsc = self.smsc()
+        esme, other = ESME(smsc), ESME(smsc, system_id="other")
+        esme.submit(b"hello", source_addr="8228", destination_addr="4790000001")
+        esme.received()
+        fields = {"message_id": "1", "source_addr": "8228"}
+        for who, more, status in (
+            (other, {}, Status.ESME_RINVMSGID),
+            (esme, {"message_id": "2"}, Status.ESME_RINVMSGID),
+            (esme, {"source_addr": "8229"}, Status.ESME_RCANCELFAIL),
+            (esme, {"destination_addr": "4790000002"}, Status.ESME_RCANCELFAIL),
+            (esme, {}, Status.ESME_ROK),
+            (esme, {}, Status.ESME_RCANCELFAIL),
+        ):
+            who.send(CommandId.cancel_sm, fields | more)
+            self.assertEqual([pdu.command_status for pdu in who.received()], [status], more)
+        self.clock.advance(10)
+        self.assertEqual(self.stats(esme.received()), ["DELETED"])
+        esme.send(CommandId.query_sm, {"message_id": "1"})
+        self.assertEqual([pdu.fields["message_state"] for pdu in esme.received()], [MessageStateTLV.DELETED])
 
     def test_silence(self) -> None:
         """inactivity_timer (section 7.2): a bind that sends nothing is dropped, and so is a connection that never

@@ -404,3 +404,47 @@ class OutbindCase(SessionCase):
         """A connection on which no outbind comes is closed."""
         self.assertEqual(self.session.tick(9.9), [])
         self.assertIsInstance(self.session.tick(10.0)[0], smpp.Closed)
+
+
+class AskCase(SessionCase):
+    """cancel_sm, a request that is no submit."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bind()
+        self.session.ask(CommandId.cancel_sm, b"\0" * 9, "a", 0.0)
+        (sent,) = self.sent()
+        self.assertEqual((sent.command_id, sent.sequence_number), (CommandId.cancel_sm, 2))
+
+    def test_answered(self) -> None:
+        """By its response with whatever status, or by generic_nack; once. It takes no place in the window."""
+        self.assertEqual((self.session.room, self.session.outstanding), (3, 0))
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 2, 0x11), [smpp.Replied("a", 0x11)])
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 2), [])
+        self.session.ask(CommandId.cancel_sm, b"\0" * 9, "b", 0.0)
+        self.assertEqual(self.give(CommandId.generic_nack, 3, 3), [smpp.Replied("b", 3)])
+
+    def test_no_mixing_up(self) -> None:
+        """The response to a submit answers no cancel_sm, nor the other way round."""
+        self.session.submit(b"\0" * 20, "s", 0.0)
+        self.assertEqual(self.give(CommandId.submit_sm_resp, 2, message_id="77"), [])
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 3), [])
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 2), [smpp.Replied("a", 0)])
+
+    def test_silence(self) -> None:
+        """None after response_timeout; a response that is late says nothing more."""
+        self.assertEqual(self.session.tick(29.0, 29.0), [])
+        self.assertEqual(self.session.tick(30.0, 30.0), [smpp.Replied("a", None)])
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 2, now=31.0), [])
+
+    def test_lost(self) -> None:
+        """None at the session's end, and once."""
+        replied, closed = self.session.connection_lost("gone")
+        self.assertEqual(replied, smpp.Replied("a", None))
+        self.assertIsInstance(closed, smpp.Closed)
+
+    def test_drain(self) -> None:
+        """A stop waits for the response as for that of a submit."""
+        self.assertEqual((self.session.unbind(1.0), self.sent()), ([], []))
+        self.assertEqual(self.give(CommandId.cancel_sm_resp, 2, now=1.0), [smpp.Replied("a", 0)])
+        self.assertEqual([one.command_id for one in self.sent()], [CommandId.unbind])

@@ -292,6 +292,9 @@ class PlanCase(SynchronousTestCase):
         (segment,) = crowd.accept("back", 1)
         self.assertTrue(crowd.one(ops.Cancel(segment.id, NOW)))
         self.assertIsNotNone(crowd.one(FindTimeline("SMback0")))
+        (segment,) = sent = crowd.accept("sent", 1)
+        crowd.record(sent, Verdict.ACCEPTED, "sent")
+        self.assertTrue(crowd.one(ops.CancelTaken(segment.id, NOW)))
         crowd.one(ops.Accept(replace(message("SMnamed"), reference="order 5"), 90_000, "smpp"))
         self.assertTrue(crowd.one(ops.Cancel(90_000, NOW)))
 
