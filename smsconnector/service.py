@@ -4,32 +4,27 @@ Start: store, walks, channels and sinks, and the HTTP door last: READY is said w
 then the channels, then the publishers drain; the sinks end, and the rest is written; all within ``stop_timeout``.
 """
 
-import os
 from collections.abc import Callable, Collection
-from functools import partial
 from random import Random
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
-from twisted.python import usage
 
 from smsconnector import __version__
 from smsconnector.access.keeper import Keeper
-from smsconnector.config import Configuration, load
+from smsconnector.config import Configuration
 from smsconnector.deadline import Deadline
-from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
+from smsconnector.errors import StoreError, StoreUnusable
 from smsconnector.health import Health
 from smsconnector.http.making import Around, make_door
 from smsconnector.making import Making
-from smsconnector.process import prepare
 from smsconnector.reloading import Parts, Reloading
 from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
-from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.fall_back import FallBack
 from smsconnector.walks.opt_out_replies import OptOutReplies
@@ -41,33 +36,6 @@ from smsconnector.walks.scheduling import Scheduling
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.wall_clock import WallClock, since_boot
-
-
-class Options(usage.Options):
-    """The options of ``twistd smsconnector``."""
-
-    synopsis = "[--config FILE]"
-    optParameters = [["config", "c", "conf/smsconnector.yaml", "the configuration file"]]
-
-    def postOptions(self) -> None:
-        """Read the file now, so that what is wrong with it is said before anything starts."""
-        self["path"] = os.path.abspath(self["config"])  # a daemon goes to another folder
-        try:
-            self["configuration"] = load(self["config"])
-        except ConfigurationError as error:
-            raise usage.UsageError(f"the configuration {self['config']} can't be used:\n{error}") from None
-
-
-def makeService(options: Options, reactor: Any = None) -> Any:
-    """The service that twistd runs."""
-    is_real = reactor is None
-    if is_real:
-        from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
-    run_on_monotonic_clock(reactor)
-    connector = Connector(reactor, options["configuration"], load_again=partial(load, options["path"]))
-    if is_real:
-        prepare(reactor, connector.reload)
-    return connector
 
 
 class Connector(MultiService):

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector
-from smsconnector.sms.addresses import masked
+from smsconnector.masking import masked
 
 ROOT = Path(smsconnector.__file__).parent
 LEVELS = {"debug", "info", "warn", "error", "critical", "failure", "emit"}

@@ -33,6 +33,7 @@ from smsconnector.channels.smpp.tally import Tally
 from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
+from smsconnector.masking import masked
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.net.link import BackOff, Link
 from smsconnector.smpp import session as smpp
@@ -42,7 +43,6 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
-from smsconnector.sms.addresses import masked
 from smsconnector.wall_clock import WallClock
 
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
