@@ -7,7 +7,7 @@
 After that it is new again. A timer runs only while something lasts: nothing is looked at for each one but a dict.
 """
 
-from collections.abc import Hashable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,17 +24,42 @@ class _Lasting:
     """What is known of one kind. Times are seconds of the clock."""
 
     next_at: float
+    told: int = 1  # one by one
     count: int = 0  # since the last line
-    total: int = 1  # since the first line
+    total: int = 0  # since the first line
     example: str = ""
 
 
-class Recurring:
-    """Writes to ``log``. ``title``: whose trouble it is."""
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """What is said: of one, or of several that come at once; of more of them; and when there are none any more. They
+    may have ``title``, ``what``, ``count``, ``total``, ``example``, and ``such``: a comma and the example."""
 
-    def __init__(self, clock: IReactorTime, log: Logger, title: str, level: Any = LogLevel.warn) -> None:
-        self._clock, self._log, self._title, self._level = clock, log, title, level
-        self._lasting: dict[Hashable, _Lasting] = {}
+    one: str = "{title}: {what}{such}"
+    more: str = "{title}: {what}: {count} more in the last minute{such}"
+    over: str = "{title}: {what}: none in the last minute, {total} before that"
+
+
+SENTENCES = Sentences()
+
+
+class Recurring:
+    """Writes to ``log``. ``title``: whose trouble it is. ``alone``: so many of a kind are told one by one, before they
+    are summed up."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        log: Logger,
+        title: str,
+        sentences: Sentences = SENTENCES,
+        *,
+        level: Any = LogLevel.warn,
+        alone: int = 1,
+    ) -> None:
+        self._clock, self._log, self._title, self._sentences = clock, log, title, sentences
+        self._level, self._alone = level, alone
+        self._lasting: dict[str, _Lasting] = {}
         self._timer: IDelayedCall | None = None
 
     def count(self, what: str, example: str = "", number: int = 1) -> None:
@@ -42,16 +67,17 @@ class Recurring:
         if what not in self._lasting and len(self._lasting) >= MOST_KINDS:
             what = OTHER
         found = self._lasting.get(what)
-        if found is not None:
+        if found is not None and found.told >= self._alone:
             found.count += number
-            found.total += number
             found.example = example
-            return
-        now = self._clock.seconds()
-        self._lasting[what] = _Lasting(now + PERIOD, total=number, example=example)
-        self._say("{title}: {what}{count}{example}", what, example, f", {number} times" if number > 1 else "")
-        if self._timer is None:
-            self._timer = self._clock.callLater(PERIOD, self._look)
+        else:
+            if found is None:
+                found = self._lasting[what] = _Lasting(self._clock.seconds() + PERIOD, told=0)
+            found.told += 1
+            self._say(self._sentences.one, what, example, count=number)
+            if self._timer is None:
+                self._timer = self._clock.callLater(PERIOD, self._look)
+        found.total += number
 
     def stop(self) -> None:
         """Say what was not told yet, and end the timer."""
@@ -60,11 +86,11 @@ class Recurring:
             self._timer = None
         for what, one in self._lasting.items():
             if one.count:
-                self._say_more(str(what), one)
+                self._say_more(what, one)
         self._lasting.clear()
 
     def _look(self) -> None:
-        """What is due. The timer is set anew first: a line may be what fails."""
+        """Say what is due. The timer is set anew before that, so that no fault of a line ends it."""
         self._timer, now = None, self._clock.seconds()
         due = {what: one for what, one in self._lasting.items() if one.next_at <= now}
         for what, one in due.items():
@@ -76,19 +102,44 @@ class Recurring:
             self._timer = self._clock.callLater(until, self._look)
         for what, one in due.items():
             if one.count:
-                self._say_more(str(what), one)
+                self._say_more(what, one)
                 one.count = 0
-            elif one.total > 1:
-                self._log.info(
-                    "{title}: {what}: none in the last minute, {total} before that",
-                    title=self._title,
-                    what=what,
-                    total=one.total,
-                )
+            elif one.total > one.told:
+                over = self._sentences.over
+                self._log.info(over, title=self._title, what=what, total=one.total)
 
     def _say_more(self, what: str, one: _Lasting) -> None:
-        self._say("{title}: {what}: {count} more in the last minute{example}", what, one.example, one.count)
+        self._say(self._sentences.more, what, one.example, count=one.count)
 
-    def _say(self, sentence: str, what: str, example: str, count: Any) -> None:
-        shown = f", {example}" if example else ""
-        self._log.emit(self._level, sentence, title=self._title, what=what, count=count, example=shown)
+    def _say(self, sentence: str, what: str, example: str, count: int) -> None:
+        such = f", {example}" if example else ""
+        self._log.emit(self._level, sentence, title=self._title, what=what, count=count, example=example, such=such)
+
+
+class Conditions:
+    """What is wrong as long as it lasts, seen by somebody who looks now and then: a line when it begins, one each
+    ``PERIOD`` while it lasts, and one when it is over."""
+
+    def __init__(self, clock: IReactorTime, log: Logger) -> None:
+        self._clock, self._log = clock, log
+        self._since: dict[str, float] = {}
+        self._told_at: dict[str, float] = {}
+
+    @property
+    def lasting(self) -> list[str]:
+        """Their names."""
+        return list(self._since)
+
+    def settle(self, found: Mapping[str, str]) -> None:
+        """These are all that is wrong now: by their names, what the log says of each."""
+        now = self._clock.seconds()
+        for name in [name for name in self._since if name not in found]:
+            lasted = now - self._since.pop(name)
+            del self._told_at[name]
+            self._log.info("{name}: not so any more, after {lasted:.0f} s", name=name, lasted=lasted)
+        for name, sentence in found.items():
+            since = self._since.setdefault(name, now)
+            if name not in self._told_at or now - self._told_at[name] >= PERIOD:
+                self._told_at[name] = now
+                so_long = f" (for {now - since:.0f} s now)" if now > since else ""
+                self._log.error("{sentence}{so_long}", sentence=sentence, so_long=so_long)

@@ -17,6 +17,7 @@ from smsconnector.access.keeper import Keeper
 from smsconnector.config import Configuration
 from smsconnector.deadline import Deadline
 from smsconnector.errors import StoreError, StoreUnusable
+from smsconnector.figures import Figures
 from smsconnector.health import Health
 from smsconnector.http.making import Around, make_door
 from smsconnector.making import Making
@@ -36,6 +37,7 @@ from smsconnector.walks.scheduling import Scheduling
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.wall_clock import WallClock, since_boot
+from smsconnector.watch.watching import Watch
 
 
 class Connector(MultiService):
@@ -59,6 +61,7 @@ class Connector(MultiService):
         self._reactor, dice = reactor, dice or Random()  # nosec B311 # no secret
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
         store, process = configuration.store, wall_clock.milliseconds()  # names this run
+        self.figures = Figures()
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._messages_ended, answers)
@@ -78,9 +81,19 @@ class Connector(MultiService):
         self._by_time = (self.sweeper, self.fall_back, self.scheduling, self.admission)
         self.keeper = make_keeper(reactor, wall_clock, store.access, *configuration.http.keys_and_rate)
         health = Health(reactor, wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
-        around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer)
+        around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer, self.figures)
         self._door = make_door(around, configuration, self.outlets, self.admission, health.report, self.keeper)
         self._notifier = Notifier(reactor)
+        self.watch = Watch(
+            reactor,
+            wall_clock,
+            figures=self.figures,
+            reader=self.reader,
+            outlets=self.outlets,
+            admission=self.admission,
+            health=health,
+            notifier=self._notifier,
+        )
         parts = (self.making, self.outlets, self.sinks, self.publishers, self.rerouting, self.fall_back, self.sweeper)
         more = (self.admission, answers, self.keeper, self._door, self._notifier)
         self.reloading = Reloading(Parts(*parts, *more), configuration, load_again or (lambda: configuration))
@@ -102,7 +115,7 @@ class Connector(MultiService):
         try:
             wanted, rules, ids = configuration.selections, configuration.end_rules, configuration.system_ids
             opt_out, kin = configuration.opt_out_rules, configuration.kin
-            store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out)
+            store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out, self.figures)
             self.reader.start(configuration.store.path)
             self.keeper.start(f"version {__version__}")
         except StoreUnusable as error:
@@ -115,6 +128,7 @@ class Connector(MultiService):
             *(one.channel for one in self.outlets.values()),
             self._notifier,
             self.reloading,
+            self.watch,
         ):
             part.startService()
         if why_not := self._door.open():
@@ -143,7 +157,7 @@ class Connector(MultiService):
         for outlet in self.outlets.values():
             outlet.stop_submitters()
         yield wait(left, *(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
-        for walk in self._by_time:
+        for walk in (*self._by_time, self.watch):
             walk.stopService()
         running = {name: one for name, one in self.publishers.items() if one.running}
         yield wait(*(one.drain() for name, one in running.items() if self.sinks[name].connected))

@@ -50,7 +50,7 @@ class Webhooks:
         self._wall_clock, self._channels, self._default_channel = wall_clock, channels, default_channel
         self._receiver, self._gate, self._access = receiver, gate, access
         self._hooks = hooks
-        self._counts = HookCounts()
+        self._counts = HookCounts(access.clock)
 
     def configure(self, default_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on."""

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from smsconnector.logs.lines import Line
 
@@ -37,7 +37,7 @@ class Journal:
     """Writes lines. ``stream``: standard error; ``sender``: a socket that waits for nobody."""
 
     def __init__(self, address: str = ADDRESS, stream: Any = None, sender: Any = None) -> None:
-        self._address, self._stream = address, stream if stream is not None else sys.__stderr__
+        self._address, self._stream = address, stream or cast(Any, sys.__stderr__)
         self._socket = sender if sender is not None else _open()
         self._lost = 0
 

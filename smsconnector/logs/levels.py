@@ -6,7 +6,8 @@ from typing import Any
 from twisted.logger import LogEvent, LogLevel
 
 NAMES = ("debug", "info", "warn", "error", "critical")
-QUIET = {"twisted": "warn", "klein": "warn"}  # unless the configuration says otherwise: they tell of each connection
+# Unless the configuration says otherwise: they tell of each connection. What twisted.python.log writes is log_legacy.
+QUIET = {"twisted": "warn", "klein": "warn", "log_legacy": "warn"}
 MOST_NAMESPACES = 1000
 _RANKS: dict[Any, int] = {LogLevel.lookupByName(name): rank for rank, name in enumerate(NAMES)}
 

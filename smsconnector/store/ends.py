@@ -12,6 +12,7 @@ is kept as the end that is presumed (``_presume``); ``presumed`` applies it when
 
 import enum
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -228,6 +229,8 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
         too."""
         if not ended:
             return
+        told = Counter((one.channel, one.state.name.lower(), "" if one.code is None else one.code) for one in ended)
+        self._note(self.figures.reports, told)
         rows = [(one.message_id, int(one.state), one.code, one.now) for one in ended]
         self._update("message", "state, code, final_at", rows)
         failed = [one.message_id for one in ended if one.state is MessageState.FAILED]

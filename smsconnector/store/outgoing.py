@@ -1,5 +1,6 @@
 """Messages on their way out: accept, claim, give back and record them, and move them to other queues."""
 
+from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
@@ -87,6 +88,8 @@ class OutgoingTexts(SeveralIds):
         self._counts.queued += len(segments)
         if moved:
             self._note_asked_channels(moved)
+        else:
+            self._note(self.figures.accepted, Counter([(accept.message.channel,) for accept in batch]))
         if self._rules.fall_backs:
             self._note_fall_backs(batch)
         if not self._opt_out:
@@ -216,6 +219,7 @@ class OutgoingTexts(SeveralIds):
     def _record(self, batch: list[ops.Record]) -> list[list[int]]:
         pairs = self._without_ids_of_others([pair for record in batch for pair in record.outcomes])
         known = self._know([outcome.segment.id for outcome, _ in pairs])
+        self._note_responses(known, pairs)
         codes: dict[int, Code] = {}
         updates: dict[int, tuple[Any, ...]] = {}  # the last one of each segment counts
         accepted: list[AcceptedSegment] = []
@@ -260,6 +264,21 @@ class OutgoingTexts(SeveralIds):
         ended = self._conclude(known, codes, now, unsent=unsent)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
+
+    def _note_responses(self, known: Known, pairs: Sequence[tuple[Outcome, int]]) -> None:
+        messages, message_of = known.messages, known.message_of
+        answered = Counter(
+            [
+                (messages[message_of[outcome.segment.id]].channel, outcome.verdict, outcome.code)
+                for outcome, _ in pairs
+                if outcome.segment.id in message_of
+            ]
+        )
+        responses = {
+            (channel, verdict.name, "" if code is None else code): count
+            for (channel, verdict, code), count in answered.items()
+        }
+        self._note(self.figures.responses, responses)
 
     def _without_ids_of_others(self, pairs: list[tuple[Outcome, int]]) -> list[tuple[Outcome, int]]:
         """A text that was found under an id that another text has was not taken: it is tried again at once."""

@@ -27,6 +27,7 @@ from smsconnector.store.rows import columns
 from smsconnector.store.segment_events import Kind, SegmentEvent
 
 AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
+_STATES = {one: one.name.lower() for one in Finality}
 PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; SMSCs use ids again later
 PARKED_BY_ID_ALONE = 60_000  # ms; the same for a receipt that names another number than the message has
 
@@ -98,10 +99,13 @@ class Receipts(PresumedEnds, IncomingTexts):
         unknown: list[tuple[str, Receipt]] = []
         told, others = dict[int, Receipt](), list[tuple[int, Receipt]]()  # by the segments that they end, or not
         to_submit: set[int] = set()  # the messages of segments that were still to be submitted, perhaps once more
+        seen = Counter[tuple[str, str]]()
         now = 0
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
             found = self._matcher.pick(receipt, candidates[position])
+            channel = known.messages[known.message_of[found.segment_id]].channel if found is not None else ""
+            seen[channel, _STATES[receipt.finality]] += 1
             if found is None and batch[index].report_unknown and receipt.finality in AFTER_RECEIPT:
                 unknown.append((batch[index].channel, receipt))
                 matched[index] += 1
@@ -121,6 +125,7 @@ class Receipts(PresumedEnds, IncomingTexts):
             else:
                 others.append((found.segment_id, receipt))
                 repeated[index] += 1
+        self._note(self.figures.receipts, seen)
         self._write_told_ends(known, codes, {one: (told[one].status, told[one].received_at) for one in codes}, others)
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
@@ -180,6 +185,8 @@ class Receipts(PresumedEnds, IncomingTexts):
             elif one.incoming is not None:
                 texts.append(one.incoming)
         self._note_receipts(others)
+        if telling:
+            self._note(self.figures.receipts, {("", _STATES[Finality.PROGRESS]): len(telling) - len(texts)})
         if texts:
             self._incoming([ops.Incoming(tuple(texts))])
 
@@ -363,4 +370,5 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._counts.parked_receipts -= len(rows)
         self._counts.dropped_receipts += len(rows) - len(texts)
+        self._note(self.figures.given_up, Counter((row[1],) for row in rows if row[4] is None))
         return len(rows)

@@ -29,13 +29,13 @@ from twisted.logger import Logger
 from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.refusals import MANY, Refusals
-from smsconnector.channels.smpp.tally import Tally
 from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
 from smsconnector.masking import masked
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.net.link import BackOff, Link
+from smsconnector.recurring import Recurring
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import RegisteredDelivery, Status, describe_status
 from smsconnector.smpp.deliver import DeliverReader
@@ -127,7 +127,7 @@ class Bind(Service):
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
         self._title = f"bind {channel.name}/{settings.name}"  # in the log
-        self._tally = Tally(self._title)
+        self._trouble = Recurring(clock, self.log, self._title)
         self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
@@ -157,6 +157,7 @@ class Bind(Service):
                 call.cancel()
         self._wake = self._trial = None
         if self._protocol is None:
+            self._trouble.stop()
             return ended
         self._stopped = Deferred()
         self._protocol.unbind()
@@ -180,6 +181,8 @@ class Bind(Service):
         self._unanswered = Unanswered()
         reason, pace = self._ended or ("connection lost", 0.0)
         self._link.ended(reason, pace)
+        if not self.running:
+            self._trouble.stop()
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
@@ -284,7 +287,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Delivered):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
-            self._tally.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
+            self._trouble.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
             owner, outcome = self._unknown(event.token)
             outcomes.append((owner, replace(outcome, may_come_late=True, sequence=event.sequence)))
         elif isinstance(event, smpp.Late):
@@ -318,7 +321,7 @@ class Bind(Service):
             return
         rule = self.settings.policy.rule(event.status)
         what = f"submit_sm answered with {describe_status(event.status)}"
-        self._tally.count(what, f"to {masked(segment.destination)}")
+        self._trouble.count(what, f"to {masked(segment.destination)}")
         if rule.action is Action.THROTTLE:
             self.pace.refused(now, segment.throttles)
             owner.wait_again(segment)
@@ -390,7 +393,7 @@ class Bind(Service):
         readings = [self._reader.read(pdu, now) for pdu in pdus]
         for reading in readings:
             if reading.notice is not None:
-                self._tally.count(*reading.notice)
+                self._trouble.count(*reading.notice)
         items = [reading.item for reading in readings if reading.item is not None]
         octets = self._unanswered.add(pdus)
         if self._unanswered.is_too_much:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import warnings
+from io import StringIO
 
 from twisted.logger import LogBeginner, Logger, LogPublisher
 from twisted.python.failure import Failure
@@ -245,6 +246,6 @@ class LevelsCase(SynchronousTestCase):
 
     def test_begin(self) -> None:
         """It is an observer that twistd can begin with."""
-        LogBeginner(LogPublisher(), Stream(), sys, warnings).beginLoggingTo(
+        LogBeginner(LogPublisher(), StringIO(), sys, warnings).beginLoggingTo(
             [Observer(self.levels, lambda line: None)], redirectStandardIO=False
         )
