@@ -61,6 +61,7 @@ class Recurring:
         self._level, self._alone = level, alone
         self._lasting: dict[str, _Lasting] = {}
         self._timer: IDelayedCall | None = None
+        self._is_stopped = False
 
     def count(self, what: str, example: str = "", number: int = 1) -> None:
         """``number`` more of the kind ``what``; ``example`` says which one this was, in words that follow a comma."""
@@ -75,12 +76,13 @@ class Recurring:
                 found = self._lasting[what] = _Lasting(self._clock.seconds() + PERIOD, told=0)
             found.told += 1
             self._say(self._sentences.one, what, example, count=number)
-            if self._timer is None:
+            if self._timer is None and not self._is_stopped:
                 self._timer = self._clock.callLater(PERIOD, self._look)
         found.total += number
 
     def stop(self) -> None:
-        """Say what was not told yet, and end the timer."""
+        """Say what was not told yet, and end the timer. What comes after that is told once."""
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -65,7 +65,7 @@ class Connector(MultiService):
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._messages_ended, answers)
-        self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process)
+        self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process, self.figures)
         self.sinks = self.making.sinks(configuration)
         self.publishers = self.making.publishers(configuration, self.sinks)
         for one in self.publishers.values():

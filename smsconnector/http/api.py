@@ -152,6 +152,11 @@ class API:
         self._send.default_channel = default_channel
         self._webhooks.configure(webhook_channel, hooks)
 
+    def stop(self) -> None:
+        """No more requests come, but for those of connections that stand."""
+        self.access.stop()
+        self._webhooks.stop()
+
     @property
     def needs_key(self) -> bool:
         """Whether who asks has to bring an API key."""

@@ -112,6 +112,10 @@ class Access:
         """Whether anything but pages has to be looked at."""
         return self.ring.is_needed or bool(self._networks)
 
+    def stop(self) -> None:
+        """No more requests come."""
+        self._trouble.stop()
+
     def refusal(self, error: InvalidRequest) -> Answer:
         """The answer to a request that is refused; it is counted."""
         self._refusals.add((error.code, str(error.status)))

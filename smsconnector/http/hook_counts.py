@@ -47,5 +47,9 @@ class HookCounts:
         found = {channel: dict(counts) for channel, counts in sorted(self._counts.items())}
         return {"webhooks": found} if found else {}
 
+    def stop(self) -> None:
+        """No more requests come."""
+        self._trouble.stop()
+
     def _tell(self, channel: str, what: str, why: str) -> None:
         self._trouble.count(f"of the channel {channel} {what}: {why}")

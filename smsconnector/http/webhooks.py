@@ -83,6 +83,10 @@ class Webhooks:
         hooks = self._hooks.get(match[1] or self._default_channel, PLAIN)
         return bool((hooks.incoming if match[2] == "receive" else hooks.notification).readings)
 
+    def stop(self) -> None:
+        """No more requests come."""
+        self._counts.stop()
+
     def counts(self) -> dict[str, object]:
         """For the health: by channel what was refused, and what could not be read."""
         return self._counts.told()

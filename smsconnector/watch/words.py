@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from smsconnector.codes import ANY, Codes, explain, phrase
+from smsconnector.codes.words import OWN
 from smsconnector.figures import Happened
 
 MOST_CODES = 3
@@ -33,14 +34,16 @@ def age(seconds: float) -> str:
 
 def commonest(codes: Mapping[str | int, int], happened: Happened, name: str, channel: Channel) -> str:
     """The three commonest of these codes, in words. An integer is a status with which the network has refused a submit,
-    if it has refused one with that; else a network's error that a receipt told."""
+    if it has refused one with that; else a network's error that a receipt told. A word that receipts have too is ours
+    if no receipt told of a failure."""
     shown = []
     refused = {key[2] for key in (*happened.counts("responses"), *happened.counts("throttled")) if key[0] == name}
     for code, count in sorted(codes.items(), key=lambda item: -item[1])[:MOST_CODES]:
         if code == "":
-            shown.append(f"{count} without an answer")
+            shown.append(f"{count} without a code")
             continue
-        meaning = phrase(explain(code, channel.codes, was_taken=code not in refused).text)
+        is_ours = code in OWN and not happened.number("receipts", name, "failed")
+        meaning = phrase(explain(code, channel.codes, was_taken=not (is_ours or code in refused)).text)
         shown.append(f"{count} with {ascii(code)[:40]} ({_shortened(meaning)})")
     others = sum(codes.values()) - sum(sorted(codes.values(), reverse=True)[:MOST_CODES])
     return ", ".join(shown) + (f", {others} with other codes" if others else "")

@@ -88,7 +88,7 @@ class RecurringCase(SynchronousTestCase):
         self.assertEqual(self.lines, ["5 of t: w", "5 of t: w", "5 more of w, e", "w over: 15"])
 
     def test_stop(self) -> None:
-        """What was counted and not told is told; no timer is left; it may go on after that."""
+        """What was counted and not told is told; no timer is left, and none is made by what comes later."""
         for _ in range(3):
             self.recurring.count("refused", "x")
         self.recurring.stop()
@@ -96,4 +96,6 @@ class RecurringCase(SynchronousTestCase):
         self.assertEqual(self.lines[1:], ["bind smpp/a: refused: 2 more in the last minute, x"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.recurring.count("refused")
+        self.recurring.count("refused")
         self.assertEqual(len(self.lines), 3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

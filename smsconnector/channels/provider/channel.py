@@ -70,6 +70,7 @@ class ProviderChannel(Service):
         self.cut = cut
         self._settings, self._provider, self._client = settings, provider, client
         self._clock, self._wall_clock = around.reactor, around.wall_clock
+        self._throttled = around.figures.throttled
         back_off = BackOff(1.0, 60.0, source=around.dice)
         self._availability = Availability(settings.parallel, settings.rate, back_off, self._clock.seconds())
         self._under_way: dict[int, tuple[Segment, int]] = {}  # each with the number of its request
@@ -301,6 +302,7 @@ class ProviderChannel(Service):
         if not self.running:
             return
         if result.kind is Kind.THROTTLED:
+            self._throttled.add((self.name, "", "" if result.code is None else result.code))
             if self._availability.throttled(now, reason, result.retry_in):
                 self.log.info("the channel {channel} is throttled: {reason}", channel=self.name, reason=reason)
         elif result.kind is Kind.ACCOUNT:

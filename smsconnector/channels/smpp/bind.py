@@ -31,6 +31,7 @@ from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.refusals import MANY, Refusals
 from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
+from smsconnector.figures import Figures
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
 from smsconnector.masking import masked
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
@@ -93,6 +94,7 @@ class BindOwner(Protocol):
 
     name: str
     wall_clock: WallClock
+    figures: Figures
 
     def offer_room(self) -> None: ...
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
@@ -322,6 +324,8 @@ class Bind(Service):
         rule = self.settings.policy.rule(event.status)
         what = f"submit_sm answered with {describe_status(event.status)}"
         self._trouble.count(what, f"to {masked(segment.destination)}")
+        if rule.action in (Action.THROTTLE, Action.PAUSE):  # no outcome tells of these
+            self.channel.figures.throttled.add((self.channel.name, self.settings.name, event.status))
         if rule.action is Action.THROTTLE:
             self.pace.refused(now, segment.throttles)
             owner.wait_again(segment)
