@@ -23,7 +23,7 @@ OTHER = "other things"
 class _Lasting:
     """What is known of one kind. Times are seconds of the clock."""
 
-    next_at: float
+    next_at: float = 0.0
     told: int = 1  # one by one
     count: int = 0  # since the last line
     total: int = 0  # since the first line
@@ -45,11 +45,11 @@ SENTENCES = Sentences()
 
 class Recurring:
     """Writes to ``log``. ``title``: whose trouble it is. ``alone``: so many of a kind are told one by one, before they
-    are summed up."""
+    are summed up. Without a ``clock`` nothing is: the first of a kind is told, and no more."""
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: IReactorTime | None,
         log: Logger,
         title: str,
         sentences: Sentences = SENTENCES,
@@ -73,11 +73,10 @@ class Recurring:
             found.example = example
         else:
             if found is None:
-                found = self._lasting[what] = _Lasting(self._clock.seconds() + PERIOD, told=0)
+                found = self._lasting[what] = _Lasting(told=0)
             found.told += 1
             self._say(self._sentences.one, what, example, count=number)
-            if self._timer is None and not self._is_stopped:
-                self._timer = self._clock.callLater(PERIOD, self._look)
+            self._begin(found)
         found.total += number
 
     def stop(self) -> None:
@@ -91,9 +90,15 @@ class Recurring:
                 self._say_more(what, one)
         self._lasting.clear()
 
-    def _look(self) -> None:
+    def _begin(self, one: _Lasting) -> None:
+        if self._clock is not None and not self._is_stopped:
+            one.next_at = one.next_at or self._clock.seconds() + PERIOD
+            if self._timer is None:
+                self._timer = self._clock.callLater(PERIOD, self._look, self._clock)
+
+    def _look(self, clock: IReactorTime) -> None:
         """Say what is due. The timer is set anew before that, so that no fault of a line ends it."""
-        self._timer, now = None, self._clock.seconds()
+        self._timer, now = None, clock.seconds()
         due = {what: one for what, one in self._lasting.items() if one.next_at <= now}
         for what, one in due.items():
             one.next_at = now + PERIOD
@@ -101,7 +106,7 @@ class Recurring:
                 del self._lasting[what]
         if self._lasting:
             until = min(one.next_at for one in self._lasting.values()) - now
-            self._timer = self._clock.callLater(until, self._look)
+            self._timer = clock.callLater(until, self._look, clock)
         for what, one in due.items():
             if one.count:
                 self._say_more(what, one)

@@ -20,10 +20,10 @@ that are no browsers send neither header.
 
 import base64
 import binascii
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Clock
 from twisted.logger import Logger
 
 from smsconnector.access.guesses import Guesses
@@ -75,7 +75,8 @@ _BUSY = replies.refusal(InvalidRequest("overloaded", "Too many keys are being ch
 class Access:
     """``keys`` are those of the configuration, unless ``ring`` has them. ``allowed_origins`` are origins of pages, as
     browsers write them: ``https://desk.example``. ``networks``: only from there requests come that need a key; none:
-    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``clock``: None where time does not matter.
+    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``clock``: the reactor; None where nothing has to
+    be summed up.
     ``refusals`` counts what is refused."""
 
     log = Logger()
@@ -88,13 +89,13 @@ class Access:
         ring: KeyRing | None = None,
         networks: tuple[Network, ...] = (),
         trusted_proxies: tuple[Network, ...] = (),
-        clock: IReactorTime | None = None,
+        clock: Any = None,
         refusals: Family | None = None,
     ) -> None:
         self.ring = KeyRing(keys) if ring is None else ring
         self.configure(allowed_origins, networks, trusted_proxies)
-        self.clock = Clock() if clock is None else clock
-        self._seconds = self.clock.seconds
+        self.clock = clock
+        self._seconds: Callable[[], float] = time.monotonic if clock is None else clock.seconds
         self._refusals = Figures().refused if refusals is None else refusals
         self._trouble = Recurring(self.clock, self.log, "keys", REFUSED)
         self._guesses = Guesses()

@@ -1,8 +1,8 @@
 """How often webhooks were refused or could not be read, by channel: for the health, and for the log."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smsconnector.hooks.reading import Found
@@ -20,7 +20,7 @@ class HookCounts:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: Any) -> None:
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by channel; of these the health tells
         self._trouble = Recurring(clock, self.log, "webhooks", REFUSED)
 

@@ -68,7 +68,7 @@ def _writer(options: Any, form: str, environment: Mapping[str, str]) -> Callable
     if form == "journal":
         return journal.Journal().write
     if is_file:
-        return to_stream(_file(path or FILE), _FORMS[form])
+        return _to_file(path or FILE, _FORMS[form])
     return to_stream(sys.__stdout__, _FORMS[form])
 
 
@@ -80,14 +80,17 @@ def _form_of_output(is_given: bool, environment: Mapping[str, str]) -> str:
     return "text" if not is_given and output is not None and output.isatty() else "json"
 
 
-def _file(path: str) -> Any:
-    found = LogFile.fromFullPath(path)
+def _to_file(path: str, form: Callable[[Line], str]) -> Callable[[Line], None]:
+    """SIGUSR1 has the next line begin a new file: a signal may come in the middle of one."""
+    file: Any = LogFile.fromFullPath(path)
+    write, wanted = to_stream(file, form), list[int]()
+
+    def write_or_begin(line: Line) -> None:
+        if wanted:
+            wanted.clear()
+            file.rotate()
+        write(line)
+
     if signal.getsignal(signal.SIGUSR1) in (None, signal.SIG_DFL):
-
-        def rotate(_number: int, _frame: Any) -> None:
-            from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
-
-            reactor.callFromThread(found.rotate)  # type: ignore[attr-defined]
-
-        signal.signal(signal.SIGUSR1, rotate)
-    return found
+        signal.signal(signal.SIGUSR1, lambda number, _frame: wanted.append(number))
+    return write_or_begin

@@ -69,8 +69,7 @@ class ProviderChannel(Service):
         self.name: str = name
         self.cut = cut
         self._settings, self._provider, self._client = settings, provider, client
-        self._clock, self._wall_clock = around.reactor, around.wall_clock
-        self._throttled = around.figures.throttled
+        self._clock, self._wall_clock, self._throttled = around.reactor, around.wall_clock, around.figures.throttled
         back_off = BackOff(1.0, 60.0, source=around.dice)
         self._availability = Availability(settings.parallel, settings.rate, back_off, self._clock.seconds())
         self._under_way: dict[int, tuple[Segment, int]] = {}  # each with the number of its request
@@ -181,8 +180,9 @@ class ProviderChannel(Service):
         if isinstance(call, Result):
             self._result(call, segment)
         elif segment.id in self._under_way:  # else the stop has given it back
-            asked = self._client.ask(call)
-            asked.addCallbacks(self._replied, self._failed, (segment, is_second), errbackArgs=(segment,))
+            self._client.ask(call).addCallbacks(
+                self._replied, self._failed, (segment, is_second), errbackArgs=(segment,)
+            )
 
     def _replied(self, reply: HTTPReply, segment: Segment, is_second: bool) -> None:
         result = self._read(self._provider.read, segment, reply)
