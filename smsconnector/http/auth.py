@@ -75,9 +75,8 @@ _BUSY = replies.refusal(InvalidRequest("overloaded", "Too many keys are being ch
 class Access:
     """``keys`` are those of the configuration, unless ``ring`` has them. ``allowed_origins`` are origins of pages, as
     browsers write them: ``https://desk.example``. ``networks``: only from there requests come that need a key; none:
-    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``clock``: the reactor; None where nothing has to
-    be summed up.
-    ``refusals`` counts what is refused."""
+    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``clock``: the reactor; None where nothing has
+    to be summed up. ``refusals`` counts what is refused."""
 
     log = Logger()
 

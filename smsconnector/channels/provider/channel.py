@@ -74,8 +74,7 @@ class ProviderChannel(Service):
         self._availability = Availability(settings.parallel, settings.rate, back_off, self._clock.seconds())
         self._under_way: dict[int, tuple[Segment, int]] = {}  # each with the number of its request
         self._suspects = Suspects()
-        self._outcomes: list[Outcome] = []  # of this turn
-        self._given_back: list[Segment] = []  # throttled in this turn
+        self._outcomes, self._given_back = list[Outcome](), list[Segment]()  # of this turn; the second was throttled
         self._tell_call: IDelayedCall | None = None
         self._room_call: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
