@@ -94,8 +94,7 @@ class ProviderChannel(Service):
             self._room_call = None
         if not self._under_way:
             return self._close()
-        drained: Deferred[None] = Deferred()
-        self._drained = drained
+        drained = self._drained = Deferred[None]()
         late = self._clock.callLater(self._settings.drain_timeout, self._give_up)
         drained.addBoth(lambda _: late.cancel() if late.active() else None)
         return drained.addCallback(lambda _: self._close())
