@@ -11,7 +11,7 @@ import re
 
 _show_numbers = False
 _LONG = re.compile(r"(?<![\w.])(?:\+|%2[Bb]|00)?[1-9][0-9]{7,19}(?![\w.])")
-_QUOTED = re.compile(r"""(['"])(?:(?!\1).){12,}\1""")
+_QUOTED = re.compile(r"""['"].*""", re.DOTALL)
 
 
 def show_numbers(is_full: bool) -> None:
@@ -35,9 +35,9 @@ def without_numbers(words: str) -> str:
 
 
 def without_quotes(words: str) -> str:
-    """The words of an exception: without numbers, and without what stands in quotes if that is long enough for a text.
-    Python quotes what it could not use."""
-    return words if _show_numbers else without_numbers(_QUOTED.sub(r"\1...\1", words))
+    """Without numbers, and without all from the first quotation mark on: what could not be used is quoted, and may be a
+    text with quotation marks of its own."""
+    return words if _show_numbers else without_numbers(_QUOTED.sub("'...'", words))
 
 
 def printable(words: str) -> str:

@@ -84,9 +84,15 @@ class Connector(MultiService):
         around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer, self.figures)
         self._door = make_door(around, configuration, self.outlets, self.admission, health.report, self.keeper)
         self._notifier = Notifier(reactor)
-        self.watch = Watch(
-            reactor,
-            wall_clock,
+        self.watch = self._make_watch(health)
+        parts = (self.making, self.outlets, self.sinks, self.publishers, self.rerouting, self.fall_back, self.sweeper)
+        more = (self.admission, answers, self.keeper, self._door, self._notifier)
+        self.reloading = Reloading(Parts(*parts, *more), configuration, load_again or (lambda: configuration))
+
+    def _make_watch(self, health: Health) -> Watch:
+        return Watch(
+            self._reactor,
+            self._wall_clock,
             figures=self.figures,
             reader=self.reader,
             outlets=self.outlets,
@@ -94,9 +100,6 @@ class Connector(MultiService):
             health=health,
             notifier=self._notifier,
         )
-        parts = (self.making, self.outlets, self.sinks, self.publishers, self.rerouting, self.fall_back, self.sweeper)
-        more = (self.admission, answers, self.keeper, self._door, self._notifier)
-        self.reloading = Reloading(Parts(*parts, *more), configuration, load_again or (lambda: configuration))
 
     def reload(self) -> None:
         """Read the configuration again."""

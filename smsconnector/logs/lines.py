@@ -1,6 +1,7 @@
 """An entry of the log as a line, and its forms for people and for programs."""
 
 import json
+import linecache
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,11 +9,14 @@ from typing import Any, NamedTuple
 
 from twisted.logger import LogEvent, formatEvent
 
-from smsconnector.masking import without_quotes
+from smsconnector.errors import SMSConnectorError
+from smsconnector.masking import without_numbers, without_quotes
 
 LONGEST = 65_536  # characters of a sentence or a traceback; more are cut off
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")  # of an object, as repr() shows it
 _LEGACY = ("message", "time", "system", "isError", "format", "failure", "why")  # of twisted.python.log: the same again
+# Their words are about code, files and the network.
+_OF_CODE = (AttributeError, NameError, ImportError, TypeError, OSError, SMSConnectorError)
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -87,13 +91,26 @@ def _field(value: Any) -> Any:
 
 
 def _traceback(failure: Any) -> str:
-    """Without the values of variables. The words of an exception may hold what a customer wrote."""
-    try:
-        found = failure.getTraceback()
-    except Exception as error:  # noqa: BLE001 — the words of an exception may be the fault
-        found = f"no traceback: {type(error).__name__}\n"
-    lines = [one if one.startswith(("  ", "Traceback")) else without_quotes(one) for one in found.splitlines()]
+    """Where it came from, the innermost call last, and what that came of. Values of variables are not shown."""
+    lines = ["Traceback (most recent call last):"]
+    for method, path, number, *_ in failure.frames or failure.stack:
+        lines.append(f'  File "{path}", line {number}, in {method}')
+        lines.append(f"    {linecache.getline(path, number).strip()}")
+    error, seen = failure.value, set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        lines.append(f"{'caused by ' if len(seen) > 1 else ''}{type(error).__qualname__}: {_words_of(error)}")
+        error = getattr(error, "__cause__", None) or getattr(error, "__context__", None)
     return _ADDRESS.sub("", "".join(f"{one}\n" for one in lines))[-LONGEST:]
+
+
+def _words_of(error: Any) -> str:
+    """On one line. Those of most exceptions may hold what a customer wrote."""
+    try:
+        words = str(error)
+    except Exception as other:  # noqa: BLE001 — its own words may be a fault
+        return f"(no words: {type(other).__name__})"
+    return _on_one_line(without_numbers(words) if isinstance(error, _OF_CODE) else without_quotes(words))
 
 
 def _on_one_line(sentence: str) -> str:

@@ -26,7 +26,7 @@ def log_calls(tree: ast.AST) -> list[ast.Call]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-            is_log = (name in LEVELS and owner.endswith("log")) or (name == "count" and owner.endswith("_trouble"))
+            is_log = (name in LEVELS and owner.endswith("log")) or (name == "count" and owner.endswith("trouble"))
             if is_log or name in BY_WAY or name == "level":
                 found.append(node)
     return found

@@ -129,7 +129,7 @@ class Bind(Service):
         self._renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
         self._title = f"bind {channel.name}/{settings.name}"  # in the log
-        self._trouble = Recurring(clock, self.log, self._title)
+        self.trouble = Recurring(clock, self.log, self._title)
         self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
@@ -153,13 +153,13 @@ class Bind(Service):
     def stopService(self) -> "Deferred[None]":
         """Drain and unbind; bounded by the session's drain_timeout."""
         super().stopService()
+        self.trouble.stop()
         ended = maybeDeferred(self._link.stopService)
         for call in (self._wake, self._trial):
             if call is not None:
                 call.cancel()
         self._wake = self._trial = None
         if self._protocol is None:
-            self._trouble.stop()
             return ended
         self._stopped = Deferred()
         self._protocol.unbind()
@@ -183,8 +183,6 @@ class Bind(Service):
         self._unanswered = Unanswered()
         reason, pace = self._ended or ("connection lost", 0.0)
         self._link.ended(reason, pace)
-        if not self.running:
-            self._trouble.stop()
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
@@ -289,7 +287,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Delivered):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
-            self._trouble.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
+            self.trouble.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
             owner, outcome = self._unknown(event.token)
             outcomes.append((owner, replace(outcome, may_come_late=True, sequence=event.sequence)))
         elif isinstance(event, smpp.Late):
@@ -314,18 +312,14 @@ class Bind(Service):
 
     def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: OwnedOutcomes) -> None:
         segment, owner = event.token
-        account = self.settings.account
-        now = self.clock.seconds()
+        account, now = self.settings.account, self.clock.seconds()
         if event.status == Status.ESME_ROK:
             self.pace.taken(segment.throttles)
             self._refusals.in_a_row = 0
             outcomes.append((owner, self._taken(segment, event.message_id, event.sequence, int(event.waited * 1000))))
             return
         rule = self.settings.policy.rule(event.status)
-        what = f"submit_sm answered with {describe_status(event.status)}"
-        self._trouble.count(what, f"to {masked(segment.destination)}")
-        if rule.action in (Action.THROTTLE, Action.PAUSE):  # no outcome tells of these
-            self.channel.figures.throttled.add((self.channel.name, self.settings.name, event.status))
+        _note_refusal(self, segment, event.status, rule.action)
         if rule.action is Action.THROTTLE:
             self.pace.refused(now, segment.throttles)
             owner.wait_again(segment)
@@ -397,7 +391,7 @@ class Bind(Service):
         readings = [self._reader.read(pdu, now) for pdu in pdus]
         for reading in readings:
             if reading.notice is not None:
-                self._trouble.count(*reading.notice)
+                self.trouble.count(*reading.notice)
         items = [reading.item for reading in readings if reading.item is not None]
         octets = self._unanswered.add(pdus)
         if self._unanswered.is_too_much:
@@ -415,3 +409,10 @@ class Bind(Service):
             self.channel.received(items, done)
         else:
             done(None)
+
+
+def _note_refusal(bind: Bind, segment: Segment, status: int, action: Action) -> None:
+    """For the log; and for the figures if no outcome tells of it."""
+    bind.trouble.count(f"submit_sm answered with {describe_status(status)}", f"to {masked(segment.destination)}")
+    if action in (Action.THROTTLE, Action.PAUSE):
+        bind.channel.figures.throttled.add((bind.channel.name, bind.settings.name, status))
