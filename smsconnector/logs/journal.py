@@ -91,7 +91,9 @@ def datagram(line: Line) -> bytes:
 
 def _field(name: str, value: str) -> bytes:
     """``NAME=value`` and an end of line; with its length before it if there are ends of lines in it."""
-    octets = value.encode("utf-8", "replace")[:LONGEST]
+    octets = value.encode("utf-8", "replace")
+    if len(octets) > LONGEST:
+        octets = octets[:LONGEST].decode("utf-8", "ignore").encode()  # no half of a character
     if b"\n" not in octets:
         return b"%s=%s\n" % (name.encode(), octets)
     return b"%s\n%s%s\n" % (name.encode(), len(octets).to_bytes(8, "little"), octets)
