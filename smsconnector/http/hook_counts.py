@@ -6,6 +6,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from smsconnector.hooks.reading import Found
+from smsconnector.masking import without_numbers
 from smsconnector.recurring import Recurring, Sentences
 
 REFUSED = Sentences(
@@ -52,4 +53,4 @@ class HookCounts:
         self._trouble.stop()
 
     def _tell(self, channel: str, what: str, why: str) -> None:
-        self._trouble.count(f"of the channel {channel} {what}: {why}")
+        self._trouble.count(f"of the channel {channel} {what}: {without_numbers(why)}")

@@ -33,6 +33,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
 
 from smsconnector.errors import StoreError
+from smsconnector.masking import without_numbers
 from smsconnector.messages import ALL_EVENTS, KINDS_OF_EVENTS, Event, Selection
 from smsconnector.recurring import Recurring, Sentences
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
@@ -297,7 +298,7 @@ class Publisher(Service):
             if event.attempts:
                 self._kinds[event.kind].refused(self._clock.seconds())
             elif refused:
-                self._trouble.count("refused", f"{event.event_id}: {outcome.reason}")
+                self._trouble.count("refused", f"{event.event_id}: {without_numbers(outcome.reason)}")
             pause = pause_after(FIRST_RETRY if refused else FIRST_DELAY, LONGEST_RETRY, event.attempts, self._dice)
             due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000) if outcome.again else ops.NOT_AGAIN
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))

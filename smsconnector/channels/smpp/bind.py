@@ -33,7 +33,7 @@ from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
 from smsconnector.figures import Figures
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
-from smsconnector.masking import masked
+from smsconnector.masking import masked, without_numbers
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.net.link import BackOff, Link
 from smsconnector.recurring import Recurring
@@ -369,7 +369,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Dismissed):
             self._ended = (event.reason, 0.0)
         elif isinstance(event, smpp.Rejected):
-            self.log.warn("{title}: {reason}", title=self._title, reason=event.reason)
+            self.log.warn("{title}: {reason}", title=self._title, reason=without_numbers(event.reason))
 
     def _say_bound(self, event: smpp.Bound) -> None:
         submit, version = self.settings.submit, event.interface_version
