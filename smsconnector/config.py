@@ -29,8 +29,8 @@ from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import EndRules
-from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.log_section import LogSection
+from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.sections import (
     ChannelSection,
     Name,

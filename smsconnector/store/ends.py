@@ -233,7 +233,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
         too."""
         if not ended:
             return
-        self._note_reports(ended)
+        self._count_reports(ended)
         rows = [(one.message_id, int(one.state), one.code, one.now) for one in ended]
         self._update("message", "state, code, final_at", rows)
         failed = [one.message_id for one in ended if one.state is MessageState.FAILED]
@@ -260,7 +260,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             reports = [made._replace(callback=callbacks.get(one.sid)) for made, one in zip(reports, ended, strict=True)]
         self._write_events(reports)
 
-    def _note_reports(self, ended: Sequence[EndedMessage]) -> None:
+    def _count_reports(self, ended: Sequence[EndedMessage]) -> None:
         told = Counter(map(_REPORTED, ended))
         reports = {
             (channel, state.name.lower(), "" if code is None else code): count

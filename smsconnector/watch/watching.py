@@ -9,6 +9,7 @@ from twisted.logger import Logger, LogLevel
 from smsconnector.errors import StoreError
 from smsconnector.figures import Figures, Happened, Recent
 from smsconnector.health import Health
+from smsconnector.messages import bulk_queue, route_queue
 from smsconnector.recurring import Conditions, Recurring, Sentences
 from smsconnector.store.measures import QueueMeasure, QueuesMeasure
 from smsconnector.store.reader import IReader
@@ -108,13 +109,13 @@ class Watch(Service):
         if not self._queued or not self.running:
             self._waiting = {}
             return
-        queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
-        self._reader.put(QueuesMeasure(queues), self._measured)
+        queues = [one.queue for outlet in self._outlets.values() for one in outlet.submitters.values()]
+        self._reader.put(QueuesMeasure((*queues, *map(bulk_queue, queues))), self._measured)
 
     def _measured(self, found: Mapping[str, QueueMeasure] | None, _error: StoreError | None) -> None:
         now_ms, waiting = self._wall_clock.milliseconds(), dict[str, Waits]()
         for queue, measure in (found or {}).items():
-            channel = queue.partition("/")[0]
+            channel = route_queue(queue).partition("/")[0]
             before = waiting.get(channel, Waits(0, 0.0))
             oldest = max(before.oldest, (now_ms - measure.accepted_at) / 1000)
             waiting[channel] = Waits(before.segments + measure.queued, oldest)
