@@ -54,8 +54,10 @@ class OutgoingTexts(SeveralIds):
         )
         return [results.get(one.accept.first_id, ops.Accepted.NOTHING) for one in batch]
 
-    def _accept(self, batch: list[ops.Accept], moved: Sequence[Move] = ()) -> list[ops.Accepted]:
-        """``moved``: where they come from, if that is another channel."""
+    def _accept(
+        self, batch: list[ops.Accept], moved: Sequence[Move] = (), *, are_new: bool = True
+    ) -> list[ops.Accepted]:
+        """``moved``: where they come from, if that is another channel. ``are_new``: they were not accepted before."""
         messages, named, segments, callbacks = [], [], [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
@@ -88,7 +90,7 @@ class OutgoingTexts(SeveralIds):
         self._counts.queued += len(segments)
         if moved:
             self._note_asked_channels(moved)
-        else:
+        elif are_new:
             accepted = Counter([accept.message.channel for accept in batch])
             self._note(self.figures.accepted, {(name,): count for name, count in accepted.items()})
         if self._rules.fall_backs:
