@@ -24,6 +24,7 @@ from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
 
 _LAST = ops.NOT_AGAIN - 1
+_OF_QUEUE = f"FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
@@ -140,12 +141,11 @@ class Queries:
         """Ids rise with time. Those that were never tried are in their order in the index; the others are few, or else
         it is enough to look at some."""
         found = {}
-        of_queue = f"FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
         for queue in asked.queues:
             count, oldest = self._connection.execute(
-                f"SELECT (SELECT count(*) FROM (SELECT 1 {of_queue} LIMIT ?)), min("
-                f" coalesce((SELECT min(id) {of_queue} AND due_at = 0), {FOR_EVER}),"
-                f" coalesce((SELECT min(id) FROM (SELECT id {of_queue} AND due_at > 0 LIMIT ?)), {FOR_EVER}))",
+                f"SELECT (SELECT count(*) FROM (SELECT 1 {_OF_QUEUE} LIMIT ?)), min("
+                f" coalesce((SELECT min(id) {_OF_QUEUE} AND due_at = 0), {FOR_EVER}),"
+                f" coalesce((SELECT min(id) FROM (SELECT id {_OF_QUEUE} AND due_at > 0 LIMIT ?)), {FOR_EVER}))",
                 (queue, MOST_OF_A_QUEUE, queue, queue, MOST_OF_A_QUEUE),
             ).fetchone()
             row = self._connection.execute(
