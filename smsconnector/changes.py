@@ -28,7 +28,9 @@ HTTP_WHILE_OPEN = (  # keys of ``http`` that may change while the door is open
     *("api_keys", "rate_limit", "allowed_origins", "networks", "trusted_proxies", "default_channel", "webhook_channel"),
     *("public_url", "allow_insecure"),
 )
+LOG_WHILE_OPEN = ("level", "levels", "numbers")
 STORE_WHILE_OPEN = ("retention", "text_retention", "maximum_backlog", "minimum_free", "conversation")
+WHILE_OPEN = {"http": HTTP_WHILE_OPEN, "store": STORE_WHILE_OPEN, "log": LOG_WHILE_OPEN}  # by their sections
 RESTART = "can't change while the connector runs: it needs a restart, or put it back"
 LAST_KEY = "no key would be left, and everybody could come in: that needs a restart, or keep a key"
 
@@ -182,7 +184,7 @@ def _links(one: ChannelSection, other: ChannelSection, old: Snapshot, new: Snaps
 
 def _settings(before: Configuration, after: Configuration) -> Iterator[str]:
     """The keys that are others, and may be."""
-    for section, keys in (("http", HTTP_WHILE_OPEN), ("store", STORE_WHILE_OPEN)):
+    for section, keys in WHILE_OPEN.items():
         one, other = getattr(before, section), getattr(after, section)
         yield from (f"{section}.{key}" for key in keys if getattr(one, key) != getattr(other, key))
     yield from (key for key in ("stop_timeout", "incoming_timeout") if getattr(before, key) != getattr(after, key))
@@ -191,7 +193,7 @@ def _settings(before: Configuration, after: Configuration) -> Iterator[str]:
 
 
 def _refused(before: Configuration, after: Configuration) -> Iterator[Problem]:
-    for section, keys in (("http", HTTP_WHILE_OPEN), ("store", STORE_WHILE_OPEN)):
+    for section, keys in WHILE_OPEN.items():
         one, other = getattr(before, section), getattr(after, section)
         for key in type(one).model_fields:
             if key not in keys and getattr(one, key) != getattr(other, key):

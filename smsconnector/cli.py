@@ -19,7 +19,7 @@ from smsconnector.channels.smpp.settings import SMPPChannelSection
 from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.instances import clashes
-from smsconnector.sms.addresses import masked
+from smsconnector.masking import masked
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import enter_opt_outs, opt_outs, read_opt_outs, take_out, write_opt_outs
 from smsconnector.store.offline.parked import not_parked, parked_events, retry_parked

@@ -29,6 +29,7 @@ from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
 from smsconnector.lifecycle import EndRules
+from smsconnector.log_section import LogSection
 from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.sections import (
     ChannelSection,
@@ -165,6 +166,7 @@ class Configuration(Section):
     channels: dict[Name, Annotated[ChannelSection, PlainValidator(_check_channel)]] = Field(min_length=1)
     events: Annotated[Events, PlainValidator(_check_events)] = Field(default_factory=lambda: _check_events({}))
     status_callbacks: CallbackSection | None = None
+    log: LogSection = LogSection()
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
 

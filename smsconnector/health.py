@@ -34,13 +34,13 @@ class Health:
         parts = [part for outlet in self._outlets.values() for part in outlet.channel.parts()]
         return {
             "binds": {part.name: f"{part.state}: {part.why}" if part.why else part.state for part in parts},
-            "broker": self._broker(),
+            "broker": self.broker(),
             "sinks": {name: self._flow([sink]) for name, sink in self._sinks.items()},
             "store": self._store(),
             "unserved": self._rerouting.unserved,
         } | self._unknown_codes()
 
-    def _broker(self) -> str:
+    def broker(self) -> str:
         """All sinks in one line, but for those for callbacks: what is wrong with one customer's host is no outage."""
         return self._flow(sink for name, sink in self._sinks.items() if not name.startswith(CALLBACK_SINK))
 

@@ -13,6 +13,7 @@ from typing import Any
 from smsconnector.channels import IChannel, IReceiver, ListenerOf, Predecessor, Surroundings
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.config import Configuration
+from smsconnector.figures import Figures
 from smsconnector.messages import Selection
 from smsconnector.sinks import IEventSink
 from smsconnector.sinks.types import make_sinks
@@ -35,6 +36,7 @@ class Making:
     dice: Random
     receiver: IReceiver
     process: int
+    figures: Figures
 
     def outlet(
         self,
@@ -55,7 +57,7 @@ class Making:
         section = configuration.channels[name]
         known = (self.reactor, self.wall_clock, self.dice, self.receiver, listener_of)
         return CHANNEL_TYPES[section.type].make(
-            name, section, Surroundings(*known, *configuration.reached_at, before=before)
+            name, section, Surroundings(*known, *configuration.reached_at, before=before, figures=self.figures)
         )
 
     def sinks(self, configuration: Configuration, names: tuple[str, ...] | None = None) -> dict[str, IEventSink]:

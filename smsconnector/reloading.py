@@ -262,6 +262,7 @@ class Reloading(Service):
         parts.sweeper.incoming_timeout = configuration.incoming_timeout
         parts.admission.limits = Limits(store.maximum_backlog, store.minimum_free)
         parts.answers.configure(*configuration.opt_out_answers)
+        configuration.log.settle()
         if {"http.api_keys", "http.rate_limit"}.intersection(changes.settings):
             parts.keeper.configure([key.get_secret_value() for key in http.api_keys], http.rate_limit)
 

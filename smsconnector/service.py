@@ -4,32 +4,28 @@ Start: store, walks, channels and sinks, and the HTTP door last: READY is said w
 then the channels, then the publishers drain; the sinks end, and the rest is written; all within ``stop_timeout``.
 """
 
-import os
 from collections.abc import Callable, Collection
-from functools import partial
 from random import Random
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
-from twisted.python import usage
 
 from smsconnector import __version__
 from smsconnector.access.keeper import Keeper
-from smsconnector.config import Configuration, load
+from smsconnector.config import Configuration
 from smsconnector.deadline import Deadline
-from smsconnector.errors import ConfigurationError, StoreError, StoreUnusable
+from smsconnector.errors import StoreError, StoreUnusable
+from smsconnector.figures import Figures
 from smsconnector.health import Health
 from smsconnector.http.making import Around, make_door
 from smsconnector.making import Making
-from smsconnector.process import prepare
 from smsconnector.reloading import Parts, Reloading
 from smsconnector.store.opening import open_store
 from smsconnector.store.reader import Reader
 from smsconnector.store.writer import Writer
 from smsconnector.systemd import Notifier
-from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.fall_back import FallBack
 from smsconnector.walks.opt_out_replies import OptOutReplies
@@ -41,33 +37,7 @@ from smsconnector.walks.scheduling import Scheduling
 from smsconnector.walks.submitter import Submitter
 from smsconnector.walks.sweeper import Keep, Sweeper
 from smsconnector.wall_clock import WallClock, since_boot
-
-
-class Options(usage.Options):
-    """The options of ``twistd smsconnector``."""
-
-    synopsis = "[--config FILE]"
-    optParameters = [["config", "c", "conf/smsconnector.yaml", "the configuration file"]]
-
-    def postOptions(self) -> None:
-        """Read the file now, so that what is wrong with it is said before anything starts."""
-        self["path"] = os.path.abspath(self["config"])  # a daemon goes to another folder
-        try:
-            self["configuration"] = load(self["config"])
-        except ConfigurationError as error:
-            raise usage.UsageError(f"the configuration {self['config']} can't be used:\n{error}") from None
-
-
-def makeService(options: Options, reactor: Any = None) -> Any:
-    """The service that twistd runs."""
-    is_real = reactor is None
-    if is_real:
-        from twisted.internet import reactor  # noqa: PLC0415 — importing it installs it
-    run_on_monotonic_clock(reactor)
-    connector = Connector(reactor, options["configuration"], load_again=partial(load, options["path"]))
-    if is_real:
-        prepare(reactor, connector.reload)
-    return connector
+from smsconnector.watch.watching import Watch
 
 
 class Connector(MultiService):
@@ -91,10 +61,11 @@ class Connector(MultiService):
         self._reactor, dice = reactor, dice or Random()  # nosec B311 # no secret
         self._wall_clock = wall_clock = wall_clock or WallClock(elapsed=since_boot)
         store, process = configuration.store, wall_clock.milliseconds()  # names this run
+        self.figures = Figures()
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
         self.receiver = Receiver(self.writer, self._messages_ended, answers)
-        self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process)
+        self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process, self.figures)
         self.sinks = self.making.sinks(configuration)
         self.publishers = self.making.publishers(configuration, self.sinks)
         for one in self.publishers.values():
@@ -110,12 +81,25 @@ class Connector(MultiService):
         self._by_time = (self.sweeper, self.fall_back, self.scheduling, self.admission)
         self.keeper = make_keeper(reactor, wall_clock, store.access, *configuration.http.keys_and_rate)
         health = Health(reactor, wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)
-        around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer)
+        around = Around(reactor, wall_clock, self.receiver, self.reader, self.writer, self.figures)
         self._door = make_door(around, configuration, self.outlets, self.admission, health.report, self.keeper)
         self._notifier = Notifier(reactor)
+        self.watch = self._make_watch(health)
         parts = (self.making, self.outlets, self.sinks, self.publishers, self.rerouting, self.fall_back, self.sweeper)
         more = (self.admission, answers, self.keeper, self._door, self._notifier)
         self.reloading = Reloading(Parts(*parts, *more), configuration, load_again or (lambda: configuration))
+
+    def _make_watch(self, health: Health) -> Watch:
+        return Watch(
+            self._reactor,
+            self._wall_clock,
+            figures=self.figures,
+            reader=self.reader,
+            outlets=self.outlets,
+            admission=self.admission,
+            health=health,
+            notifier=self._notifier,
+        )
 
     def reload(self) -> None:
         """Read the configuration again."""
@@ -134,7 +118,7 @@ class Connector(MultiService):
         try:
             wanted, rules, ids = configuration.selections, configuration.end_rules, configuration.system_ids
             opt_out, kin = configuration.opt_out_rules, configuration.kin
-            store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out)
+            store = open_store(configuration.store.path, kin, wanted, rules, ids, self.log, opt_out, self.figures)
             self.reader.start(configuration.store.path)
             self.keeper.start(f"version {__version__}")
         except StoreUnusable as error:
@@ -147,6 +131,7 @@ class Connector(MultiService):
             *(one.channel for one in self.outlets.values()),
             self._notifier,
             self.reloading,
+            self.watch,
         ):
             part.startService()
         if why_not := self._door.open():
@@ -175,7 +160,7 @@ class Connector(MultiService):
         for outlet in self.outlets.values():
             outlet.stop_submitters()
         yield wait(left, *(maybeDeferred(outlet.channel.stopService) for outlet in self.outlets.values()))
-        for walk in self._by_time:
+        for walk in (*self._by_time, self.watch):
             walk.stopService()
         running = {name: one for name, one in self.publishers.items() if one.running}
         yield wait(*(one.drain() for name, one in running.items() if self.sinks[name].connected))

@@ -25,6 +25,7 @@ class Notifier(Service):
         self._address = environment.get("NOTIFY_SOCKET", "")
         interval = environment.get("WATCHDOG_USEC", "")
         self._interval = int(interval) / 2_000_000 if interval.isdigit() else 0.0  # s; 0: no watchdog
+        self._sentence = self._status = ""  # what the last reload has come to; what was said last
         self._feeding = LoopingCall(self.notify, "WATCHDOG=1")
         self._feeding.clock = clock
 
@@ -45,8 +46,15 @@ class Notifier(Service):
 
     def ready(self, sentence: str = "") -> None:
         """Say that all is done; ``sentence`` is what ``systemctl status`` shows."""
-        line = " ".join(sentence.split())  # another line would be another assignment
+        self._sentence = line = _on_one_line(sentence)
         self.notify(f"READY=1\nSTATUS={line}" if line else "READY=1")
+
+    def status(self, line: str) -> None:
+        """What ``systemctl status`` shows, with what the last reload has come to; nothing is sent if it shows that."""
+        shown = "; ".join(one for one in (_on_one_line(line), self._sentence) if one)
+        if shown != self._status:
+            self._status = shown
+            self.notify(f"STATUS={shown}")
 
     def notify(self, state: str) -> None:
         """Send ``state``, such as ``READY=1``. An error is logged and not raised. An address that begins with @ is in
@@ -60,3 +68,8 @@ class Notifier(Service):
                 channel.send(state.encode())
         except OSError as error:
             self.log.warn("systemd could not be told {state}: {error}", state=state, error=error)
+
+
+def _on_one_line(words: str) -> str:
+    """Another line would be another assignment."""
+    return " ".join(words.split())

@@ -22,6 +22,8 @@ FLOORS = (
             "messages": "the records that the rooms exchange",
             "lifecycle": "which states follow which",
             "codes": "what codes mean, and what to do about them",
+            "figures": "what is counted, for the log and for metrics",
+            "masking": "what the log may show of a number, and of others' words",
         },
     ),
     Floor(
@@ -47,6 +49,8 @@ FLOORS = (
             "deadline": "a bound in time for a stop",
             "terminal": "lines on a terminal",
             "client": "what applications in Python call the HTTP API with",
+            "logs": "the log: levels, forms, and where it is written",
+            "recurring": "trouble that comes again and again, summed up by time",
         },
     ),
     Floor(
@@ -57,6 +61,7 @@ FLOORS = (
             "code_sections": "what a channel says of its network's codes",
             "http_section": "the section of the HTTP API",
             "instances": "several processes that share a port",
+            "log_section": "the section of the log",
         },
     ),
     Floor(
@@ -79,6 +84,7 @@ FLOORS = (
         {
             "http": "what applications and providers call",
             "health": "what an operator wants to see first",
+            "watch": "how it goes, told by the log and to systemd",
             "doctor": "how an SMSC behaves, and what to configure",
             "demo": "the whole walk, to look at",
             "making": "what the configuration names, made",
@@ -89,6 +95,7 @@ FLOORS = (
     Floor(
         "roof",
         {
+            "starting": "twistd's options, and what is set before the start",
             "service": "the wiring, on one page",
             "cli": "the command line",
             "access_commands": "its commands key and audit",
@@ -101,7 +108,7 @@ FLOORS = (
 # compared; the script runs the commands.
 SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
 SIBLINGS |= {("instances", "http_section"), ("instances", "sections"), ("code_sections", "sections")}
-SIBLINGS |= {("codes", "lifecycle")}
+SIBLINGS |= {("codes", "lifecycle"), ("log_section", "sections"), ("starting", "service"), ("watch", "health")}
 SIBLINGS |= {("cli", "access_commands")}
 SIBLINGS |= {("reloading", "changes"), ("reloading", "making"), ("reloading", "http")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}

@@ -25,7 +25,7 @@ A channel may also have the ability to ask its network to take segments back tha
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -33,6 +33,7 @@ from twisted.internet.defer import Deferred
 
 from smsconnector.channels.previews import Preview
 from smsconnector.errors import StoreError
+from smsconnector.figures import Figures
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split
 from smsconnector.wall_clock import WallClock
@@ -174,7 +175,7 @@ class Surroundings:
     """What a channel is made with, beside its name and its section. ``receiver`` hears what the network tells, and
     ``listener_of`` says who hears of the submits of a route. ``public_url`` is how providers reach the HTTP door; None:
     they can't. ``base_path`` is the path below which it answers them. ``before``: None at a start, and for a new
-    name."""
+    name. ``figures`` counts."""
 
     reactor: Any
     wall_clock: WallClock
@@ -184,3 +185,4 @@ class Surroundings:
     public_url: str | None = None
     base_path: str = "/msg-client"
     before: Predecessor | None = None
+    figures: Figures = field(default_factory=Figures)

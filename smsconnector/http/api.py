@@ -152,6 +152,11 @@ class API:
         self._send.default_channel = default_channel
         self._webhooks.configure(webhook_channel, hooks)
 
+    def stop(self) -> None:
+        """No more requests come, but for those of connections that stand."""
+        self.access.stop()
+        self._webhooks.stop()
+
     @property
     def needs_key(self) -> bool:
         """Whether who asks has to bring an API key."""
@@ -181,7 +186,7 @@ class API:
                         return
                     request = admitted
         except InvalidRequest as error:
-            answer(replies.refusal(error))
+            answer(self.access.refusal(error))
             return
         self._handle(route, answer, request)
 
@@ -194,7 +199,7 @@ class API:
         except NotForThisKey as error:
             self.access.refuse(request, error.reason, answer)
         except InvalidRequest as error:
-            answer(replies.refusal(_COMPRESSED if error.status == 400 and _is_compressed(request) else error))
+            answer(self.access.refusal(_COMPRESSED if error.status == 400 and _is_compressed(request) else error))
         except Exception:  # noqa: BLE001 — the edge: whatever it is, the client has its answer, and the log the reason
             answer(self.our_fault(Failure(), route.path.encode()))  # not the path itself, which may hold a secret
 

@@ -9,8 +9,7 @@ that the URL of a webhook can carry (``https://any:KEY@host/receive``).
 1. ``admit`` lets in who brings a key that is known and allowed for this. That costs microseconds.
 2. Anybody else is ``examined``: the key is hashed in a thread, and then there is one answer for all who are refused,
    after the same effort. A key that is wrong, unknown or revoked, and one for another scope, channel or network: the
-   answer, a 401, does not tell which. The log does, at most one line in ``LOG_EVERY_S``, with the address and without
-   the key.
+   answer, a 401, does not tell which. The log does, summed up by time, with the address and without the key.
 3. Before anything is hashed, an address that has come with too many such keys gets 429 (``access.guesses``).
 
 A page that somebody looks at can have the browser post to any address that the browser reaches, loopback too; for
@@ -23,6 +22,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -30,12 +30,18 @@ from smsconnector.access.guesses import Guesses
 from smsconnector.access.keys import Caller
 from smsconnector.access.ring import KeyRing
 from smsconnector.errors import InvalidRequest
+from smsconnector.figures import Family, Figures
 from smsconnector.hooks.callers import Address, Network, caller_address, is_in
 from smsconnector.http import replies
-from smsconnector.http.answers import GiveAnswer, HTTPRequest, RequestHeaders, Scope
+from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, RequestHeaders, Scope
+from smsconnector.recurring import Recurring, Sentences
 
 CHALLENGE = (b"WWW-Authenticate", b'Bearer realm="smsconnector"')  # RFC 9110 section 11.6.1: a 401 has one
-LOG_EVERY_S = 10.0
+REFUSED = Sentences(
+    one="refused: a request for want of a valid API key, from {example}",
+    more="refused: {count} more requests for want of a valid API key in the last minute, the last from {example}",
+    over="no more requests without a valid API key in the last minute, {total} before that",
+)
 MOST_ADDRESSES = 4_096  # that are kept as they were read
 _SOCKET = "127.0.0.1"  # whom a request by a UNIX socket comes from: this machine
 Admitted = Callable[[HTTPRequest], None]
@@ -69,7 +75,8 @@ _BUSY = replies.refusal(InvalidRequest("overloaded", "Too many keys are being ch
 class Access:
     """``keys`` are those of the configuration, unless ``ring`` has them. ``allowed_origins`` are origins of pages, as
     browsers write them: ``https://desk.example``. ``networks``: only from there requests come that need a key; none:
-    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``seconds`` is a clock that only rises."""
+    from everywhere. ``trusted_proxies``: whose X-Forwarded-For counts. ``clock``: the reactor; None where nothing has
+    to be summed up. ``refusals`` counts what is refused."""
 
     log = Logger()
 
@@ -81,14 +88,17 @@ class Access:
         ring: KeyRing | None = None,
         networks: tuple[Network, ...] = (),
         trusted_proxies: tuple[Network, ...] = (),
-        seconds: Callable[[], float] = time.monotonic,
+        clock: Any = None,
+        refusals: Family | None = None,
     ) -> None:
         self.ring = KeyRing(keys) if ring is None else ring
         self.configure(allowed_origins, networks, trusted_proxies)
-        self._seconds = seconds
+        self.clock = clock
+        self._seconds: Callable[[], float] = time.monotonic if clock is None else clock.seconds
+        self._refusals = Figures().refused if refusals is None else refusals
+        self._trouble = Recurring(self.clock, self.log, "keys", REFUSED)
         self._guesses = Guesses()
         self._addresses: dict[str, Address | None] = {}
-        self._refused, self._told_at = 0, -LOG_EVERY_S
 
     def configure(
         self, allowed_origins: Sequence[str], networks: tuple[Network, ...], trusted_proxies: tuple[Network, ...]
@@ -101,6 +111,15 @@ class Access:
     def is_guarded(self) -> bool:
         """Whether anything but pages has to be looked at."""
         return self.ring.is_needed or bool(self._networks)
+
+    def stop(self) -> None:
+        """No more requests come."""
+        self._trouble.stop()
+
+    def refusal(self, error: InvalidRequest) -> Answer:
+        """The answer to a request that is refused; it is counted."""
+        self._refusals.add((error.code, str(error.status)))
+        return replies.refusal(error)
 
     # --- keys -----------------------------------------------------------------------------------------------
 
@@ -130,7 +149,7 @@ class Access:
             try:
                 self._limit(caller)
             except InvalidRequest as error:
-                answer(replies.refusal(error))
+                answer(self.refusal(error))
             else:
                 admitted(request._replace(caller=caller))
             return True
@@ -196,22 +215,12 @@ class Access:
 
     def _refuse(self, address: Address | None, reason: str, answer: GiveAnswer) -> bool:
         self._tell(address, reason)
+        self._refusals.add(("unauthorized", "401"))
         answer(_UNAUTHORIZED)
         return False
 
     def _tell(self, address: Address | None, reason: str) -> None:
-        """In the log: the first one at once, then how many there were meanwhile."""
-        self._refused += 1
-        now = self._seconds()
-        if now - self._told_at < LOG_EVERY_S:
-            return
-        count, self._refused, self._told_at = self._refused, 0, now
-        self.log.warn(
-            "refused: {count} requests for want of a valid API key; the last came from {address}: {reason}",
-            count=count,
-            address=address or "an unknown address",
-            reason=reason,
-        )
+        self._trouble.count("refused", f"{address or 'an unknown address'}: {reason}")
 
     # --- addresses ------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
 
 from smsconnector.net.hearing import Hearing
+from smsconnector.recurring import Recurring, Sentences
 from smsconnector.timers import Repeating
 
 MOST_HANDED_OVER = 4  # times that a connection is handed over by its lane; the last time it stays
@@ -79,6 +80,13 @@ class Refused(Protocol):
         self.transport.abortConnection()
 
 
+REFUSED = Sentences(
+    one="{count} connections were refused: {example}",
+    more="{count} more connections were refused in the last minute: {example}",
+    over="no more connections were refused in the last minute, {total} before that",
+)
+
+
 @implementer(IProtocolNegotiationFactory)
 class Connections(WrappingFactory):
     """The factory that wraps the site, or the lanes: ``maximum`` connections at once, 0 for no limit;
@@ -97,6 +105,7 @@ class Connections(WrappingFactory):
         self.clock = clock
         self._maximum, self._request_timeout_s, self._idle_timeout_s = maximum, request_timeout, idle_timeout
         self._refused = 0
+        self._trouble = Recurring(clock, self.log, "HTTP", REFUSED)
         self._looking = Repeating(clock, "the look for slow clients", self._look)
         self._hearing = Hearing(clock.seconds(), 2 * LOOK_INTERVAL_S)
         self._heard = 0.0
@@ -125,6 +134,7 @@ class Connections(WrappingFactory):
 
     def stopFactory(self) -> None:
         self._looking.stop()
+        self._trouble.stop()
         super().stopFactory()
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -152,11 +162,8 @@ class Connections(WrappingFactory):
         for connection in silent:
             cast(Any, connection.wrappedProtocol).loseConnection()
         if self._refused:
-            self.log.warn(
-                "{refused} connections were refused: {maximum} are open, the limit of http.maximum_connections",
-                refused=self._refused,
-                maximum=self._maximum,
-            )
+            limit = f"{self._maximum} are open, the limit of http.maximum_connections"
+            self._trouble.count("connections were refused", limit, self._refused)
             self._refused = 0
 
 

@@ -92,6 +92,7 @@ class Door:
     def close(self) -> "Deferred[Any]":
         """Listen no more. Connections that stand are closed behind their next answer."""
         self._site.is_leaving = True
+        self.api.stop()
         return DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
 
 

@@ -1,23 +1,29 @@
-"""How often webhooks were refused or could not be read, by channel: for the health, and a few lines of the log."""
+"""How often webhooks were refused or could not be read, by channel: for the health, and for the log."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
 from twisted.logger import Logger
 
 from smsconnector.hooks.reading import Found
+from smsconnector.masking import without_numbers
+from smsconnector.recurring import Recurring, Sentences
 
-MOST_WORDS = 100  # of a channel that are told one by one; whoever may call can invent more
+REFUSED = Sentences(
+    one="{count} webhook requests or records {what}",
+    more="{count} more webhook requests or records in the last minute {what}",
+    over="no more webhook requests or records in the last minute {what}; {total} before that",
+)
 
 
 class HookCounts:
-    """Of each kind of trouble of a channel the log gets a line the first time, the second, the fourth, the eighth, and
-    so on: their number stays small, whoever calls however often."""
+    """The log has each kind of trouble of a channel summed up by time, whoever calls however often."""
 
     log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Any) -> None:
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by channel; of these the health tells
-        self._told: Counter[tuple[str, str]] = Counter()  # by channel and sentence
+        self._trouble = Recurring(clock, self.log, "webhooks", REFUSED)
 
     def refused(self, channel: str, fault: str) -> None:
         """A caller who is not who it should be. ``fault`` is a sentence of the verifier's, one of few."""
@@ -42,16 +48,9 @@ class HookCounts:
         found = {channel: dict(counts) for channel, counts in sorted(self._counts.items())}
         return {"webhooks": found} if found else {}
 
+    def stop(self) -> None:
+        """No more requests come."""
+        self._trouble.stop()
+
     def _tell(self, channel: str, what: str, why: str) -> None:
-        if len(self._told) >= MOST_WORDS and (channel, why) not in self._told:
-            why = "and for other reasons"
-        self._told[channel, why] += 1
-        times = self._told[channel, why]
-        if times & (times - 1) == 0:
-            self.log.warn(
-                "{times} webhook requests or records of the channel {channel} {what}: {why}",
-                times=times,
-                channel=channel,
-                what=what,
-                why=why,
-            )
+        self._trouble.count(f"of the channel {channel} {what}: {without_numbers(why)}")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from smsconnector.access.keeper import Keeper
 from smsconnector.config import Configuration
+from smsconnector.figures import Figures
 from smsconnector.hooks.callers import network_of
 from smsconnector.http.api import API
 from smsconnector.http.auth import Access
@@ -26,6 +27,7 @@ class Around(NamedTuple):
     receiver: Receiver
     reader: IReader
     writer: IWriter
+    figures: Figures
 
 
 def make_door(
@@ -38,7 +40,7 @@ def make_door(
 ) -> Door:
     """It opens nothing yet. The parameters are those of ``API``; ``keeper`` has the keys, and counts what is sent."""
     http = configuration.http
-    access = Access(ring=keeper.ring, seconds=around.reactor.seconds)
+    access = Access(ring=keeper.ring, clock=around.reactor, refusals=around.figures.refused)
     api = API(
         wall_clock=around.wall_clock,
         outlets=outlets,

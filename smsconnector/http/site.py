@@ -410,6 +410,7 @@ class QuietSite(Site):
     """Twisted's, without an access log, which costs more than the handlers do. Bodies have a limit, so they are kept
     in memory."""
 
+    noisy = False
     protocol = BoundedChannel  # type: ignore[assignment]  # Twisted's own may become HTTP/2
     limits: BodyLimits
 

@@ -50,7 +50,7 @@ class Webhooks:
         self._wall_clock, self._channels, self._default_channel = wall_clock, channels, default_channel
         self._receiver, self._gate, self._access = receiver, gate, access
         self._hooks = hooks
-        self._counts = HookCounts()
+        self._counts = HookCounts(access.clock)
 
     def configure(self, default_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on."""
@@ -82,6 +82,10 @@ class Webhooks:
             return False
         hooks = self._hooks.get(match[1] or self._default_channel, PLAIN)
         return bool((hooks.incoming if match[2] == "receive" else hooks.notification).readings)
+
+    def stop(self) -> None:
+        """No more requests come."""
+        self._counts.stop()
 
     def counts(self) -> dict[str, object]:
         """For the health: by channel what was refused, and what could not be read."""

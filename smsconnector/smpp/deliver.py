@@ -14,12 +14,12 @@ What an operator should hear of comes back as a ``Notice`` beside it.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from smsconnector.masking import masked
 from smsconnector.messages import Finality, IncomingSegment, Receipt
 from smsconnector.smpp.constants import EsmClass, Tag
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.receipt import STATUS_WORDS, ReceiptText, carries_text, is_marked, octets_of, read_receipt
 from smsconnector.sms import udh, user_data
-from smsconnector.sms.addresses import masked
 from smsconnector.sms.alphabet import is_binary
 
 WHOLE = udh.SegmentPlace(reference=0, total=1, number=1)

@@ -37,13 +37,6 @@ _NUMBER = re.compile(r"\+?[0-9]{3,20}")
 _SENDER_NUMBER = re.compile(r"\+?[0-9]{1,20}")
 
 
-def masked(address: str) -> str:
-    """A number or sender as the log may show it: its last three characters, of a short one at most half. Who knows the
-    number finds it, and nobody learns it. What can't be printed becomes a question mark."""
-    shown = address[-min(3, len(address) // 2) :] if len(address) > 1 else ""
-    return "***" + "".join(character if character.isprintable() else "?" for character in shown)
-
-
 def normal_number(text: str) -> str:
     """A number as the SMSC wants it: 3 to 20 digits. Plus, spaces, dashes, dots, slashes, brackets and what is not
     seen are taken off, and the international prefix 00. Raises AddressError."""

@@ -12,7 +12,9 @@ is kept as the end that is presumed (``_presume``); ``presumed`` applies it when
 
 import enum
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from smsconnector.lifecycle import (
@@ -83,6 +85,9 @@ class EndedMessage(NamedTuple):
     now: int  # ms; when it ended
     sid: str
     channel: str
+
+
+_REPORTED: Callable[[EndedMessage], tuple[str, MessageState, Code]] = attrgetter("channel", "state", "code")
 
 
 class Known:
@@ -244,6 +249,7 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
         too."""
         if not ended:
             return
+        self._count_reports(ended)
         rows = [(one.message_id, int(one.state), one.code, one.now) for one in ended]
         self._update("message", "state, code, final_at", rows)
         failed = [one.message_id for one in ended if one.state is MessageState.FAILED]
@@ -269,6 +275,14 @@ class Ends(Outbox, OptOuts, FallBacks, SegmentEvents):
             callbacks = self._callbacks_of([one.sid for one in ended])
             reports = [made._replace(callback=callbacks.get(one.sid)) for made, one in zip(reports, ended, strict=True)]
         self._write_events(reports)
+
+    def _count_reports(self, ended: Sequence[EndedMessage]) -> None:
+        told = Counter(map(_REPORTED, ended))
+        reports = {
+            (channel, state.name.lower(), "" if code is None else code): count
+            for (channel, state, code), count in told.items()
+        }
+        self._note(self.figures.reports, reports)
 
     def _count_codes(self, failed: Iterable[EndedMessage]) -> None:
         """Count the codes that nothing explains."""

@@ -1,6 +1,7 @@
 """Texts from handsets (MO). A whole text becomes an event. A part waits in the database for the others."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 from smsconnector.messages import IncomingSegment
@@ -119,6 +120,7 @@ class IncomingTexts(Outbox, OptOuts, Conversations):
 
     def _write_texts(self, events: list[EventRow]) -> None:
         """With what they say of the texts that they answer."""
+        self._note(self.figures.incoming, Counter((one.jms_type,) for one in events))
         self._write_events(self._in_conversations(events))
 
     def _join(self, parts: list[IncomingSegment]) -> list[EventRow]:

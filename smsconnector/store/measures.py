@@ -27,6 +27,23 @@ class Measures:
     scheduled: int = 0  # messages that are to be sent later
 
 
+MOST_OF_A_QUEUE = 100_000  # segments that are counted for the log
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesMeasure:
+    """What waits in these queues. Result: for each that has queued segments, by its name, a ``QueueMeasure``."""
+
+    queues: tuple[str, ...]
+
+
+class QueueMeasure(NamedTuple):
+    """``queued``: segments; MOST_OF_A_QUEUE if there are so many or more. ``accepted_at``: ms; of the oldest."""
+
+    queued: int
+    accepted_at: int
+
+
 MOST_COUNTED = 1_000_000  # segments that one query counts, so that it takes some 0.1 s at most
 
 

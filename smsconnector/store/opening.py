@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 import twisted
 from smsconnector import __version__
+from smsconnector.figures import Figures
 from smsconnector.lifecycle import EndRules
 from smsconnector.messages import Selection
 from smsconnector.sms.opt_out import OptOutRules
@@ -22,6 +23,7 @@ def open_store(
     system_ids: Mapping[str, str],
     log: Logger,
     opt_out: Mapping[str, OptOutRules] | None = None,
+    figures: Figures | None = None,
 ) -> Store:
     """The store of a daemon that starts; the parameters are those of ``Store``. Which version it is is logged first, so
     that a support request has it even if the file can't be used. Raises StoreUnusable."""
@@ -36,7 +38,7 @@ def open_store(
     def tell(sentence: str) -> None:
         log.info("{sentence}", sentence=sentence)
 
-    store = Store(path, kin, sinks, rules, system_ids, tell, opt_out)
+    store = Store(path, kin, sinks, rules, system_ids, tell, opt_out, figures)
     log.info("{described}", described=store.described())
     for name, count in store.forgotten_sinks().items():
         log.warn("{count} events wait for the sink {name}, which is not configured", count=count, name=name)

@@ -21,7 +21,7 @@ from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, 
 from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
 from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
-from smsconnector.store.measures import Outlook
+from smsconnector.store.measures import Outlook, QueuesMeasure
 from smsconnector.store.repeats import AcceptOnce
 from smsconnector.store.scheduling import LoadScheduled, Release
 
@@ -434,5 +434,6 @@ Query = (
     | Search
     | FindExchanged
     | Outlook
+    | QueuesMeasure
     | CountQueued
 )

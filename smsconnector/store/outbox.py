@@ -237,6 +237,7 @@ class Outbox(Callbacks):
             )
             unparked = self._unpark_events(keys, confirm.events) if self._counts.parked_events else 0
             self._counts.waiting_events -= confirmed - unparked
+            self._note(self.figures.published, {(confirm.sink,): confirmed})
             self._settle_up_to(sink, confirm.settled_up_to)
         return [None] * len(batch)
 

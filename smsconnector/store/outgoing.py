@@ -1,6 +1,7 @@
 """Messages on their way out: accept, claim, give back and record them, and move them to other queues."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -53,8 +54,10 @@ class OutgoingTexts(SeveralIds):
         )
         return [results.get(one.accept.first_id, ops.Accepted.NOTHING) for one in batch]
 
-    def _accept(self, batch: list[ops.Accept], moved: Sequence[Move] = ()) -> list[ops.Accepted]:
-        """``moved``: where they come from, if that is another channel."""
+    def _accept(
+        self, batch: list[ops.Accept], moved: Sequence[Move] = (), *, are_new: bool = True
+    ) -> list[ops.Accepted]:
+        """``moved``: where they come from, if that is another channel. ``are_new``: they were not accepted before."""
         messages, named, segments, callbacks = [], [], [], []
         for accept in batch:
             message, first_id = accept.message, accept.first_id
@@ -87,6 +90,9 @@ class OutgoingTexts(SeveralIds):
         self._counts.queued += len(segments)
         if moved:
             self._note_asked_channels(moved)
+        elif are_new:
+            accepted = Counter([accept.message.channel for accept in batch])
+            self._note(self.figures.accepted, {(name,): count for name, count in accepted.items()})
         if self._rules.fall_backs:
             self._note_fall_backs(batch)
         if not self._opt_out:
@@ -216,6 +222,7 @@ class OutgoingTexts(SeveralIds):
     def _record(self, batch: list[ops.Record]) -> list[list[int]]:
         pairs = self._without_ids_of_others([pair for record in batch for pair in record.outcomes])
         known = self._know([outcome.segment.id for outcome, _ in pairs])
+        self._note_responses(known, batch)
         codes: dict[int, Code] = {}
         updates: dict[int, tuple[Any, ...]] = {}  # the last one of each segment counts
         accepted: list[AcceptedSegment] = []
@@ -260,6 +267,25 @@ class OutgoingTexts(SeveralIds):
         ended = self._conclude(known, codes, now, unsent=unsent)
         final = {one.message_id for one in ended}
         return [sorted(final & {outcome.segment.message_id for outcome, _ in record.outcomes}) for record in batch]
+
+    def _note_responses(self, known: Known, batch: Sequence[ops.Record]) -> None:
+        """The outcomes of a record are of one channel, and mostly alike: then none is looked at twice."""
+        for record in batch:
+            outcomes = [outcome for outcome, _ in record.outcomes]
+            verdicts, codes = [one.verdict for one in outcomes], {one.code for one in outcomes}
+            message_id = known.message_of.get(outcomes[0].segment.id) if outcomes else None
+            if message_id is None:
+                continue
+            found: Mapping[tuple[Verdict, Code], int]
+            if len(codes) == 1 and verdicts.count(verdicts[0]) == len(verdicts):
+                found = {(verdicts[0], codes.pop()): len(verdicts)}
+            else:
+                found = Counter((one.verdict, one.code) for one in outcomes)
+            channel = known.messages[message_id].channel
+            responses = {
+                (channel, verdict.name, "" if code is None else code): count for (verdict, code), count in found.items()
+            }
+            self._note(self.figures.responses, responses)
 
     def _without_ids_of_others(self, pairs: list[tuple[Outcome, int]]) -> list[tuple[Outcome, int]]:
         """A text that was found under an id that another text has was not taken: it is tried again at once."""

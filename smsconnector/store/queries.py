@@ -16,7 +16,7 @@ from smsconnector.store.callbacks import CALLBACK_OF
 from smsconnector.store.configuring import CountQueued
 from smsconnector.store.exchanged import Exchanges
 from smsconnector.store.finding import FindExchanged, FindTimeline, Search
-from smsconnector.store.measures import MOST_COUNTED, Outlook, Prospect
+from smsconnector.store.measures import MOST_COUNTED, MOST_OF_A_QUEUE, Outlook, Prospect, QueueMeasure, QueuesMeasure
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
 from smsconnector.store.scheduling import LoadScheduled, Scheduled
@@ -24,6 +24,7 @@ from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
 
 _LAST = ops.NOT_AGAIN - 1
+_OF_QUEUE = f"FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
 FOR_EVER = (1 << 63) - 1  # ms; the greatest integer of SQLite, later than every due_at
 _LOADED = (
     "s.id, s.number, m.segments, s.text, m.alphabet, m.source, m.destination, m.expires_at, s.attempts, m.is_limited,"
@@ -118,6 +119,7 @@ class Queries:
             Search: searches.search,
             FindExchanged: Exchanges(connection, searches).find,
             Outlook: self._outlook,
+            QueuesMeasure: self._measure_queues,
             CountQueued: self._count_queued,
         }
 
@@ -134,6 +136,26 @@ class Queries:
     def _count_queued(self, count: CountQueued) -> int:
         sql = f"SELECT count(*) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
         return sum(self._connection.execute(sql, (queue,)).fetchone()[0] for queue in count.queues)
+
+    def _measure_queues(self, asked: QueuesMeasure) -> dict[str, QueueMeasure]:
+        """Ids rise with time. Those that were never tried are in their order in the index; the others are few, or else
+        it is enough to look at some."""
+        found = {}
+        for queue in asked.queues:
+            count, oldest = self._connection.execute(
+                f"SELECT (SELECT count(*) FROM (SELECT 1 {_OF_QUEUE} LIMIT ?)), min("
+                f" coalesce((SELECT min(id) {_OF_QUEUE} AND due_at = 0), {FOR_EVER}),"
+                f" coalesce((SELECT min(id) FROM (SELECT id {_OF_QUEUE} AND due_at > 0 LIMIT ?)), {FOR_EVER}))",
+                (queue, MOST_OF_A_QUEUE, queue, queue, MOST_OF_A_QUEUE),
+            ).fetchone()
+            row = self._connection.execute(
+                "SELECT m.accepted_at FROM segment AS s CROSS JOIN message AS m ON m.id = s.id - s.number + 1"
+                " WHERE s.id = ?",
+                (oldest,),
+            ).fetchone()
+            if row is not None:
+                found[queue] = QueueMeasure(count, *row)
+        return found
 
     def _load_segments(self, load: ops.LoadSegments) -> list[Segment]:
         rows = self._connection.execute(

@@ -27,6 +27,7 @@ from smsconnector.store.rows import columns
 from smsconnector.store.segment_events import Kind, SegmentEvent
 
 AFTER_RECEIPT = {Finality.DELIVERED: SegmentState.DELIVERED, Finality.FAILED: SegmentState.FAILED}
+_STATES = {one: one.name.lower() for one in Finality}
 PARKED_TIMEOUT = 3_600_000  # ms that a receipt waits for the response to its submit; SMSCs use ids again later
 PARKED_BY_ID_ALONE = 60_000  # ms; the same for a receipt that names another number than the message has
 
@@ -92,16 +93,15 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._hear_of_progress([one for receive in batch for one in receive.receipts])
         candidates, known = self._candidates([receipt for _, receipt in flat])
         matched, waiting, repeated = Counter[int](), Counter[int](), Counter[int]()
-        codes, unclear = dict[int, Code](), dict[int, Code]()
+        codes, unclear, picked = dict[int, Code](), dict[int, Code](), list[Candidate | None]()
         delivered: dict[int, tuple[str, Code]] = {}
-        parked: list[Receipt] = []
-        unknown: list[tuple[str, Receipt]] = []
+        parked, unknown = list[Receipt](), list[tuple[str, Receipt]]()
         told, others = dict[int, Receipt](), list[tuple[int, Receipt]]()  # by the segments that they end, or not
-        to_submit: set[int] = set()  # the messages of segments that were still to be submitted, perhaps once more
-        now = 0
+        to_submit, now = set[int](), 0  # the messages of segments that were still to be submitted, perhaps once more
         for position, (index, receipt) in enumerate(flat):
             now = receipt.received_at
             found = self._matcher.pick(receipt, candidates[position])
+            picked.append(found)
             if found is None and batch[index].report_unknown and receipt.finality in AFTER_RECEIPT:
                 unknown.append((batch[index].channel, receipt))
                 matched[index] += 1
@@ -121,6 +121,7 @@ class Receipts(PresumedEnds, IncomingTexts):
             else:
                 others.append((found.segment_id, receipt))
                 repeated[index] += 1
+        self._note_seen(known, picked, flat)
         self._write_told_ends(known, codes, {one: (told[one].status, told[one].received_at) for one in codes}, others)
         self._keep_unclear(known, unclear, now)
         concluded = self._conclude(known, codes, now)
@@ -132,6 +133,16 @@ class Receipts(PresumedEnds, IncomingTexts):
             ops.Received(matched[index], waiting[index], repeated[index], () if index else ended)
             for index in range(len(batch))
         ]
+
+    def _note_seen(self, known: Known, picked: Sequence[Candidate | None], flat: Sequence[tuple[int, Receipt]]) -> None:
+        messages, message_of = known.messages, known.message_of
+        seen = Counter(
+            [
+                ("" if one is None else messages[message_of[one.segment_id]].channel, receipt.finality)
+                for one, (_, receipt) in zip(picked, flat, strict=True)
+            ]
+        )
+        self._note(self.figures.receipts, {(channel, _STATES[one]): count for (channel, one), count in seen.items()})
 
     def _write_told_ends(
         self,
@@ -180,6 +191,8 @@ class Receipts(PresumedEnds, IncomingTexts):
             elif one.incoming is not None:
                 texts.append(one.incoming)
         self._note_receipts(others)
+        if telling:
+            self._note(self.figures.receipts, {("", _STATES[Finality.PROGRESS]): len(telling) - len(texts)})
         if texts:
             self._incoming([ops.Incoming(tuple(texts))])
 
@@ -363,4 +376,5 @@ class Receipts(PresumedEnds, IncomingTexts):
         self._run("DELETE FROM parked_receipt WHERE id IN (SELECT value FROM json_each(?))", [row[0] for row in rows])
         self._counts.parked_receipts -= len(rows)
         self._counts.dropped_receipts += len(rows) - len(texts)
+        self._note(self.figures.given_up, Counter((row[1],) for row in rows if row[4] is None))
         return len(rows)

@@ -16,6 +16,8 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+from smsconnector.figures import Counts, Family, Figures
+
 MOST_EXACT = 32  # rows: up to here there is a statement for each number; more rows are cut into pieces
 _PIECES = (256, 128, 64, MOST_EXACT)
 FEW = 4  # rows; an update of fewer is faster one by one: SQLite keeps what an UPDATE FROM has found before it writes
@@ -61,6 +63,11 @@ class Rows:
     _connection: sqlite3.Connection
     _counts: StoreCounts
     _last_id = 0
+    figures: Figures
+    _noted: list[tuple[Family, Counts]]  # what the batch adds to ``figures`` when it is committed
+
+    def _note(self, family: Family, counts: Counts) -> None:
+        self._noted.append((family, counts))
 
     def _one(self, sql: str, *parameters: Any) -> int:
         """The integer that is the first value of the first row."""

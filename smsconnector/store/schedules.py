@@ -65,9 +65,8 @@ class ScheduledTexts(OutgoingTexts):
             return [ops.Accepted.NOTHING] * len(batch)
         self._drop_scheduled([message_id for message_id, *_ in rows])
         found = [wanted[message_id] for message_id, *_ in rows]
-        results = dict(
-            zip((one.accept.first_id for one in found), self._accept([one.accept for one in found]), strict=True)
-        )
+        accepted = self._accept([one.accept for one in found], are_new=False)
+        results = dict(zip((one.accept.first_id for one in found), accepted, strict=True))
         self._insert(
             "INSERT INTO schedule (id, send_at, accepted_at, left_at)",
             [(one.accept.first_id, *row[1:], one.now) for one, row in zip(found, rows, strict=True)],

@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from smsconnector.errors import StoreDamaged, StoreUnavailable, StoreUnusable
+from smsconnector.figures import Figures
 from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.messages import ALL_EVENTS, Selection
 from smsconnector.sms.addresses import same_number
@@ -52,6 +53,7 @@ class Store(Idempotency, Retention):
     :param rules: how long is waited for what may still be told of a message.
     :param system_ids: of the accounts that the binds have today: see ``accounts``.
     :param opt_out: of the channels whose customers can opt out by a word.
+    :param figures: where is counted what the store has written.
     :param tell: is given a sentence for each step by which an older schema is brought up to date, when it begins.
 
     Raises StoreUnusable if the file can't be used, or if another connector uses it."""
@@ -65,7 +67,9 @@ class Store(Idempotency, Retention):
         system_ids: Mapping[str, str] | None = None,
         tell: Tell = lambda sentence: None,
         opt_out: Mapping[str, OptOutRules] | None = None,
+        figures: Figures | None = None,
     ) -> None:
+        self.figures, self._noted = figures or Figures(), []
         self._rules, self._opt_out = rules or EndRules(), opt_out or {}
         self.is_new = not os.path.exists(path) or not os.path.getsize(path)
         self._lock, self.path = Lock(path), path
@@ -164,7 +168,7 @@ class Store(Idempotency, Retention):
         for index, operation in enumerate(batch):
             groups[type(operation)].append(index)
         results: list[Any] = [None] * len(batch)
-        counts, written = replace(self._counts), self._written
+        counts, written, self._noted = replace(self._counts), self._written, []
         try:
             self._roll_back()  # if the roll-back after the last error failed
             self._connection.execute("BEGIN IMMEDIATE")
@@ -175,6 +179,8 @@ class Store(Idempotency, Retention):
                     for index, answer in zip(indexes, answers, strict=True):
                         results[index] = answer
             self._connection.execute("COMMIT")
+            for family, happened in self._noted:
+                family.add_all(happened)
         except BaseException as error:
             self._counts, self._written = counts, written
             self._roll_back()

@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from smsconnector.errors import StoreError, TextError
 from smsconnector.lifecycle import CODE_UNKNOWN
 from smsconnector.messages import Message
+from smsconnector.recurring import Recurring, Sentences
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, Falling, FindFalling, Found
 from smsconnector.store.inbox import ignore
 from smsconnector.store.retrying import RetryingWriter
@@ -34,8 +35,14 @@ from smsconnector.walks.submitter import Submitter
 from smsconnector.wall_clock import WallClock
 
 LOOK_INTERVAL = 1.0  # seconds
-LOG_INTERVAL = 60.0  # seconds from one line about a channel's messages that fall back to the next
 LIMIT = 500  # messages in one step, of each kind
+
+SENTENCES = Sentences(
+    one="{count} texts of {what} instead: it could not send them in time, or they failed with a code for which it falls"
+    " back",
+    more="{count} more texts of {what} instead, in the last minute",
+    over="no more texts of {what} instead in the last minute, {total} before that",
+)
 
 Transfer = tuple[Falling, Message, Submitter]  # a message, what it becomes, and who takes that
 
@@ -57,8 +64,8 @@ class FallBack(Service):
         self._retrying = RetryingWriter(clock, writer)
         self._timer = Repeating(clock, "the look for messages that fall back", self.look)
         self._busy = False
-        self._moved: Counter[tuple[str, str]] = Counter()  # by both channels, since the last line in the log
-        self._logged_at: float | None = None
+        self._moved: Counter[tuple[str, str]] = Counter()  # by both channels, in the present step
+        self._trouble = Recurring(clock, self.log, "fall-back", SENTENCES)
 
     def startService(self) -> None:
         super().startService()
@@ -70,6 +77,7 @@ class FallBack(Service):
         if self._timer.running:
             self._timer.stop()
         self._retrying.close()
+        self._trouble.stop()
 
     def again(self) -> None:
         """Other channels fall back now, or to others, or later."""
@@ -90,7 +98,6 @@ class FallBack(Service):
 
     def look(self) -> None:
         """Ask for the next ones, unless the last ones are still moving."""
-        self._tell()
         if not self._busy:
             self._busy = True
             self._writer.put(FindFalling(self._wall_clock.steady_milliseconds(), LIMIT), self._found)
@@ -188,17 +195,6 @@ class FallBack(Service):
         }
 
     def _tell(self) -> None:
-        """One line a minute at most, for each pair of channels."""
-        now = self._clock.seconds()
-        if not self._moved or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL):
-            return
-        self._logged_at = now
         moved, self._moved = self._moved, Counter()
         for (channel, other), count in moved.items():
-            self.log.warn(
-                "{count} texts of the channel {channel} go by the channel {other} instead: it could not send them in"
-                " time, or they failed with a code for which it falls back",
-                count=count,
-                channel=channel,
-                other=other,
-            )
+            self._trouble.count(f"the channel {channel} go by the channel {other}", number=count)

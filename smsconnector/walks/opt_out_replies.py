@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from twisted.logger import Logger
 
 from smsconnector.errors import AddressError, TextError
+from smsconnector.masking import masked
 from smsconnector.messages import IncomingSegment, Message, new_sid
-from smsconnector.sms.addresses import masked, normal_number, normal_sender
+from smsconnector.sms.addresses import normal_number, normal_sender
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.store.operations import Accept, HeardWish
 from smsconnector.store.opt_outs import wish_of

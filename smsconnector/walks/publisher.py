@@ -30,10 +30,12 @@ from random import Random
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from smsconnector.errors import StoreError
+from smsconnector.masking import without_numbers
 from smsconnector.messages import ALL_EVENTS, KINDS_OF_EVENTS, Event, Selection
+from smsconnector.recurring import Recurring, Sentences
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.store import operations as ops
 from smsconnector.store.reader import IReader
@@ -43,13 +45,19 @@ from smsconnector.timers import Repeating
 from smsconnector.walks.gathering import Gathering
 from smsconnector.walks.outbox_reading import EVENTS_AT_ONCE, OutboxReading, are_many
 from smsconnector.walks.parked_events import KindsOfEvents, pause_after
-from smsconnector.walks.refusals import RefusalsLog
 from smsconnector.wall_clock import WallClock
 
 CHUNKS_AT_SINK = 2  # times EVENTS_AT_ONCE of each kind may be at the sink
 LOOK_FOR_PARKED = 2.0  # seconds between looks for parked events that are due, and for kinds that get few answers
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0  # seconds until a refused event is tried again: at first, and at most
 FIRST_DELAY = 1.0  # seconds; as FIRST_RETRY, for an event that the sink wants later
+REFUSALS_ALONE = 20  # in a minute so many refused events are logged one by one
+REFUSED = Sentences(
+    one="{title} refused the event {example}. It is parked, and tried again now and then; the others go on."
+    " `smsconnector events --parked` lists it",
+    more="{title} refused {count} more events in the last minute, now {example}",
+    over="{title}: no more refused events in the last minute, {total} before that",
+)
 
 
 class Publisher(Service):
@@ -85,7 +93,7 @@ class Publisher(Service):
         self._retried: dict[str, set[int]] = {kind: set() for kind in KINDS_OF_EVENTS}  # parked ones, at the sink again
         self._kinds = KindsOfEvents()
         self._looking: set[str] = set()  # the kinds for which a query for parked events is under way
-        self._refusals = RefusalsLog(self.log, sink_name)
+        self._trouble = Recurring(clock, self.log, sink_name, REFUSED, level=LogLevel.error, alone=REFUSALS_ALONE)
         self._look_timer = Repeating(clock, f"{sink_name}'s look around", self._look_around)
 
     def startService(self) -> None:
@@ -117,6 +125,7 @@ class Publisher(Service):
     def close(self) -> None:
         """After the stop: do not try again to write answers."""
         self._retrying.close()
+        self._trouble.stop()
 
     # --- 1: from the outbox ---------------------------------------------------------------------------------
 
@@ -289,7 +298,7 @@ class Publisher(Service):
             if event.attempts:
                 self._kinds[event.kind].refused(self._clock.seconds())
             elif refused:
-                self._refusals.refused(event, outcome.reason, self._clock.seconds())
+                self._trouble.count("refused", f"{event.event_id}: {without_numbers(outcome.reason)}")
             pause = pause_after(FIRST_RETRY if refused else FIRST_DELAY, LONGEST_RETRY, event.attempts, self._dice)
             due_at = self._wall_clock.steady_milliseconds() + int(pause * 1000) if outcome.again else ops.NOT_AGAIN
             rows.append(ops.ParkedEvent(event.id, event.kind, event.attempts + 1, due_at, outcome.reason))
@@ -302,7 +311,6 @@ class Publisher(Service):
     def _look_around(self) -> None:
         self._load()
         self._set_aside()
-        self._refusals.tick(self._clock.seconds())
         self._look_for_parked()
         self._pass_unwanted()
 

@@ -114,7 +114,7 @@ class SignalsCase(TestCase):
                 for pause in (0.05, 0.5, 1.0):
                     other.execute("BEGIN IMMEDIATE")
                     process = self.start("smsconnector", "--config", "c.yaml")
-                    self.await_words("starting up")
+                    self.await_words("with Python")
                     time.sleep(pause)
                     process.send_signal(number)
                     self.check_ended(process, number)
@@ -122,7 +122,7 @@ class SignalsCase(TestCase):
         for number in (TERM, INT):
             for pause in (0.0, 0.02, 0.05, 0.1):
                 process = self.start("smsconnector", "--config", "c.yaml")
-                self.await_words("starting up")
+                self.await_words("with Python")
                 time.sleep(pause)
                 process.send_signal(number)
                 self.check_ended(process, number)

@@ -157,10 +157,10 @@ class FloorsCase(SynchronousTestCase):
                 self.assertNotRegex(target, r"^(klein|werkzeug|twisted\.(web|internet|protocols)|twisted$)", module)
                 self.assertNotIn(target, {f"smsconnector.http.{name}" for name in SERVER}, module)
 
-    def test_only_the_service_imports_the_reactor(self) -> None:
+    def test_only_the_start_imports_the_reactor(self) -> None:
         """Everybody else is given it."""
         for path in ROOT.rglob("*.py"):
-            if path.name not in ("service.py", "cli.py") and "simulator" not in path.parts:
+            if path.name not in ("starting.py", "cli.py") and "simulator" not in path.parts:
                 self.assertNotIn("import reactor", path.read_text("utf-8"), path.name)
 
     def test_where_sql_is(self) -> None:

@@ -25,7 +25,7 @@ def health_of(sinks: dict[str, Any], seconds: float) -> Health:
 class BrokerCase(SynchronousTestCase):
     def broker(self, *sinks: Any, seconds: float = 0.0) -> str:
         """What the health says of it, so many seconds after the reactor's clock began, at 12:00 of a day in 2026."""
-        return health_of({f"sink {number}": sink for number, sink in enumerate(sinks)}, seconds)._broker()
+        return health_of({f"sink {number}": sink for number, sink in enumerate(sinks)}, seconds).broker()
 
     def test_flows(self) -> None:
         """Without a trouble it is one word."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import smsconnector
-from smsconnector.sms.addresses import masked
+from smsconnector.hooks.reading import Found
+from smsconnector.http.hook_counts import HookCounts
+from smsconnector.masking import masked, without_numbers
+from tests.recorded_log import RecordedLog
 
 ROOT = Path(smsconnector.__file__).parent
 LEVELS = {"debug", "info", "warn", "error", "critical", "failure", "emit"}
@@ -26,7 +29,7 @@ def log_calls(tree: ast.AST) -> list[ast.Call]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-            is_log = (name in LEVELS and owner.endswith("log")) or (name == "count" and owner.endswith("_tally"))
+            is_log = (name in LEVELS and owner.endswith("log")) or (name == "count" and owner.endswith("trouble"))
             if is_log or name in BY_WAY or name == "level":
                 found.append(node)
     return found
@@ -61,6 +64,17 @@ class LogsCase(SynchronousTestCase):
                     wrong += [f"{relative}:{call.lineno} {name}" for name in sorted(secrets_in(part) - harmless)]
         self.assertGreater(seen, 40, "the log calls are not found any more")
         self.assertEqual(wrong, [])
+
+    def test_words_of_others(self) -> None:
+        """A provider's status word, a broker's reason, what a peer's PDU is refused for: each may hold a number."""
+        lines = RecordedLog(self).lines
+        HookCounts(None).found("prov", Found(unknown_words=["to 923001234567"], faults=["+923001234567 is no status"]))
+        for words in ("no queue for 923001234567", "x=%2B923001234567&y", "00923001234567", "(923001234567)"):
+            self.assertNotIn("92300", without_numbers(words))
+        self.assertEqual(len(lines), 2)
+        self.assertNotIn("92300", "".join(lines))
+        for harmless in ("line 1234567", "2026-11-28T21:30", "4096 octets", "1.23456789", "SM01a3185c50690000016e65e1"):
+            self.assertEqual(without_numbers(harmless), harmless)
 
     def test_masked(self) -> None:
         """Of a number the last digits are left, by which an operator who has it knows it again; of a short one at

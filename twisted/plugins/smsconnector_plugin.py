@@ -1,3 +1,3 @@
 from twisted.application.service import ServiceMaker
 
-smsconnector = ServiceMaker("smsconnector", "smsconnector.service", "SMS connector: HTTP, SMPP, STOMP", "smsconnector")
+smsconnector = ServiceMaker("smsconnector", "smsconnector.starting", "SMS connector: HTTP, SMPP, STOMP", "smsconnector")

@@ -69,13 +69,12 @@ class ProviderChannel(Service):
         self.name: str = name
         self.cut = cut
         self._settings, self._provider, self._client = settings, provider, client
-        self._clock, self._wall_clock = around.reactor, around.wall_clock
+        self._clock, self._wall_clock, self._throttled = around.reactor, around.wall_clock, around.figures.throttled
         back_off = BackOff(1.0, 60.0, source=around.dice)
         self._availability = Availability(settings.parallel, settings.rate, back_off, self._clock.seconds())
         self._under_way: dict[int, tuple[Segment, int]] = {}  # each with the number of its request
         self._suspects = Suspects()
-        self._outcomes: list[Outcome] = []  # of this turn
-        self._given_back: list[Segment] = []  # throttled in this turn
+        self._outcomes, self._given_back = list[Outcome](), list[Segment]()  # of this turn; the second was throttled
         self._tell_call: IDelayedCall | None = None
         self._room_call: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
@@ -95,8 +94,7 @@ class ProviderChannel(Service):
             self._room_call = None
         if not self._under_way:
             return self._close()
-        drained: Deferred[None] = Deferred()
-        self._drained = drained
+        drained = self._drained = Deferred[None]()
         late = self._clock.callLater(self._settings.drain_timeout, self._give_up)
         drained.addBoth(lambda _: late.cancel() if late.active() else None)
         return drained.addCallback(lambda _: self._close())
@@ -180,8 +178,9 @@ class ProviderChannel(Service):
         if isinstance(call, Result):
             self._result(call, segment)
         elif segment.id in self._under_way:  # else the stop has given it back
-            asked = self._client.ask(call)
-            asked.addCallbacks(self._replied, self._failed, (segment, is_second), errbackArgs=(segment,))
+            self._client.ask(call).addCallbacks(
+                self._replied, self._failed, (segment, is_second), errbackArgs=(segment,)
+            )
 
     def _replied(self, reply: HTTPReply, segment: Segment, is_second: bool) -> None:
         result = self._read(self._provider.read, segment, reply)
@@ -301,6 +300,7 @@ class ProviderChannel(Service):
         if not self.running:
             return
         if result.kind is Kind.THROTTLED:
+            self._throttled.add((self.name, "", "" if result.code is None else result.code))
             if self._availability.throttled(now, reason, result.retry_in):
                 self.log.info("the channel {channel} is throttled: {reason}", channel=self.name, reason=reason)
         elif result.kind is Kind.ACCOUNT:

@@ -6,5 +6,4 @@
 ``bind``        one bind, which is kept: its connection is made again when it ends
 ``refusals``    when a bind is passed over because its SMSC refuses everything
 ``connection``  one connection to an SMSC: the transport around the session
-``tally``       warnings for the operator, counted
 """

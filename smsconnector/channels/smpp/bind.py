@@ -29,12 +29,14 @@ from twisted.logger import Logger
 from smsconnector.channels import Part
 from smsconnector.channels.smpp.connection import SMPPProtocol
 from smsconnector.channels.smpp.refusals import MANY, Refusals
-from smsconnector.channels.smpp.tally import Tally
 from smsconnector.channels.smpp.unanswered import Unanswered
 from smsconnector.errors import StoreError
+from smsconnector.figures import Figures
 from smsconnector.lifecycle import CODE_ACCEPTED, CODE_NO_FAILURE
+from smsconnector.masking import masked, without_numbers
 from smsconnector.messages import Finality, IncomingSegment, Outcome, Receipt, Segment, Verdict
 from smsconnector.net.link import BackOff, Link
+from smsconnector.recurring import Recurring
 from smsconnector.smpp import session as smpp
 from smsconnector.smpp.constants import RegisteredDelivery, Status, describe_status
 from smsconnector.smpp.deliver import DeliverReader
@@ -42,7 +44,6 @@ from smsconnector.smpp.pace import Pace
 from smsconnector.smpp.pdu import PDU
 from smsconnector.smpp.policy import Action, Policy
 from smsconnector.smpp.submit import SubmitRenderer, SubmitSettings
-from smsconnector.sms.addresses import masked
 from smsconnector.wall_clock import WallClock
 
 REFUSED_PACE = 30.0  # seconds until the next attempt when the SMSC has refused the bind
@@ -94,6 +95,7 @@ class BindOwner(Protocol):
 
     name: str
     wall_clock: WallClock
+    figures: Figures
 
     def offer_room(self) -> None: ...
     def received(self, items: list[Receipt | IncomingSegment], done: Callable[[StoreError | None], None]) -> None: ...
@@ -141,7 +143,7 @@ class Bind(Service):
         self.renderer = SubmitRenderer(settings.submit)
         self._reader = _reader_of(channel.name, settings)
         self._title = f"bind {channel.name}/{settings.name}"  # in the log
-        self._tally = Tally(self._title)
+        self.trouble = Recurring(clock, self.log, self._title)
         self._link = Link(clock, self._title, self._connect, back_off, incoming=settings.session.outbind)
         self._protocol: SMPPProtocol | None = None
         self._ended: tuple[str, float] | None = None
@@ -165,6 +167,7 @@ class Bind(Service):
     def stopService(self) -> "Deferred[None]":
         """Drain and unbind; bounded by the session's drain_timeout."""
         super().stopService()
+        self.trouble.stop()
         ended = maybeDeferred(self._link.stopService)
         for call in (self._wake, self._trial):
             if call is not None:
@@ -303,7 +306,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Delivered):
             delivered.append(event.pdu)
         elif isinstance(event, smpp.Unanswered):
-            self._tally.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
+            self.trouble.count("submit_sm without a response in time", f"to {masked(event.token[0].destination)}")
             owner, outcome = self._unknown(event.token)
             outcomes.append((owner, replace(outcome, may_come_late=True, sequence=event.sequence)))
         elif isinstance(event, smpp.Late):
@@ -330,16 +333,14 @@ class Bind(Service):
 
     def _answered(self, protocol: SMPPProtocol, event: smpp.Answered, outcomes: OwnedOutcomes) -> None:
         segment, owner = event.token
-        account = self.settings.account
-        now = self.clock.seconds()
+        account, now = self.settings.account, self.clock.seconds()
         if event.status == Status.ESME_ROK:
             self.pace.taken(segment.throttles)
             self._refusals.in_a_row = 0
             outcomes.append((owner, self._taken(segment, event.message_id, event.sequence, int(event.waited * 1000))))
             return
         rule = self.settings.policy.rule(event.status)
-        what = f"submit_sm answered with {describe_status(event.status)}"
-        self._tally.count(what, f"to {masked(segment.destination)}")
+        _note_refusal(self, segment, event.status, rule.action)
         if rule.action is Action.THROTTLE:
             self.pace.refused(now, segment.throttles)
             owner.wait_again(segment)
@@ -389,7 +390,7 @@ class Bind(Service):
         elif isinstance(event, smpp.Dismissed):
             self._ended = (event.reason, 0.0)
         elif isinstance(event, smpp.Rejected):
-            self.log.warn("{title}: {reason}", title=self._title, reason=event.reason)
+            self.log.warn("{title}: {reason}", title=self._title, reason=without_numbers(event.reason))
 
     # --- receipts and texts ---------------------------------------------------------------------------------
 
@@ -399,7 +400,7 @@ class Bind(Service):
         readings = [self._reader.read(pdu, now) for pdu in pdus]
         for reading in readings:
             if reading.notice is not None:
-                self._tally.count(*reading.notice)
+                self.trouble.count(*reading.notice)
         items = [reading.item for reading in readings if reading.item is not None]
         octets = self._unanswered.add(pdus)
         if self._unanswered.is_too_much:
@@ -417,3 +418,10 @@ class Bind(Service):
             self.channel.received(items, done)
         else:
             done(None)
+
+
+def _note_refusal(bind: Bind, segment: Segment, status: int, action: Action) -> None:
+    """For the log; and for the figures if no outcome tells of it."""
+    bind.trouble.count(f"submit_sm answered with {describe_status(status)}", f"to {masked(segment.destination)}")
+    if action in (Action.THROTTLE, Action.PAUSE):
+        bind.channel.figures.throttled.add((bind.channel.name, bind.settings.name, status))

@@ -23,6 +23,7 @@ from smsconnector.channels.smpp.bind import Bind
 from smsconnector.channels.smpp.cancels import take_back
 from smsconnector.channels.smpp.choosing import BindChoice
 from smsconnector.channels.smpp.previews import preview
+from smsconnector.figures import Figures
 from smsconnector.messages import IncomingSegment, Outcome, Receipt, Segment
 from smsconnector.sms.segmentation import Split, segment
 from smsconnector.wall_clock import WallClock
@@ -166,8 +167,10 @@ class SMPPChannel(MultiService):
         receiver: IReceiver,
         listener_of: ListenerOf,
         cut: Callable[[str], Split] = segment,
+        figures: Figures | None = None,
     ) -> None:
         super().__init__()
+        self.figures = Figures() if figures is None else figures
         self.name: str = name
         self.wall_clock = wall_clock
         self.cut = cut

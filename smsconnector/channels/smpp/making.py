@@ -21,7 +21,12 @@ def make_channel(name: str, section: SMPPChannelSection, surroundings: Surroundi
     """The channel with all its binds."""
     before = surroundings.before or Predecessor(None, frozenset())
     channel = SMPPChannel(
-        name, surroundings.wall_clock, surroundings.receiver, surroundings.listener_of, cutter(section)
+        name,
+        surroundings.wall_clock,
+        surroundings.receiver,
+        surroundings.listener_of,
+        cutter(section),
+        surroundings.figures,
     )
     new = {
         bind.name: [*make_binds(surroundings.reactor, bind, channel, surroundings.dice)]

@@ -31,6 +31,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from smsconnector.masking import without_numbers
 from smsconnector.messages import Event
 from smsconnector.net.endpoints import client_endpoint
 from smsconnector.net.tls import TLS
@@ -223,7 +224,7 @@ class Producer(Service):
             self.log.emit(
                 LogLevel.error if refused else LogLevel.warn,
                 "No events for {destination} to {broker}: {why}. {candidate} will be tried {again}{when}.",
-                **{"destination": self.destination, "broker": broker, "why": why},
+                **{"destination": self.destination, "broker": broker, "why": without_numbers(why)},
                 **{"candidate": candidate, "again": again, "when": when},
             )
         self._timer = self.reactor.callLater(delay, self._connect, candidate)

@@ -13,7 +13,8 @@ from smsconnector.access.keys import Permissions
 from smsconnector.access.ring import KeyRing
 from smsconnector.hooks.callers import network_of
 from smsconnector.http import auth
-from smsconnector.http.auth import LOG_EVERY_S, Access
+from smsconnector.http.auth import Access
+from smsconnector.recurring import PERIOD
 from tests.recorded_log import RecordedLog
 from tests.unit.access.test_ring import Later, stored
 from tests.unit.http.ways import FORM, Answer, DoorCase, both_ways
@@ -56,7 +57,7 @@ class KeysCase(DoorCase):
             ring=self.ring,
             networks=tuple(map(network_of, self.networks)),
             trusted_proxies=tuple(map(network_of, self.trusted_proxies)),
-            seconds=self.clock.seconds,
+            clock=self.clock,
         )
 
     def settle(self) -> None:
@@ -268,15 +269,12 @@ class SlowedDownCase(KeysCase):
         """A line says who was refused and why, without the key; then one in a while, with how many there were."""
         for key in ("smsc_send_wrong1", "smsc_cloud_right", "smsc_read_right", "nonsense"):
             self.with_key(key)
-        self.clock.advance(LOG_EVERY_S)
         self.with_key("smsc_read_right")
-        self.with_key("smsc_read_right")
+        self.clock.advance(PERIOD)
         lines = [one for one in self.log_lines if "refused" in one]
         self.assertEqual(len(lines), 2, lines)
-        self.assertIn(
-            f"1 requests for want of a valid API key; the last came from {HERE}: its key is not valid", lines[0]
-        )
-        self.assertIn(f"4 requests for want of a valid API key; the last came from {HERE}", lines[1])
+        self.assertIn(f"a request for want of a valid API key, from {HERE}: its key is not valid", lines[0])
+        self.assertIn(f"4 more requests for want of a valid API key in the last minute, the last from {HERE}", lines[1])
         self.assertIn("the key name-read (read) has not the scope send", lines[1])
         for secret in ("wrong1", "right", "nonsense"):
             self.assertNotIn(secret, re.sub(r"copyright", "", "\n".join(self.log_lines)))
@@ -309,7 +307,7 @@ class NetworksCase(KeysCase):
         raised again and again keeps each of its tracebacks."""
         for _ in range(3):
             self.with_key("smsc_send_right", X_Forwarded_For="198.51.100.1")
-        self.assertIn("the last came from 198.51.100.1: its network is not allowed", "\n".join(self.log_lines))
+        self.assertIn("from 198.51.100.1: its network is not allowed", "\n".join(self.log_lines))
         for name, one in vars(auth).items():
             self.assertFalse(isinstance(one, Exception) and one.__traceback__, name)
 

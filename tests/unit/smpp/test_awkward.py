@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector import messages
 from smsconnector.channels.smpp.bind import Bind, BindSettings
+from smsconnector.figures import Figures
 from smsconnector.net.link import BackOff
 from smsconnector.smpp.pdu import Framer, decode
 from smsconnector.smpp.session import SessionSettings
@@ -40,6 +41,7 @@ class Ear:
 
     name = "smpp"
     wall_clock = WallClock(lambda: EPOCH)
+    figures = Figures()
 
     def __init__(self) -> None:
         self.items: list[Any] = []

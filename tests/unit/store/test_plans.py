@@ -39,7 +39,7 @@ from smsconnector.store.configuring import CountQueued
 from smsconnector.store.database import create
 from smsconnector.store.falling import AwaitFallBacks, EndFalling, FindFalling, Move
 from smsconnector.store.finding import FindExchanged, FindTimeline, PlaceOfBoth, Search, Shown
-from smsconnector.store.measures import Outlook
+from smsconnector.store.measures import Outlook, QueuesMeasure
 from smsconnector.store.offline.backup import backup
 from smsconnector.store.offline.opt_outs import OptOut, enter_opt_outs, opt_outs, take_out
 from smsconnector.store.offline.parked import parked_events, retry_parked
@@ -245,6 +245,7 @@ class PlanCase(SynchronousTestCase):
         self.look(crowd)
         crowd.one(Outlook("smpp", "smpp", "46700000001", None, can_opt_out=True))
         crowd.one(CountQueued(("smpp", "smpp/4670")))
+        crowd.one(QueuesMeasure(("smpp", "smpp/4670", "nothing there")))
         crowd.one(ops.LoadProgress(SINK))
         crowd.one(ops.LoadEvents(SINK, 0, 5, False, DELIVERY_REPORT, 100))
         crowd.record(crowd.accept("two", 1, 2), Verdict.ACCEPTED, "two")

@@ -51,6 +51,12 @@ class ScheduleCase(SynchronousTestCase):
             answers.append(self.one(Release(ops.Accept(made, first_id, one.queue), one.id, now)))
         return answers
 
+    def test_counted_once(self) -> None:
+        """A text that was accepted for later is no other one when its time comes."""
+        self.schedule("SM1")
+        self.assertEqual(self.release(), [ops.Accepted.QUEUED])
+        self.assertEqual(self.store.figures.accepted.read(), {("smpp",): 1})
+
     def found(self, sid: str) -> FoundMessage:
         found = self.one(ops.Find(sid))
         assert isinstance(found, FoundMessage)

@@ -423,8 +423,8 @@ class WalkCase(FallBackCase):
         self.advance(AFTER + 2)
         self.accept("SM3")
         self.advance(AFTER + 70)
-        lines = [line for line in log.lines if "go by the channel" in line]
-        self.assertEqual(len(lines), 2)
+        lines = [line for line in log.lines if "instead: it could not" in line]
+        self.assertEqual(len(lines), 2, lines)
         self.assertIn("2 texts of the channel smpp go by the channel cloud", lines[0])
         self.assertIn("1 texts of the channel smpp", lines[1])
 

@@ -18,13 +18,13 @@ from smsconnector.messages import (
     Receipt,
     Selection,
 )
+from smsconnector.recurring import PERIOD
 from smsconnector.sinks import EventOutcome, EventVerdict
 from smsconnector.store import operations as ops
 from smsconnector.store.store import Store
 from smsconnector.walks import gathering, outbox_reading, publisher
 from smsconnector.walks.parked_events import MOST
-from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, Publisher
-from smsconnector.walks.refusals import LOG_PERIOD, REFUSALS_LOGGED
+from smsconnector.walks.publisher import FIRST_DELAY, FIRST_RETRY, LONGEST_RETRY, REFUSALS_ALONE, Publisher
 from smsconnector.wall_clock import WallClock
 from tests.recorded_log import RecordedLog
 from tests.unit.fakes import EPOCH, SINK, DirectWriter, FakeSink, answers_of, ask, run_what_is_due
@@ -352,10 +352,10 @@ class ParkingCase(PublisherStage):
 
     def test_flood_of_refusals(self) -> None:
         """The log has a line for each of some, then how many there were."""
-        self.tell(*(f"x{number}" for number in range(REFUSALS_LOGGED + 30)))
-        self.answer({f"x{number}" for number in range(REFUSALS_LOGGED + 30)})
-        self.assertEqual(len(self.refusals_said()), REFUSALS_LOGGED)
-        self.advance(LOG_PERIOD + 5)
+        self.tell(*(f"x{number}" for number in range(REFUSALS_ALONE + 30)))
+        self.answer({f"x{number}" for number in range(REFUSALS_ALONE + 30)})
+        self.assertEqual(len(self.refusals_said()), REFUSALS_ALONE)
+        self.advance(PERIOD + 5)
         self.assertIn("stomp refused 30 more events", self.refusals_said()[-1])
 
     def test_memory_is_bounded(self) -> None:
