@@ -24,6 +24,7 @@ TEST = [
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
+    "jsonschema-rs>=0.30",  # checks what we ship by the JSON Schema that check-config prints
     # signatures of webhooks are computed by these too, and compared with what ours says of them
     "twilio>=9",
     "standardwebhooks>=1.0.1",
@@ -49,7 +50,7 @@ setup(
         "Twisted[tls]>=26.10",
         "klein>=24.8",
         "PyYAML>=6.0",
-        "pydantic>=2.7,<3",
+        "pydantic>=2.10,<3",
         "stompest>=2.3,<3",
         "attrs>=23.1",
         "defusedxml>=0.7.1",  # XML that providers post: no entities, no document types

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import json
 import re
 import signal
 import sys
@@ -16,7 +17,7 @@ from smsconnector.access_commands import add_commands, note
 from smsconnector.changes import plan, snapshot
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
+from smsconnector.config import Configuration, load, load_sink_names, load_store, schema, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.instances import clashes
 from smsconnector.sms.addresses import masked
@@ -39,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-config", help="check a configuration file: every error at once")
-    check.add_argument("files", metavar="FILE", nargs="+", help="several: of processes of one machine, together")
+    check.add_argument("files", metavar="FILE", nargs="*", help="several: of processes of one machine, together")
     check.add_argument("--against", metavar="RUNNING", help="and what a reload would change, if RUNNING is what runs")
+    check.add_argument("--schema", action="store_true", help="instead: print the JSON Schema of the file, for editors")
     check.set_defaults(run=check_config)
     demo = commands.add_parser("demo", help="connector, SMSC simulator and broker, and three texts to see them walk")
     demo.add_argument("--once", action="store_true", help="end when the three texts have their reports")
@@ -287,7 +289,13 @@ def run_rescue(options: argparse.Namespace) -> int:
 
 def check_config(options: argparse.Namespace) -> int:
     """Check configuration files, and print a line for each problem; of several files also what they can't have in
-    common."""
+    common. With --schema print the JSON Schema instead. 2 if there is neither."""
+    if options.schema and not options.files:
+        print(json.dumps(schema(), indent=2))
+        return 0
+    if options.schema or not options.files:
+        print("check-config: name the files to check, or ask for the --schema", file=sys.stderr)
+        return 2
     found = {name: _checked(name) for name in dict.fromkeys(options.files)}
     good = {name: configuration for name, configuration in found.items() if configuration is not None}
     together = clashes(good)

@@ -18,7 +18,7 @@ from smsconnector.config import load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.errors import AddressError
 from smsconnector.messages import Segment
-from smsconnector.sections import explain_error
+from smsconnector.section_base import explain_error
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings

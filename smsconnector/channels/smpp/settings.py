@@ -19,18 +19,8 @@ from smsconnector.errors import AddressError
 from smsconnector.hook_sections import Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import Finality
-from smsconnector.sections import (
-    ChannelSection,
-    CString,
-    Name,
-    NumberPrefix,
-    Octet,
-    Problem,
-    Seconds,
-    Section,
-    TLSSection,
-    unusable_tls,
-)
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import ChannelSection, CString, Name, NumberPrefix, Octet, Seconds, TLSSection, unusable_tls
 from smsconnector.smpp.constants import INTERFACE_VERSIONS, RegisteredDelivery
 from smsconnector.smpp.policy import Action, Policy, Rule, status_number
 from smsconnector.smpp.session import SessionSettings

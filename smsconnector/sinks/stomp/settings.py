@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
 from smsconnector.net.tls import TLS
-from smsconnector.sections import HeaderValue, Problem, Section, SinkSection, TLSSection, unreadable_files, unusable_tls
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import HeaderValue, SinkSection, TLSSection, unreadable_files, unusable_tls
 from smsconnector.sinks.stomp.connection import SessionSettings
 from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import FailoverURI
