@@ -197,7 +197,7 @@ class Configuration(Section):
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the operator, of the HTTP door and of each channel."""
+        """Sentences for the operator, of the HTTP door, of each channel and of each sink."""
         try:
             has_keys = self.has_keys
         except StoreUnusable:  # perhaps to this user; the start will tell
@@ -205,6 +205,8 @@ class Configuration(Section):
         found = self.http.warnings(has_keys)
         for name, channel in self.channels.items():
             found += channel.warnings(f"channels.{name}", self.http.public_url, has_keys)
+        for place, sink in self.events.by_place.items():
+            found += sink.warnings(place)
         return found
 
     @property

@@ -53,7 +53,7 @@ def schema_of(root: type[Section], long_events: type[Section]) -> Schema:
     names["patternProperties"] = dict.fromkeys(names["patternProperties"], _by_type("type", channels, named))
     names["additionalProperties"] = False
     several = _resolve(named(long_events), defs)
-    several["properties"]["sinks"]["items"] = _by_type("type", sinks, named, "stomp")
+    several["properties"]["sinks"]["items"] = _by_type("type", sinks, named)
     events = {
         "if": {"required": ["sinks"]},
         "then": named(long_events),

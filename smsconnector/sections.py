@@ -330,6 +330,10 @@ class SinkSection(Section):
         """The name under which the database knows how far the sink has come."""
         return self.name or self.type
 
+    def warnings(self, path: str) -> list[str]:
+        """As those of a channel."""
+        return []
+
     @property
     def selection(self) -> Selection:
         """The events that it wants."""

@@ -89,10 +89,13 @@ class SchemaCase(SynchronousTestCase):
             'stop_timeout: "${STOP}"',
             'http: {maximum_connections: "${file:/run/many}", fast_lane: "${LANE}"}',
             "events: {sink: webhook, url: 'https://h/x', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}",
-            "events: {sinks: [{uri: 'tcp://b'}, {type: webhook, url: 'https://h', secret: x}]}",
+            "events: {sinks: [{type: stomp, uri: 'tcp://b'},"
+            " {type: webhook, url: 'https://h', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}]}",
             "events: {headers: {delivery_report: {_type: a.B}}, transactions: yes}",
         ):
             self.assertEqual(self.faults(yaml.safe_load(GOOD + more)), [], more)
+            if "${" not in more:
+                parse(GOOD + more, {})
         self.assertEqual(
             self.faults({"channels": {"c": {"type": "smpp", "binds": [], "fallback": "other"}}})[0][0],
             "channels.c.binds",
