@@ -11,11 +11,12 @@ Times are seconds unless the name says otherwise. Secrets are never in an error 
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, ValidationError, field_validator
+from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from smsconnector import instances
 from smsconnector.access.file import access_path_of
@@ -30,9 +31,10 @@ from smsconnector.key_names import about_glued, glued
 from smsconnector.lifecycle import EndRules
 from smsconnector.messages import CALLBACK_SINK, Selection
 from smsconnector.section_base import Problem, Section, check_by_type, explain_error
-from smsconnector.sections import ChannelSection, Name, Seconds, SinkSection
+from smsconnector.sections import ChannelSection, Country, Name, Seconds, SinkSection
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.sinks.webhook.callbacks import CallbackSection
+from smsconnector.sms.addresses import normal_country
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.substitution import substitute
 from smsconnector.yaml_file import parse_mapping, read
@@ -164,6 +166,21 @@ class Configuration(Section):
     status_callbacks: CallbackSection | None = None
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
+    default_country: Country | None = None  # of the channels that name none
+
+    @model_validator(mode="before")
+    @classmethod
+    def _channels_have_a_country(cls, data: Any) -> Any:
+        """The file's own country is that of each channel that names none. One that is wrong is told once."""
+        country, channels = data.get("default_country"), data.get("channels")
+        if not isinstance(country, str) or not isinstance(channels, dict):
+            return data
+        with suppress(ValueError):
+            more = {"default_country": normal_country(country)}
+            return data | {
+                "channels": {name: more | one if isinstance(one, dict) else one for name, one in channels.items()}
+            }
+        return data
 
     @property
     def default_channel(self) -> str:

@@ -45,7 +45,7 @@ from smsconnector.section_base import (
     Problem,
     Section,
 )
-from smsconnector.sms.addresses import normal_sender
+from smsconnector.sms.addresses import normal_country, normal_sender
 from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -64,6 +64,7 @@ def _is_sender(source: str | None) -> str | None:
         raise ValueError(error.about(repr(source))) from None
 
 
+Country = Annotated[str, AfterValidator(normal_country)]  # ISO 3166, where national numbers begin with a zero
 Sender = Annotated[str | None, AfterValidator(_is_sender)]  # as the network has it; None: none
 
 
@@ -217,6 +218,7 @@ class ChannelSection(Section):
     retry: RetrySection = RetrySection()
     priority: Literal["interactive", "bulk"] = "interactive"  # of texts that do not say theirs
     interactive_share: Annotated[float, Field(ge=0.1, le=0.99)] = 0.8  # of the rate, while bulk texts wait too
+    default_country: Country | None = None  # of numbers that begin with a zero; None: they go as they are
     opt_out: OptOutSection | None = None  # None: nobody can opt out here
     fallback: Annotated[
         FallBackSection | None, BeforeValidator(_named, json_schema_input_type=FallBackSection | Name | None)

@@ -10,6 +10,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "store": "The database.",
         "channels": "The ways out to the networks, by the name that clients write into `channel`.",
         "events": "Where delivery reports and incoming texts go.",
+        "default_country": "Of the channels that name none: as theirs.",
         "stop_timeout": "How long a stop may take at most, in seconds.",
         "incoming_timeout": "How long the parts of an incoming text wait for the others, in seconds.",
     },
@@ -55,6 +56,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "receipt_grace": "From an unclear answer on, how long a clear one is waited for, in seconds.",
         "retry": "How often, and after which pauses, a refused segment is tried again.",
         "opt_out": "Customers can write STOP, and get no more texts of the channel.",
+        "default_country": "ISO 3166, as PK: of numbers that begin with a single 0, as they are dialled inside it.",
         "fallback": "The channel by which texts go that this one can't send: its name, or its keys.",
     },
     "RetrySection": {
