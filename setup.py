@@ -31,6 +31,7 @@ TEST = [
     "PyJWT>=2.8",
 ]
 CLIENT = ["httpx>=0.27", "anyio>=4"]  # smsconnector.client, for applications; the daemon does without
+DOCS = ["sphinx>=8"]  # docs/make.py: the pages as HTML; its own theme alabaster loads nothing from elsewhere
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo
 
 setup(
@@ -63,7 +64,7 @@ setup(
         "pyOpenSSL>=24",
         "service_identity>=24",
     ],
-    extras_require={"test": TEST + CLIENT + DEMO, "client": CLIENT, "demo": DEMO},
+    extras_require={"test": TEST + CLIENT + DEMO + DOCS, "client": CLIENT, "demo": DEMO, "docs": DOCS},
     entry_points={"console_scripts": ["smsconnector = smsconnector.__main__:main"]},
     zip_safe=False,
     classifiers=[  # none for the license: license_expression says it (PEP 639)

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from smsconnector import __version__
-from smsconnector.access_commands import add_commands, note
+from smsconnector.access.file import open_to_copy
+from smsconnector.access_commands import access_path, add_commands, note
 from smsconnector.changes import plan, snapshot
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.set_defaults(run=run_demo)
     copy = commands.add_parser("backup", help="copy the database, consistent, while the connector runs")
     copy.add_argument("target", metavar="FILE", help="a file that does not exist yet")
+    copy.add_argument("--access", action="store_true", help="instead of messages: the file of API keys and the audit")
     _add_database(copy)
     copy.set_defaults(run=run_backup)
     account = commands.add_parser(
@@ -152,8 +154,11 @@ def _database(options: argparse.Namespace) -> str:
 
 
 def run_backup(options: argparse.Namespace) -> int:
-    """Copy the database, and print the size of the copy."""
-    octets = backup(_database(options), options.target)
+    """Copy the database, or the file of keys and audit, and print the size of the copy."""
+    if options.access:
+        octets = backup(access_path(options), options.target, open_to_copy)
+    else:
+        octets = backup(_database(options), options.target)
     print(f"{options.target}: {octets} octets")
     return 0
 
