@@ -35,7 +35,7 @@ html_show_sourcelink = False
 html_copy_source = False
 highlight_language = "none"  # blocks hold shell, YAML, JSON and drawings; a guess would be wrong too often
 
-html_extra_path = ["openapi.yaml"]
+html_extra_path = ["openapi.yaml"]  # docs/make.py brings it
 
 _LINKS = re.compile(r"`[^`<]*<([A-Za-z0-9_/.-]+)\.rst>`_")
 _PAGE = re.compile(r"(?:docs/)?([A-Za-z0-9_/-]+)\.rst(?:#([a-z0-9-]+))?")
@@ -73,7 +73,7 @@ def _link_pages(app: Sphinx, tree: nodes.document, page: str) -> None:
 def _address(app: Sphinx, name: str, page: str) -> str | None:
     """Where the page is, seen from ``page``, that the file ``name`` makes: named from its own folder, from the root of
     the source, or from ``docs``. None if there is none, or it is ``page`` itself."""
-    if name == "docs/openapi.yaml":
+    if name == "smsconnector/http/openapi.yaml":
         return posixpath.relpath("openapi.yaml", posixpath.dirname(page) or ".")
     found = _PAGE.fullmatch(name)
     if found is None:

@@ -28,6 +28,7 @@ def collect(target: Path) -> None:
     shutil.copytree(HERE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "make.py"))
     for name in AT_THE_ROOT:
         shutil.copy(HERE.parent / f"{name}.rst", target / f"{NAMES.get(name, name.lower())}.rst")
+    shutil.copy(HERE.parent / "smsconnector" / "http" / "openapi.yaml", target)
     (target / "configuration.rst").write_text(configuration_page(), "utf-8")
     (target / "decisions.rst").write_text(decisions_page(), "utf-8")
 

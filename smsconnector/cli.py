@@ -37,6 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
     configuration or a database that can't be used, 2 for a wrong command line, 3 for a rescue that could not save
     all, 130 for Ctrl-C, 141 if nobody reads on what it prints."""
+    options = make_parser().parse_args(arguments)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
+    try:
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as with ``| head -1``: nobody reads on
+        drop_output()
+        return 128 + signal.SIGPIPE
+    except (ConfigurationError, StoreUnusable) as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{options.command}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their options; the manual page is made of it too."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -69,22 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
     save.set_defaults(run=run_rescue)
     _add_doctor(commands.add_parser("doctor", help="how an SMSC or an HTTP provider behaves, and what to configure"))
-    options = parser.parse_args(arguments)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
-    try:
-        status = int(options.run(options))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # as with ``| head -1``: nobody reads on
-        drop_output()
-        return 128 + signal.SIGPIPE
-    except (ConfigurationError, StoreUnusable) as error:
-        print(f"{options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{options.command}: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+    return parser
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
