@@ -4,6 +4,8 @@
 # make audit  what is installed beside requirements.lock, advisories on it, and bandit's look at the code
 # make lock   requirements.lock anew, from setup.py; with UPGRADE=--upgrade with the newest that setup.py allows
 # make news   what the files in newsfragments/ make of the next release's section of CHANGELOG.rst
+# make docs   the pages as HTML, in build/docs: no warning passes
+# make deb    the Debian package, in dist; make deb-check installs it into a clean root and sends a text (as root)
 # make hooks  git runs lint and types before each commit (pre-commit)
 # make simulate SEEDS=1000 FROM=0 JOBS=2    the whole daemon in simulated time, misfortune by the seed
 # make endure ROUNDS=200                    real processes, killed under load, counted from outside
@@ -47,7 +49,7 @@ STORED ?= 5000000
 # peer: its own broker, which costs nothing; or activemq, a real one
 BROKER ?= peer
 
-.PHONY: bench bench-batch bench-growth endure-kannel endure-later endure-provider run test check audit lock lint types news hooks install parts simulate endure endure-broker clean
+.PHONY: docs deb deb-check bench bench-batch bench-growth endure-kannel endure-later endure-provider run test check audit lock lint types news hooks install parts simulate endure endure-broker clean
 
 run: $(VENV)/installed
 	@$(BIN)/smsconnector demo
@@ -78,6 +80,17 @@ lock:
 
 news: $(VENV)/installed
 	@$(BIN)/towncrier build --draft
+
+docs: $(VENV)/installed
+	@$(BIN)/python -c "import sphinx" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check '.[docs]'
+	@$(BIN)/python docs/make.py build/docs
+	@echo "build/docs/index.html"
+
+deb: $(VENV)/installed
+	@$(BIN)/python packaging/deb.py dist
+
+deb-check: $(VENV)/installed
+	@$(BIN)/python -m tests.endurance.package
 
 hooks: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pre-commit

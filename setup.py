@@ -24,12 +24,14 @@ TEST = [
     "setuptools>=77.0.3",  # tests/integration/test_packaging.py builds with it; from Python 3.12 a venv has none
     "towncrier>=24.8",  # CHANGELOG.rst from newsfragments/; the gate reads them
     "types-PyYAML",
+    "jsonschema-rs>=0.30",  # checks what we ship by the JSON Schema that check-config prints
     # signatures of webhooks are computed by these too, and compared with what ours says of them
     "twilio>=9",
     "standardwebhooks>=1.0.1",
     "PyJWT>=2.8",
 ]
 CLIENT = ["httpx>=0.27", "anyio>=4"]  # smsconnector.client, for applications; the daemon does without
+DOCS = ["sphinx>=8"]  # docs/make.py: the pages as HTML; its own theme alabaster loads nothing from elsewhere
 DEMO = ["coilmq>=1.1.0"]  # an embedded STOMP broker, for the demo
 
 setup(
@@ -49,7 +51,7 @@ setup(
         "Twisted[tls]>=26.10",
         "klein>=24.8",
         "PyYAML>=6.0",
-        "pydantic>=2.7,<3",
+        "pydantic>=2.10,<3",
         "stompest>=2.3,<3",
         "attrs>=23.1",
         "defusedxml>=0.7.1",  # XML that providers post: no entities, no document types
@@ -62,7 +64,7 @@ setup(
         "pyOpenSSL>=24",
         "service_identity>=24",
     ],
-    extras_require={"test": TEST + CLIENT + DEMO, "client": CLIENT, "demo": DEMO},
+    extras_require={"test": TEST + CLIENT + DEMO + DOCS, "client": CLIENT, "demo": DEMO, "docs": DOCS},
     entry_points={"console_scripts": ["smsconnector = smsconnector.__main__:main"]},
     zip_safe=False,
     classifiers=[  # none for the license: license_expression says it (PEP 639)

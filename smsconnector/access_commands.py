@@ -16,7 +16,7 @@ from smsconnector.access.keys import SCOPES, Permissions, StoredKey
 from smsconnector.config import load_store, written_channels
 from smsconnector.errors import ConfigurationError
 from smsconnector.hooks.callers import network_of
-from smsconnector.sections import NAME_PATTERN
+from smsconnector.section_base import NAME_PATTERN
 from smsconnector.terminal import say
 
 

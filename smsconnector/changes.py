@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from smsconnector.channels import Predecessor
 from smsconnector.config import Configuration
 from smsconnector.errors import StoreUnusable
-from smsconnector.sections import ChannelSection, Problem, Section
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import ChannelSection
 
 HTTP_WHILE_OPEN = (  # keys of ``http`` that may change while the door is open
     *("api_keys", "rate_limit", "allowed_origins", "networks", "trusted_proxies", "default_channel", "webhook_channel"),

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import json
 import re
 import signal
 import sys
@@ -12,11 +13,12 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from smsconnector import __version__
-from smsconnector.access_commands import add_commands, note
+from smsconnector.access.file import open_to_copy
+from smsconnector.access_commands import access_path, add_commands, note
 from smsconnector.changes import plan, snapshot
 from smsconnector.channels.http.slow_patterns import slow_patterns
 from smsconnector.channels.smpp.settings import SMPPChannelSection
-from smsconnector.config import Configuration, load, load_sink_names, load_store, written_channels
+from smsconnector.config import Configuration, load, load_sink_names, load_store, schema, written_channels
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.instances import clashes
 from smsconnector.masking import masked
@@ -35,18 +37,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process: 0 for success, 1 if something is wrong, such as a
     configuration or a database that can't be used, 2 for a wrong command line, 3 for a rescue that could not save
     all, 130 for Ctrl-C, 141 if nobody reads on what it prints."""
+    options = make_parser().parse_args(arguments)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
+    try:
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as with ``| head -1``: nobody reads on
+        drop_output()
+        return 128 + signal.SIGPIPE
+    except (ConfigurationError, StoreUnusable) as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{options.command}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their options; the manual page is made of it too."""
     parser = argparse.ArgumentParser(prog="smsconnector", description="SMS connector: tools beside the daemon.")
     parser.add_argument("--version", action="version", version=f"smsconnector {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-config", help="check a configuration file: every error at once")
-    check.add_argument("files", metavar="FILE", nargs="+", help="several: of processes of one machine, together")
+    check.add_argument("files", metavar="FILE", nargs="*", help="several: of processes of one machine, together")
     check.add_argument("--against", metavar="RUNNING", help="and what a reload would change, if RUNNING is what runs")
+    check.add_argument("--schema", action="store_true", help="instead: print the JSON Schema of the file, for editors")
     check.set_defaults(run=check_config)
     demo = commands.add_parser("demo", help="connector, SMSC simulator and broker, and three texts to see them walk")
     demo.add_argument("--once", action="store_true", help="end when the three texts have their reports")
     demo.set_defaults(run=run_demo)
     copy = commands.add_parser("backup", help="copy the database, consistent, while the connector runs")
     copy.add_argument("target", metavar="FILE", help="a file that does not exist yet")
+    copy.add_argument("--access", action="store_true", help="instead of messages: the file of API keys and the audit")
     _add_database(copy)
     copy.set_defaults(run=run_backup)
     account = commands.add_parser(
@@ -65,22 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save.add_argument("target", metavar="NEWFILE", help="a file that does not exist yet")
     save.set_defaults(run=run_rescue)
     _add_doctor(commands.add_parser("doctor", help="how an SMSC or an HTTP provider behaves, and what to configure"))
-    options = parser.parse_args(arguments)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ has set it so
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on files are left whole, or not at all
-    try:
-        status = int(options.run(options))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # as with ``| head -1``: nobody reads on
-        drop_output()
-        return 128 + signal.SIGPIPE
-    except (ConfigurationError, StoreUnusable) as error:
-        print(f"{options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{options.command}: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+    return parser
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
@@ -150,8 +159,11 @@ def _database(options: argparse.Namespace) -> str:
 
 
 def run_backup(options: argparse.Namespace) -> int:
-    """Copy the database, and print the size of the copy."""
-    octets = backup(_database(options), options.target)
+    """Copy the database, or the file of keys and audit, and print the size of the copy."""
+    if options.access:
+        octets = backup(access_path(options), options.target, open_to_copy)
+    else:
+        octets = backup(_database(options), options.target)
     print(f"{options.target}: {octets} octets")
     return 0
 
@@ -287,7 +299,13 @@ def run_rescue(options: argparse.Namespace) -> int:
 
 def check_config(options: argparse.Namespace) -> int:
     """Check configuration files, and print a line for each problem; of several files also what they can't have in
-    common."""
+    common. With --schema print the JSON Schema instead. 2 if there is neither."""
+    if options.schema and not options.files:
+        print(json.dumps(schema(), indent=2))
+        return 0
+    if options.schema or not options.files:
+        print("check-config: name the files to check, or ask for the --schema", file=sys.stderr)
+        return 2
     found = {name: _checked(name) for name in dict.fromkeys(options.files)}
     good = {name: configuration for name, configuration in found.items() if configuration is not None}
     together = clashes(good)

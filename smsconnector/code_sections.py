@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from smsconnector.codes import Action, Explanation, OwnMeaning
-from smsconnector.sections import CODE, PRINTABLE_PATTERN, Section
+from smsconnector.section_base import PRINTABLE_PATTERN, Section
+from smsconnector.sections import CODE
 
 MOST_CODES = 1_000
 _ACTIONS = tuple(one.value for one in Action)

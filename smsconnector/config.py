@@ -10,41 +10,35 @@ Times are seconds unless the name says otherwise. Secrets are never in an error 
 """
 
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import Field, PlainValidator, ValidationError, field_validator
+from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from smsconnector import instances
 from smsconnector.access.file import access_path_of
 from smsconnector.access.file import has_keys as has_stored_keys
 from smsconnector.channels.types import CHANNEL_TYPES
 from smsconnector.codes import Codes, knows
+from smsconnector.config_schema import Schema, places_of_keys, schema_of
 from smsconnector.errors import ConfigurationError, StoreUnusable
 from smsconnector.hooks.hook import Hooks
 from smsconnector.http_section import HTTP
+from smsconnector.key_names import about_glued, glued
 from smsconnector.lifecycle import EndRules
 from smsconnector.log_section import LogSection
 from smsconnector.messages import CALLBACK_SINK, Selection
-from smsconnector.sections import (
-    ChannelSection,
-    Name,
-    Problem,
-    Seconds,
-    Section,
-    SinkSection,
-    check_by_type,
-    explain_error,
-)
+from smsconnector.section_base import Problem, Section, check_by_type, explain_error
+from smsconnector.sections import ChannelSection, Country, Name, Seconds, SinkSection
 from smsconnector.sinks.types import SINK_TYPES
 from smsconnector.sinks.webhook.callbacks import CallbackSection
+from smsconnector.sms.addresses import normal_country
 from smsconnector.sms.opt_out import OptOutRules, Wish
 from smsconnector.substitution import substitute
+from smsconnector.yaml_file import parse_mapping, read
 
 
 class StoreSection(Section):
@@ -158,6 +152,11 @@ def _knows(codes: Mapping[str, Codes], channel: str, code: int | str) -> bool:
     return channel not in codes or knows(code, codes[channel])
 
 
+def schema() -> Schema:
+    """The JSON Schema of the file, with the types of channels and of sinks that there are now."""
+    return schema_of(Configuration, _SinksSection)
+
+
 class Configuration(Section):
     """The whole configuration file. Times are seconds."""
 
@@ -169,6 +168,21 @@ class Configuration(Section):
     log: LogSection = LogSection()
     stop_timeout: Seconds = 15.0
     incoming_timeout: Seconds = 300.0
+    default_country: Country | None = None  # of the channels that name none
+
+    @model_validator(mode="before")
+    @classmethod
+    def _channels_have_a_country(cls, data: Any) -> Any:
+        """The file's own country is that of each channel that names none. One that is wrong is told once."""
+        country, channels = data.get("default_country"), data.get("channels")
+        if not isinstance(country, str) or not isinstance(channels, dict):
+            return data
+        with suppress(ValueError):
+            more = {"default_country": normal_country(country)}
+            return data | {
+                "channels": {name: more | one if isinstance(one, dict) else one for name, one in channels.items()}
+            }
+        return data
 
     @property
     def default_channel(self) -> str:
@@ -202,7 +216,7 @@ class Configuration(Section):
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the operator, of the HTTP door and of each channel."""
+        """Sentences for the operator, of the HTTP door, of each channel and of each sink."""
         try:
             has_keys = self.has_keys
         except StoreUnusable:  # perhaps to this user; the start will tell
@@ -210,6 +224,8 @@ class Configuration(Section):
         found = self.http.warnings(has_keys)
         for name, channel in self.channels.items():
             found += channel.warnings(f"channels.{name}", self.http.public_url, has_keys)
+        for place, sink in self.events.by_place.items():
+            found += sink.warnings(place)
         return found
 
     @property
@@ -290,38 +306,16 @@ class Configuration(Section):
         return found
 
 
-_NAMED = re.compile(r"\b(?:alias|anchor|tag(?: handle)?|directive) ['\"].*", re.DOTALL)  # in an error of PyYAML
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that takes a repeated key as an error. PyYAML would drop the first value without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None,
-                        None,
-                        f"the key {key.value!r} is here for the second time: only one would count",
-                        key.start_mark,
-                    )
-                seen.add(key.value)
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
-
-
 def load(path: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """The checked configuration in the file ``path``. ``environment`` is the process's own if it is None. Raises
     ConfigurationError with all problems."""
-    return parse(_read(path), environment)
+    return parse(read(path), environment)
 
 
 def load_store(path: str, environment: Mapping[str, str] | None = None) -> StoreSection:
     """Only the section ``store`` of the file, for tools that should not need the secrets of the others. Raises
     ConfigurationError."""
-    found = _parse_mapping(_read(path)).get("store") or {}
+    found = written(path).get("store") or {}
     problems: list[Problem] = []
     found = substitute(found, "store", os.environ if environment is None else environment, problems)
     try:
@@ -336,7 +330,7 @@ def load_store(path: str, environment: Mapping[str, str] | None = None) -> Store
 def load_sink_names(path: str) -> set[str] | None:
     """Only the names of the sinks, for the same tools; None if they can't be told, for the section is wrong. Raises
     ConfigurationError if the file can't be read."""
-    file = _parse_mapping(_read(path))
+    file = written(path)
     events, callbacks = file.get("events") or {}, file.get("status_callbacks") or {}
     sinks = events.get("sinks", [events]) if isinstance(events, dict) else None
     if not isinstance(sinks, list) or not all(isinstance(one, dict) for one in sinks):
@@ -346,40 +340,20 @@ def load_sink_names(path: str) -> set[str] | None:
     return at_hosts | {str(one.get("name") or one.get("type") or one.get("sink") or "stomp") for one in sinks}
 
 
+def written(path: str) -> dict[str, Any]:
+    """What stands in the file, unchecked. Raises ConfigurationError."""
+    return parse_mapping(read(path))
+
+
 def written_channels(path: str) -> dict[str, Any]:
     """The section ``channels`` as it stands in the file, unchecked; for tools as above. Raises ConfigurationError."""
-    channels = _parse_mapping(_read(path)).get("channels")
+    channels = written(path).get("channels")
     return channels if isinstance(channels, dict) else {}
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8")
-    except OSError as error:
-        raise ConfigurationError([("", f"{path} can't be read: {error.strerror}")]) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError([("", f"{path} is not UTF-8 text")]) from None
-
-
-def _parse_mapping(text: str) -> dict[str, Any]:
-    """The unchecked content of the file. A section without content is an empty mapping. Raises ConfigurationError."""
-    try:
-        data = yaml.load(text, _Loader)  # nosec B506 # _Loader is a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = str(getattr(error, "problem", None) or "the text is not YAML")
-        if named := _NAMED.search(problem):  # it may be a secret that has no quotes
-            problem = f"found {named[0].split()[0]} that is not known: a text that begins with * & or ! needs quotes"
-        raise ConfigurationError([(place, f"not valid YAML: {problem}")]) from None
-    if not isinstance(data, dict):
-        raise ConfigurationError([("", "the file must hold a mapping with the keys http, store, channels, events")])
-    return {key: {} if value is None else value for key, value in data.items()}
 
 
 def parse(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """As ``load``, from the text of the file."""
-    data = _parse_mapping(text)
+    data = parse_mapping(text)
     problems: list[Problem] = []
     data = substitute(data, "", os.environ if environment is None else environment, problems)
     found, told = _check_names(data), {path for path, _ in problems}
@@ -434,8 +408,12 @@ def _check_channels_of_sinks(events: Any, channels: list[Any]) -> list[Problem]:
 def _explained(error: ValidationError) -> list[Problem]:
     """The problems as (path, sentence). Several errors about one value become one problem."""
     found: dict[str, str] = {}
-    for one in error.errors(include_url=False):
-        path, sentence = _path(one["loc"]), explain_error(one)
+    errors = error.errors(include_url=False)
+    elsewhere = places_of_keys(schema()) if any(one["type"] == "extra_forbidden" for one in errors) else None
+    for one in errors:
+        path, sentence = _path(one["loc"]), explain_error(one, elsewhere)
+        if one["type"] == "extra_forbidden" and (name := glued(str(one["loc"][-1]))) is not None:
+            path, sentence = _path([*one["loc"][:-1], name]), about_glued(name)
         found[path] = f"{found[path]}; or: {sentence}" if path in found else sentence
     return list(found.items())
 

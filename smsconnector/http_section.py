@@ -13,16 +13,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from twisted.internet.endpoints import serverFromString
 
 from smsconnector.hooks.callers import network_of
-from smsconnector.sections import (
-    BASE_PATH_PATTERN,
-    ORIGIN_PATTERN,
-    PUBLIC_URL_PATTERN,
-    Name,
-    Origin,
-    Problem,
-    Seconds,
-    Section,
-)
+from smsconnector.section_base import BASE_PATH_PATTERN, ORIGIN_PATTERN, PUBLIC_URL_PATTERN, Problem, Section
+from smsconnector.sections import Name, Origin, Seconds
 
 _LOOPBACK = re.compile(r":(?:interface=)?(?:127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
 _PORT = re.compile(r"^(?:tcp6?|ssl):(?:port=)?([0-9]+)(?::|$)")

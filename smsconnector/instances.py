@@ -16,7 +16,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from smsconnector.http_section import DEFAULT_PORTS, HTTP, port_of
-from smsconnector.sections import ChannelSection, Problem
+from smsconnector.section_base import Problem
+from smsconnector.sections import ChannelSection
 
 
 class Kept(Protocol):

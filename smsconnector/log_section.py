@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from smsconnector.logs.starting import settle
-from smsconnector.sections import Section
+from smsconnector.section_base import Section
 
 Level = Literal["debug", "info", "warn", "error", "critical"]
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")

@@ -33,7 +33,7 @@ from smsconnector.http.door import Door
 from smsconnector.http.making import configure_door
 from smsconnector.making import Making
 from smsconnector.messages import bulk_queue
-from smsconnector.sections import Problem
+from smsconnector.section_base import Problem
 from smsconnector.store.configuring import Configure, CountQueued
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.systemd import Notifier

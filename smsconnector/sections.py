@@ -10,20 +10,16 @@ A section is checked in two steps. pydantic checks what the text of the file can
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from smsconnector.codes import Codes
 from smsconnector.errors import AddressError
@@ -40,46 +36,17 @@ from smsconnector.lifecycle import (
 )
 from smsconnector.messages import Selection
 from smsconnector.net.tls import TLS, tls_options
-from smsconnector.sms.addresses import normal_sender
+from smsconnector.section_base import (
+    ASCII_PATTERN,
+    NAME_PATTERN,
+    ORIGIN_PATTERN,
+    PREFIX_PATTERN,
+    PRINTABLE_PATTERN,
+    Problem,
+    Section,
+)
+from smsconnector.sms.addresses import normal_country, normal_sender
 from smsconnector.sms.opt_out import LANGUAGES, LONGEST_WORD, OptOutRules, Wish, normal_word, words_of
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-BASE_PATH_PATTERN = r"^(/[A-Za-z0-9._~-]+)+$"
-ASCII_PATTERN = r"^[\x20-\x7e]*$"
-PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
-ORIGIN_PATTERN = r"^https?://[A-Za-z0-9._:\[\]-]+$"
-PUBLIC_URL_PATTERN = r"^https?://[^\s/?#]+(/[A-Za-z0-9._~/%-]*)?$"
-PREFIX_PATTERN = r"^\+?[0-9]{1,20}$"
-
-_WORDS_OF_PATTERNS = {
-    NAME_PATTERN: "a name has letters, digits, '.', '_' and '-', 64 at most, and begins with a letter or digit",
-    BASE_PATH_PATTERN: "it begins with / and does not end with one: /msg-client",
-    ASCII_PATTERN: "ASCII without control characters is wanted here",
-    PRINTABLE_PATTERN: "it may not hold control characters",
-    ORIGIN_PATTERN: "an origin is a scheme, a host, and a port if it has one, without a path: https://desk.example",
-    PUBLIC_URL_PATTERN: "how providers reach us, up to the base path, without ? and #: https://sms.example.org",
-    PREFIX_PATTERN: 'digits are wanted here, 20 at most, with or without a + before them: "+92300"',
-}
-_NUMBER = "a number without a unit is wanted here; times are in seconds, sizes in octets"
-_KEYS = "keys and values are wanted here, KEY: VALUE"
-_WORDS_OF_ERRORS = {  # by pydantic's error types, instead of its own words
-    "extra_forbidden": "no such key: look for a typing mistake",
-    "missing": "missing: this key is required",
-    "string_type": "a text is wanted here: put it in quotes",
-    "model_type": _KEYS,
-    "dict_type": _KEYS,
-    "list_type": "a list is wanted here: [ONE, ANOTHER]",
-    "bool_type": "yes or no is wanted here",
-    "bool_parsing": "yes or no is wanted here",
-    "too_short": "at least one is wanted here",
-    "float_type": _NUMBER,
-    "float_parsing": _NUMBER,
-    "int_type": _NUMBER,
-    "int_parsing": _NUMBER,
-    "int_from_float": "a whole number is wanted here",
-}
-
-Problem = tuple[str, str]  # where: "channels.smpp.binds[0].tls"; and what is wrong there, as a sentence
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
@@ -97,26 +64,8 @@ def _is_sender(source: str | None) -> str | None:
         raise ValueError(error.about(repr(source))) from None
 
 
+Country = Annotated[str, AfterValidator(normal_country)]  # ISO 3166, where national numbers begin with a zero
 Sender = Annotated[str | None, AfterValidator(_is_sender)]  # as the network has it; None: none
-
-
-def explain_error(error: Any) -> str:
-    """One of pydantic's errors as a sentence. The sentence never shows the value, which may be a secret."""
-    if error["type"] == "string_pattern_mismatch":
-        pattern = error["ctx"]["pattern"]
-        return _WORDS_OF_PATTERNS.get(pattern, f"it has to match {pattern}")
-    return _WORDS_OF_ERRORS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
-
-
-class Section(BaseModel):
-    """Keys and values of one place in the file. A key that is not known is an error: it is a typing mistake far more
-    often than a wish."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def problems(self, path: str) -> list[Problem]:
-        """What the file system says against this section; ``path`` is where the section stands in the file."""
-        return []
 
 
 class TLSSection(Section):
@@ -269,8 +218,11 @@ class ChannelSection(Section):
     retry: RetrySection = RetrySection()
     priority: Literal["interactive", "bulk"] = "interactive"  # of texts that do not say theirs
     interactive_share: Annotated[float, Field(ge=0.1, le=0.99)] = 0.8  # of the rate, while bulk texts wait too
+    default_country: Country | None = None  # of numbers that begin with a zero; None: they go as they are
     opt_out: OptOutSection | None = None  # None: nobody can opt out here
-    fallback: Annotated[FallBackSection | None, BeforeValidator(_named)] = None  # None: it has to send them itself
+    fallback: Annotated[
+        FallBackSection | None, BeforeValidator(_named, json_schema_input_type=FallBackSection | Name | None)
+    ] = None  # None: it has to send them itself
 
     @model_validator(mode="after")
     def _falls_back_in_time(self) -> "ChannelSection":
@@ -380,50 +332,14 @@ class SinkSection(Section):
         """The name under which the database knows how far the sink has come."""
         return self.name or self.type
 
+    def warnings(self, path: str) -> list[str]:
+        """As those of a channel."""
+        return []
+
     @property
     def selection(self) -> Selection:
         """The events that it wants."""
         return Selection(tuple(self.kinds or ()), tuple(self.channels or ()))
-
-
-AnySection = TypeVar("AnySection", bound=Section)
-
-
-def check_by_type(
-    data: Any, key: str, sections: Mapping[str, type[AnySection]], default: str | None = None
-) -> AnySection:
-    """The section by the model of its type. The type is what ``data`` has under ``key``, or else ``default``. Raises
-    pydantic's ValidationError, with every problem at once.
-
-    Where the type is missing or unknown the other keys are checked as well as can be: by the model of the first type,
-    except that no key counts as missing or as unknown, for another type may have other keys."""
-    if not isinstance(data, dict):
-        return next(iter(sections.values())).model_validate(data)
-    name = data.get(key, default)
-    if isinstance(name, str) and name in sections:
-        return sections[name].model_validate(data)
-    wanted = f"one of these is wanted here: {', '.join(sections)}"
-    problems: list[tuple[tuple[int | str, ...], str]] = [
-        ((key,), wanted if key in data else explain_error({"type": "missing"}))
-    ]
-    first, model = next(iter(sections.items()))
-    try:
-        model.model_validate(data | {key: first})
-    except ValidationError as error:
-        problems += [
-            (one["loc"], explain_error(one))
-            for one in error.errors(include_url=False)
-            if len(one["loc"]) > 1 or one["type"] not in ("missing", "extra_forbidden")
-        ]
-    raise ValidationError.from_exception_data(
-        key,
-        [
-            InitErrorDetails(
-                type=PydanticCustomError("explained", "{sentence}", {"sentence": sentence}), loc=location, input=None
-            )
-            for location, sentence in problems
-        ],
-    )
 
 
 def unreadable_files(files: Mapping[str, str | None]) -> list[Problem]:

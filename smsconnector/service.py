@@ -63,15 +63,16 @@ class Connector(MultiService):
         store, process = configuration.store, wall_clock.milliseconds()  # names this run
         self.figures = Figures()
         self.writer, self.reader = make_writer(reactor, self._damaged), make_reader(reactor, self._damaged)
+        self.outlets = Outlets()
         answers = OptOutReplies(wall_clock, *configuration.opt_out_answers, lambda: self.outlets)
-        self.receiver = Receiver(self.writer, self._messages_ended, answers)
+        self.receiver = Receiver(self.writer, self._messages_ended, answers, self.outlets.country_of)
         self.making = Making(reactor, wall_clock, self.writer, self.reader, dice, self.receiver, process, self.figures)
         self.sinks = self.making.sinks(configuration)
         self.publishers = self.making.publishers(configuration, self.sinks)
         for one in self.publishers.values():
             self.writer.listen(one.written)
         self.admission = Admission(reactor, self.writer, Limits(store.maximum_backlog, store.minimum_free))
-        self.outlets = Outlets({name: self.making.outlet(name, configuration) for name in configuration.channels})
+        self.outlets.update({name: self.making.outlet(name, configuration) for name in configuration.channels})
         by_clock, keep = (reactor, wall_clock, self.writer), Keep(store.keep_texts, store.retention)
         timeout, outlets = configuration.incoming_timeout, self.outlets.everyone
         self.sweeper = Sweeper(*by_clock, incoming_timeout=timeout, keep=keep, process=process, outlets=outlets)

@@ -33,6 +33,8 @@ FLOORS = (
             "smpp": "octets <-> PDUs, the session, receipts, pace, policy",
             "hooks": "webhooks in: who called, and what it says",
             "rest": "requests to HTTP providers from templates, and what their answers mean",
+            "key_names": "which key was meant by one that is not known",
+            "key_words": "what each key of the configuration is for",
         },
     ),
     Floor(
@@ -43,6 +45,8 @@ FLOORS = (
             "net": "connections that are kept, endpoints, TLS",
             "timers": "the clock that timers run on",
             "wall_clock": "the time of day",
+            "section_base": "what every section of the configuration is",
+            "yaml_file": "the YAML of a configuration file, read strictly",
             "substitution": "what stands for secrets in the configuration",
             "systemd": "READY, STOPPING, the watchdog",
             "process": "signals, and the collector of cycles",
@@ -77,6 +81,7 @@ FLOORS = (
         {
             "walks": "a message's way between store and wires",
             "config": "the configuration file, checked",
+            "config_schema": "the configuration as a JSON Schema",
         },
     ),
     Floor(
@@ -105,10 +110,11 @@ FLOORS = (
 )
 # Rooms of one floor, of which the first may import the second: codes explain our own too; a segment is a submit_sm;
 # what all sections are made of, those of webhooks, of codes and of the HTTP API are too, and several of these are
-# compared; the script runs the commands.
+# compared; a key that is not known is looked for in the schema; the script runs the commands.
 SIBLINGS = {("smpp", "sms"), ("hook_sections", "sections"), ("http_section", "sections"), ("__main__", "cli")}
 SIBLINGS |= {("instances", "http_section"), ("instances", "sections"), ("code_sections", "sections")}
 SIBLINGS |= {("codes", "lifecycle"), ("log_section", "sections"), ("starting", "service"), ("watch", "health")}
+SIBLINGS |= {("config", "config_schema")}
 SIBLINGS |= {("cli", "access_commands")}
 SIBLINGS |= {("reloading", "changes"), ("reloading", "making"), ("reloading", "http")}
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.rooms}

@@ -200,6 +200,11 @@ class AccessFile:
                 raise
 
 
+def open_to_copy(path: str) -> sqlite3.Connection:
+    """A connection to a file that is there, for a copy of it. Raises StoreUnusable."""
+    return AccessFile(path, create=False)._connection
+
+
 def access_path_of(store_path: str) -> str:
     """Where keys and audit are for this database of the store, unless the configuration says it: beside it,
     ``smsconnector.access.db`` beside ``smsconnector.db``."""

@@ -18,11 +18,11 @@ from smsconnector.config import load
 from smsconnector.doctor.evidence import MARK, SHORT, Trial
 from smsconnector.errors import AddressError
 from smsconnector.messages import Segment
-from smsconnector.sections import explain_error
+from smsconnector.section_base import explain_error
 from smsconnector.smpp.constants import RegisteredDelivery
 from smsconnector.smpp.session import SessionSettings
 from smsconnector.smpp.submit import SubmitSettings
-from smsconnector.sms.addresses import normal_number, normal_sender
+from smsconnector.sms.addresses import in_country, normal_number, normal_sender
 from smsconnector.sms.segmentation import segment
 
 PASSWORD_VARIABLE = "SMSCONNECTOR_PASSWORD"  # nosec B105 # the name of a variable
@@ -46,6 +46,7 @@ class Plan:
     wait: float = 15.0  # seconds, for receipts
     place: str = ""
     entry: Mapping[str, Any] = field(default_factory=dict)
+    country: str | None = None  # of numbers as they are dialled inside it
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def make_plan(options: argparse.Namespace, environment: Mapping[str, str] | None
     plan = _by_name(options) if options.bind else _by_host(options, os.environ if environment is None else environment)
     if plan.bind.address[0] == "outbind":
         raise ValueError(f"{plan.bind.name} waits for the SMSC to connect (outbind): there is nothing to connect to")
-    numbers = tuple(dict.fromkeys(_number(text) for text in options.to))
+    numbers = tuple(dict.fromkeys(_number(text, plan.country) for text in options.to))
     if numbers and plan.bind.mode == "receiver":
         raise ValueError(f"{plan.bind.name} is a receiver and can't send: leave out --to")
     if not 0 <= options.wait <= LONGEST_WAIT:
@@ -130,7 +131,8 @@ def _by_name(options: argparse.Namespace) -> Plan:
         which = "no bind" if not found else "more than one bind"
         raise ValueError(f"{options.config} has {which} of the name {options.bind!r}: say one of {', '.join(binds)}")
     channel, _, name = found[0].partition("/")
-    return Plan(binds[found[0]], place=f"channels.{channel}.binds, {name}")
+    country = channels[channel].default_country
+    return Plan(binds[found[0]], place=f"channels.{channel}.binds, {name}", country=country)
 
 
 def _by_host(options: argparse.Namespace, environment: Mapping[str, str]) -> Plan:
@@ -175,9 +177,9 @@ def _check_secret(bind: BindSection) -> None:
         raise ValueError("the password of a bind is ASCII, without control characters")
 
 
-def _number(text: str) -> str:
+def _number(text: str, country: str | None) -> str:
     try:
-        return normal_number(text)
+        return in_country(normal_number(text), country)
     except AddressError as error:
         raise ValueError(error.about(f"--to {text!r}")) from None
 

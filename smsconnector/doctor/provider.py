@@ -30,7 +30,7 @@ from smsconnector.messages import Segment, new_sid
 from smsconnector.net.http_client import HTTPCall, HTTPReply
 from smsconnector.rest.answers import Answer
 from smsconnector.rest.variables import MASK
-from smsconnector.sms.addresses import normal_number, normal_sender
+from smsconnector.sms.addresses import in_country, normal_number, normal_sender
 from smsconnector.timers import run_on_monotonic_clock
 from smsconnector.wall_clock import WallClock
 
@@ -80,7 +80,7 @@ def make_provider_plan(options: argparse.Namespace) -> ProviderPlan:
         known = ", ".join(fitting) or "there is none"
         raise ValueError(f"{options.config} has no channel {options.channel!r} to an HTTP provider: say one of {known}")
     try:
-        number = normal_number(options.to[0]) if options.to else None
+        number = in_country(normal_number(options.to[0]), section.default_country) if options.to else None
         source = normal_sender(options.source)
     except AddressError as error:
         raise ValueError(error.about("the number behind --to, or the sender behind --from,")) from None

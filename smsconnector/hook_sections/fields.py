@@ -26,6 +26,8 @@ def no_empty_secret(secrets: list[SecretStr]) -> list[SecretStr]:
 
 
 Path = Annotated[str, Field(min_length=1)]
-Paths = Annotated[list[Path], BeforeValidator(listed), Field(min_length=1)]
-Secrets = Annotated[list[SecretStr], BeforeValidator(listed), Field(min_length=1)]
-Texts = Annotated[list[str], BeforeValidator(listed)]
+Paths = Annotated[list[Path], BeforeValidator(listed, json_schema_input_type=Path | list[Path]), Field(min_length=1)]
+Secrets = Annotated[
+    list[SecretStr], BeforeValidator(listed, json_schema_input_type=SecretStr | list[SecretStr]), Field(min_length=1)
+]
+Texts = Annotated[list[str], BeforeValidator(listed, json_schema_input_type=str | list[str])]

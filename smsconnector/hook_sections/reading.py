@@ -15,7 +15,8 @@ from smsconnector.hooks.documents import Layout
 from smsconnector.hooks.hook import Hook, HookAnswer, Hooks
 from smsconnector.hooks.reading import WORDS, IncomingReading, NotificationReading, PartFields, Reading, TextForm
 from smsconnector.messages import Finality
-from smsconnector.sections import HeaderValue, Section
+from smsconnector.section_base import Section
+from smsconnector.sections import HeaderValue
 
 Word = Literal["delivered", "failed", "progress", "unclear"]
 Encoding = Literal["plain", "percent", "hex", "base64"]
@@ -37,17 +38,15 @@ def _is_charset(name: str) -> str:
 Charset = Annotated[str, BeforeValidator(lambda value: _is_charset(value) if isinstance(value, str) else value)]
 
 
+Method = Literal["GET", "POST"]
+
+
 class AnswerSection(Section):
     """What the provider is answered, once all is on disk. A text alone is the body, as text/plain."""
 
     status: Annotated[int, Field(ge=200, le=299)] = 200
     content_type: HeaderValue = ""
     body: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _may_be_a_text(cls, value: Any) -> Any:
-        return {"body": value, "content_type": "text/plain"} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _has_no_body(self) -> "AnswerSection":
@@ -59,14 +58,22 @@ class AnswerSection(Section):
         return HookAnswer(self.status, self.content_type, self.body)
 
 
+def _as_answer(value: Any) -> Any:
+    return {"body": value, "content_type": "text/plain"} if isinstance(value, str) else value
+
+
 class HookSection(Section):
     """What both have: how the provider calls, where its records are, and what it is answered."""
 
-    method: Annotated[list[Literal["GET", "POST"]], BeforeValidator(listed), Field(min_length=1)] = ["POST"]
+    method: Annotated[
+        list[Method], BeforeValidator(listed, json_schema_input_type=Method | list[Method]), Field(min_length=1)
+    ] = ["POST"]
     records: str = ""
     json_field: str = ""
     where: dict[str, Texts] = {}
-    answer: AnswerSection = AnswerSection()
+    answer: Annotated[AnswerSection, BeforeValidator(_as_answer, json_schema_input_type=AnswerSection | str)] = (
+        AnswerSection()
+    )
     verify: Verify | None = None
 
     def layout(self) -> Layout:

@@ -1,6 +1,6 @@
 """The section ``verify``: who may call a webhook. Its ``type`` says which other keys it has: ``VERIFY_TYPES``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
@@ -17,15 +17,16 @@ from smsconnector.hooks.template_signatures import (
 )
 from smsconnector.hooks.tokens import WebToken
 from smsconnector.hooks.twilio_signature import TwilioSignature
-from smsconnector.sections import Section, check_by_type
+from smsconnector.section_base import Section, check_by_type
 
 TOKEN_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"  # nosec B105 # a pattern; the name of a header (RFC 9110 section 5.6.2)
 
 
+Algorithm = Literal["HS256", "HS384", "HS512"]
 Tolerance = Annotated[float, Field(gt=0, le=86_400)] | None
 
 
-class PlaceSection(Section):
+class CallPlaceSection(Section):
     """Where a value stands in a request: ``header``, ``query``, ``field`` (of a form or a JSON object), or ``path``."""
 
     header: Annotated[str, Field(pattern=TOKEN_PATTERN)] | None = None
@@ -36,7 +37,7 @@ class PlaceSection(Section):
     separator: str = ""
 
     @model_validator(mode="after")
-    def _is_one(self) -> "PlaceSection":
+    def _is_one(self) -> "CallPlaceSection":
         if sum(one is not None for one in (self.header, self.query, self.field, self.path)) != 1:
             raise ValueError("say where it stands, by one of these: header: NAME, query: NAME, field: NAME, path: yes")
         return self
@@ -110,7 +111,9 @@ class StandardVerifySection(VerifySection):
     """Standard Webhooks 1.0. ``secrets`` are whsec_..., ``public_keys`` whpk_..."""
 
     type: Literal["standard-webhooks"]
-    secrets: Annotated[list[SecretStr], BeforeValidator(listed)] = []
+    secrets: Annotated[
+        list[SecretStr], BeforeValidator(listed, json_schema_input_type=SecretStr | list[SecretStr])
+    ] = []
     public_keys: Texts = []
     tolerance: Tolerance = TOLERANCE_S
 
@@ -160,10 +163,10 @@ class TemplateVerifySection(VerifySection):
     """What a signature over a template has, whatever makes it."""
 
     template: str
-    signature: PlaceSection
-    timestamp: PlaceSection | None = None
-    nonce: PlaceSection | None = None
-    id: PlaceSection | None = None
+    signature: CallPlaceSection
+    timestamp: CallPlaceSection | None = None
+    nonce: CallPlaceSection | None = None
+    id: CallPlaceSection | None = None
     params: ParametersSection = ParametersSection()
     tolerance: Tolerance = TOLERANCE_S
 
@@ -238,8 +241,10 @@ class JWTVerifySection(VerifySection):
     type: Literal["jwt"]
     secrets: Secrets
     key_encoding: Literal["raw", "base64", "hex"] = "raw"
-    token: PlaceSection = PlaceSection(header="Authorization", prefix="Bearer ")
-    algorithms: Annotated[list[Literal["HS256", "HS384", "HS512"]], BeforeValidator(listed)] = ["HS256"]
+    token: CallPlaceSection = CallPlaceSection(header="Authorization", prefix="Bearer ")
+    algorithms: Annotated[
+        list[Algorithm], BeforeValidator(listed, json_schema_input_type=Algorithm | list[Algorithm])
+    ] = ["HS256"]
     issuer: str | None = None
     url_hash: bool = False
     payload_hash: bool = True
@@ -270,7 +275,7 @@ class SecretVerifySection(VerifySection):
 
     type: Literal["secret"]
     secrets: Secrets
-    place: PlaceSection
+    place: CallPlaceSection
 
     _checked = field_validator("secrets")(no_empty_secret)
 
@@ -329,4 +334,6 @@ def _check_verify(data: Any) -> VerifySection:
     return data if isinstance(data, VerifySection) else check_by_type(data, "type", VERIFY_TYPES)
 
 
-Verify = Annotated[VerifySection, PlainValidator(_check_verify)]
+Verify = Annotated[
+    VerifySection, PlainValidator(_check_verify, json_schema_input_type=Union[tuple(VERIFY_TYPES.values())])  # noqa: UP007
+]

@@ -1,6 +1,7 @@
 """The handlers below ``/messages``: one message, its timeline, those that fit, and one that is taken back."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -11,14 +12,17 @@ from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, HTTPRequest, HTTPRoute
 from smsconnector.http.queries import parse_search
+from smsconnector.http.requests import international, international_or_none
 from smsconnector.store import operations as ops
 from smsconnector.store.finding import (
     Exchanged,
+    FindExchanged,
     FindTimeline,
     FoundMessage,
     FoundText,
     Page,
     PlaceOfBoth,
+    Search,
     Timeline,
 )
 from smsconnector.store.reader import IReader
@@ -112,7 +116,8 @@ class Messages:
     def search(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the messages that fit, the newest first. ``next`` is where there are more, null if there are none;
         a page may be short, or empty, and yet have a next one."""
-        search, given = parse_search(request.target.partition(b"?")[2])
+        asked, given = parse_search(request.target.partition(b"?")[2])
+        search = self._at_home(asked)
 
         def found(page: Page | Exchanged | None, error: StoreError | None) -> None:
             if page is None:
@@ -135,6 +140,28 @@ class Messages:
         if isinstance(row, FoundText):
             return {"Direction": "incoming"} | resources.incoming(row)
         return {"Direction": "outgoing"} | self._listed(row)
+
+    def _at_home(self, search: Search | FindExchanged) -> Search | FindExchanged:
+        """With the number as ``/send`` would have written it to the channel that is asked for."""
+        if isinstance(search, FindExchanged):
+            return replace(search, number=self._international(search.number, search.channel, "with"))
+        if search.to is None:
+            return search
+        return replace(search, to=self._international(search.to, search.channel, "to"))
+
+    def _international(self, number: str, channel: str | None, field: str) -> str:
+        """Where no channel is named, and the channels have several countries, nobody can tell: InvalidRequest."""
+        countries = {one.default_country for name, one in self._outlets.items() if channel in (None, name)}
+        if len(countries) < 2:
+            return international(number, next(iter(countries), None), field)
+        if len({number, *(international_or_none(number, one) for one in countries)}) > 1:
+            raise InvalidRequest(
+                "invalid_number",
+                f"{field} may be the number of several countries: name the channel too, or write it with its country"
+                " code.",
+                field,
+            )
+        return number
 
     def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """200 with the message when it will not be sent, or the network has taken it back, which is on disk then. 409

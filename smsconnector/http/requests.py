@@ -14,7 +14,7 @@ from smsconnector.errors import AddressError, InvalidRequest, TextError
 from smsconnector.http.charsets import decode
 from smsconnector.messages import record
 from smsconnector.sinks.webhook.urls import LONGEST_URL, fault_of
-from smsconnector.sms.addresses import normal_number, normal_sender
+from smsconnector.sms.addresses import in_country, normal_number, normal_sender
 
 Address = TypeVar("Address", str, str | None)
 LONGEST_VALIDITY_S = 31_536_000  # a year
@@ -170,6 +170,19 @@ def _address(read: Callable[[Address], Address], text: Address, field: str) -> A
         return read(text)
     except AddressError as error:
         raise InvalidRequest(error.code, error.about(field), field) from None
+
+
+def international(number: str, country: str | None, field: str) -> str:
+    """The number as ``addresses.in_country`` has it; the client's error if it can't be one of that country."""
+    return number if country is None else _address(lambda text: in_country(text, country), number, field)
+
+
+def international_or_none(number: str, country: str | None) -> str | None:
+    """The same; None if it can't be one of that country."""
+    try:
+        return in_country(number, country)
+    except AddressError:
+        return None
 
 
 def json_object(octets: bytes, content_type: str = "") -> Fields:

@@ -14,7 +14,7 @@ from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
 from smsconnector.http.auth import check_channel
-from smsconnector.http.requests import BULK, SendRequest, parse_send, text_refused
+from smsconnector.http.requests import BULK, SendRequest, international, parse_send, text_refused
 from smsconnector.messages import Callback, Message, new_sid
 from smsconnector.sinks.webhook.urls import place_of
 from smsconnector.sms.segmentation import Split
@@ -140,7 +140,8 @@ class Send:
             raise InvalidRequest(
                 "unknown_channel", f"There is no such channel; there is: {', '.join(self._outlets)}.", "channel"
             )
-        submitter = outlet.submitter(send.to)
+        destination = international(send.to, outlet.default_country, "To")
+        submitter = outlet.submitter(destination)
         if submitter is None:
             raise InvalidRequest("unroutable_number", "No bind of this channel serves this number.", "To")
         try:
@@ -159,7 +160,7 @@ class Send:
             sid=new_sid(now_ms),
             channel=channel,
             source=send.source,
-            destination=send.to,
+            destination=destination,
             alphabet=split.alphabet,
             segments=split.segments,
             accepted_at=now_ms,

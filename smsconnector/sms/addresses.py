@@ -4,7 +4,9 @@
    without the international prefix 00, or an alphanumeric sender. Both raise AddressError with a sentence; ``{field}``
    in it stands for the name under which the caller's user knows the value. Numbers that begin with a plus or with 00,
    and have more than digits, are read by phonenumbers. Digits alone never are, for that takes tens of microseconds.
-2. ``same_number`` compares a number of ours with one that a network wrote, which may be in its national form.
+2. ``in_country`` makes the international number of one that is dialled inside a country: what begins with one zero, for
+   no international number does.
+3. ``same_number`` compares a number of ours with one that a network wrote, which may be in its national form.
 
 Limits: 20 digits (SMPP 3.4 section 4.4.1: destination_addr is 21 octets with its NUL), 11 septets of an alphanumeric
 address (GSM 03.40 9.1.2.5).
@@ -18,6 +20,7 @@ from smsconnector.sms import alphabet
 NUMBER_DIGITS = 20
 SENDER_SEPTETS = 11
 LAST_DIGITS = 7  # which national and international forms of a number share
+SHORT_CODE_DIGITS = 6  # what has no more is no national number
 WITH_PREFIX = 10  # digits; a longer number that begins with 00 has the international prefix, a short code has not
 # What a copied number brings along and nobody sees: spaces without width, marks of the direction of writing, a byte
 # order mark.
@@ -68,6 +71,60 @@ def normal_sender(text: str | None) -> str | None:
             "letters, digits and spaces.",
         )
     return text
+
+
+def in_country(number: str, country: str | None) -> str:
+    """A number of ``normal_number`` in its international form, if it is one that is dialled inside ``country`` (two
+    letters of ISO 3166; None: nobody knows): 03001234567 of PK is 923001234567. Such a number begins with a zero, for
+    that no country code does, and is longer than a short code. Raises AddressError for what can't be a number there."""
+    is_national = number[:1] == "0" and number[:2] != "00" and len(number) > SHORT_CODE_DIGITS and number.isdigit()
+    if country is None or not is_national:
+        return number
+    import phonenumbers  # noqa: PLC0415 — as below
+
+    try:
+        found = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException as error:
+        reason = _PARSE_ERRORS.get(error.error_type, "it is none")
+    else:
+        reason = _LENGTHS.get(phonenumbers.is_possible_number_with_reason(found), "its length is wrong")
+        if not reason:
+            return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+    code = phonenumbers.country_code_for_region(country)
+    raise AddressError(
+        "invalid_number",
+        f"{{field}} is no number of {country}: {reason}. Mend it, or write it with its country code, as"
+        f" {_example_of(code, country)}.",
+    )
+
+
+def normal_country(text: str) -> str:
+    """The country of ``in_country``, in capitals. Raises ValueError for what is none, and where national numbers have
+    no zero before them, so that ``in_country`` would change nothing."""
+    import phonenumbers  # noqa: PLC0415 — as below
+
+    country = text.upper()
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{text!r} is no country: write its two letters by ISO 3166, as PK")
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    examples = [one for kind in kinds if (one := phonenumbers.example_number_for_type(country, kind)) is not None]
+    national = [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.NATIONAL) for one in examples]
+    if not any(one.lstrip("(").startswith("0") for one in national):
+        code = phonenumbers.country_code_for_region(country)
+        raise ValueError(
+            f"national numbers of {country} are not written with a 0 before them, so they can't be told from others:"
+            f" leave it out, and write numbers with their country code, +{code}..."
+        )
+    return country
+
+
+def _example_of(code: int, country: str) -> str:
+    import phonenumbers  # noqa: PLC0415 — as below
+
+    found = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+    if found is None:
+        return f"+{code}..."
+    return str(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
 
 
 def same_number(left: str, right: str) -> bool:

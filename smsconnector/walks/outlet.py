@@ -88,6 +88,7 @@ class Outlet:
     can_opt_out: bool = False  # whether its customers can opt out by a word
     is_bulk: bool = False  # the class of texts that do not say theirs
     may_repeat: bool = True  # the policy is ``resend``: on disk, what is with the channel is queued
+    default_country: str | None = None  # of numbers as they are dialled inside it
     predecessors: list["Outlet"] = field(default_factory=list)
 
     def submitter(self, destination: str) -> Submitter | None:
@@ -178,6 +179,11 @@ class Outlets(dict[str, Outlet]):
         yield from self.values()
         yield from self.leaving
 
+    def country_of(self, channel: str) -> str | None:
+        """Inside which country the numbers of that channel are dialled, if that is known."""
+        outlet = self.get(channel)
+        return None if outlet is None else outlet.default_country
+
 
 def make_outlet(
     name: str,
@@ -217,5 +223,5 @@ def make_outlet(
 
     codes, can_opt_out = section.codes_of(name), section.opt_out is not None
     channel = make_channel(listener_of)
-    is_bulk = section.priority == "bulk"
-    return Outlet(channel, submitters, section.lifetime, fall_back, codes, can_opt_out, is_bulk, may_repeat)
+    is_bulk, country = section.priority == "bulk", section.default_country
+    return Outlet(channel, submitters, section.lifetime, fall_back, codes, can_opt_out, is_bulk, may_repeat, country)

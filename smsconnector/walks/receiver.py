@@ -8,10 +8,13 @@
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from smsconnector.channels import ReceivedDone
-from smsconnector.errors import StoreError
+from smsconnector.errors import AddressError, StoreError
 from smsconnector.messages import IncomingSegment, Receipt
+from smsconnector.sms.addresses import in_country
 from smsconnector.store import operations as ops
 from smsconnector.store.writer import IWriter
 from smsconnector.walks.opt_out_replies import OptOutReplies
@@ -22,6 +25,8 @@ class Receiver:
 
     :param ended: is called with the ids of the messages that receipts have ended, where a segment may wait to be sent.
     :param replies: answers those who opt out.
+    :param country_of: that of a channel, by its name. A sender as it is dialled inside that country is told in its
+        international form, in which it can be answered.
     """
 
     def __init__(
@@ -29,8 +34,9 @@ class Receiver:
         writer: IWriter,
         ended: Callable[[Collection[int]], None] = lambda message_ids: None,
         replies: OptOutReplies | None = None,
+        country_of: Callable[[str], str | None] = lambda channel: None,
     ) -> None:
-        self._writer, self._ended, self._replies = writer, ended, replies
+        self._writer, self._ended, self._replies, self._country_of = writer, ended, replies, country_of
 
     def received(self, items: Sequence[Receipt | IncomingSegment], done: ReceivedDone) -> None:
         """Write the receipts and texts that a channel got in one read."""
@@ -53,7 +59,15 @@ class Receiver:
         self._write([self._incoming((segment,))], done)
 
     def _incoming(self, segments: tuple[IncomingSegment, ...]) -> ops.Incoming:
+        if any(one.source[:1] == "0" for one in segments):
+            segments = tuple(map(self._international, segments))
         return ops.Incoming(segments, self._replies.prepare(segments) if self._replies is not None else ())
+
+    def _international(self, segment: IncomingSegment) -> IncomingSegment:
+        """What can't be a number of the country stays as the network wrote it."""
+        with suppress(AddressError):
+            return replace(segment, source=in_country(segment.source, self._country_of(segment.channel)))
+        return segment
 
     def _write(self, operations: list[ops.Operation], done: ReceivedDone) -> None:
         """Put all operations to the writer. ``done`` is called once, after the last answer, with the first error or

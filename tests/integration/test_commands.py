@@ -1,5 +1,6 @@
 """The commands that the README names, as processes of the installed package, away from the source tree."""
 
+import json
 import os
 import shutil
 import signal
@@ -68,6 +69,16 @@ class CommandsCase(TestCase):
         self.assertIn("colour", bad.stderr)
         self.assertNotIn("Traceback", bad.stderr)
         self.assertNotIn("hunter2", bad.stderr)
+
+    def test_schema(self) -> None:
+        """``--schema`` prints JSON that an editor can use. Without it files have to be named, and not beside it."""
+        schema = self.run_command("smsconnector", "check-config", "--schema")
+        self.assertEqual((schema.returncode, schema.stderr), (0, ""))
+        self.assertIn("BindSection", json.loads(schema.stdout)["$defs"])
+        for wrong in ((), ("--schema", self.write(GOOD % 8080))):
+            said = self.run_command("smsconnector", "check-config", *wrong)
+            self.assertEqual((said.returncode, said.stdout), (2, ""))
+            self.assertIn("name the files to check, or ask for the --schema", said.stderr)
 
     def test_check_config_of_several(self) -> None:
         """Files of processes that run together: each is checked, and then what they have in common."""

@@ -5,6 +5,7 @@
 3. pip builds the wheel from the sdist alone, and installs it into an empty folder. Nothing is fetched.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -15,13 +16,14 @@ from email.message import Message
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, which
 from tempfile import mkdtemp
 from typing import NamedTuple
 
 from twisted.trial.unittest import SkipTest, TestCase
 
 from smsconnector import __version__
+from smsconnector.cli import make_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_BY = (77, 0, 3)  # setuptools; pyproject.toml says why
@@ -147,6 +149,20 @@ class PackagingCase(TestCase):
         self.assertEqual((metadata["License-Expression"], metadata.get_all("License-File")), ("MIT", ["LICENSE"]))
         self.assertIn(f"{folder}licenses/LICENSE", names)
         self.assertEqual((metadata["Name"], metadata["Version"]), ("smsconnector", __version__))
+
+    def test_manual_page(self) -> None:
+        """It is made of the command line's help, so it has every command; man reads it without a complaint."""
+        page = run(sys.executable, str(ROOT / "packaging" / "man.py"), cwd=ROOT)
+        (commands,) = [one for one in make_parser()._actions if isinstance(one, argparse._SubParsersAction)]
+        for name in commands.choices:
+            escaped = name.replace("-", "\\-")
+            self.assertIn(f'.SS "{escaped}"\n', page)
+        self.assertIn("\\-\\-schema", page)
+        if which("man") is not None:
+            (self.built.target.parent / "smsconnector.1").write_text(page)
+            shown = ["man", "-l", "--warnings=w", str(self.built.target.parent / "smsconnector.1")]
+            done = subprocess.run(shown, capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_installed(self) -> None:
         """The console script runs, and twistd finds both plugins, from the installed wheel and from nowhere else."""

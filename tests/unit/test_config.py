@@ -115,6 +115,30 @@ class ConfigurationCase(SynchronousTestCase):
             self.assertIn(sentence, " ".join(problems.values()), wrong)
             self.assertTrue(all(path.startswith("channels.smpp.binds[0].codes") for path in problems), problems)
 
+    def test_ports_of_others(self) -> None:
+        """A port where another protocol is mostly spoken is no error, for somebody may have it so: it is told."""
+        text = GOOD.replace("tcp:127.0.0.1:2775", "tcp:127.0.0.1:61613") + "events: {uri: 'tcp://127.0.0.1:2775'}\n"
+        self.assertEqual(
+            parse(text).warnings,
+            [
+                "channels.smpp.binds[0].endpoint: port 61613 is mostly STOMP: SMPP is mostly at 2775",
+                "events.uri: port 2775 is mostly SMPP: STOMP is mostly at 61613",
+            ],
+        )
+        several = (
+            GOOD
+            + "events: {sinks: [{type: stomp, uri: 'failover:(tcp://a:61616,tcp://b:61616,ssl://c:61614)'},"
+            + " {type: stomp, name: b, uri: 'tcp://a'}]}"
+        )
+        self.assertEqual(
+            parse(several).warnings, ["events.sinks[0].uri: port 61616 is mostly OpenWire: STOMP is mostly at 61613"]
+        )
+        self.assertEqual(parse(GOOD).warnings, [])
+        outbind = GOOD.replace("tcp:127.0.0.1:2775", "outbind:127.0.0.1:8080").replace(
+            "secret}", "secret, outbind_system_id: s, outbind_password: p}"
+        )
+        self.assertEqual(parse(outbind).warnings, [], "a port of our own")
+
     def test_codes_of_providers(self) -> None:
         """Channels of the other types have the key too; 30007 of Twilio's is explained otherwise."""
         codes = '{"30007": {text: Our links are filtered, action: fix_the_text}}'

@@ -74,7 +74,7 @@ class HookSectionsCase(SynchronousTestCase):
             ("{type: twilio}", "tokens", "required"),
             ("{type: twilio, tokens: []}", "tokens", "at least one"),
             ("{type: twilio, tokens: ''}", "tokens", "let everybody in"),
-            ("{type: twilio, tokens: t, colour: red}", "colour", "typing mistake"),
+            ("{type: twilio, tokens: t, colour: red}", "colour", "the keys here are networks, tokens"),
             (HMAC + ", algorithm: sha3}", "algorithm", "hmac-sha256"),
             (HMAC + ", algorithm: md5}", "", "{secret}"),
             (HMAC + ", key_encoding: hex, tolerance: 5}", "", "key_encoding"),

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smsconnector.config import parse
 from smsconnector.errors import ConfigurationError
-from smsconnector.sections import Section
+from smsconnector.section_base import Section
 
 MARKER = "M4rker"
 HOOK = {"reply": "text", "from": "from", "to": "to", "id": "id", "text": "text"}

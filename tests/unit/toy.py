@@ -11,7 +11,8 @@ from smsconnector.channels import Part, Surroundings
 from smsconnector.channels.previews import Preview, Way, WireAddress
 from smsconnector.channels.types import ChannelType
 from smsconnector.messages import Event, Finality, Outcome, Receipt, Segment, Verdict
-from smsconnector.sections import ChannelSection, Name, Problem, SinkSection
+from smsconnector.section_base import Problem
+from smsconnector.sections import ChannelSection, Name, SinkSection
 from smsconnector.sinks import EventOutcome, EventVerdict, IEventSink, TellOutcome
 from smsconnector.sinks.types import SinkType
 from smsconnector.sms.segmentation import Split, segment

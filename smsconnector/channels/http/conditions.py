@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, field_validator, mo
 from smsconnector.errors import TemplateError
 from smsconnector.rest.answers import Selector, json_path, pattern_of, xml_path
 from smsconnector.rest.conditions import Condition, FailureRule, Test, statuses_of
-from smsconnector.sections import CODE, Section
+from smsconnector.section_base import Section
+from smsconnector.sections import CODE
 
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _Made = TypeVar("_Made")
@@ -97,13 +98,15 @@ def _word(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-Word = Annotated[str, BeforeValidator(_word)]
+Word = Annotated[str, BeforeValidator(_word, json_schema_input_type=str | int | bool)]
 
 
 class ConditionSection(_Place):
     """Something that holds for an answer, or not. Numbers are compared by their digits: 0 is "0"."""
 
-    status: Annotated[list[int | str], BeforeValidator(_listed)] | None = None
+    status: (
+        Annotated[list[int | str], BeforeValidator(_listed, json_schema_input_type=int | str | list[int | str])] | None
+    ) = None
     equals: Word | None = None
     among: list[Word] | None = Field(default=None, alias="in")
     not_in: list[Word] | None = None
@@ -150,7 +153,11 @@ class ConditionSection(_Place):
         return None
 
 
-Conditions = Annotated[list[ConditionSection], BeforeValidator(_listed), Field(min_length=1)]
+Conditions = Annotated[
+    list[ConditionSection],
+    BeforeValidator(_listed, json_schema_input_type=ConditionSection | list[ConditionSection]),
+    Field(min_length=1),
+]
 
 
 def _code(value: Any) -> Any:
@@ -186,8 +193,8 @@ class FailureSection(Section):
 
     when: Conditions
     then: Literal["temporary", "throttled", "permanent", "account", "unknown", "log_in_again"]
-    code: Annotated[Any, PlainValidator(_code)] = None
-    retry_in: Annotated[Any, PlainValidator(_wait)] = None
+    code: Annotated[Any, PlainValidator(_code, json_schema_input_type=PlaceSection | int | str)] = None
+    retry_in: Annotated[Any, PlainValidator(_wait, json_schema_input_type=_WaitSection | float)] = None
 
     @model_validator(mode="after")
     def _waits_for_something(self) -> "FailureSection":
@@ -213,4 +220,8 @@ def _ids(value: Any) -> Any:
     return tuple(PlaceSection.model_validate(one).selector() for one in try_each)
 
 
-IdPlaces = Annotated[Any, PlainValidator(_ids)]
+_Own = dict[Literal["own"], str]
+IdPlaces = Annotated[
+    Any,
+    PlainValidator(_ids, json_schema_input_type=Literal["own", "none"] | _Own | PlaceSection | list[PlaceSection]),
+]

@@ -33,16 +33,8 @@ from smsconnector.rest.conditions import Meaning
 from smsconnector.rest.filters import is_charset
 from smsconnector.rest.requests import RequestTemplate
 from smsconnector.rest.variables import OF_THE_DOOR, Facts
-from smsconnector.sections import (
-    ChannelSection,
-    Problem,
-    Seconds,
-    Section,
-    Sender,
-    TLSSection,
-    unreadable_files,
-    unusable_tls,
-)
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import ChannelSection, Seconds, Sender, TLSSection, unreadable_files, unusable_tls
 
 NOBODY = Segment(0, 1, 1, "", "gsm7", None, "", 0)  # a log-in and a key are for no text
 SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]

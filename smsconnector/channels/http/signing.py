@@ -24,7 +24,7 @@ from smsconnector.rest.filters import as_text, encoded
 from smsconnector.rest.requests import Request, RequestTemplate
 from smsconnector.rest.templates import Placeholder, Template
 from smsconnector.rest.variables import Facts
-from smsconnector.sections import Section
+from smsconnector.section_base import Section
 
 # What a verifier reads from the request, and a signer writes by a name of its own.
 _OURS = {"timestamp": "now", "nonce": "nonce", "id": "sid"}

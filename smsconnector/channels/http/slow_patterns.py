@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from smsconnector.rest.answers import MAXIMUM_VALUES, PATTERN_CHARACTERS
-from smsconnector.sections import Problem
+from smsconnector.section_base import Problem
 
 MOST_SECONDS = 0.1  # of one search in a text of PATTERN_CHARACTERS
 PATIENCE = 5.0  # seconds for a child, and half a second more for each pattern

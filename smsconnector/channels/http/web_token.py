@@ -16,7 +16,8 @@ from pydantic import Field
 
 from smsconnector.rest.requests import fill_tree
 from smsconnector.rest.variables import Facts
-from smsconnector.sections import Problem, Section, unreadable_files
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import unreadable_files
 
 LEAST_BITS = 2_048  # RFC 7518 section 3.3
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsconnector.net.hearing import FULL_READ, Hearing
+from smsconnector.net.protocols import ENOUGH, spoken_instead
 from smsconnector.net.tls import explain_failure
 from smsconnector.net.writing import write_at_once
 from smsconnector.smpp import session as smpp
@@ -52,6 +53,7 @@ class SMPPProtocol(net.Protocol):
         self._awake = Hearing(owner.clock.seconds())  # as if we always read
         self._abort: IDelayedCall | None = None
         self._held = False  # by the bind: the disk has to catch up
+        self._first: bytes | None = b""  # what came first; None: it is SMPP
         self._submits_at: float | None = None  # the same for all that is written together
         self._blocked_since: float | None = None  # by _awake; when the peer's side of the connection became full
 
@@ -67,7 +69,20 @@ class SMPPProtocol(net.Protocol):
     def dataReceived(self, data: bytes) -> None:
         if len(data) >= FULL_READ:
             self._hearing.behind()
+        if self._first is not None and self._is_foreign(data):
+            return
         self._dispatch(self.session.receive(data, self._now()))
+
+    def _is_foreign(self, data: bytes) -> bool:
+        """Look at the first octets. What is no SMPP ends the session; nothing is answered, for nobody could read it."""
+        self._first = ((self._first or b"") + data)[:ENOUGH]
+        instead = spoken_instead(self._first, "SMPP")
+        if instead:
+            self._dispatch(self.session.connection_lost(f"the other side is no SMSC ({instead})", silent=True))
+            return True
+        if len(self._first) == ENOUGH:
+            self._first = None
+        return False
 
     def submit(self, body: bytes, token: Any) -> None:
         """A rendered submit_sm body into the window; ``flush`` writes it."""

@@ -19,18 +19,9 @@ from smsconnector.errors import AddressError
 from smsconnector.hook_sections import Verify, hooks_of
 from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import Finality
-from smsconnector.sections import (
-    ChannelSection,
-    CString,
-    Name,
-    NumberPrefix,
-    Octet,
-    Problem,
-    Seconds,
-    Section,
-    TLSSection,
-    unusable_tls,
-)
+from smsconnector.net.protocols import unlikely_port
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import ChannelSection, CString, Name, NumberPrefix, Octet, Seconds, TLSSection, unusable_tls
 from smsconnector.smpp.constants import INTERFACE_VERSIONS, RegisteredDelivery
 from smsconnector.smpp.policy import Action, Policy, Rule, status_number
 from smsconnector.smpp.session import SessionSettings
@@ -264,6 +255,15 @@ class SMPPChannelSection(ChannelSection):
         senders = [bind for bind in self.binds if bind.mode != "receiver"]
         prefixes = frozenset(prefix.removeprefix("+") for bind in senders for prefix in bind.to or [""])
         return self.model_copy(update={"binds": []}), prefixes, self.longest_pause()
+
+    def warnings(self, path: str, public_url: str | None, has_keys: bool) -> list[str]:
+        """Binds that lead to a port where something else than an SMSC mostly listens."""
+        found = []
+        for index, bind in enumerate(self.binds):
+            scheme, _, port = bind.address
+            unlikely = None if scheme == "outbind" else unlikely_port(port, "SMPP", scheme == "tls")
+            found += [] if unlikely is None else [f"{path}.binds[{index}].endpoint: {unlikely}"]
+        return found
 
     def longest_pause(self) -> float:
         """Seconds: a status may have a delay of its own."""

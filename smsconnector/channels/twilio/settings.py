@@ -14,16 +14,8 @@ from smsconnector.codes.twilio import TWILIO
 from smsconnector.hook_sections import unguarded
 from smsconnector.hooks.hook import Hooks
 from smsconnector.messages import LONGEST_WAIT
-from smsconnector.sections import (
-    ORIGIN_PATTERN,
-    ChannelSection,
-    Problem,
-    Seconds,
-    Sender,
-    TLSSection,
-    unreadable_files,
-    unusable_tls,
-)
+from smsconnector.section_base import ORIGIN_PATTERN, Problem
+from smsconnector.sections import ChannelSection, Seconds, Sender, TLSSection, unreadable_files, unusable_tls
 
 Sid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]  # a compatible provider's are no AC and 32 digits
 LONGEST_VALIDITY = 36_000  # seconds: how long Twilio may keep a text in its queue

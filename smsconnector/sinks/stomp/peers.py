@@ -9,24 +9,16 @@
 - Of other brokers it is not known. A receipt for each SEND is the least that all of them promise.
 
 **Words.** The cause stands in different places of an ERROR frame, and some frames break the rules of their own version.
-What speaks another protocol is known by its first octets.
+What speaks another protocol is known by its first octets: ``net.protocols``.
 """
 
 import re
 
+from smsconnector.net.protocols import spoken_instead
+
 # The header ``server`` of CONNECTED. ActiveMQ Artemis calls itself "ActiveMQ-Artemis/2.30.0 ...".
 _CONFIRMS_TRANSACTIONS = re.compile(r"ActiveMQ/\d").match
 
-# Beginnings of other protocols.
-_OTHERS = (
-    (
-        re.compile(rb"....\x01ActiveMQ", re.DOTALL),
-        "it speaks OpenWire: ActiveMQ's STOMP is at another port, mostly 61613",
-    ),
-    (re.compile(rb"AMQP"), "it speaks AMQP: STOMP is at another port, mostly 61613"),
-    (re.compile(rb"HTTP/"), "it speaks HTTP: STOMP is at another port, mostly 61613"),
-    (re.compile(rb"\x15\x03"), "it speaks TLS: write ssl:// before the address"),
-)
 _ERROR_FRAME = re.compile(rb"(?:\A|\0)[\r\n]*ERROR\r?\n(.*)", re.DOTALL)
 _BETWEEN_FRAMES = re.compile(rb"\0[\r\n]+")
 _CAUSED_BY = re.compile(r"^Caused by: [\w.$]+: (.+)$", re.MULTILINE)
@@ -47,8 +39,7 @@ def is_no_stomp(data: bytes) -> str:
         return ""
     if begun.startswith((b"ERROR\n", b"ERROR\r")) or len(begun) < 2:
         return ""
-    known = next((words for pattern, words in _OTHERS if pattern.match(data)), "")
-    return known or (f"it begins with {begun[:16]!r}" if len(begun) >= 9 else "")
+    return spoken_instead(data, "STOMP") or (f"it begins with {begun[:16]!r}" if len(begun) >= 9 else "")
 
 
 def broken_error(data: bytes) -> str | None:

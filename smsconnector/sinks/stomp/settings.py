@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from smsconnector.messages import DELIVERY_REPORT, INCOMING_MESSAGE
+from smsconnector.net.protocols import unlikely_port
 from smsconnector.net.tls import TLS
-from smsconnector.sections import HeaderValue, Problem, Section, SinkSection, TLSSection, unreadable_files, unusable_tls
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import HeaderValue, SinkSection, TLSSection, unreadable_files, unusable_tls
 from smsconnector.sinks.stomp.connection import SessionSettings
 from smsconnector.sinks.stomp.destinations import destination_of
 from smsconnector.sinks.stomp.failover import FailoverURI
@@ -100,6 +102,12 @@ class StompSection(SinkSection):
             place = f"{path}.ca_file" if self.ca_file is not None else f"{path}.tls"
             found = unusable_tls("localhost", self.tls_settings(), place)
         return found
+
+    def warnings(self, path: str) -> list[str]:
+        """Brokers at a port where something else than STOMP mostly listens."""
+        brokers = FailoverURI.parse(self.uri).brokers
+        found = [unlikely_port(broker.port, "STOMP", broker.tls) for broker in brokers]
+        return [f"{path}.uri: {one}" for one in dict.fromkeys(found) if one is not None]
 
     def _problems_of_passcode(self, path: str) -> list[Problem]:
         try:

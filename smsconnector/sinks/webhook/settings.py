@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from smsconnector.hooks.signatures import secret_of
 from smsconnector.net.guard import public_endpoint
 from smsconnector.net.http_client import HTTPClient, server_of
-from smsconnector.sections import Problem, Seconds, Section, SinkSection, TLSSection, unusable_tls
+from smsconnector.section_base import Problem, Section
+from smsconnector.sections import Seconds, SinkSection, TLSSection, unusable_tls
 from smsconnector.sinks.webhook.sink import Target, WebhookSink
 from smsconnector.sinks.webhook.urls import fault_of, why_private
 from smsconnector.wall_clock import WallClock
@@ -53,7 +54,9 @@ class PostingSection(Section):
     connect_timeout: Seconds = 10.0
     tls: TLSSection = TLSSection()
 
-    _list_secrets = field_validator("secret", "secret_file", mode="before")(_listed)
+    _list_secrets = field_validator("secret", "secret_file", mode="before", json_schema_input_type=str | list[str])(
+        _listed
+    )
 
     @model_validator(mode="after")
     def _has_secret(self) -> "PostingSection":

@@ -2,20 +2,27 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 
 from smsconnector.errors import StoreUnusable
 from smsconnector.store.database import open_readonly
 from smsconnector.store.offline.new_file import new_file
 
+OpenSource = Callable[[str], sqlite3.Connection]  # raises StoreUnusable
 
-def backup(path: str, target: str) -> int:
+
+def _open(path: str) -> sqlite3.Connection:
+    return open_readonly(path, any_version=True)
+
+
+def backup(path: str, target: str, open_source: OpenSource = _open) -> int:
     """Copy the database to ``target``, which must not exist; returns the size of the copy in octets.
 
     The copy holds what was committed at one moment. The schema may be of any version. If the copy fails its check,
-    nothing is left behind. Raises StoreUnusable."""
+    nothing is left behind. Raises StoreUnusable. ``open_source`` is for another file than the database of the store."""
     try:
-        with closing(open_readonly(path, any_version=True)) as source, new_file(target) as unfinished:
+        with closing(open_source(path)) as source, new_file(target) as unfinished:
             with closing(sqlite3.connect(unfinished)) as copy:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")

@@ -57,6 +57,21 @@ class RepliesCase(WalkCase):
         self.accepted_by_smsc(*self.channel.under_way)
         self.assertEqual([text for _, _, text in self.sent()], ["You get no more texts.", "hello"])
 
+    def test_from_home(self) -> None:
+        """Who writes STOP from 0300... gets the answer in international form, and no more texts, however the
+        application writes the number."""
+        self.receiver = Receiver(self.writer, replies=self.receiver._replies, country_of={"smpp": "PK"}.get)
+        self.assertEqual(self.hear("STOP", "03001234567"), [None])
+        self.assertEqual(self.sent(), [("923001234567", "8228", "You get no more texts.")])
+        self.accept("SM1", to="923001234567")
+        self.settle()
+        self.assertEqual(len(self.sent()), 1)
+        self.assertEqual(self.hear("START", "+923001234567"), [None])
+        self.accept("SM2", to="923001234567")
+        self.settle()
+        self.accepted_by_smsc(*self.channel.under_way)
+        self.assertEqual(self.sent()[-1], ("923001234567", "8228", "hello"))
+
     def test_help(self) -> None:
         """Each gets its answer."""
         self.hear("help")

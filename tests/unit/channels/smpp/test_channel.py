@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -83,6 +84,10 @@ class Wires:
         self.pairs.remove(pair)
         for one in pair:
             one.connectionLost(Failure(ConnectionDone()))
+
+
+class Mute(Protocol):
+    """Takes a connection, and says nothing by itself."""
 
 
 class Owner(AgainMixin):
@@ -378,6 +383,46 @@ class ReceiveCase(ChannelCase):
 
 
 class LinkCase(ChannelCase):
+    def test_no_smsc(self) -> None:
+        """Where something else than an SMSC listens, the log says what it speaks, however its octets come, and the
+        connection is given up at once."""
+        for octets, words in (
+            (b"ERROR\nmessage:Unknown STOMP action\n\n\0", "it speaks STOMP, as brokers do"),
+            (b"\0\0\1\x84\1ActiveMQ\0\0\0\x0c\1", "it speaks OpenWire"),
+            (b"AMQP\0\0\x09\1", "it speaks AMQP"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it speaks HTTP"),
+            (b"\x15\3\3\0\2\2\x46", "it speaks TLS: write tls: before the address"),
+        ):
+            for size in (1, 5, len(octets)):
+                self.build()
+                self.said.clear()
+                self.wires.cut()
+                self.patch(self.wires.smsc, "buildProtocol", lambda _address: Mute())
+                self.turn(5)
+                near = self.wires.pairs[0][0]
+                for start in range(0, len(octets), size):
+                    near.dataReceived(octets[start : start + size])
+                self.clock.advance(0)
+                self.assertTrue(near.transport.aborted, octets)
+                self.wires.cut()
+                (line,) = [line for line in self.said if "it speaks" in line]
+                self.assertIn(f"the other side is no SMSC ({words}", line)
+
+    def test_bind_answered_octet_by_octet(self) -> None:
+        """An SMSC is never taken for something else, and what comes after its first octets is not looked at."""
+        self.build()
+        near, far = self.wires.pairs[0]
+        self.wires.cut()
+        self.patch(self.wires, "pump", lambda: None)
+        self.clock.advance(5)
+        near, far = self.wires.pairs[0]
+        far.dataReceived(near.transport.value())
+        for octet in far.transport.value():
+            near.dataReceived(bytes([octet]))
+        self.assertTrue(self.bind.bound)
+        near.dataReceived(codec.bare(CommandId.enquire_link, 1))
+        self.assertTrue(self.bind.bound)
+
     def test_wrong_password(self) -> None:
         """The operator reads which bind, why, and when it is tried again; and that is not at once."""
         self.build(password="other")

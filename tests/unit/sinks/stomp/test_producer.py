@@ -1089,7 +1089,11 @@ class ProducerTests(BrokerOfBytes):
             (b"AMQP\0\0\x09\1", "it speaks AMQP"),
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it speaks HTTP"),
             (b"\x15\x03\x01\0\x02\x02\x16", "it speaks TLS: write ssl://"),
-            (b"220 mail.example ESMTP\r\n", "it begins with b'220 mail.example'"),
+            (b"\x16\x03\x01\0\x02\x02\x16", "it speaks TLS: write ssl://"),
+            (b"\x20\x02\0\x05", "it speaks MQTT"),
+            (b"\0\0\0\x10\x80\0\0\0\0\0\0\x02\0\0\0\0", "it speaks SMPP, as SMSCs do"),
+            (b"hello, who is there?\r\n", "it begins with b'hello, who is th'"),
+            (b"220 mail.example ESMTP\r\n", "it speaks SMTP or FTP"),
         ):
             self.assertIn(words, self.refused_connect(data))
 
