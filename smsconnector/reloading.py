@@ -40,7 +40,7 @@ from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
 from smsconnector.walks.fall_back import FallBack
 from smsconnector.walks.opt_out_replies import OptOutReplies
-from smsconnector.walks.outlet import Outlet, Outlets
+from smsconnector.walks.outlet import Outlet, Outlets, queues_of
 from smsconnector.walks.publisher import Publisher
 from smsconnector.walks.requeue import Rerouting
 from smsconnector.walks.sweeper import Keep, Sweeper
@@ -212,6 +212,7 @@ class Reloading(Service):
             configuration.end_rules,
             configuration.system_ids,
             configuration.opt_out_rules,
+            queues_of(parts.outlets),
         )
         self._retrying.put(lambda: configure, lambda _result, _error: written.callback(None))
         configure_door(parts.door, configuration)

@@ -15,13 +15,14 @@ from smsconnector.sms.opt_out import OptOutRules
 @dataclass(frozen=True, slots=True)
 class Configure:
     """From now on these count; see ``Store``. ``sinks`` None: as they are. A new one is owed what is written from now
-    on."""
+    on. ``queues``: of all routes, by which texts are accepted from now on; None: as they are."""
 
     kin: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sinks: Mapping[str, Selection] | None = None
     rules: EndRules = field(default_factory=EndRules)
     system_ids: Mapping[str, str] = field(default_factory=dict)
     opt_out: Mapping[str, OptOutRules] = field(default_factory=dict)
+    queues: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

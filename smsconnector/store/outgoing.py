@@ -45,6 +45,8 @@ def _event_of(outcome: Outcome, now: int) -> SegmentEvent:
 class OutgoingTexts(SeveralIds):
     """What is written of messages and their segments, from acceptance to the outcome of the submit."""
 
+    _queues: set[str] | None = None  # of the last ``Configure``
+
     def _move(self, batch: list[Move]) -> list[ops.Accepted]:
         moved = self._take_from(batch)
         if not moved:
@@ -151,12 +153,12 @@ class OutgoingTexts(SeveralIds):
         """One step in the first queue, from the place on, that is to be looked at. ``f"{name}\\0"`` sorts directly
         after the name of a queue, so it is where the search for the next queue begins."""
         queue, due_at, after = requeue.after
-        served = {name for (name,) in self._connection.execute("SELECT name FROM served_queue")}
-        as_they_are = served.intersection(requeue.queues) if served.issuperset(requeue.queues) else ()
+        as_they_are = self._still_served(requeue.queues)
         while (found := self._first_queue(queue)) is not None and route_queue(found) in as_they_are:
             queue = f"{found}\0"
         if found is None:
-            self._serve(requeue.queues, served)
+            if self._queues is None or self._queues == set(requeue.queues):  # not of the configuration before
+                self._write_served(as_they_are, set(requeue.queues))
             return ops.Requeued(0, [], None)
         if found != requeue.after.queue:
             queue, due_at, after = found, -1, -1
@@ -178,11 +180,20 @@ class OutgoingTexts(SeveralIds):
         left = [channel for _, channel, new in routes if new is None]
         return ops.Requeued(len(moves), left, ops.QueuePlace(queue, *rows[-1][:2]))
 
-    def _serve(self, queues: Sequence[str], before: set[str]) -> None:
-        """What waits is in these queues, each in its own."""
-        if before != set(queues):
+    def _still_served(self, queues: Sequence[str]) -> set[str]:
+        """Those of ``queues`` in which all that waits is right, if these are the routes from now on. It is written down
+        at once: what is accepted from now on goes by these routes, whether a walk comes to its end or not. With a route
+        that was not there before, none is known to be right. With fewer routes than before, those that are left are."""
+        before = {name for (name,) in self._connection.execute("SELECT name FROM served_queue")}
+        left = set(queues) if before.issuperset(queues) else set()
+        self._write_served(before, left)
+        return left
+
+    def _write_served(self, before: set[str], queues: set[str]) -> None:
+        """What waits in these queues is in its own."""
+        if before != queues:
             self._connection.execute("DELETE FROM served_queue")
-            self._run("INSERT INTO served_queue (name) SELECT value FROM json_each(?)", list(queues))
+            self._run("INSERT INTO served_queue (name) SELECT value FROM json_each(?)", sorted(queues))
 
     def _first_queue(self, begin: str) -> str | None:
         """The first name of a queue with queued segments, in the order of names from ``begin`` on; None if there is

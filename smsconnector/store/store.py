@@ -204,6 +204,9 @@ class Store(Idempotency, Retention):
         for one in batch:
             written = self._written
             self._rules, self._opt_out = one.rules, one.opt_out
+            if one.queues is not None:
+                self._queues = set(one.queues)
+                self._still_served(one.queues)
             if one.sinks is not None:
                 self._open_outbox(one.sinks)
             self._open_receipts()

@@ -185,6 +185,11 @@ class Outlets(dict[str, Outlet]):
         return None if outlet is None else outlet.default_country
 
 
+def queues_of(outlets: Mapping[str, Outlet]) -> tuple[str, ...]:
+    """The names of the queues of all routes."""
+    return tuple(one.queue for outlet in outlets.values() for one in outlet.submitters.values())
+
+
 def make_outlet(
     name: str,
     section: ChannelSection,

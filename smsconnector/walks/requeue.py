@@ -3,6 +3,7 @@
 1. At the start the store is asked, a chunk at a time, for segments in queues that no submitter of this configuration
    reads. If it has a route that the one before had not, all queues are looked at: a prefix that was added holds for
    what was accepted before it, too. The store keeps which routes there were, from the moment when the walk was done.
+   It forgets them in the commit from which on others accept texts (``Configure``, or the first step of a walk).
 2. For each it asks ``queue_of``, in the store's thread, which queue serves the channel and the number now, and moves
    the segment there in the same commit.
 3. What no route serves stays where it is. It is counted by its channel in ``unserved``, told in the log, and ends by
@@ -26,7 +27,7 @@ from smsconnector.errors import StoreError
 from smsconnector.store import operations as ops
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.store.writer import IWriter
-from smsconnector.walks.outlet import Outlet
+from smsconnector.walks.outlet import Outlet, queues_of
 
 
 class Rerouting(Service):
@@ -59,7 +60,7 @@ class Rerouting(Service):
 
     def again(self) -> None:
         """The outlets are others now. Those of their submitters that do not run are started when it is done."""
-        self._queues = tuple(one.queue for outlet in self._outlets.values() for one in outlet.submitters.values())
+        self._queues = queues_of(self._outlets)
         self._walk += 1
         self._left.clear()
         self._look(ops.BEGINNING)

@@ -575,7 +575,7 @@ def _with_classes(plan: Plan, dice: Random) -> Plan:
     steps: list[Step] = [
         replace(step, bulk=True) if isinstance(step, Text) and dice.random() < 0.5 else step for step in plan.steps
     ]
-    if dice.random() < 0.3 and plan.forms not in SHARED_IDS and not plan.of(Reload):
+    if dice.random() < 0.3 and plan.forms not in SHARED_IDS:
         for number in range(FIRST_OF_CAMPAIGN, FIRST_OF_CAMPAIGN + 40):
             steps.append(Text(_time(dice, 0.5), number, 2 * number + 1, bulk=True))
         for number in range(FIRST_OF_CAMPAIGN + 40, FIRST_OF_CAMPAIGN + 40 + dice.choice((1, 3, 6))):

@@ -1,6 +1,7 @@
 """The configuration changes while the daemon runs: seeds, the moments that matter, and that a broken walk is found."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from smsconnector import reloading
@@ -79,6 +80,15 @@ class ReloadsCase(SimulationCase):
         for setup in ("resend", "hold", "strict routes", "pair"):
             self.holds(*TEXTS, *reloads, setup=setup, slowness=0.3)
             self.holds(*TEXTS, *reloads, Stop(0.7), Reload(0.7, "renewed"), Reload(0.71, "bind added"), setup=setup)
+
+    def test_route_is_back(self) -> None:
+        """A bind is taken out and put back at once, before the walk of what waits has ended or begun, and with a kill
+        in between: the texts that came meanwhile go by the way of then."""
+        texts = [Text(0.02 * number, number + 1, to=number % 4) for number in range(40)]
+        self.holds(*texts, Reload(0.1, "bind removed"), Reload(0.2, "bind removed"), setup="pair", seeds=12)
+        texts = [replace(text, at=text.at / 2) for text in texts]
+        for kill in (Crash(0.14, "now", 0.3), Stop(0.14, 0.3)):
+            self.holds(*texts, Reload(0.1, "bind removed"), kill, Reload(0.2, "bind removed"), setup="pair", seeds=4)
 
     def test_late_response(self) -> None:
         """A response that comes too late to the submitters of before is known to those of today."""
