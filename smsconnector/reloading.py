@@ -34,7 +34,7 @@ from smsconnector.http.making import configure_door
 from smsconnector.making import Making
 from smsconnector.messages import bulk_queue
 from smsconnector.section_base import Problem
-from smsconnector.store.configuring import Configure, CountQueued
+from smsconnector.store.configuring import Configure, CountQueued, Waiting
 from smsconnector.store.retrying import RetryingWriter
 from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Admission, Limits
@@ -48,7 +48,12 @@ from smsconnector.walks.sweeper import Keep, Sweeper
 LOOK_INTERVAL = 0.05  # seconds between looks whether what was replaced is idle
 SINK_DRAIN = 5.0  # seconds for the answers to what is at a sink that is replaced
 READY_AFTER = 30.0  # seconds; less than TimeoutStartSec of the unit
-WAITING = "{count} of its texts still wait: wait until they are sent, or restart without it, and they end as EXPIRED"
+QUEUED = "{count} of its texts still wait: wait until they are sent, or restart without it, and they end as EXPIRED"
+SCHEDULED = (
+    "{count} of its texts are scheduled for later (SendAt): take them back, wait until they are sent, or restart"
+    " without it, and they end as EXPIRED"
+)
+UNCOUNTED = "how many of its texts still wait can't be read from the database: try again when it can"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +160,8 @@ class Reloading(Service):
         problems = [*changes.refused]
         if not problems:
             for name in changes.removed:
-                count = yield self._count_waiting(self._parts.outlets[name])
-                if count:
-                    problems.append((f"channels.{name}", WAITING.format(count=count)))
+                sentences = yield self._find_waiting(name)
+                problems += [(f"channels.{name}", one) for one in sentences]
         if problems:
             return self._refuse(problems)
         if not self.running:
@@ -185,16 +189,20 @@ class Reloading(Service):
         more = f", and {len(told) - 1} more" if len(told) > 1 else ""
         return f"the last reload changed nothing: {told[0]}{more}"
 
-    def _count_waiting(self, outlet: Outlet) -> "Deferred[int]":
-        """Of what is on disk. What can't be counted is told as one."""
-        counted: Deferred[int] = Deferred()
+    def _find_waiting(self, channel: str) -> "Deferred[list[str]]":
+        """A sentence for each kind of its texts, of those on disk, for which it can't be removed."""
+        told: Deferred[list[str]] = Deferred()
 
-        def found(count: int | None, error: StoreError | None) -> None:
-            counted.callback(1 if count is None else count)
+        def found(waiting: Waiting | None, _error: StoreError | None) -> None:
+            if waiting is None:
+                told.callback([UNCOUNTED])
+                return
+            counts = ((QUEUED, waiting.queued), (SCHEDULED, waiting.scheduled))
+            told.callback([words.format(count=count) for words, count in counts if count])
 
-        queues = [submitter.queue for submitter in outlet.submitters.values()]
-        self._parts.making.reader.put(CountQueued((*queues, *map(bulk_queue, queues))), found)
-        return counted
+        queues = queues_of({channel: self._parts.outlets[channel]})
+        self._parts.making.reader.put(CountQueued((*queues, *map(bulk_queue, queues)), channel), found)
+        return told
 
     # --- 3: what is new takes the place of what was there -----------------------------------------------------
 

@@ -78,7 +78,7 @@ class Connector(MultiService):
         self.sweeper = Sweeper(*by_clock, incoming_timeout=timeout, keep=keep, process=process, outlets=outlets)
         self.rerouting = Rerouting(reactor, self.writer, self.outlets)
         self.fall_back = FallBack(*by_clock, self.outlets)
-        self.scheduling = Scheduling(*by_clock, self.reader, self.outlets)
+        self.scheduling = Scheduling(*by_clock, self.reader, self.outlets, self.rerouting.leave)
         self._by_time = (self.sweeper, self.fall_back, self.scheduling, self.admission)
         self.keeper = make_keeper(reactor, wall_clock, store.access, *configuration.http.keys_and_rate)
         health = Health(reactor, wall_clock, self.outlets, self.sinks, self.admission, self.rerouting)

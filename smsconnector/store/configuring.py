@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from smsconnector.lifecycle import EndRules
 from smsconnector.messages import Selection
@@ -27,6 +28,14 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class CountQueued:
-    """Result: how many segments are in these queues, and were not taken by a network yet."""
+    """Result: a ``Waiting``, of a channel and its queues."""
 
     queues: tuple[str, ...]
+    channel: str
+
+
+class Waiting(NamedTuple):
+    """``queued``: segments that no network has taken yet. ``scheduled``: messages that are not due yet."""
+
+    queued: int
+    scheduled: int

@@ -13,7 +13,7 @@ from smsconnector.messages import ALL_EVENTS, Callback, Event, Message, Segment,
 from smsconnector.sms.addresses import number_tail
 from smsconnector.store import operations as ops
 from smsconnector.store.callbacks import CALLBACK_OF
-from smsconnector.store.configuring import CountQueued
+from smsconnector.store.configuring import CountQueued, Waiting
 from smsconnector.store.exchanged import Exchanges
 from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, MOST_OF_A_QUEUE, Outlook, Prospect, QueueMeasure, QueuesMeasure
@@ -133,9 +133,15 @@ class Queries:
                 raise StoreDamaged(explain(error, self._path)) from error
             raise StoreUnavailable(f"the database can't be read: {error}") from error
 
-    def _count_queued(self, count: CountQueued) -> int:
+    def _count_queued(self, count: CountQueued) -> Waiting:
         sql = f"SELECT count(*) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"
-        return sum(self._connection.execute(sql, (queue,)).fetchone()[0] for queue in count.queues)
+        queued = sum(self._connection.execute(sql, (queue,)).fetchone()[0] for queue in count.queues)
+        (scheduled,) = self._connection.execute(
+            "SELECT count(*) FROM schedule AS t CROSS JOIN message AS m ON m.id = t.id"
+            " WHERE t.left_at IS NULL AND m.channel = ?",
+            (count.channel,),
+        ).fetchone()
+        return Waiting(queued, scheduled)
 
     def _measure_queues(self, asked: QueuesMeasure) -> dict[str, QueueMeasure]:
         """Ids rise with time. Those that were never tried are in their order in the index; the others are few, or else

@@ -88,7 +88,16 @@ class Rerouting(Service):
             self.log.info("{count} segments go by other routes now", count=self._moved)
         self._moved = 0
         self.unserved = dict(self._left)
-        for channel, count in self.unserved.items():
+        self._warn(self.unserved)
+
+    def leave(self, counts: Mapping[str, int]) -> None:
+        """So many more segments wait that no route serves, by channel: they were scheduled, and are due."""
+        for channel, count in counts.items():
+            self.unserved[channel] = self.unserved.get(channel, 0) + count
+        self._warn(counts)
+
+    def _warn(self, unserved: Mapping[str, int]) -> None:
+        for channel, count in unserved.items():
             self.log.warn(
                 "{count} segments of the channel {channel} wait, and {why}: if that stays so, they end as EXPIRED",
                 count=count,

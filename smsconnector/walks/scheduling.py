@@ -10,10 +10,12 @@
    in memory together, and others have their turn in between.
 
 Its lifetime begins at SendAt. What became due while nothing ran is sent late, or not at all if its lifetime is over.
-What no channel of this configuration serves waits in the queue that it was accepted for, as any other text does.
+What no channel of this configuration serves waits in the queue that it was accepted for, as any other text does, and is
+counted and told with these (``requeue``).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from twisted.application.service import Service
@@ -34,7 +36,8 @@ LIMIT = 500  # messages in one step
 
 
 class Scheduling(Service):
-    """Looks while it runs. ``outlets`` are the channels by their names."""
+    """Looks while it runs. ``outlets`` are the channels by their names. ``leave`` is told how many segments, by
+    channel, are due and served by none."""
 
     def __init__(
         self,
@@ -43,9 +46,12 @@ class Scheduling(Service):
         writer: IWriter,
         reader: IReader,
         outlets: Mapping[str, Outlet],
+        leave: Callable[[Mapping[str, int]], None],
     ) -> None:
         self._wall_clock, self._writer, self._reader, self._outlets = wall_clock, writer, reader, outlets
         self._timer = Repeating(clock, "the look for texts that are due", self.look)
+        self._tell_unserved = leave
+        self._unserved: Counter[str] = Counter()  # segments, by channel, of what was found last
         self._busy = False
         self._left = 0  # of the texts that were found, how many are not written yet
         self._written = 0
@@ -88,7 +94,13 @@ class Scheduling(Service):
     def _leave(self, one: Scheduled, message: Message, now_ms: int) -> None:
         """Nothing serves it: it waits in the queue for which it was accepted."""
         accept = ops.Accept(message, self._writer.allocate(len(message.segments)), one.queue)
-        self._writer.put(Release(accept, one.id, now_ms), lambda _result, error: self._is_written(error))
+
+        def written(result: ops.Accepted | None, error: StoreError | None) -> None:
+            if result is ops.Accepted.QUEUED:
+                self._unserved[message.channel] += len(message.segments)
+            self._is_written(error)
+
+        self._writer.put(Release(accept, one.id, now_ms), written)
 
     def _is_written(self, error: StoreError | None) -> None:
         """What could not be written is still scheduled, and is found again."""
@@ -96,5 +108,8 @@ class Scheduling(Service):
         self._written += error is None
         if self._left == 0:
             self._busy = False
+            unserved, self._unserved = self._unserved, Counter()
+            if unserved:
+                self._tell_unserved(unserved)
             if self._has_more and self._written and self.running:
                 self.look()

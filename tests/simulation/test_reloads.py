@@ -130,6 +130,13 @@ class ReloadsCase(SimulationCase):
         self.assertIn("channels.http-a: 1 of its texts still wait", told[0])
         self.assertIn("http-a", world.connector.outlets)
 
+    def test_removed_while_texts_are_scheduled(self) -> None:
+        """Nor one for which texts are scheduled: they are told apart from those that wait."""
+        text = Text(0.1, 100, channel="http-a", later=6.0)
+        world, told = self.reload_without("http-a", text, Reload(1.0))
+        self.assertIn("channels.http-a: 1 of its texts are scheduled for later", told[0])
+        self.assertIn("http-a", world.connector.outlets)
+
     def test_removed(self) -> None:
         """When they are sent, it is removed."""
         world, told = self.reload_without("http-a", Text(0.1, 100, channel="http-a"), Reload(2.0))

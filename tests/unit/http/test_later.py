@@ -98,7 +98,9 @@ class ReadingCase(SynchronousTestCase):
 class LaterCase(KeyCase):
     def setUp(self) -> None:
         super().setUp()
-        scheduling = Scheduling(self.clock, WallClock(self.now), self.writer, self.writer, self.outlets)
+        scheduling = Scheduling(
+            self.clock, WallClock(self.now), self.writer, self.writer, self.outlets, lambda counts: None
+        )
         scheduling.startService()
         self.addCleanup(scheduling.stopService)
 

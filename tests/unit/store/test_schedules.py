@@ -10,6 +10,7 @@ from smsconnector.lifecycle import EndRules, MessageState, SegmentState
 from smsconnector.messages import IncomingSegment
 from smsconnector.sms.opt_out import OptOutRules, words_of
 from smsconnector.store import operations as ops
+from smsconnector.store.configuring import CountQueued, Waiting
 from smsconnector.store.finding import FoundMessage
 from smsconnector.store.offline.reconcile import reconcile
 from smsconnector.store.offline.rescue import rescue
@@ -136,6 +137,19 @@ class ScheduleCase(SynchronousTestCase):
         self.release()
         balance = reconcile(self.path)
         self.assertEqual((balance.faults, sum(one.under_way for one in balance.lines)), ([], 2))
+
+    def test_counted_for_its_channel(self) -> None:
+        """Before a channel is taken out it is asked what waits for it: scheduled texts of it, until they are due or
+        are taken back, and those of no other one."""
+        self.schedule("SM1", "a", "b")
+        self.schedule("SM2")
+        asked = CountQueued(("smpp",), "smpp")
+        self.assertEqual(self.one(asked), Waiting(0, 2))
+        self.assertEqual(self.one(CountQueued(("two",), "two")), Waiting(0, 0))
+        self.one(ops.Cancel(1, NOW))
+        self.assertEqual(self.one(asked), Waiting(0, 1))
+        self.release()
+        self.assertEqual(self.one(asked), Waiting(1, 0))
 
     def test_rescue(self) -> None:
         """It is still scheduled in the file that was rescued."""

@@ -169,6 +169,15 @@ class RequeueCase(SynchronousTestCase):
         self.assertEqual((len(self.waiting("smpp")), self.rerouting.unserved), (2, {"smpp": 2}))
         self.assertEqual(self.started(), [True, True])
 
+    def test_left_later(self) -> None:
+        """What is due later, and served by none, is counted and told as well."""
+        self.accept("smpp", "4915212345")
+        self.run_it()
+        told: list[tuple[str, int]] = []
+        self.patch(Rerouting, "log", _Log(told))
+        self.rerouting.leave({"smpp": 2, "two": 1})
+        self.assertEqual((self.rerouting.unserved, told), ({"smpp": 3, "two": 1}, [("smpp", 2), ("two", 1)]))
+
     def test_not_before_it_is_done(self) -> None:
         """While the store can't be read no submitter starts; it is tried again until it can."""
         self.accept("smpp", "923001234567")
@@ -195,3 +204,11 @@ class RequeueCase(SynchronousTestCase):
         self.writer.broken = False
         self.clock.pump([1] * 5)
         self.assertEqual((self.started(), self.clock.getDelayedCalls()), ([False, False], []))
+
+
+class _Log:
+    def __init__(self, told: list[tuple[str, int]]) -> None:
+        self._told = told
+
+    def warn(self, _words: str, **values: Any) -> None:
+        self._told.append((values["channel"], values["count"]))

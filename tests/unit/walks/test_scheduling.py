@@ -1,5 +1,6 @@
 """Texts that are to be sent later: from the schedule into their queue, with the real store and a clock."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,8 @@ class SchedulingCase(WalkCase):
         self.settle()
 
     def make_scheduling(self) -> Scheduling:
-        return Scheduling(self.clock, self.wall_clock, self.writer, self.writer, self.outlets)
+        self.left: list[Mapping[str, int]] = []
+        return Scheduling(self.clock, self.wall_clock, self.writer, self.writer, self.outlets, self.left.append)
 
     def make_wall_clock(self) -> WallClock:
         return WallClock(self.now, elapsed=self.clock.seconds)
@@ -175,10 +177,15 @@ class SchedulingCase(WalkCase):
         self.assertEqual(codes, {"SM2": "EXPIRED"})
 
     def test_nobody_serves_it(self) -> None:
-        """A channel that is not configured any more: it waits as other texts do, and holds up nobody."""
-        self.schedule("SM1", after=1)
+        """A channel that is not configured any more: it waits as other texts do, holds up nobody, and is told, once for
+        all that were found together."""
+        self.schedule("SM1", "SM2", after=1)
+        self.schedule("SM3", after=10)
         self.outlets.clear()
         self.advance(2)
+        self.assertEqual(self.left, [{"smpp": 2}])
+        self.advance(10)
+        self.assertEqual(self.left, [{"smpp": 2}, {"smpp": 1}])
         found = self.found("SM1")
         self.assertEqual((found.state, [one.state for one in found.segments]), (0, [0]))
 
