@@ -34,11 +34,13 @@ from smsconnector.store.offline.btree_leaves import Leaves, Row
 from smsconnector.store.offline.new_file import new_file
 from smsconnector.store.outbox import SINKS, Outbox
 from smsconnector.store.rows import StoreCounts
+from smsconnector.store.segment_events import Kind
 
 _OF_TEXTS = ("message", "segment", "outbox", "parked_receipt", "incoming_segment", "presumed_end", "schedule")
+_OF_SEGMENTS = ("provider_id", "segment_event")
 _OF_SINKS = ("sink", "confirmation", "parked_event", "status_callback")
-_OTHERS = ("account_telling_parts", "served_queue", "opt_out", "provider_id", "idempotency_key")
-TABLES = (*_OF_TEXTS, *_OF_SINKS, *_OTHERS)  # what waits for its time to fall back is found anew by the next start
+_OTHERS = ("account_telling_parts", "served_queue", "opt_out", "idempotency_key")
+TABLES = (*_OF_TEXTS, *_OF_SEGMENTS, *_OF_SINKS, *_OTHERS)  # the rows of the others are made anew by the next start
 _UNDER_WAY = (MessageState.ACTIVE, MessageState.WITHDRAWN, MessageState.SCHEDULED)
 _RANGES = {  # the values that a column may have, where its type does not say enough
     "message": {"segments": range(1, 256), "state": range(len(MessageState))},
@@ -47,6 +49,7 @@ _RANGES = {  # the values that a column may have, where its type does not say en
     "sink": {"id": range(1, SINKS), "settled_up_to": range(10**12)},
     "provider_id": {"awaited": range(2), "told": range(4)},
     "account_telling_parts": {"seen_at": range(10**12, 10**15)},
+    "segment_event": {"kind": range(min(Kind), max(Kind) + 1)},
 }
 _TYPES = {"INTEGER": (int,), "TEXT": (str,), "": (int, str)}  # by the declared type of a column; a code has none
 BLOCK, SECTOR = 1 << 20, 512  # octets read at once; octets read at once where a block can't be read
@@ -378,8 +381,9 @@ class _Repair(Outbox):
         orphans = "FROM segment WHERE id - number + 1 NOT IN (SELECT id FROM message)"
         lost = self._one(f"SELECT count(DISTINCT id - number + 1) {orphans}")
         self.dropped["segment"] += self._connection.execute(f"DELETE {orphans}").rowcount
-        gone = self._connection.execute("DELETE FROM provider_id WHERE segment NOT IN (SELECT id FROM segment)")
-        self.dropped["provider_id"] += gone.rowcount
+        for table in _OF_SEGMENTS:
+            gone = self._connection.execute(f"DELETE FROM {table} WHERE segment NOT IN (SELECT id FROM segment)")
+            self.dropped[table] += gone.rowcount
         return lost
 
     def _replace_lost_segments(self, now: int) -> tuple[int, int]:

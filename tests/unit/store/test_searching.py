@@ -13,6 +13,7 @@ from smsconnector.store import searching
 from smsconnector.store.falling import Move
 from smsconnector.store.finding import FindTimeline, FoundMessage, Page, Search, Shown, Told
 from smsconnector.store.numbers import BLOCK
+from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.segment_events import MOST, Kind
 from smsconnector.store.store import Store
 from tests.unit.fakes import EPOCH, SINK, ask, confirm, message
@@ -228,6 +229,25 @@ class TimelineCase(SearchStage):
         self.assertEqual((first.message.channel, first.message.state), ("smpp", MessageState.MOVED))
         self.assertEqual((second.message.channel, second.message.sid), ("twilio", "SM1"))
         self.assertEqual(self.search(), ["SM1"], "the one that moved is no message of its own")
+
+    def test_rescued(self) -> None:
+        """What was tried before the last submit is in the timeline of a rescued database as well; but not what belongs
+        to a segment that is lost, for its id may be given to another one."""
+        self.store.close()
+        path = self.mktemp()
+        self.store = Store(path, sinks=[SINK])
+        kept, lost = self.accept(), self.accept()
+        for segment in (kept, lost):
+            self.record(segment, Verdict.RETRY, code=0x58, bind="a", sequence=1)
+        before = self.happened(kept.sid)
+        self.store._connection.execute("DELETE FROM segment WHERE id = ?", (lost.id,))
+        self.store._connection.execute("DELETE FROM message WHERE id = ?", (lost.message_id,))
+        self.store.close()
+        target = self.mktemp()
+        rescue(path, target)
+        self.store = Store(target, sinks=[SINK])
+        self.assertEqual((len(before), self.happened(kept.sid)), (1, before))
+        self.assertEqual(self.store._one("SELECT count(*) FROM segment_event"), 1)
 
     def test_dropped_with_the_message(self) -> None:
         segment = self.accept()
