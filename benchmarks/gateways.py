@@ -155,8 +155,9 @@ class Ours:
 
     def _new_key(self) -> str:
         command = [str(self._connector.python), "-m", "smsconnector", "key", "new", "bench", "--scope", "send"]
+        command += ["--database", str(self._connector.folder / "smsconnector.db")]  # which is not there yet
         done = subprocess.run(
-            [*command, "-c", "connector.yaml"],
+            command,
             cwd=self._connector.folder,
             env=self._connector.environment,
             check=True,

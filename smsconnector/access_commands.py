@@ -19,6 +19,12 @@ from smsconnector.hooks.callers import network_of
 from smsconnector.section_base import NAME_PATTERN
 from smsconnector.terminal import say
 
+NO_DATABASE = (
+    "there is no database {}, so keys and audit of the connector are not here: run this in the folder where the"
+    " connector is started, write store.path as an absolute path, or name the file by --database; before the first"
+    " start of a connector give --before-first-start"
+)
+
 
 def add_commands(key: argparse.ArgumentParser, audit: argparse.ArgumentParser) -> None:
     """Their options."""
@@ -44,6 +50,11 @@ def add_commands(key: argparse.ArgumentParser, audit: argparse.ArgumentParser) -
     for command in (new, listed, revoke, audit):
         command.add_argument("--config", "-c", metavar="FILE", default="conf/smsconnector.yaml")
         command.add_argument("--database", metavar="FILE", help="instead: the database of the store")
+        command.add_argument(
+            "--before-first-start",
+            action="store_true",
+            help="there is no database yet, and the connector will be started in this folder",
+        )
 
 
 def person() -> str:
@@ -57,8 +68,17 @@ def person() -> str:
 
 
 def access_path(options: argparse.Namespace) -> str:
-    """The file of keys and audit that the options lead to. Raises ConfigurationError."""
-    return access_path_of(options.database) if options.database else load_store(options.config).access
+    """The file of keys and audit that the options lead to. Raises ConfigurationError; also where its path is relative
+    and no database is there: that is another folder than the connector's, and so is the file that would be made."""
+    if options.database:
+        database, access = options.database, access_path_of(options.database)
+    else:
+        store = load_store(options.config)
+        database, access = store.path, store.access
+    is_elsewhere = not os.path.isabs(access) and not os.path.exists(database)
+    if is_elsewhere and not getattr(options, "before_first_start", False):
+        raise ConfigurationError([("", NO_DATABASE.format(os.path.abspath(database)))])
+    return access
 
 
 def note(options: argparse.Namespace, what: str, about: str) -> None:
@@ -79,14 +99,19 @@ def run_key_new(options: argparse.Namespace) -> int:
     problems = _problems(options.name, permissions, channels)
     if problems:
         raise ConfigurationError(problems)
-    file = AccessFile(access_path(options))
+    path = access_path(options)
+    file = AccessFile(path)
     try:
         made = file.add(options.name, permissions, person(), _now())
     finally:
         file.close()
     print(made)
     sys.stdout.flush()
-    print("this is the only time that it is shown; a connector that runs knows it in a second or two", file=sys.stderr)
+    print(
+        f"this is the only time that it is shown; it is in {os.path.abspath(path)}, and a connector that runs with this"
+        " file knows it in a second or two",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -62,7 +62,7 @@ class Bench(TestCase):
         return done
 
     def key(self, name: str, *options: str) -> str:
-        return self.command("key", "new", name, *options).stdout.strip()
+        return self.command("key", "new", name, "--before-first-start", *options).stdout.strip()
 
     @property
     def url(self) -> str:
@@ -159,7 +159,8 @@ class AccessTest(Bench):
 
     def test_commands(self) -> None:
         """What is wrong with a command is said at once, with what to write; the file is made by the first key."""
-        self.assertIn("makes it", self.command("key", "list", status=1).stderr)
+        self.assertIn("there is no database", self.command("key", "list", status=1).stderr)
+        self.assertIn("makes it", self.command("key", "list", "--before-first-start", status=1).stderr)
         wrong = self.command(
             "key", "new", "a b", "--scope", "send,fly", "--channel", "cloud", "--network", "10.0.0.1/8", "--rate", "-1",
             status=1,
@@ -174,14 +175,15 @@ class AccessTest(Bench):
         self.assertIn("--rate: requests a second", wrong)
         key = self.key("crm", "--scope", "send", "--scope", "read", "--network", "127.0.0.1", "--rate", "5")
         self.assertRegex(key, "^smsc_[A-Za-z0-9]{10}_[A-Za-z0-9]{45}$")
-        again = self.command("key", "new", "crm", "--scope", "send", status=1)
+        again = self.command("key", "new", "crm", "--scope", "send", "--before-first-start", status=1)
         self.assertIn("there is a key with the name crm", again.stderr)
-        (listed,) = [json.loads(line) for line in self.command("key", "list", "--json").stdout.splitlines()]
+        first = "--before-first-start"
+        (listed,) = [json.loads(line) for line in self.command("key", "list", "--json", first).stdout.splitlines()]
         self.assertEqual((listed["scopes"], listed["rate"], listed["used"]), (["send", "read"], 5.0, None))
         self.assertNotIn("hash", listed)
-        self.assertIn("no key that is not revoked", self.command("key", "revoke", "other", status=1).stdout)
-        self.command("key", "revoke", listed["id"])
-        self.assertIn("key revoked", self.command("audit").stdout)
+        self.assertIn("no key that is not revoked", self.command("key", "revoke", "other", first, status=1).stdout)
+        self.command("key", "revoke", listed["id"], first)
+        self.assertIn("key revoked", self.command("audit", first).stdout)
 
     @inlineCallbacks
     def test_both_append(self) -> Any:
