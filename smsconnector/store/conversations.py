@@ -1,4 +1,5 @@
-"""Which of our texts a customer's text answers: the newest one to that number from that sender.
+"""Which of our texts a customer's text answers: the newest one to that number from that sender that can have reached
+him. What has ended with one of NEVER_SENT can't have.
 
 It is looked for among the messages that were accepted in the time that a conversation lasts: first among those that
 are not listed by their numbers yet, then in ``BLOCKS`` blocks of the list at most (``numbers``), the newest first,
@@ -10,13 +11,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from smsconnector.errors import AddressError
-from smsconnector.lifecycle import EndRules, MessageState
+from smsconnector.lifecycle import (
+    CODE_CANCELLED,
+    CODE_EXPIRED,
+    CODE_OPTED_OUT,
+    CODE_UNSENDABLE,
+    EndRules,
+    MessageState,
+)
 from smsconnector.sms.addresses import normal_number
 from smsconnector.store.events import EventRow
 from smsconnector.store.numbers import BLOCK, Numbers
 
 NEWEST = 2  # blocks that are looked into first
 BLOCKS = 250
+NEVER_SENT = (CODE_CANCELLED, CODE_EXPIRED, CODE_OPTED_OUT, CODE_UNSENDABLE)
+_MAY_HAVE_COME = f"(m.code IS NULL OR m.code NOT IN ({', '.join(map(repr, NEVER_SENT))}))"
 Wanted = dict[int, tuple[str, str]]  # by the place of an event, the customer's number and ours
 
 
@@ -69,7 +79,8 @@ class Conversations(Numbers):
             f"  FROM json_each(?1) AS j CROSS JOIN {joined}"
             "  WHERE m.destination = j.value->>1 AND m.accepted_at >= ?2"
             "   AND coalesce(m.source, j.value->>2) = j.value->>2"
-            f"   AND m.state NOT IN ({MessageState.MOVED:d}, {MessageState.SCHEDULED:d}) GROUP BY j.value->>0) AS f"
+            f"   AND m.state NOT IN ({MessageState.MOVED:d}, {MessageState.SCHEDULED:d})"
+            f"   AND {_MAY_HAVE_COME} GROUP BY j.value->>0) AS f"
             " CROSS JOIN message AS m ON m.id = f.id",
             rows,
             *more,

@@ -1,14 +1,24 @@
 """A customer's text is told together with the text of ours that it answers, so that it finds the one who wrote that."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from smsconnector.lifecycle import EndRules
+from smsconnector.lifecycle import (
+    CODE_CANCELLED,
+    CODE_EXPIRED,
+    CODE_NO_RECEIPT,
+    CODE_OPTED_OUT,
+    CODE_UNKNOWN,
+    CODE_UNSENDABLE,
+    EndRules,
+    MessageState,
+)
 from smsconnector.messages import IncomingSegment, Verdict
 from smsconnector.store import conversations
 from smsconnector.store import operations as ops
 from smsconnector.store.numbers import BLOCK
-from tests.unit.fakes import SINK
+from tests.unit.fakes import SINK, message
 from tests.unit.store.test_searching import ACCOUNT, NOW, SearchStage
 
 CUSTOMER, OURS = "923001234567", "8228"
@@ -87,6 +97,38 @@ class ConversationCase(SearchStage):
         self.assertEqual(self.told(), {"MessageSID": "SM1"})
         newer = self.accept()
         self.assertEqual(self.told(), {"MessageSID": newer.sid})
+
+    def test_never_sent(self) -> None:
+        """A customer answers what can have reached him: not what was taken back, what was refused because he wants no
+        texts, what nobody could send, and what its time ran out for. Whether that is listed by its number or not."""
+        for code in (CODE_CANCELLED, CODE_OPTED_OUT, CODE_UNSENDABLE, CODE_EXPIRED):
+            self.next_id = ((self.next_id >> BLOCK) + 1) << BLOCK
+            sent, other = self.accept(reference=f"before {code}"), self.accept(reference="agent 2")
+            self.store._connection.execute(
+                "UPDATE message SET state = ?, code = ? WHERE sid = ?", (MessageState.FAILED, code, other.sid)
+            )
+            self.assertEqual(self.told(), {"MessageSID": sent.sid, "Reference": f"before {code}"})
+            self.next_id = ((self.next_id >> BLOCK) + 2) << BLOCK
+            self.accept(to="46701234567")
+            self.assertEqual(self.told(), {"MessageSID": sent.sid, "Reference": f"before {code}"}, "listed")
+
+    def test_taken_back(self) -> None:
+        """As it happens: of two texts the newer is taken back, before it is sent or before it is due."""
+        self.accept()
+        self.accept()
+        self.assertTrue(self.one(ops.Cancel(self.one(ops.Find("SM2")).id, NOW + 3000)))
+        self.assertEqual(self.told(), {"MessageSID": "SM1"})
+        later = replace(message("SM3", to=CUSTOMER, at=NOW), send_at=NOW + HOURS_MS, expires_at=NOW + 2 * HOURS_MS)
+        self.one(ops.Schedule(later, self.next_id, "smpp"))
+        self.assertTrue(self.one(ops.Cancel(self.one(ops.Find("SM3")).id, NOW + 3000)))
+        self.assertEqual(self.told(), {"MessageSID": "SM1"})
+
+    def test_may_have_been_sent(self) -> None:
+        """What nobody knows of, and what no receipt came for, may have reached him."""
+        for code in (CODE_UNKNOWN, CODE_NO_RECEIPT, 11, None):
+            newest = self.accept()
+            self.store._connection.execute("UPDATE message SET code = ? WHERE sid = ?", (code, newest.sid))
+            self.assertEqual(self.told(), {"MessageSID": newest.sid}, code)
 
     def test_switched_off(self) -> None:
         self.store._rules = EndRules(conversation=0)
