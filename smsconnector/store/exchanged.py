@@ -2,7 +2,8 @@
 
 1. Texts to the number are found as ``searching`` finds them. Texts from it are events of the outbox, by the index
    ``outbox_sender``, which has blocks of ids, and of a number the last digits: as long as their bodies are kept.
-2. Each direction is in the order of its ids. The two are merged by time.
+2. Each direction is in the order of its ids. The two are merged by time: of a text to the number, when it was given to
+   the channel in which it is. That is later than its acceptance if it was scheduled, or has come from another channel.
 3. Where one direction has looked at all that one query may, and has found no more, nobody knows what comes next there:
    the page ends, and the next one goes on behind it. A place is two ids, one of each direction.
 """
@@ -33,10 +34,11 @@ BLOCK = 10  # bits of an id that are its place in a block of ``outbox_sender``
 
 
 class _Direction(NamedTuple):
-    """``found``: the newest first. ``lowest``: all with this id or a greater one were looked at; NOTHING: all are.
-    ``begin``: the ids that are asked for are smaller than this."""
+    """``found``: the newest first. ``times``: of each its own, in ms. ``lowest``: all with this id or a greater one
+    were looked at; NOTHING: all are. ``begin``: the ids that are asked for are smaller than this."""
 
     found: list[Any]
+    times: list[int]
     lowest: int
     begin: int
 
@@ -61,10 +63,10 @@ class Exchanges:
             heads = [one.found[at] if at < len(one.found) else None for one, at in zip(directions, taken, strict=True)]
             if any(head is None and one.lowest for head, one in zip(heads, directions, strict=True)):
                 break
-            sent, received = heads
-            if sent is None and received is None:
+            times = [one.times[at] if at < len(one.times) else -1 for one, at in zip(directions, taken, strict=True)]
+            if heads == [None, None]:
                 break
-            which = int(sent is None or (received is not None and received.received_at > sent.accepted_at))
+            which = int(times[1] > times[0])
             found.append(directions[which].found[taken[which]])
             taken[which] += 1
         place = PlaceOfBoth(*(one.place(at) for one, at in zip(directions, taken, strict=True)))
@@ -73,8 +75,8 @@ class Exchanges:
     def _sent(self, asked: FindExchanged, limit: int) -> _Direction:
         before = None if asked.before is None else asked.before.message
         search = Search(asked.number, channel=asked.channel, since=asked.since, until=asked.until, before=before)
-        found, first, last, lowest = self._searches.to_number(search, limit)
-        return _Direction(found, lowest if lowest > first else NOTHING, last + 1)
+        found, times, first, last, lowest = self._searches.to_number(search, limit)
+        return _Direction(found, times, lowest if lowest > first else NOTHING, last + 1)
 
     def _received(self, asked: FindExchanged, limit: int) -> _Direction:
         first, last = self._connection.execute(
@@ -89,7 +91,8 @@ class Exchanges:
             if len(found) >= limit:
                 break
         lowest = found[-1].id if len(found) >= limit else lowest
-        return _Direction(found, lowest if lowest > first else NOTHING, last + 1)
+        times = [one.received_at for one in found]
+        return _Direction(found, times, lowest if lowest > first else NOTHING, last + 1)
 
     def _texts(
         self, asked: FindExchanged, blocks: tuple[int, int], ids: tuple[int, int], limit: int

@@ -159,12 +159,13 @@ class Searches:
                 break
         return rows, lowest
 
-    def to_number(self, search: Search, limit: int) -> tuple[list[FoundMessage], int, int, int]:
-        """Those to the number of the search; the first and the last id that may fit; and the lowest that was looked
-        at."""
+    def to_number(self, search: Search, limit: int) -> tuple[list[FoundMessage], list[int], int, int, int]:
+        """Those to the number of the search; when each was given to its channel; the first and the last id that may
+        fit; and the lowest that was looked at."""
         first, last = self._bounds(search)
         rows, lowest = self._by_number(search, first, last, limit)
-        return list(self._with_segments(rows)), first, last, rows[-1][0] if len(rows) == limit else lowest
+        lowest = rows[-1][0] if len(rows) == limit else lowest
+        return list(self._with_segments(rows)), self._given_at(rows), first, last, lowest
 
     def _by_smsc_id(self, search: Search, first: int, last: int, limit: int) -> list[Any]:
         """An SMSC may write its id in another way in the receipt than in the response (``message_ids``)."""
@@ -195,24 +196,51 @@ class Searches:
         if search.before is not None:
             last = min(last, search.before - 1)
         if search.until is not None:
-            last = self._first_accepted(search.until + CLOCK_STEP, first, last + 1) - 1
+            last = max(
+                self._first_accepted(search.until + CLOCK_STEP, first, last + 1) - 1,
+                self._last_moved(first, last, search.until),
+            )
         if search.since is not None:
             first = self._first_accepted(search.since - CLOCK_STEP, first, last + 1)
         return first, last
 
     def _first_accepted(self, time: int, first: int, end: int) -> int:
         """The first id from ``first`` on that was accepted at that time (ms) or later; ``end`` if none below it was.
-        Times rise with the ids, but for steps of the clock: CLOCK_STEP allows for small ones."""
+        Times rise with the ids, but for steps of the clock: CLOCK_STEP allows for small ones. What has come from
+        another channel does not count: its id is new, and it was accepted before."""
         while first < end:
             middle = (first + end) // 2
             row = self._connection.execute(
-                "SELECT id, accepted_at FROM message WHERE id >= ? AND id < ? ORDER BY id LIMIT 1", (middle, end)
+                "SELECT id, accepted_at FROM message WHERE id >= ? AND id < ? AND asked_channel IS NULL"
+                " ORDER BY id LIMIT 1",
+                (middle, end),
             ).fetchone()
             if row is None or row[1] >= time:
                 end = middle
             else:
                 first = row[0] + 1
         return first
+
+    def _last_moved(self, first: int, last: int, until: int) -> int:
+        """The last id of what has come from another channel and was accepted before that time (ms); 0: there is
+        none."""
+        row = self._connection.execute(
+            "SELECT id FROM message WHERE asked_channel IS NOT NULL AND id BETWEEN ? AND ? AND accepted_at < ?"
+            " ORDER BY id DESC LIMIT 1",
+            (first, last, until),
+        ).fetchone()
+        return row[0] if row is not None else 0
+
+    def _given_at(self, rows: Sequence[tuple[Any, ...]]) -> list[int]:
+        """When each of these messages was given to the channel in which it is (ms): these times rise with the ids. It
+        is the time of its acceptance, or when it was due, or when it came from another channel."""
+        moved = self._connection.execute(
+            f"SELECT n.id, (SELECT max(m.final_at) FROM message AS m WHERE {is_moved('n.sid')})"
+            " FROM json_each(?) AS j CROSS JOIN message AS n ON n.id = j.value WHERE n.asked_channel IS NOT NULL",
+            (json.dumps([row[0] for row in rows]),),
+        )
+        times = {message_id: at for message_id, at in moved if at is not None}
+        return [times.get(row[0], row[_ACCEPTED_PLACE]) for row in rows]
 
     # --- the history of one ---------------------------------------------------------------------------------
 

@@ -45,7 +45,9 @@ REVIEWED = {
     "store/retention.py": {"column", "first", "parked_at", "table"},
     "store/rows.py": {"_values(count, width)", "columns", "joined", "rows", "set_to", "table"},
     "store/schedules.py": {"table"},
-    "store/searching.py": {"''.join((f' AND {one}' for one in wanted))", "is_moved('?1')", "source"},
+    "store/searching.py": {
+        "''.join((f' AND {one}' for one in wanted))", "is_moved('?1')", "is_moved('n.sid')", "source",
+    },
     "store/segment_events.py": {"columns(8)"},
     "store/several_ids.py": {"columns(7)"},
 }  # fmt: skip
