@@ -30,6 +30,7 @@ from smsconnector.walks.cancelling import Cancelled, Cancelling, Stays
 from smsconnector.walks.outlet import Outlet
 from smsconnector.walks.whereabouts import Place
 
+NO_CHANNEL = ""  # no key that is for some channels only is for this one
 Remember = Callable[[Caller | None, str, str], None]  # who, what, about
 Elsewhere = Callable[[HTTPRequest, Answer, GiveAnswer], None]
 
@@ -84,7 +85,7 @@ class Messages:
     ) -> None:
         if error is not None:
             answer(replies.LOOKUP_FAILED)
-        elif row is None or not may_see(request, *_channels_of(row)):
+        elif row is None or not may_see(request, _channel_of(row)):
             self._elsewhere(request, _no_message(), answer)
         else:
             answer(replies.json_answer(show(row)))
@@ -124,7 +125,9 @@ class Messages:
                 answer(replies.LOOKUP_FAILED)
                 return
             rows: Sequence[FoundMessage | FoundText] = page.messages if isinstance(page, Page) else page.found
-            show: Callable[[Any], dict[str, Any]] = self._listed if isinstance(page, Page) else self._exchanged
+            show: Callable[[Any], dict[str, Any]] = self._listed
+            if not isinstance(page, Page):
+                show = partial(self._exchanged, request)
             cursor = "-".join(map(str, page.before)) if isinstance(page.before, PlaceOfBoth) else page.before
             more = None if cursor is None else urlencode([*given, ("cursor", cursor)])
             said = {
@@ -135,10 +138,11 @@ class Messages:
 
         self._reader.put(search, found)
 
-    def _exchanged(self, row: FoundMessage | FoundText) -> dict[str, Any]:
-        """With its direction."""
+    def _exchanged(self, request: HTTPRequest, row: FoundMessage | FoundText) -> dict[str, Any]:
+        """With its direction; and without the message that it answers, if that is none of the caller's."""
         if isinstance(row, FoundText):
-            return {"Direction": "incoming"} | resources.incoming(row)
+            is_told = may_see(request, row.answered or NO_CHANNEL)
+            return {"Direction": "incoming"} | resources.incoming(row if is_told else row._replace(headers=None))
         return {"Direction": "outgoing"} | self._listed(row)
 
     def _at_home(self, search: Search | FindExchanged) -> Search | FindExchanged:
@@ -164,8 +168,9 @@ class Messages:
         return number
 
     def cancel(self, request: HTTPRequest, answer: GiveAnswer) -> None:
-        """200 with the message when it will not be sent, or the network has taken it back, which is on disk then. 409
-        if that is too late, or the network does not do it; 404 if there is no such message."""
+        """200 with the message when it will not be sent, or the network has taken it back, which is on disk then; with
+        no more than its end for a caller who may not read messages. 409 if that is too late, or the network does not
+        do it; 404 if there is no such message."""
         if request.caller is None or not request.caller.channels:
             self._cancel(request, answer)
             return
@@ -193,31 +198,41 @@ class Messages:
             else:
                 if what is Cancelled.DONE:
                     self._remember(request.caller, "cancelled", request.arguments["sid"])
-                shown = partial(self._cancelled, answer, what)
+                show = self._shown if may_read(request) else resources.cancelled
+                shown = partial(self._cancelled, answer, what, show)
                 self._reader.put(ops.Find(request.arguments["sid"]), shown)
 
         self._cancelling.cancel(request.arguments["sid"], cancelled)
 
     def _cancelled(
-        self, answer: GiveAnswer, what: Cancelled, row: FoundMessage | None, error: StoreError | None
+        self,
+        answer: GiveAnswer,
+        what: Cancelled,
+        show: Callable[[FoundMessage], dict[str, Any]],
+        row: FoundMessage | None,
+        error: StoreError | None,
     ) -> None:
         if what is Cancelled.DONE:
-            answer(replies.json_answer(self._shown(row)) if row is not None else replies.EMPTY_200)
+            answer(replies.json_answer(show(row)) if row is not None else replies.EMPTY_200)
             return
         state = self._shown(row)["State"] if row is not None else "unknown"
         error_sentence = f"It is too late: the state of this message is {state}."
         answer(replies.refusal(InvalidRequest("too_late", error_sentence, status=409)))
 
 
-def may_see(request: HTTPRequest, *channels: str) -> bool:
-    """Whether the caller's key is for one of these channels. What it is not for is as if it were not there."""
-    caller = request.caller
-    return caller is None or any(caller.may_use(channel) for channel in channels)
+def may_see(request: HTTPRequest, channel: str) -> bool:
+    """Whether the caller's key is for this channel. What it is not for is as if it were not there."""
+    return request.caller is None or request.caller.may_use(channel)
 
 
-def _channels_of(row: FoundMessage | Timeline) -> list[str]:
-    """All that it has gone over, if that is known."""
-    return [leg.message.channel for leg in row.legs] if isinstance(row, Timeline) else [row.channel]
+def may_read(request: HTTPRequest) -> bool:
+    """Whether the caller's key is for reading messages."""
+    return request.caller is None or "read" in request.caller.scopes
+
+
+def _channel_of(row: FoundMessage | Timeline) -> str:
+    """That of the message as it is now: one that has gone on over another channel is of that one."""
+    return row.legs[-1].message.channel if isinstance(row, Timeline) else row.channel
 
 
 def _no_message() -> Answer:

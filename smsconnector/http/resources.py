@@ -105,6 +105,16 @@ def _resource(
     }
 
 
+def cancelled(row: FoundMessage) -> dict[str, Any]:
+    """Of one that was taken back: that it was, and nothing of what it says or to whom."""
+    return {
+        "MessageSID": row.sid,
+        "DeliveryStatus": delivery_status(row),
+        "State": "cancelled",
+        "ProviderStatusCode": row.code,
+    }
+
+
 def incoming(row: FoundText) -> dict[str, Any]:
     """A text from a customer, and which of ours it answers, if that is known."""
     body: dict[str, Any] = json.loads(row.body)

@@ -122,6 +122,7 @@ class FoundText(NamedTuple):
     body: str  # JSON
     received_at: int
     headers: str | None  # as of ``messages.Event``
+    answered: str | None  # the channel of the message that the headers name; None: they name none, or it is gone
 
 
 class Exchanged(NamedTuple):
