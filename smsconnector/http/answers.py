@@ -93,6 +93,39 @@ class AnswerInPieces(Protocol):
         ...
 
 
+class Collected:
+    """An ``AnswerInPieces`` that becomes one answer."""
+
+    def __init__(self, answer: GiveAnswer) -> None:
+        self._answer, self._headers, self._pieces = answer, (), list[bytes]()
+
+    _headers: Headers
+
+    def begin(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def write(self, octets: bytes) -> None:
+        self._pieces.append(octets)
+
+    def finish(self) -> None:
+        self._answer(Answer(200, self._headers, b"".join(self._pieces)))
+
+    def whole(self, answer: Answer) -> None:
+        self._answer(answer)
+
+    def progress(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def soon(self, call: Callable[[], None]) -> None:
+        call()
+
+    def take(self, octets: int) -> bool:
+        return True
+
+
 class BodyInPieces(Protocol):
     """Who takes a body in pieces. ``received`` for each, then ``ended``; or ``lost``: the client has gone before the
     answer was finished. None of them raises."""

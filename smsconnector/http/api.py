@@ -79,7 +79,8 @@ USUAL = UsualSettings()
 NO_HOOKS: Mapping[str, Hooks] = {}
 
 
-def _sending(send: Send, batches: Batches, explain: Explain) -> tuple[HTTPRoute, ...]:
+def _sending(send: Send, gate: Gate, settings: APISettings, explain: Explain) -> tuple[HTTPRoute, ...]:
+    batches = Batches(send, gate, settings)
     return (
         HTTPRoute("POST", "/send", send.post, "send", at_root=True),
         HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
@@ -123,13 +124,13 @@ class API:
             outlets=outlets,
             default_channel=default_channel,
             gate=gate,
+            reader=reader,
             messages_path=f"{base_path}/messages/",
             idempotency_hours=settings.idempotency_hours,
             schedule_ahead=settings.schedule_ahead,
             callback_hosts=callback_hosts,
             accepted_from=accepted_from,
         )
-        batches = Batches(send, gate, settings)
         explain = Explain(send=send, gate=gate, outlets=outlets, reader=reader)
         self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
@@ -143,9 +144,9 @@ class API:
         lookups = HealthDoor(gate=gate, details=lambda: health() | webhooks.counts())
         cancelling = Cancelling(wall_clock, writer, reader, outlets)
         messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere, remember)
-        health_route = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
+        probe = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
         docs = Docs(base_path).routes() if settings.docs else ()
-        self.routes = (*_sending(send, batches, explain), *webhooks.routes(), *messages.routes(), health_route, *docs)
+        self.routes = (*_sending(send, gate, settings, explain), *webhooks.routes(), *messages.routes(), probe, *docs)
 
     def configure(self, default_channel: str, webhook_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on, of requests that come."""

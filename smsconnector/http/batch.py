@@ -17,18 +17,17 @@ the status that ``/send`` would have given. Where nothing was read as an item, t
 
 import json
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import idempotency, replies
 from smsconnector.http.answers import (
-    Answer,
     AnswerInPieces,
+    Collected,
     GiveAnswer,
-    Headers,
     HTTPRequest,
 )
+from smsconnector.http.auth import NotForThisKey
 from smsconnector.http.batch_items import Elements, Lines
 from smsconnector.http.idempotency import FIELD
 from smsconnector.http.recipients import Recipients
@@ -102,7 +101,7 @@ class Batches:
 
     def post(self, request: HTTPRequest, answer: GiveAnswer) -> None:
         """One that was read as a whole, because its path is written in an unusual way."""
-        collected = _Collected(answer)
+        collected = Collected(answer)
         batch = self.stream(request, collected)
         batch.received(request.body)
         batch.ended()
@@ -260,8 +259,15 @@ class Batch:
 
     def _accept(self, fields: Fields, index: int, result: Result) -> None:
         send = read_send(fields)
-        message, submitter, _ = self._batches.send.message_of(send, self._now, self._cut, self._caller)
-        if FIELD in fields and (name := fields.clear_value(FIELD)) is not None:
+        name = fields.clear_value(FIELD) if FIELD in fields else None
+        try:
+            message, submitter, _ = self._batches.send.message_of(send, self._now, self._cut, self._caller)
+        except InvalidRequest as error:
+            if name is None or isinstance(error, NotForThisKey):
+                raise
+            self._answer_again(idempotency.checked_name(name), send, error, index, result)
+            return
+        if name is not None:
             self._accept_once(idempotency.checked_name(name), send, message, submitter, index, result)
             return
         if send.send_at is not None and self._batches.send.is_past(send):
@@ -300,6 +306,17 @@ class Batch:
         key = self._batches.send.key_of(idempotency.caller_of(self._caller), name, send)
         self._under_way += 1
         accept_once(submitter, message, key, written, only_again=self._batches.send.is_past(send))
+
+    def _answer_again(self, name: str, send: SendRequest, error: InvalidRequest, index: int, result: Result) -> None:
+        """It would be refused now, with ``error``; if it was accepted before, it gets the first answer."""
+
+        def found(first: First | InvalidRequest) -> None:
+            self._under_way -= 1
+            result.octets = accepted(index, first.sid or "") if isinstance(first, First) else refused(index, first)
+            self._written()
+
+        self._under_way += 1
+        self._batches.send.find_first(idempotency.caller_of(self._caller), name, send, error, found)
 
     def _failed(self, error: StoreError | None, index: int, result: Result) -> None:
         if error is not None:
@@ -405,36 +422,3 @@ def _check_encodings(request: HTTPRequest) -> None:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(" \"'").lower() not in _CHARSETS:
             raise InvalidRequest("wrong_encoding", "A batch has to be UTF-8: write it so, and leave charset out.")
-
-
-class _Collected:
-    """An ``AnswerInPieces`` that becomes one answer."""
-
-    def __init__(self, answer: GiveAnswer) -> None:
-        self._answer, self._headers, self._pieces = answer, (), list[bytes]()
-
-    _headers: Headers
-
-    def begin(self, headers: Headers) -> None:
-        self._headers = headers
-
-    def write(self, octets: bytes) -> None:
-        self._pieces.append(octets)
-
-    def finish(self) -> None:
-        self._answer(Answer(200, self._headers, b"".join(self._pieces)))
-
-    def whole(self, answer: Answer) -> None:
-        self._answer(answer)
-
-    def progress(self) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def soon(self, call: Callable[[], Any]) -> None:
-        call()
-
-    def take(self, octets: int) -> bool:
-        return True

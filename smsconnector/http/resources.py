@@ -52,11 +52,11 @@ _FURTHEST = (  # the states of a message that has not ended, the one furthest be
 )
 
 
-def representation(message: Message) -> dict[str, Any]:
-    """A message that has just been accepted."""
+def representation(message: Message | FoundMessage, texts: Sequence[str]) -> dict[str, Any]:
+    """A message as it was when it had just been accepted."""
     is_later = message.send_at is not None
     status, state = ("SCHEDULED", "scheduled") if is_later else ("QUEUED", "queued")
-    return _resource(message, message.segments, status=status, state=state)
+    return _resource(message, texts, status=status, state=state)
 
 
 def found(row: FoundMessage, place_of: PlaceOf | None = None, codes: Codes = ANY) -> dict[str, Any]:

@@ -6,19 +6,23 @@
 3. The submitter writes the message. The answer is given after the commit, never before.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from smsconnector.access.keys import Caller
 from smsconnector.errors import InvalidRequest, StoreError, TextError
 from smsconnector.http import idempotency, replies, resources
 from smsconnector.http.answers import Answer, GiveAnswer, Headers, HTTPRequest
-from smsconnector.http.auth import check_channel
+from smsconnector.http.auth import NotForThisKey, check_channel
 from smsconnector.http.requests import BULK, SendRequest, international, parse_send, text_refused
 from smsconnector.messages import Callback, Message, new_sid
 from smsconnector.sinks.webhook.urls import place_of
 from smsconnector.sms.segmentation import Split
-from smsconnector.store.repeats import First, RequestKey
+from smsconnector.store import operations as ops
+from smsconnector.store.finding import FoundMessage
+from smsconnector.store.reader import IReader
+from smsconnector.store.repeats import FindFirst, First, RequestKey
 from smsconnector.walks.admission import Gate
 from smsconnector.walks.once import accept_once
 from smsconnector.walks.outlet import Outlet
@@ -48,6 +52,7 @@ class Send:
         outlets: Mapping[str, Outlet],
         default_channel: str,
         gate: Gate,
+        reader: IReader,
         messages_path: str,
         idempotency_hours: float = 24.0,
         schedule_ahead: float = SCHEDULE_AHEAD,
@@ -55,7 +60,7 @@ class Send:
         accepted_from: AcceptedFrom = lambda caller: None,
     ) -> None:
         self.wall_clock, self._outlets, self.default_channel = wall_clock, outlets, default_channel
-        self._gate, self._messages_path = gate, messages_path.encode()
+        self._gate, self._reader, self._messages_path = gate, reader, messages_path.encode()
         self._idempotency_hours, self._ahead_ms = idempotency_hours, int(schedule_ahead * 1000)
         self._callback_hosts = callback_hosts
         self.accepted_from = accepted_from
@@ -67,12 +72,19 @@ class Send:
         if code:
             raise closed(code, reason)
         send = parse_send(request.body, request.content_type)
-        message, submitter, split = self.message_of(
-            send, self.wall_clock.both_milliseconds(), Outlet.cut, request.caller
-        )
         preferences = request.headers.get(b"prefer")
         with_body = preferences is not None and REPRESENTATION in b",".join(preferences)
-        if idempotency.HEADER in request.headers:
+        is_keyed = idempotency.HEADER in request.headers
+        try:
+            message, submitter, split = self.message_of(
+                send, self.wall_clock.both_milliseconds(), Outlet.cut, request.caller
+            )
+        except InvalidRequest as error:
+            if not is_keyed or isinstance(error, NotForThisKey):
+                raise
+            self._answer_again(request, send, error, with_body, answer)
+            return
+        if is_keyed:
             self._accept_once(request, send, (message, submitter, split), with_body, answer)
             return
         if send.send_at is not None and self.is_past(send):
@@ -113,10 +125,52 @@ class Send:
             else:
                 if first.sid == message.sid:
                     self.accepted_from(request.caller)
-                answer(self._accepted(as_first(message, first), split, with_body))
+                answer(self._accepted(as_first(message, first, send), split, with_body))
 
         key = self.key_of(idempotency.caller_of(request.caller), name, send)
         accept_once(submitter, message, key, written, only_again=self.is_past(send))
+
+    def _answer_again(
+        self, request: HTTPRequest, send: SendRequest, error: InvalidRequest, with_body: bool, answer: GiveAnswer
+    ) -> None:
+        """``error`` is why it would be refused now. If it was accepted before, it gets the first answer."""
+
+        def found(first: First | InvalidRequest) -> None:
+            if isinstance(first, InvalidRequest):
+                answer(replies.refusal(first))
+            elif with_body:
+                self._reader.put(ops.Find(first.sid or ""), partial(shown, first))
+            else:
+                answer(Answer(200, self._told(first.sid or "")))
+
+        def shown(first: First, row: FoundMessage | None, _error: StoreError | None) -> None:
+            headers = self._told(first.sid or "")
+            if row is None:  # it is not kept any more
+                answer(Answer(200, headers))
+                return
+            row = row._replace(accepted_at=first.accepted_at, expires_at=first.expires_at)
+            answer(_with_body(row, [one.text for one in row.segments], headers))
+
+        name = idempotency.name_in(request.headers) or ""
+        self.find_first(idempotency.caller_of(request.caller), name, send, error, found)
+
+    def find_first(
+        self,
+        caller: str,
+        name: str,
+        send: SendRequest,
+        error: InvalidRequest,
+        done: Callable[[First | InvalidRequest], None],
+    ) -> None:
+        """For a request with a key that would be refused with ``error`` now: ``done`` is called with what the key has
+        made, or with the refusal."""
+        key = self.key_of(caller, name, send)
+
+        def found(first: First | None, _error: StoreError | None) -> None:
+            is_other = first is not None and first.digest != key.digest
+            done(error if first is None else idempotency.other_request() if is_other else first)
+
+        self._reader.put(FindFirst(key), found)
 
     def is_past(self, send: SendRequest) -> bool:
         """Whether its SendAt is over, so that only what was accepted before may be asked for."""
@@ -200,19 +254,30 @@ class Send:
 
     def _accepted(self, message: Message, split: Split, with_body: bool) -> Answer:
         """``with_body``: the client wants the message resource in the answer."""
-        sid = message.sid.encode()
-        headers: Headers = ((b"X-Message-SID", sid), (b"Location", self._messages_path + sid))
-        headers += replies.text_headers(split)
-        if not with_body:
-            return Answer(200, headers)
-        return replies.json_answer(
-            resources.representation(message), headers=(*headers, (b"Preference-Applied", REPRESENTATION))
-        )
+        headers = self._told(message.sid) + replies.text_headers(split)
+        return _with_body(message, message.segments, headers) if with_body else Answer(200, headers)
+
+    def _told(self, sid: str) -> Headers:
+        """Which message it is."""
+        octets = sid.encode()
+        return (b"X-Message-SID", octets), (b"Location", self._messages_path + octets)
 
 
-def as_first(message: Message, first: First) -> Message:
-    """The message that was made of the same request before."""
-    return replace(message, sid=first.sid or "", accepted_at=first.accepted_at, expires_at=first.expires_at)
+def _with_body(message: Message | FoundMessage, texts: Sequence[str], headers: Headers) -> Answer:
+    shown = resources.representation(message, texts)
+    return replies.json_answer(shown, headers=(*headers, (b"Preference-Applied", REPRESENTATION)))
+
+
+def as_first(message: Message, first: First, send: SendRequest) -> Message:
+    """The message that was made of the same request before. Its SendAt may be over since."""
+    was_later = send.send_at is not None and send.send_at > first.accepted_at
+    return replace(
+        message,
+        sid=first.sid or "",
+        accepted_at=first.accepted_at,
+        expires_at=first.expires_at,
+        send_at=send.send_at if was_later else None,
+    )
 
 
 def past() -> InvalidRequest:

@@ -22,7 +22,7 @@ from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import Measure as Measure  # noqa: PLC0414 — an operation as all others
 from smsconnector.store.measures import Measures as Measures  # noqa: PLC0414
 from smsconnector.store.measures import Outlook, QueuesMeasure
-from smsconnector.store.repeats import AcceptOnce
+from smsconnector.store.repeats import AcceptOnce, FindFirst
 from smsconnector.store.scheduling import LoadScheduled, Release
 
 
@@ -436,4 +436,5 @@ Query = (
     | Outlook
     | QueuesMeasure
     | CountQueued
+    | FindFirst
 )

@@ -19,6 +19,7 @@ from smsconnector.store.finding import FindExchanged, FindTimeline, Search
 from smsconnector.store.measures import MOST_COUNTED, MOST_OF_A_QUEUE, Outlook, Prospect, QueueMeasure, QueuesMeasure
 from smsconnector.store.opt_outs import ENTRIES_OF, same_subscriber_in
 from smsconnector.store.outbox import SINKS, parameters_of, selected
+from smsconnector.store.repeats import FindFirst, First
 from smsconnector.store.scheduling import LoadScheduled, Scheduled
 from smsconnector.store.searching import Searches
 from smsconnector.store.trouble import explain, is_damaged
@@ -121,6 +122,7 @@ class Queries:
             Outlook: self._outlook,
             QueuesMeasure: self._measure_queues,
             CountQueued: self._count_queued,
+            FindFirst: self._find_first,
         }
 
     def answer(self, query: ops.Query) -> Any:
@@ -132,6 +134,14 @@ class Queries:
             if is_damaged(error):
                 raise StoreDamaged(explain(error, self._path)) from error
             raise StoreUnavailable(f"the database can't be read: {error}") from error
+
+    def _find_first(self, find: FindFirst) -> First | None:
+        row = self._connection.execute(
+            "SELECT sid, accepted_at, expires_at, digest FROM idempotency_key"
+            " WHERE caller = ? AND name = ? AND known_until > ?",
+            (find.key.caller, find.key.name, find.key.now),
+        ).fetchone()
+        return None if row is None else First(*row)
 
     def _count_queued(self, count: CountQueued) -> Waiting:
         sql = f"SELECT count(*) FROM segment WHERE state = {SegmentState.QUEUED:d} AND queue = ?"

@@ -29,6 +29,13 @@ class AcceptOnce:
     only_again: bool = False
 
 
+@record
+class FindFirst:
+    """Result: the ``First`` of this key, or None if the key is not known. What is being written now is not seen."""
+
+    key: RequestKey
+
+
 class First(NamedTuple):
     """The message that a key has made."""
 

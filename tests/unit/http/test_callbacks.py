@@ -30,6 +30,7 @@ class StatusCallbackCase(HandlerCase):
             outlets={"smpp": Outlet(FakeChannel(), {"": self.submitter("smpp")}, 3600)},
             default_channel="smpp",
             gate=self.gate,
+            reader=self.writer,
             messages_path="/base/messages/",
             callback_hosts=hosts,
         )

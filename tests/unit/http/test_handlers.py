@@ -90,6 +90,7 @@ class SendCase(HandlerCase):
             outlets=outlets,
             default_channel="smpp",
             gate=self.gate,
+            reader=self.writer,
             messages_path="/base/messages/",
         )
 
@@ -231,6 +232,7 @@ class LookUpCase(HandlerCase):
             outlets=outlets,
             default_channel="smpp",
             gate=self.gate,
+            reader=self.writer,
             messages_path="/messages/",
         )
         self.answer_to(door.post, request(GOOD))

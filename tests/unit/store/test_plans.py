@@ -46,7 +46,7 @@ from smsconnector.store.offline.parked import parked_events, retry_parked
 from smsconnector.store.offline.reconcile import known_sinks, reconcile
 from smsconnector.store.offline.rescue import rescue
 from smsconnector.store.receipts import PARKED_TIMEOUT
-from smsconnector.store.repeats import AcceptOnce, RequestKey
+from smsconnector.store.repeats import AcceptOnce, FindFirst, RequestKey
 from smsconnector.store.scheduling import LoadScheduled, Release
 from smsconnector.store.store import Store
 from tests.unit.fakes import SINK, ask, confirm, message
@@ -274,6 +274,7 @@ class PlanCase(SynchronousTestCase):
         for now in (NOW, NOW + 1):
             key = RequestKey("", "again", "d", now, now + 1)
             crowd.one(AcceptOnce(ops.Accept(message(f"SMagain{now}"), 100_001 + now - NOW, "smpp"), key))
+            crowd.one(FindFirst(key))
         self.later(crowd)
         self.fall_backs(crowd)
         crowd.one(ops.Incoming((IncomingSegment("smpp", ACCOUNT, "1", "2", "hi", NOW * 2, sid="ahead"),)))
