@@ -36,7 +36,9 @@ def add_commands(key: argparse.ArgumentParser, audit: argparse.ArgumentParser) -
     new.add_argument(
         "--network", action="append", default=[], help="only from there: 192.0.2.0/24; default: everywhere"
     )
-    new.add_argument("--rate", type=float, default=0.0, help="requests a second; default: http.rate_limit")
+    new.add_argument(
+        "--rate", type=float, default=0.0, help="requests and batched texts a second; default: http.rate_limit"
+    )
     new.set_defaults(run=run_key_new)
     listed = whats.add_parser("list", help="all keys, and when each was used last")
     listed.add_argument("--json", action="store_true", help="for programs")

@@ -79,8 +79,11 @@ USUAL = UsualSettings()
 NO_HOOKS: Mapping[str, Hooks] = {}
 
 
-def _sending(send: Send, gate: Gate, settings: APISettings, explain: Explain) -> tuple[HTTPRoute, ...]:
-    batches = Batches(send, gate, settings)
+def _sending(
+    send: Send, gate: Gate, outlets: Mapping[str, Outlet], reader: IReader, settings: APISettings, access: Access
+) -> tuple[HTTPRoute, ...]:
+    batches = Batches(send, gate, settings, access.charge)
+    explain = Explain(send=send, gate=gate, outlets=outlets, reader=reader)
     return (
         HTTPRoute("POST", "/send", send.post, "send", at_root=True),
         HTTPRoute("POST", "/send-batch", batches.post, "send", at_root=True, stream=batches.stream),
@@ -131,7 +134,7 @@ class API:
             callback_hosts=callback_hosts,
             accepted_from=accepted_from,
         )
-        explain = Explain(send=send, gate=gate, outlets=outlets, reader=reader)
+        sending = _sending(send, gate, outlets, reader, settings, access)
         self._webhooks = webhooks = Webhooks(
             wall_clock=wall_clock,
             channels=outlets,
@@ -146,7 +149,7 @@ class API:
         messages = Messages(reader, outlets, cancelling, f"{base_path}/messages", elsewhere, remember)
         probe = HTTPRoute("GET", "/health", lookups.health, "health", at_root=True)
         docs = Docs(base_path).routes() if settings.docs else ()
-        self.routes = (*_sending(send, gate, settings, explain), *webhooks.routes(), *messages.routes(), probe, *docs)
+        self.routes = (*sending, *webhooks.routes(), *messages.routes(), probe, *docs)
 
     def configure(self, default_channel: str, webhook_channel: str, hooks: Mapping[str, Hooks]) -> None:
         """What counts from now on, of requests that come."""

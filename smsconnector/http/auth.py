@@ -206,7 +206,12 @@ class Access:
 
     def _limit(self, caller: Caller) -> None:
         caller.uses += 1
-        bucket = caller.bucket
+        self.charge(caller)
+
+    def charge(self, caller: Caller | None) -> None:
+        """For a request, or for a text of a batch beyond the first. Raises InvalidRequest, 429, if that is more than
+        the rate of the key."""
+        bucket = None if caller is None else caller.bucket
         if bucket is None:
             return
         if not bucket.available(self._seconds()):

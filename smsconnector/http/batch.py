@@ -17,8 +17,10 @@ the status that ``/send`` would have given. Where nothing was read as an item, t
 
 import json
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
+from smsconnector.access.keys import Caller
 from smsconnector.errors import InvalidRequest, StoreError
 from smsconnector.http import idempotency, replies
 from smsconnector.http.answers import (
@@ -73,10 +75,17 @@ class Result:
 
 
 class Batches:
-    """The route. ``send`` makes messages of what is asked."""
+    """The route. ``send`` makes messages of what is asked. ``charge`` counts an item against the rate of the caller's
+    key, and raises InvalidRequest for one that is beyond it."""
 
-    def __init__(self, send: Send, gate: Gate, settings: BatchSettings) -> None:
-        self.send, self.gate, self.settings = send, gate, settings
+    def __init__(
+        self,
+        send: Send,
+        gate: Gate,
+        settings: BatchSettings,
+        charge: Callable[[Caller | None], None] = lambda caller: None,
+    ) -> None:
+        self.send, self.gate, self.settings, self.charge = send, gate, settings, charge
 
     def stream(self, request: HTTPRequest, answer: AnswerInPieces) -> "Batch":
         """Raises InvalidRequest if nothing of it can be accepted."""
@@ -243,6 +252,8 @@ class Batch:
         try:
             if closed is not None:
                 raise closed
+            if index:  # the first one was counted with the request
+                self._batches.charge(self._caller)
             if isinstance(item, InvalidRequest):
                 raise item
             self._accept(json_object(item) if isinstance(item, bytes) else item, index, result)

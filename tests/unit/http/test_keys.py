@@ -1,5 +1,6 @@
 """Keys of the file, through the door: who is let in, and that a refusal does not tell why."""
 
+import json
 import re
 from base64 import b64encode
 from typing import Any
@@ -215,6 +216,28 @@ class SlowedDownCase(KeysCase):
             self.assertEqual((answer.error["code"], answer.header("Retry-After")), ("rate_limited", "1"))
             self.assertEqual(self.with_key("smsc_send_right").status, 200)  # another key has its own
             self.clock.advance(1.0)
+
+    def test_rate_of_batches(self) -> None:
+        """Each text of a batch counts, in each form that a batch may have: what is beyond the rate is refused by
+        itself, with the time to wait, and nothing of it is stored. After that time there is room again. Keys without a
+        rate send what they like."""
+        items = [{"To": f"+92300123{place:04d}", "Body": "hi"} for place in range(200)]
+        recipients = {"Body": "hi", "To": [one["To"] for one in items]}
+        forms = (json.dumps(items), "\n".join(map(json.dumps, items)), json.dumps(recipients))
+        for place, body in enumerate(forms):
+            kind = "application/x-ndjson" if place == 1 else "application/json"
+            headers = {"Content_Type": kind, "X_API_Key": "smsc_slow_right"}
+            answer = self.request("POST", "/send-batch", body, **headers)
+            said = [json.loads(one) for one in answer.body.splitlines()] if place == 1 else answer.json
+            self.assertEqual([one["status"] for one in said], [200] * 2 + [429] * 198, place)
+            self.assertEqual(said[2]["error"]["code"], "rate_limited")
+            self.assertIn("try again in 1 s", said[2]["error"]["message"])
+            self.assertEqual(self.writer.store.last_segment_id(), 2 * (place + 1))
+            refused = self.request("POST", "/send-batch", body, **headers)
+            self.assertEqual((refused.status, refused.header("Retry-After")), (429, "1"))
+            self.clock.advance(1.0)
+        answer = self.with_key("smsc_send_right", path="/send-batch", body=forms[0])
+        self.assertEqual({one["status"] for one in answer.json}, {200})
 
     def test_wrong_keys(self) -> None:
         """An address may try so many, then one now and then, whichever they are: nothing is hashed for the others. A
