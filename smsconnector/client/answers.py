@@ -45,7 +45,8 @@ class Message:
 
     ``direction`` is "outgoing". In a conversation it is "incoming" of a text that a customer wrote: then ``sid`` is the
     network's or the provider's id, ``received_at`` says when it came, and ``answers`` which of our texts it answers, by
-    ``MessageSID`` and ``Reference``.
+    ``MessageSID`` and ``Reference``. ``body_hex`` is set for one that is no text, and ``incomplete`` says that a part
+    of it never came.
     """
 
     sid: str
@@ -68,6 +69,8 @@ class Message:
     final_at: datetime | None
     received_at: datetime | None
     answers: Raw | None
+    body_hex: str | None = field(repr=False)
+    incomplete: bool
     parts: tuple[Part, ...]
     raw: Raw = field(repr=False)
 
@@ -157,6 +160,8 @@ class Explained:
     from_: str | None = field(repr=False)
     channel: str
     route: str
+    priority: str | None
+    send_at: datetime | None
     body: str = field(repr=False)
     alphabet: str
     encoding: str
@@ -210,6 +215,8 @@ def message_of(data: Raw) -> Message:
         final_at=_time(data.get("FinalAt")),
         received_at=_time(data.get("ReceivedAt")),
         answers=data.get("Answers"),
+        body_hex=data.get("BodyHex"),
+        incomplete=bool(data.get("Incomplete")),
         parts=tuple(_part(one) for one in data.get("Parts") or ()),
         raw=data,
     )
@@ -265,6 +272,8 @@ def explained_of(data: Raw) -> Explained:
         from_=data.get("From"),
         channel=str(data.get("channel") or ""),
         route=str(data.get("Route") or ""),
+        priority=data.get("Priority"),
+        send_at=_time(data.get("SendAt")),
         body=str(data.get("Body") or ""),
         alphabet=str(data.get("Alphabet") or ""),
         encoding=str(data.get("Encoding") or ""),

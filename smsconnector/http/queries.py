@@ -67,11 +67,13 @@ def _text(value: str, _name: str) -> str:
 
 
 def _shown(value: str, name: str) -> Shown:
-    try:
-        return Shown(value.upper())
-    except ValueError:
-        known = ", ".join(one.value for one in Shown)
-        raise InvalidRequest("invalid_parameter", f"{name} is none of {known}.", name) from None
+    """A word of DeliveryStatus, or of State if both have the same messages."""
+    word = value.lower()
+    if word in _STATES:
+        return _STATES[word]
+    known = f"{name} is none of {', '.join(_STATES)}"
+    hint = f": {word} is found by {_FOUND_BY[word]}" if word in _FOUND_BY else ""
+    raise InvalidRequest("invalid_parameter", f"{known}{hint}.", name)
 
 
 def _time(value: str, name: str) -> int:
@@ -108,6 +110,18 @@ def _refuse_cursor(name: str) -> NoReturn:
     raise InvalidRequest("invalid_parameter", f"{name} is not one that an answer has given in `next`.", name)
 
 
+_STATES = {
+    "scheduled": Shown.SCHEDULED,
+    "queued": Shown.QUEUED,
+    "sent": Shown.SENT,
+    "submitted": Shown.SENT,
+    "delivered": Shown.DELIVERED,
+    "failed": Shown.FAILED,
+}
+# Of words that only State has: those messages are among others, and State tells them apart.
+_FOUND_BY = {"cancelled": "failed"} | dict.fromkeys(
+    ("waiting_for_bind", "throttled", "retrying", "under_way", "unanswered", "falling_back"), "queued"
+)
 _OF_BOTH = ("with", "channel", "since", "until", "limit", "cursor")
 _READERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "with": ("number", _number),

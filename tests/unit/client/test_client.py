@@ -356,6 +356,8 @@ class SearchCase(ClientCase):
             "From": TO,
             "To": "8228",
             "Body": "STOP",
+            "BodyHex": "53544F50",
+            "Incomplete": True,
             "channel": "smpp",
             "Answers": {"MessageSID": "SM1"},
             "ReceivedAt": "2030-01-31T12:00:00.000Z",
@@ -367,6 +369,9 @@ class SearchCase(ClientCase):
             (first.answers, first.received_at), ({"MessageSID": "SM1"}, datetime(2030, 1, 31, 12, tzinfo=UTC))
         )
         self.assertEqual((second.direction, second.sid, second.answers), ("outgoing", "SM1", None))
+        self.assertEqual((first.body_hex, first.incomplete), ("53544F50", True))
+        self.assertEqual((second.body_hex, second.incomplete), (None, False))
+        self.assertNotIn("53544F50", repr(first))
 
     def test_circle(self) -> None:
         """A next page that is the same again ends, with an error, rather than going on for ever."""

@@ -1,5 +1,6 @@
 """The client and the connector's own door, put together in memory: each reads what the other writes."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -68,6 +69,10 @@ class DoorAndClientCase(DoorCase):
         assert found.transliteration is not None
         self.assertEqual((found.transliteration.body, found.parts[0].number), ("It's ok", 1))
         self.assertEqual((found.opted_out, self.channel.submitted), (False, []))
+        self.assertEqual((found.priority, found.send_at), ("interactive", None))
+        later = datetime.fromtimestamp(int(self.now()) + 3600, UTC)
+        found = self.client.explain(TO, "hi", send_at=later, priority="bulk")
+        self.assertEqual((found.priority, found.send_at), ("bulk", later))
 
     def test_refused(self) -> None:
         """The connector's own words."""

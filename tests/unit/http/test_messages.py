@@ -296,6 +296,7 @@ class SearchCase(MessagesStage):
             ({"reference": "order 5"}, [first]),
             ({"smsc_id": "77"}, [first]),
             ({"state": "sent"}, [first]),
+            ({"state": "submitted"}, [first]),
             ({"state": "QUEUED", "channel": "smpp"}, [second]),
             ({"channel": "twilio"}, []),
             ({"since": "2020-01-01T00:00:00Z", "until": "2100-01-01"}, [second, first]),
@@ -313,6 +314,19 @@ class SearchCase(MessagesStage):
                 break
             answer = self.request("GET", answer.json["next"])
         self.assertEqual(found, sids[::-1])
+
+    def test_words_of_state(self) -> None:
+        """Each word that State shows either finds messages, or the error says by which word they are found; the words
+        are written as the API writes them."""
+        for word in ("scheduled", "queued", "submitted", "delivered", "failed"):
+            self.assertEqual(self.request("GET", f"/msg-client/messages?state={word}").status, 200, word)
+        waiting = ("waiting_for_bind", "throttled", "retrying", "under_way", "unanswered", "falling_back")
+        for word, by in (("cancelled", "failed"), *((one, "queued") for one in waiting)):
+            refused = self.request("GET", f"/msg-client/messages?state={word}")
+            self.assertEqual((refused.status, refused.error["field"]), (400, "state"), word)
+            self.assertIn(f"{word} is found by {by}", refused.error["message"])
+        said = self.request("GET", "/msg-client/messages?state=lost").error["message"]
+        self.assertIn("scheduled, queued, sent, submitted, delivered, failed", said)
 
     def test_refused(self) -> None:
         """Each with the parameter's name and what to do."""
