@@ -106,6 +106,7 @@ class DoorCase(HandlerCase):
             outlets=self.outlets,
             default_channel="smpp",
             gate=self.gate,
+            reader=self.writer,
             messages_path="/m/",
         )
 
