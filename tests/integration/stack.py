@@ -36,6 +36,7 @@ from tests.integration.activemq import die_with_parent, free_port
 
 reactor: Any = _reactor
 START = 20.0  # seconds
+HEEDS_HANG_UP = ["env", "--default-signal=HUP"]  # (coreutils) also where nohup has this process ignore SIGHUP
 
 
 def until(condition: Callable[[], Any], within: float) -> "Deferred[Any]":
@@ -138,6 +139,7 @@ class Connector:
             self.process = subprocess.Popen(
                 [
                     *die_with_parent(),
+                    *HEEDS_HANG_UP,
                     str(twistd),
                     "--nodaemon",
                     "--pidfile=",
