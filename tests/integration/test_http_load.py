@@ -88,14 +88,17 @@ class RealDoorCase(TestCase):
 
     def check_never_reads(self, octets: bytes) -> None:
         """Who sends these again and again, with a request_timeout of 1 s, and reads nothing, is read from no more than
-        fits, and is ended."""
+        fits, and is ended. The first of each kind also has code loaded, and objects that the collector finds later: the
+        second one is measured."""
         self.check_health()
         for connect in self.ways:
-            before = self.memory()
-            with connect() as client:
-                self.assertTrue(0.9 < self.ends(client, lambda: client.send(octets), 40) < 30)
-            self.assertLess(self.memory() - before, 8_192)  # KiB
-            self.check_health()
+            for is_first in (True, False):
+                before = self.memory()
+                with connect() as client:
+                    self.assertTrue(0.9 < self.ends(client, lambda: client.send(octets), 40) < 30)
+                if not is_first:
+                    self.assertLess(self.memory() - before, 8_192)  # KiB
+                self.check_health()
 
 
 class HTTPLoadCase(RealDoorCase):
