@@ -36,7 +36,8 @@ from tests.integration.activemq import die_with_parent, free_port
 
 reactor: Any = _reactor
 START = 20.0  # seconds
-HEEDS_HANG_UP = ["env", "--default-signal=HUP"]  # (coreutils) also where nohup has this process ignore SIGHUP
+# (coreutils) Also where this process ignores them: SIGHUP under nohup, SIGINT in the background of a shell.
+HEEDS_SIGNALS = ["env", "--default-signal=HUP,INT"]
 
 
 def until(condition: Callable[[], Any], within: float) -> "Deferred[Any]":
@@ -139,7 +140,7 @@ class Connector:
             self.process = subprocess.Popen(
                 [
                     *die_with_parent(),
-                    *HEEDS_HANG_UP,
+                    *HEEDS_SIGNALS,
                     str(twistd),
                     "--nodaemon",
                     "--pidfile=",

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.logs.journal import ADDRESS, Journal
 from smsconnector.logs.lines import Line
 from tests.integration.activemq import free_port
-from tests.integration.stack import HEEDS_HANG_UP
+from tests.integration.stack import HEEDS_SIGNALS
 
 YAML = """
 http: {{endpoints: ["tcp:{port}:interface=127.0.0.1"]}}
@@ -117,7 +117,7 @@ class ProcessCase(SynchronousTestCase):
 
     def start(self, *options: str, **more: Any) -> "subprocess.Popen[bytes]":
         """``twistd`` in a folder of its own; it is ended with the test."""
-        command = [*HEEDS_HANG_UP, TWISTD, "--nodaemon", "--pidfile=", *options, "smsconnector", "-c", "c.yaml"]
+        command = [*HEEDS_SIGNALS, TWISTD, "--nodaemon", "--pidfile=", *options, "smsconnector", "-c", "c.yaml"]
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **more}
         process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, **more)
         self.addCleanup(process.wait, 20)

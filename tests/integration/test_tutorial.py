@@ -21,6 +21,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from tests.integration.activemq import free_port
+from tests.integration.stack import HEEDS_SIGNALS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial.rst"
 BIN = Path(sys.executable).parent
@@ -49,7 +50,8 @@ class TutorialCase(TestCase):
         words = shlex.split(command)
         name = next(one for one in words if one in ("smsc-simulator", "smsconnector"))
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen([BIN / words[0], *words[1:]], cwd=self.folder, stdout=log, stderr=log)
+            command_line = [*HEEDS_SIGNALS, str(BIN / words[0]), *words[1:]]
+            self.running[name] = subprocess.Popen(command_line, cwd=self.folder, stdout=log, stderr=log)
 
     def end(self, name: str, number: int = signal.SIGINT) -> None:
         process = self.running.pop(name)
