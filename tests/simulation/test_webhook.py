@@ -81,10 +81,13 @@ class BrokenLawCase(SimulationCase):
                 writer._machine.callLater(3.0 if waits else 0.0, listener, written)
 
             stomp[:] = [publisher] if publisher.sink_name == "stomp" else stomp
+            lates[listener] = late
             writer._listeners.append(late)
 
         stomp: list[Publisher] = []
+        lates: dict[HearWritten, HearWritten] = {}
         self.patch(SimulatedWriter, "listen", listen)
+        self.patch(SimulatedWriter, "unlisten", lambda writer, listener: writer._listeners.remove(lates[listener]))
         self.broken("I7")
 
     def test_passed_though_owed(self) -> None:
