@@ -80,16 +80,11 @@ def in_country(number: str, country: str | None) -> str:
     is_national = number[:1] == "0" and number[:2] != "00" and len(number) > SHORT_CODE_DIGITS and number.isdigit()
     if country is None or not is_national:
         return number
-    import phonenumbers  # noqa: PLC0415 — as below
+    digits, reason = _looked_up(number, country, "it is none")
+    if not reason:
+        return digits
+    import phonenumbers  # noqa: PLC0415 — as in _looked_up
 
-    try:
-        found = phonenumbers.parse(number, country)
-    except phonenumbers.NumberParseException as error:
-        reason = _PARSE_ERRORS.get(error.error_type, "it is none")
-    else:
-        reason = _LENGTHS.get(phonenumbers.is_possible_number_with_reason(found), "its length is wrong")
-        if not reason:
-            return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
     code = phonenumbers.country_code_for_region(country)
     raise AddressError(
         "invalid_number",
@@ -101,7 +96,7 @@ def in_country(number: str, country: str | None) -> str:
 def normal_country(text: str) -> str:
     """The country of ``in_country``, in capitals. Raises ValueError for what is none, and where national numbers have
     no zero before them, so that ``in_country`` would change nothing."""
-    import phonenumbers  # noqa: PLC0415 — as below
+    import phonenumbers  # noqa: PLC0415 — as in _looked_up
 
     country = text.upper()
     if country not in phonenumbers.SUPPORTED_REGIONS:
@@ -161,21 +156,29 @@ def _digits(number: str, written: str, code: str) -> str:
     return digits[2:] if has_prefix else digits
 
 
+def _looked_up(written: str, country: str | None, unclear: str) -> tuple[str, str]:
+    """By the tables of phonenumbers: the digits of a number in its international form, and ""; or "" and why it is
+    none. ``country``: whose it is if it has no plus; ``unclear`` is said where phonenumbers gives no reason."""
+    import phonenumbers  # noqa: PLC0415 — takes 20 ms, and most never need it
+
+    try:
+        number = phonenumbers.parse(written, country)
+    except phonenumbers.NumberParseException as error:
+        return "", _PARSE_ERRORS.get(error.error_type, unclear)
+    reason = _LENGTHS.get(phonenumbers.is_possible_number_with_reason(number), "its length is wrong")
+    if reason:
+        return "", reason
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+"), ""
+
+
 def _international(written: str, code: str) -> str:
     """The digits of a number with a plus and decoration. A zero that is dialled only inside its country is taken off,
     as in +44 (0)7911 123456; which countries have one, and which numbers they have, is known by phonenumbers.
 
     Raises AddressError for what can't be a number there. (Its length is judged, and not whether somebody has it.)"""
-    import phonenumbers  # noqa: PLC0415 — takes 20 ms, and most never need it
-
-    try:
-        number = phonenumbers.parse("+" + written.replace("+", ""))
-    except phonenumbers.NumberParseException as error:
-        reason = _PARSE_ERRORS.get(error.error_type, "its country is not to be told")
-    else:
-        reason = _LENGTHS.get(phonenumbers.is_possible_number_with_reason(number), "its length is wrong")
-        if not reason:
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+    digits, reason = _looked_up("+" + written.replace("+", ""), None, "its country is not to be told")
+    if not reason:
+        return digits
     raise AddressError(
         code,
         f"{{field}} is not an international number: {reason}. Mend it, or write its digits alone, as +923001234567.",
