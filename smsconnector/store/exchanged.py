@@ -21,15 +21,11 @@ from smsconnector.store.finding import (
     PlaceOfBoth,
     Search,
 )
-from smsconnector.store.searching import Searches, in_blocks
+from smsconnector.store.searching import THESE_BLOCKS, Searches, in_blocks
 
 # Who has sent the text that the event ``o`` is. Others may have the same last digits.
 _SENDER = "ltrim(CASE WHEN json_valid(o.body) THEN o.body ->> '$.From' END, '+')"
 _ANSWERED = "(SELECT m.channel FROM message AS m WHERE m.sid = o.headers ->> '$.MessageSID')"
-_BLOCKS = (
-    "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block WHERE number < :block)"
-    " SELECT number FROM block) AS b"
-)
 NOTHING = 0  # no id is smaller
 BLOCK = 10  # bits of an id that are its place in a block of ``outbox_sender``
 
@@ -106,7 +102,7 @@ class Exchanges:
         wanted = "".join(f" AND {condition}" for value, condition in given.values() if value is not None)
         values = {name: value for name, (value, _) in given.items()}
         rows = self._connection.execute(
-            f"SELECT o.id, o.event_id, o.jms_type, o.body, o.created_at, o.headers, {_ANSWERED} FROM {_BLOCKS}"
+            f"SELECT o.id, o.event_id, o.jms_type, o.body, o.created_at, o.headers, {_ANSWERED} FROM {THESE_BLOCKS}"
             f" CROSS JOIN outbox AS o ON o.id >> {BLOCK} = b.number AND o.sender = :sender"
             f" WHERE {_SENDER} = :number AND o.id BETWEEN :first AND :last"
             f"{wanted} ORDER BY o.id DESC LIMIT :limit",

@@ -60,6 +60,13 @@ _SHOWN = {
 }
 
 
+# The numbers of the blocks from ``:begin`` to ``:block``, as a table ``b``.
+THESE_BLOCKS = (
+    "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block WHERE number < :block)"
+    " SELECT number FROM block) AS b"
+)
+
+
 def in_blocks(first: int, last: int, bits: int) -> Iterator[tuple[int, int, int]]:
     """The blocks of the ids from ``first`` to ``last``, some at a time, the newest first, BLOCKS of them at most: the
     first and the last block of those, and the lowest id in them. ``bits`` of an id are its place in a block."""
@@ -145,8 +152,7 @@ class Searches:
         last = min(last, listed - 1)
         for begin, block, lowest in in_blocks(first, last, BLOCK):
             rows += self._rows(
-                "(WITH RECURSIVE block (number) AS (SELECT :begin UNION ALL SELECT number + 1 FROM block"
-                " WHERE number < :block) SELECT number FROM block) AS b CROSS JOIN message_number AS n"
+                f"{THESE_BLOCKS} CROSS JOIN message_number AS n"
                 " ON n.block = b.number AND n.destination = :to CROSS JOIN message AS m ON m.id = n.message",
                 search,
                 lowest,
