@@ -65,7 +65,7 @@ CODE_NO_RECEIPT = "NO_RECEIPT"  # the network accepted a segment of it, but not 
 CODE_UNKNOWN = "UNKNOWN"  # submitted, and no response came, early or late: it may have been sent
 CODE_ACCEPTED = "ACCEPTED"  # no receipts are asked for: the network has accepted it, and will tell nothing more
 CODE_OPTED_OUT = "OPTED_OUT"  # not submitted: whoever has this number wants no more texts
-CODE_CANCELLED = "CANCELLED"  # not submitted: the application has taken it back
+CODE_CANCELLED = "CANCELLED"  # the application has taken it back: not submitted, or the SMSC says that it has it back
 CODE_NO_FAILURE = "NO_FAILURE"  # only failure receipts are asked for, and none came in time
 CODE_UNSENDABLE = "UNSENDABLE"  # the text, or its sender, can't stand where the provider's request wants it
 

@@ -237,6 +237,8 @@ class Reloading(Service):
             leaving.channels.append(before)
         for name in changes.renewed:
             made[name].predecessors.append(outlets[name])
+            for submitter in outlets[name].submitters.values():
+                submitter.successor = made[name].submitter
         leaving.channels += [outlets[name] for name in changes.removed]
         leaving.outlets += [outlets[name] for name in (*changes.renewed, *changes.removed)]
         if changes.moves_queues:
@@ -247,9 +249,6 @@ class Reloading(Service):
         outlets.leaving += leaving.channels
         for outlet in leaving.outlets:
             outlet.stop_submitters()
-        for name in changes.renewed:
-            for submitter in leaving.outlets[[*changes.renewed].index(name)].submitters.values():
-                submitter.successor = made[name].submitter
         self._stops = [maybeDeferred(outlet.channel.stopService) for outlet in leaving.channels]
 
     def _replace_sinks(self, changes: Changes) -> None:

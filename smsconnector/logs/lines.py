@@ -14,7 +14,6 @@ from smsconnector.masking import without_numbers, without_quotes
 
 LONGEST = 65_536  # characters of a sentence or a traceback; more are cut off
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")  # of an object, as repr() shows it
-_LEGACY = ("message", "time", "system", "isError", "format", "failure", "why")  # of twisted.python.log: the same again
 # Their words are about code, files and the network.
 _OF_CODE = (AttributeError, NameError, ImportError, TypeError, OSError, SMSConnectorError)
 _PLAIN = (str, int, float, bool, type(None))

@@ -52,7 +52,6 @@ class ReadyByClass:
         failed: Callable[[], None],
         share: float = USUAL_SHARE,
     ) -> None:
-        self._backlog, self._lanes, self._obsolete, self._changed = backlog, lanes, obsolete, changed
         known = (backlog, lanes, obsolete, changed, failed)
         self.interactive = ReadySegments(*known, freed=self.first_in_line)
         self.bulk = ReadySegments(*known, loads=backlog.bulk, most_in_lanes=BULK_LANES, freed=self.first_in_line)
