@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from smsconnector.store.store import Store
 from tests.integration.activemq import free_port
+from tests.integration.stack import HEEDS_SIGNALS
 
 BIN = Path(sys.executable).parent
 GOOD = """
@@ -169,8 +170,6 @@ class CommandsCase(TestCase):
         SIGHUP has the configuration read again: RELOADING with the time, and READY, also if nothing changes."""
         path, sockets = self.folder / "log", tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, sockets)
-        before = signal.signal(signal.SIGHUP, lambda *_: None)  # the process begins with the default, under nohup too
-        self.addCleanup(signal.signal, signal.SIGHUP, before)
         good = GOOD % free_port()
         other = good.replace("hunter2", "hunter3")
         path_of_file = self.write(good)
@@ -179,7 +178,7 @@ class CommandsCase(TestCase):
             manager.bind(address)
             manager.settimeout(20)
             process = subprocess.Popen(
-                [str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", path_of_file],
+                [*HEEDS_SIGNALS, str(BIN / "twistd"), "-n", "--pidfile=", "smsconnector", "--config", path_of_file],
                 cwd=self.folder,
                 env=os.environ | {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"},
                 stdout=log,

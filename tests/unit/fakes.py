@@ -24,6 +24,7 @@ from smsconnector.store.reader import answer_query
 from smsconnector.store.store import Store
 from smsconnector.store.worker import Result, Soon
 from smsconnector.store.writer import HearWritten, apply_batch, hand_over
+from smsconnector.systemd import Notifier
 from smsconnector.walks.admission import Gate
 
 EPOCH = 1_800_000_000.0  # what the wall clock shows when a test's clock shows 0
@@ -248,6 +249,17 @@ class AtOnce:
         return maybeDeferred(function)
 
     def stop(self) -> None: ...
+
+
+class HeardNotifier(Notifier):
+    """Keeps what systemd would be told."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock(), {})
+        self.said: list[str] = []
+
+    def notify(self, state: str) -> None:
+        self.said.append(state)
 
 
 class NoKeeper:

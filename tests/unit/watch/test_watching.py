@@ -9,31 +9,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from smsconnector.channels import Part
 from smsconnector.codes import Codes
 from smsconnector.figures import Figures, Recent
-from smsconnector.systemd import Notifier
 from smsconnector.walks.outlet import Outlets
 from smsconnector.wall_clock import WallClock
 from smsconnector.watch.situations import Waits, conditions
 from smsconnector.watch.watching import LOOK, Watch
 from smsconnector.watch.words import Channel, age, commonest
 from tests.recorded_log import RecordedLog
+from tests.unit.fakes import HeardNotifier
 
 SMPP = Channel(Codes("smpp"), {}, 1)
 
 
-class Told(Notifier):
-    """Keeps what systemd is told."""
-
-    def __init__(self) -> None:
-        super().__init__(Clock(), {})
-        self.said: list[str] = []
-
-    def notify(self, state: str) -> None:
-        self.said.append(state)
-
-
 class WatchCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.clock, self.figures, self.notifier = Clock(), Figures(), Told()
+        self.clock, self.figures, self.notifier = Clock(), Figures(), HeardNotifier()
         self.parts = [Part("smpp/a", "bound"), Part("smpp/b", "down", "no connection")]
         channel = SimpleNamespace(parts=lambda: self.parts)
         outlets: Any = Outlets({"smpp": cast(Any, SimpleNamespace(channel=channel, codes=SMPP.codes, submitters={}))})
